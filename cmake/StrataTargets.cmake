@@ -1,0 +1,47 @@
+# How every target of the project is built: C++20, warnings as errors, and one
+# function each for a module under src/strata and for a test program.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE}")
+endif()
+
+add_library(strata_options INTERFACE)
+add_library(strata::options ALIAS strata_options)
+# -ffp-contract=off: a fused multiply-add would round differently from one
+# instruction set to the next, and the numbers must not.
+target_compile_options(strata_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+                                                -Wno-sign-conversion -Werror -ffp-contract=off)
+if(STRATA_SANITIZE)
+  target_compile_options(strata_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined
+                                                  -fno-omit-frame-pointer)
+  target_link_options(strata_options INTERFACE -fsanitize=address,undefined)
+endif()
+
+# strata_module(NAME SOURCES a.cpp ... PUBLIC dep ... PRIVATE dep ...)
+function(strata_module name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  add_library(strata_${name} STATIC ${ARG_SOURCES})
+  add_library(strata::${name} ALIAS strata_${name})
+  set_target_properties(strata_${name} PROPERTIES EXPORT_NAME ${name})
+  target_compile_features(strata_${name} PUBLIC cxx_std_20)
+  target_include_directories(strata_${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>
+                                                   $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  target_link_libraries(strata_${name} PUBLIC ${ARG_PUBLIC} PRIVATE $<BUILD_INTERFACE:strata::options> ${ARG_PRIVATE})
+endfunction()
+
+# strata_test(NAME SOURCES a_test.cpp ... LINK dep ...): one program, one ctest entry.
+function(strata_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name}_test ${ARG_SOURCES})
+  target_link_libraries(${name}_test PRIVATE strata::options strata_test_support ${ARG_LINK} GTest::gtest GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name}_test)
+endfunction()

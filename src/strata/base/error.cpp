@@ -1,0 +1,42 @@
+#include "strata/base/error.h"
+
+#include <fmt/format.h>
+
+namespace strata {
+namespace {
+
+std::string one_line(const Problem& p) {
+  std::string line = p.where.empty() ? p.found : p.where + ": " + p.found;
+  if (!p.expected.empty()) line += "; expected " + p.expected;
+  if (!p.hint.empty()) line += "; " + p.hint;
+  return line;
+}
+
+}  // namespace
+
+Error::Error(ErrorKind kind, const Problem& problem) : std::runtime_error(one_line(problem)), kind_(kind) {}
+
+int exit_code(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::usage:
+      return 2;
+    case ErrorKind::bad_file:
+    case ErrorKind::unsupported:
+      return 3;
+    case ErrorKind::out_of_memory:
+      return 4;
+    case ErrorKind::verification:
+      return 5;
+    case ErrorKind::interrupted:
+      return 130;
+    case ErrorKind::run_failed:
+      break;
+  }
+  return 1;
+}
+
+void check_failed(const char* condition, const char* file, int line) {
+  throw std::logic_error(fmt::format("internal error: {} does not hold at {}:{}", condition, file, line));
+}
+
+}  // namespace strata

@@ -1,0 +1,44 @@
+// Reading and writing files: memory maps, whole small files, and atomic replacement.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace strata {
+
+/// A read-only memory map of a whole file. Move-only; the bytes live as long as the object.
+class MappedFile {
+ public:
+  /// Throws Error(usage) when the path does not exist, Error(bad_file) when it cannot be mapped.
+  explicit MappedFile(const std::filesystem::path& path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  [[nodiscard]] std::span<const std::byte> bytes() const { return {data_, size_bytes_}; }
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  /// Tells the kernel that these bytes are no longer needed, so that the resident size is honest.
+  void release(std::span<const std::byte> range) const;
+
+ private:
+  void unmap() noexcept;
+  std::filesystem::path path_;
+  const std::byte* data_ = nullptr;
+  std::size_t size_bytes_ = 0;
+};
+
+/// The whole file as a string. Throws Error(usage) when it is not there, Error(bad_file) when it is
+/// larger than `limit_bytes` or cannot be read.
+[[nodiscard]] std::string read_file(const std::filesystem::path& path,
+                                    std::size_t limit_bytes = std::size_t{1} << 32);
+
+/// Writes a temporary file beside `path` and renames it over `path`, so that a reader sees the old
+/// bytes or the new ones, never half. Throws Error(run_failed) and removes the temporary file.
+void write_file_atomic(const std::filesystem::path& path, std::string_view content);
+
+}  // namespace strata

@@ -1,0 +1,78 @@
+// A checkpoint on disk: validated headers, mapped weights, one tensor at a time as float32.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "strata/checkpoint/config.h"
+
+namespace strata {
+
+enum class DType { f32, f16, bf16 };
+[[nodiscard]] const char* to_string(DType dtype);
+[[nodiscard]] std::size_t size_bytes(DType dtype);
+
+struct TensorInfo {
+  std::string name;
+  DType dtype = DType::f32;
+  std::vector<std::int64_t> shape;
+  std::size_t offset_bytes = 0;  ///< within its file
+  std::size_t size_bytes = 0;
+  std::size_t file = 0;  ///< index into Checkpoint::files()
+};
+
+/// A Hugging Face directory: config.json and model.safetensors, or model.safetensors.index.json with
+/// its shards. Opening reads and checks every header and the config, and maps the files; weights are
+/// read when they are loaded. Move-only.
+class Checkpoint {
+ public:
+  /// Throws Error(usage) when the path does not exist, Error(bad_file) or Error(unsupported) otherwise.
+  /// After it returns, every tensor of the family's table is there with the right shape and dtype.
+  [[nodiscard]] static Checkpoint open(const std::filesystem::path& path);
+
+  Checkpoint(Checkpoint&&) noexcept;
+  Checkpoint& operator=(Checkpoint&&) noexcept;
+  ~Checkpoint();
+
+  [[nodiscard]] const ModelConfig& config() const;
+  [[nodiscard]] const std::filesystem::path& directory() const;
+  [[nodiscard]] const std::vector<std::filesystem::path>& files() const;
+  [[nodiscard]] const std::vector<TensorInfo>& tensors() const;  ///< sorted by name
+  [[nodiscard]] std::uint64_t weight_bytes() const;
+
+  /// Whether the family's table has this role for this model (biases, QK-norm, untied unembedding).
+  [[nodiscard]] bool has(Role role) const;
+  [[nodiscard]] std::vector<std::int64_t> shape(Role role) const;
+  [[nodiscard]] std::size_t element_count(Role role) const;
+
+  /// Converts one tensor to float32 into `out` (element_count(role) values, row-major), takes its
+  /// SHA-256 on the way and gives its pages back to the kernel. `layer` is ignored for roles that are
+  /// not per block. Throws Error(bad_file) naming the tensor and the index for NaN or infinity.
+  void load(Role role, int layer, std::span<float> out) const;
+
+  /// SHA-256 over the sorted SHA-256s of the tensors, once every tensor has been loaded at least
+  /// once; empty before that.
+  [[nodiscard]] std::string digest() const;
+  /// Bytes of weights read so far, each load counted.
+  [[nodiscard]] std::uint64_t bytes_read() const;
+
+ private:
+  struct Impl;
+  explicit Checkpoint(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// One header of a .safetensors file, for tests and fuzzing: parses and checks it against the size.
+[[nodiscard]] std::vector<TensorInfo> parse_safetensors_header(std::span<const std::byte> file,
+                                                               const std::string& where);
+
+/// Exact conversions to float32, element by element.
+void convert_to_float32(DType dtype, std::span<const std::byte> bytes, std::span<float> out);
+
+}  // namespace strata

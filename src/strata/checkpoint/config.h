@@ -1,0 +1,101 @@
+// What a checkpoint says about its architecture, and which families strata computes.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace strata {
+
+/// RoPE scaling of Llama 3.1 (the "llama3" rope type).
+struct Llama3Rope {
+  double factor = 0.0;
+  double low_freq_factor = 0.0;
+  double high_freq_factor = 0.0;
+  double original_context = 0.0;
+};
+
+/// Dimensions and switches of a pre-norm decoder with RMSNorm, rotary positions, grouped-query
+/// attention and SwiGLU. Every field comes from the file or from the family's documented rule.
+struct ModelConfig {
+  std::string family;        ///< id in the family table
+  std::string architecture;  ///< as in config.json
+  int n_layers = 0;
+  int hidden = 0;
+  int ffn = 0;
+  int heads = 0;
+  int kv_heads = 0;
+  int head_dim = 0;
+  int vocab = 0;
+  std::int64_t max_context = 0;
+  double rope_theta = 0.0;
+  std::optional<Llama3Rope> rope_scaling;
+  double norm_eps = 0.0;
+  bool tied_embeddings = false;
+  bool qkv_bias = false;
+  bool qk_norm = false;
+  std::string stored_dtype;                    ///< config's own word for it; may be empty
+  std::vector<std::int32_t> bos_ids, eos_ids;  ///< empty = the file names none
+};
+
+/// What a tensor does. The model asks for tensors by role, never by name.
+enum class Role {
+  embedding,
+  final_norm,
+  unembedding,
+  attention_norm,
+  query,
+  key,
+  value,
+  attention_output,
+  query_bias,
+  key_bias,
+  value_bias,
+  query_norm,
+  key_norm,
+  mlp_norm,
+  gate,
+  up,
+  down,
+};
+
+/// One row of a family's tensor table.
+struct TensorRule {
+  Role role;
+  std::string_view name;  ///< Hugging Face name; "{}" stands for the block number
+  bool per_block;
+  bool (*present)(const ModelConfig&);  ///< nullptr = always
+  std::vector<std::int64_t> (*shape)(const ModelConfig&);
+};
+
+/// One architecture that strata computes. Adding a family: one entry in the table of config.cpp.
+struct Family {
+  std::string_view id;            ///< "llama"
+  std::string_view architecture;  ///< "LlamaForCausalLM"
+  std::string_view model_type;    ///< "llama"
+  bool qkv_bias_default;          ///< bias on q, k, v when config.json does not say
+  bool qk_norm;
+  std::span<const TensorRule> tensors;
+};
+
+[[nodiscard]] std::span<const Family> families();
+[[nodiscard]] const Family& family_of(const ModelConfig& config);
+
+/// Parses config.json. A missing dimension, rope theta or norm eps is Error(bad_file) naming the key,
+/// never a default; anything strata does not compute (other architectures, mixture of experts,
+/// sliding-window layers in use, other rope types, other activations, biases outside the table,
+/// quantized checkpoints) is Error(unsupported) naming it.
+[[nodiscard]] ModelConfig parse_config(std::string_view json, const std::string& where);
+
+struct ParameterCount {
+  std::int64_t total = 0;      ///< every stored parameter once (tied embeddings once)
+  std::int64_t embedding = 0;  ///< token embedding, plus the unembedding when it is not tied
+  std::int64_t per_block = 0;
+};
+[[nodiscard]] ParameterCount count_parameters(const ModelConfig& config);
+
+}  // namespace strata

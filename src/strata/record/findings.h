@@ -1,0 +1,98 @@
+// What was concluded from a record: boundaries, brittleness, and how sure. Computed right of the
+// record (segmentation, theory), stored beside it in results.json.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "strata/base/matrix.h"
+#include "strata/record/trace.h"
+
+namespace strata {
+
+struct Interval {
+  double lo = 0.0;
+  double hi = 0.0;
+};
+
+/// One step of the sequential test: `k_null` jumps (0 = the best smooth model) against one more.
+struct CountTest {
+  int k_null = 0;
+  std::string null_model;           ///< "quadratic", "1 jump", ...
+  double statistic = 0.0;           ///< gain in fit, see docs/boundaries.md
+  double p_value = 1.0;             ///< (1 + exceedances) / (1 + surrogates)
+  double p_mc_error = 0.0;          ///< Monte Carlo standard error of p_value
+  std::vector<double> null_sample;  ///< the surrogates' statistics, sorted
+};
+
+/// Fit of K jumps, and of the smooth models (k = -1, named).
+struct ModelFit {
+  int k = 0;
+  std::string name;  ///< "2 jumps", "quadratic"
+  std::vector<int> edges;
+  double sse = 0.0;
+  double bic_ar1 = 0.0;        ///< BIC with AR(1) likelihood; NaN = not computed
+  double leave_one_out = 0.0;  ///< leave-one-layer-out mean squared prediction error; NaN = not computed
+};
+
+struct EdgeEstimate {
+  int edge = 0;
+  Interval interval_90;           ///< in edges
+  double modal_share = 0.0;       ///< share of resamples that put the boundary exactly here
+  std::vector<double> histogram;  ///< share of resamples per edge 1..L-1 (index 0 = edge 1)
+};
+
+/// What one detector says about one token set.
+struct Detection {
+  std::string detector;  ///< "kernel_cka" (primary), "fused"
+  TokenSet tokens = TokenSet::ordinary;
+  bool defined = false;  ///< false: `note` says why there is nothing
+  std::string note;
+  std::string verdict;  ///< in words: "2 boundaries", "smooth", "not identified"
+  int selected_k = 0;
+  std::vector<EdgeEstimate> boundaries;  ///< of the selected K
+  std::vector<EdgeEstimate> forced_two;  ///< best two-boundary split, always printed as "forced"
+  std::vector<CountTest> tests;
+  std::vector<ModelFit> fits;
+  std::vector<double> k_stability;  ///< share of document half-samples whose best K (by BIC) is 0, 1, ...
+  std::vector<std::string> used_signals;
+  std::vector<std::string> left_out;  ///< "lens_kl: MAD is 0"
+};
+
+/// A half-open range of blocks.
+struct Segment {
+  std::string name;  ///< "Local", "Intermediate", "Global", or "Segment 1" ...
+  int begin = 0, end = 0;
+};
+
+/// Relative sensitivity of one state: kappa = lim (2/eps^2) KL.
+struct KappaEstimate {
+  int state = 0;
+  double kappa = 0.0;           ///< nats; NaN = no quadratic range
+  double standard_error = 0.0;  ///< over documents
+  std::vector<double> strengths_used;
+  double critical_strength = 0.0;  ///< eps at which perplexity doubles; NaN = not reached
+  std::string note;
+};
+
+struct SegmentBrittleness {
+  Segment segment;
+  bool forced = false;           ///< the segment comes from the forced two-boundary split
+  double kappa_geometric = 0.0;  ///< over the input states of the segment's blocks
+  double kappa_arithmetic = 0.0;
+  Interval kappa_interval_90;  ///< of the geometric mean, over documents
+  double skip_kl_nats = 0.0;   ///< mean KL of skipping one of its blocks
+  std::string note;
+};
+
+struct Findings {
+  std::vector<Detection> detections;
+  int headline = -1;              ///< index into detections of the headline, -1 = none defined
+  std::vector<Segment> segments;  ///< of the headline when it has boundaries, else of its forced split
+  bool segments_forced = false;
+  std::vector<KappaEstimate> kappa;  ///< per state, ordinary tokens noised
+  std::vector<SegmentBrittleness> brittleness;
+  std::vector<std::string> sentences;  ///< the headline in words, one sentence each
+};
+
+}  // namespace strata

@@ -1,0 +1,149 @@
+// The record of one run: plain structs that hold what was measured, per document, so that means,
+// intervals and verdicts can be computed again from it alone. Nothing here knows about tensors.
+//
+// Conventions: L blocks. State i (0..L) is the input of block i; state L is the output of the last
+// block, before the final norm. Block l (0..L-1) maps state l to state l+1. Edge e (1..L-1) lies
+// between block e-1 and block e. Natural logarithms; information in nats. NaN = undefined (null in JSON).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "strata/base/matrix.h"
+
+namespace strata {
+
+inline constexpr int kSchemaVersion = 1;
+
+enum class Axis { state, block, edge };
+
+/// Which tokens a number is about: every token, or ordinary ones only (no sink tokens: position 0 of
+/// each window and massive activations). The headline is `ordinary`; `all` is printed beside it.
+enum class TokenSet { ordinary, all };
+
+/// The signal group of the fusion; controls are never fused.
+enum class Group { attention, representation, information, output, control };
+
+/// One signal over depth, recorded per document.
+struct Series {
+  std::string id;    ///< "angular_step"
+  std::string unit;  ///< "nats", "1", "rms", "pi rad" ...
+  Axis axis = Axis::block;
+  Group group = Group::control;
+  TokenSet tokens = TokenSet::ordinary;
+  Matrix by_doc;               ///< documents x (L or L+1); NaN = undefined
+  std::vector<double> weight;  ///< per document: number of tokens behind its row (0 = no row)
+  std::string note;            ///< why values are undefined, sample sizes; empty = nothing to say
+};
+
+/// Debiased linear CKA between all states.
+struct CkaRecord {
+  TokenSet tokens = TokenSet::ordinary;
+  Matrix value;                    ///< (L+1) x (L+1), symmetric, unit diagonal; 0 x 0 = undefined
+  std::vector<Matrix> replicates;  ///< half-samples of documents without replacement
+  std::int64_t n_tokens = 0;
+  std::int64_t n_batches = 0;
+  std::string note;  ///< why undefined, or what the sample was
+};
+
+/// Damage done by one intervention at one place, over its strength.
+struct DoseCurve {
+  std::string intervention;   ///< "relative_noise", "block_skip"
+  std::string site;           ///< "state", "branch", "attention", "weights"
+  std::string strength_unit;  ///< "token rms", "share"
+  Axis axis = Axis::state;
+  int place = 0;  ///< state or first block
+  int span = 1;   ///< blocks spanned (1 for states)
+  std::vector<double> strength;
+  Matrix kl_nats;         ///< documents x strength: mean KL(clean || perturbed) per scored token
+  Matrix delta_nll_nats;  ///< documents x strength: mean change of the next token's NLL per predicted token
+};
+
+/// One token whose activations are massive at some state.
+struct SinkToken {
+  int document = 0;
+  int window = 0;    ///< within the document
+  int position = 0;  ///< within the window
+  std::int32_t token_id = 0;
+  std::string text;       ///< the token, printable
+  int onset_state = 0;    ///< first state at which it is massive
+  int offset_state = 0;   ///< last state at which it is massive
+  int dimension = 0;      ///< residual dimension of its largest value
+  double peak_ratio = 0;  ///< largest ratio to the document's median token maximum
+};
+
+struct Document {
+  std::string name;
+  std::int64_t bytes = 0;
+  std::int64_t tokens = 0;  ///< tokens in windows
+  std::int64_t scored = 0;  ///< positions whose next token is in the same window
+  int windows = 0;
+  std::int64_t dropped_tokens = 0;  ///< tokens of a last piece too short for a window
+  double nll_nats = 0.0;            ///< mean next-token NLL over the scored positions
+  std::int64_t lane_tokens = 0;     ///< tokens in perturbed lanes (0 = not in the lane sample)
+};
+
+struct ModelCard {
+  std::string name;          ///< last part of the path or Hub id
+  std::string family;        ///< "llama", "qwen2", "qwen3"
+  std::string architecture;  ///< "LlamaForCausalLM"
+  int n_layers = 0;
+  int hidden = 0, ffn = 0, heads = 0, kv_heads = 0, head_dim = 0, vocab = 0;
+  std::int64_t max_context = 0;
+  double rope_theta = 0.0;
+  std::string rope_scaling;  ///< "none", "llama3"
+  double norm_eps = 0.0;
+  bool tied_embeddings = false, qkv_bias = false, qk_norm = false;
+  std::int64_t parameters = 0, embedding_parameters = 0, block_parameters = 0;
+  std::string weight_dtype;  ///< "BF16", or "BF16, F32" when mixed
+  std::string checkpoint_sha256;
+};
+
+/// What was asked for; with the digests it decides every number in results.json.
+struct RunCard {
+  std::string tool_version;
+  std::uint64_t seed = 0;
+  int context = 0;
+  std::string compute_dtype;  ///< "float32"
+  std::string bos_policy;     ///< in words
+  std::string corpus_name;
+  std::string corpus_sha256;
+  std::string tokenizer_sha256;
+  std::int64_t positions = 0;       ///< --positions
+  std::int64_t lane_tokens = 0;     ///< --lane-tokens
+  std::int64_t lens_positions = 0;  ///< per document
+  int surrogates = 0;
+  int replicates = 0;
+};
+
+struct Trace {
+  RunCard run;
+  ModelCard model;
+  std::vector<Document> documents;
+  std::vector<Series> series;
+  std::vector<CkaRecord> cka;
+  std::vector<DoseCurve> curves;
+  std::vector<SinkToken> sinks;       ///< massive tokens other than position 0, largest first, at most 100
+  std::int64_t n_massive = 0;         ///< how many there are in all
+  std::int64_t n_tokens = 0;          ///< tokens in windows
+  std::vector<std::string> warnings;  ///< things a reader must know, in words
+
+  [[nodiscard]] int n_layers() const { return model.n_layers; }
+};
+
+/// The series with this id and token set, or nullptr.
+[[nodiscard]] const Series* find_series(const Trace& trace, std::string_view id, TokenSet tokens);
+[[nodiscard]] const CkaRecord* find_cka(const Trace& trace, TokenSet tokens);
+
+/// Mean over documents, weighted by `weight`, per axis position; undefined rows are left out; NaN
+/// where no document has a value.
+[[nodiscard]] std::vector<double> mean_over_documents(const Series& series);
+/// Standard error of that mean over documents (ratio estimator); NaN with fewer than two documents.
+[[nodiscard]] std::vector<double> standard_error(const Series& series);
+
+[[nodiscard]] const char* to_string(Axis axis);
+[[nodiscard]] const char* to_string(TokenSet tokens);
+[[nodiscard]] const char* to_string(Group group);
+
+}  // namespace strata

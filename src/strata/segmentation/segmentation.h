@@ -1,0 +1,32 @@
+// Boundaries between segments of layers: where they are, how many there really are, how sure.
+// Works on the record alone (no LibTorch).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "strata/record/findings.h"
+#include "strata/record/trace.h"
+
+namespace strata {
+
+struct SegmentationOptions {
+  std::uint64_t seed = 0;
+  int surrogates = 999;  ///< per sequential test
+  int bootstraps = 200;  ///< residual bootstraps over layers, combined with the record's half-samples
+  double alpha = 0.05;
+  int threads = 1;
+};
+
+/// Runs every detector on every token set of the record. Each result is defined, or says why not.
+/// Same record and options give the same result, whatever the number of threads.
+[[nodiscard]] std::vector<Detection> find_boundaries(const Trace& trace, const SegmentationOptions& options);
+
+/// Index of the detection that carries the headline (primary detector, ordinary tokens, if defined),
+/// or -1.
+[[nodiscard]] int headline_detection(const std::vector<Detection>& detections);
+
+/// Segments cut by `edges` in a model of `n_layers` blocks; two edges give Local, Intermediate, Global.
+[[nodiscard]] std::vector<Segment> segments_from_edges(const std::vector<int>& edges, int n_layers);
+
+}  // namespace strata

@@ -1,0 +1,166 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+
+#include "strata/base/checked.h"
+#include "strata/base/error.h"
+#include "strata/base/file.h"
+#include "strata/base/npy.h"
+#include "strata/base/parallel.h"
+#include "strata/base/philox.h"
+#include "strata/base/sha256.h"
+#include "tests/support/paths.h"
+
+namespace strata {
+namespace {
+
+TEST(Error, OneLineWithEveryPart) {
+  const Error error(ErrorKind::bad_file,
+                    {.where = "a.bin", .found = "3 bytes", .expected = "8", .hint = "download it again"});
+  EXPECT_STREQ(error.what(), "a.bin: 3 bytes; expected 8; download it again");
+  EXPECT_EQ(exit_code(error.kind()), 3);
+}
+
+TEST(Checked, OverflowIsNothing) {
+  EXPECT_EQ(checked_mul(1ull << 32, 1ull << 31), 1ull << 63);
+  EXPECT_FALSE(checked_mul(1ull << 32, 1ull << 32));
+  EXPECT_EQ(checked_add(~0ull - 1, 1), ~0ull);
+  EXPECT_FALSE(checked_add(~0ull, 1));
+}
+
+// Known answers of Random123 1.14 (kat_vectors, philox4x32 10).
+TEST(Philox, KnownAnswers) {
+  EXPECT_EQ(philox4x32({0, 0, 0, 0}, {0, 0}),
+            (std::array<std::uint32_t, 4>{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
+  EXPECT_EQ(philox4x32({~0u, ~0u, ~0u, ~0u}, {~0u, ~0u}),
+            (std::array<std::uint32_t, 4>{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
+  EXPECT_EQ(philox4x32({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}),
+            (std::array<std::uint32_t, 4>{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
+}
+
+TEST(Philox, NormalMoments) {
+  Philox rng({.seed = 7, .stream = Stream::test});
+  const int n = 200000;
+  double sum = 0, square = 0, fourth = 0;
+  for (int i = 0; i < n; ++i) {
+    const double x = rng.normal();
+    sum += x;
+    square += x * x;
+    fourth += x * x * x * x;
+  }
+  EXPECT_NEAR(sum / n, 0.0, 5 / std::sqrt(n));
+  EXPECT_NEAR(square / n, 1.0, 5 * std::sqrt(2.0 / n));
+  EXPECT_NEAR(fourth / n, 3.0, 5 * std::sqrt(96.0 / n));
+}
+
+TEST(Philox, StreamsDiffer) {
+  const StreamKey key{.seed = 1, .stream = Stream::noise, .a = 2, .b = 3, .c = 4, .d = 5};
+  const auto first = [](StreamKey k) { return Philox(k).next_u64(); };
+  EXPECT_EQ(first(key), first(key));
+  for (int field = 0; field < 6; ++field) {
+    StreamKey other = key;
+    if (field == 0) other.seed++;
+    if (field == 1) other.stream = Stream::bootstrap;
+    if (field == 2) other.a++;
+    if (field == 3) other.b++;
+    if (field == 4) other.c++;
+    if (field == 5) other.d++;
+    EXPECT_NE(first(key), first(other)) << field;
+  }
+}
+
+TEST(Sha256, KnownAnswer) {
+  EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST(ParallelFor, EveryIndexOnceAndFirstExceptionReturns) {
+  std::vector<int> hits(1000);
+  parallel_for(hits.size(), 4, [&](std::size_t i) { ++hits[i]; });
+  EXPECT_EQ(hits, std::vector<int>(1000, 1));
+  EXPECT_THROW(parallel_for(10, 3,
+                            [](std::size_t i) {
+                              if (i == 5) throw std::runtime_error("five");
+                            }),
+               std::runtime_error);
+}
+
+TEST(File, AtomicWriteReplacesAndKeepsTheOldOnFailure) {
+  const test::TemporaryDirectory dir;
+  const auto path = dir.path() / "a.json";
+  write_file_atomic(path, "old");
+  write_file_atomic(path, "new");
+  EXPECT_EQ(read_file(path), "new");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path()), {}), 1);
+  EXPECT_STRATA_ERROR(write_file_atomic(dir.path() / "no/such/a.json", "x"), ErrorKind::run_failed,
+                      "cannot create");
+}
+
+TEST(File, MissingFileIsUsage) {
+  EXPECT_STRATA_ERROR(MappedFile("/nonexistent/x"), ErrorKind::usage, "cannot open");
+  EXPECT_STRATA_ERROR(MappedFile("/"), ErrorKind::bad_file, "not a regular file");
+}
+
+TEST(Npy, RoundTripsEveryType) {
+  const NpyArray arrays[] = {{{2, 3}, std::vector<float>{1, 2, 3, 4, 5, 6.5f}},
+                             {{3}, std::vector<double>{-0.0, 1e300, 3}},
+                             {{2}, std::vector<std::int32_t>{-1, 7}},
+                             {{1, 1, 1}, std::vector<std::int64_t>{1ll << 40}},
+                             {{0, 4}, std::vector<float>{}}};
+  for (const auto& array : arrays) {
+    const std::string bytes = format_npy(array);
+    const NpyArray back = parse_npy(bytes, "x");
+    EXPECT_EQ(back.shape, array.shape);
+    EXPECT_EQ(back.data, array.data);
+  }
+}
+
+TEST(Npy, CorruptTwins) {
+  const std::string good = format_npy({{2, 3}, std::vector<float>(6)});
+  const auto replaced = [&](std::string_view from, std::string_view to) {
+    std::string s = good;
+    s.replace(s.find(from), from.size(), to);
+    return s;
+  };
+  const auto bad = [](const std::string& bytes, const char* text) {
+    EXPECT_STRATA_ERROR(parse_npy(bytes, "x.npy"), ErrorKind::bad_file, text);
+  };
+  bad("short", "magic");
+  bad(replaced("NUMPY", "NUMPX"), "magic");
+  bad(replaced("<f4", "<c8"), "dtype");
+  bad(replaced("False", "True "), "Fortran");
+  bad(replaced("(2, 3)", "(2, x)"), "shape");
+  bad(replaced("(2, 3)", "[2, 3]"), "shape");
+  bad(replaced("(2, 3)", "(3, 3)"), "data");
+  bad(replaced("'shape'", "'shapf'"), "shape");
+  bad(good.substr(0, good.size() - 1), "data");
+  bad(good + "x", "data");
+  std::string version = good;
+  version[6] = 9;
+  bad(version, "version 9");
+  std::string longer = good;
+  longer[9] = '\x7f';
+  bad(longer, "longer than the file");
+  const std::string huge = "(4294967296, 4294967296, 2)";
+  std::string overflow = good;
+  overflow.replace(overflow.find("(2, 3)"), 6 + 21, huge);  // eats padding, keeps the header's length
+  bad(overflow, "overflows");
+}
+
+TEST(Npz, RoundTripsAndIsReproducible) {
+  const test::TemporaryDirectory dir;
+  const std::vector<NamedArray> arrays = {{"a", {{2}, std::vector<double>{1, 2}}},
+                                          {"b", {{1, 2}, std::vector<std::int32_t>{3, 4}}}};
+  write_npz_atomic(dir.path() / "x.npz", arrays);
+  write_npz_atomic(dir.path() / "y.npz", arrays);
+  EXPECT_EQ(read_file(dir.path() / "x.npz"), read_file(dir.path() / "y.npz"));
+  const auto back = read_npz(dir.path() / "x.npz");
+  ASSERT_EQ(back.size(), 2u);
+  EXPECT_EQ(back[1].name, "b");
+  EXPECT_EQ(back[1].array.data, arrays[1].array.data);
+  test::write_text(dir.path() / "bad.npz", "not a zip");
+  EXPECT_STRATA_ERROR(read_npz(dir.path() / "bad.npz"), ErrorKind::bad_file, "not a zip archive");
+}
+
+}  // namespace
+}  // namespace strata
