@@ -43,7 +43,7 @@ class Checkpoint {
   [[nodiscard]] const ModelConfig& config() const;
   [[nodiscard]] const std::filesystem::path& directory() const;
   [[nodiscard]] const std::vector<std::filesystem::path>& files() const;
-  [[nodiscard]] const std::vector<TensorInfo>& tensors() const;  ///< sorted by name
+  [[nodiscard]] const std::vector<TensorInfo>& tensors() const;  ///< of the table, by name
   [[nodiscard]] std::uint64_t weight_bytes() const;
 
   /// Whether the family's table has this role for this model (biases, QK-norm, untied unembedding).
@@ -56,8 +56,9 @@ class Checkpoint {
   /// not per block. Throws Error(bad_file) naming the tensor and the index for NaN or infinity.
   void load(Role role, int layer, std::span<float> out) const;
 
-  /// SHA-256 over the sorted SHA-256s of the tensors, once every tensor has been loaded at least
-  /// once; empty before that.
+  /// SHA-256 over one line "name sha256" for each tensor of the table, sorted by name, once every tensor
+  /// has been loaded at least once; empty before that. Names are part of it, so that two swapped blocks
+  /// make another model; sharding and load order are not.
   [[nodiscard]] std::string digest() const;
   /// Bytes of weights read so far, each load counted.
   [[nodiscard]] std::uint64_t bytes_read() const;

@@ -72,7 +72,7 @@ struct TensorRule {
   std::vector<std::int64_t> (*shape)(const ModelConfig&);
 };
 
-/// One architecture that strata computes. Adding a family: one entry in the table of config.cpp.
+/// One architecture that strata computes. Adding a family: one entry in the table of families.cpp.
 struct Family {
   std::string_view id;            ///< "llama"
   std::string_view architecture;  ///< "LlamaForCausalLM"

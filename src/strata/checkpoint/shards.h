@@ -1,0 +1,28 @@
+// The .safetensors files of a directory: found, mapped, and their tensor lists merged.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <vector>
+
+#include "strata/base/file.h"
+#include "strata/checkpoint/checkpoint.h"
+
+namespace strata {
+
+struct Shards {
+  std::vector<std::filesystem::path> paths;
+  std::vector<MappedFile> maps;               ///< same order
+  std::map<std::string, TensorInfo> tensors;  ///< every tensor of every file, by name
+
+  [[nodiscard]] std::span<const std::byte> bytes(const TensorInfo& tensor) const {
+    return maps[tensor.file].bytes().subspan(tensor.offset_bytes, tensor.size_bytes);
+  }
+};
+
+/// Opens model.safetensors, or the shards of model.safetensors.index.json where that is not there (the
+/// order of transformers). Throws Error(bad_file) where files and index disagree, Error(unsupported)
+/// where the directory holds weights of another format only.
+[[nodiscard]] Shards open_shards(const std::filesystem::path& directory);
+
+}  // namespace strata

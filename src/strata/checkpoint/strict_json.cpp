@@ -1,0 +1,103 @@
+#include "strata/checkpoint/strict_json.h"
+
+#include <fmt/format.h>
+
+#include <unordered_set>
+#include <vector>
+
+#include "strata/base/error.h"
+
+namespace strata {
+namespace {
+
+using nlohmann::json;
+
+// Counts brackets outside strings; whether they match is for the parser to say.
+int nesting_depth(std::string_view text) {
+  int depth = 0, deepest = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') {
+        ++i;
+      } else if (c == '"') {
+        in_string = false;
+      }
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      deepest = std::max(deepest, ++depth);
+    } else if (c == '}' || c == ']') {
+      --depth;
+    }
+  }
+  return deepest;
+}
+
+// Remembers the keys of every object that is open while the text is parsed.
+class KeyWatch {
+ public:
+  explicit KeyWatch(const std::string& where) : where_(where) {}
+
+  bool operator()(int /*depth*/, json::parse_event_t event, json& parsed) {
+    if (event == json::parse_event_t::object_start) {
+      open_.emplace_back();
+    } else if (event == json::parse_event_t::object_end) {
+      open_.pop_back();
+    } else if (event == json::parse_event_t::key) {
+      const auto& key = parsed.get_ref<const std::string&>();
+      if (!open_.back().insert(key).second) {
+        throw Error(ErrorKind::bad_file, {.where = where_,
+                                          .found = fmt::format("key \"{}\" twice", printable(key)),
+                                          .expected = "each key once"});
+      }
+    }
+    return true;
+  }
+
+ private:
+  const std::string& where_;
+  std::vector<std::unordered_set<std::string>> open_;
+};
+
+}  // namespace
+
+json parse_strict_json(std::string_view text, const std::string& where) {
+  if (const int depth = nesting_depth(text); depth > kMaxJsonDepth) {
+    throw Error(ErrorKind::bad_file, {.where = where,
+                                      .found = fmt::format("JSON nested {} levels deep", depth),
+                                      .expected = fmt::format("at most {}", kMaxJsonDepth)});
+  }
+  json document;
+  try {
+    KeyWatch watch(where);
+    document = json::parse(text, std::ref(watch));
+  } catch (const json::parse_error& error) {
+    throw Error(ErrorKind::bad_file, {.where = where,
+                                      .found = fmt::format("not valid JSON at byte {}", error.byte),
+                                      .expected = "a JSON object",
+                                      .hint = "the file may be cut short; download it again"});
+  } catch (const json::exception&) {
+    throw Error(ErrorKind::bad_file,
+                {.where = where, .found = "a number that no type can hold", .expected = "a JSON object"});
+  }
+  if (!document.is_object()) {
+    throw Error(ErrorKind::bad_file, {.where = where,
+                                      .found = fmt::format("a JSON {}", document.type_name()),
+                                      .expected = "a JSON object"});
+  }
+  return document;
+}
+
+std::string printable(std::string_view name) {
+  constexpr std::size_t kLongest = 160;
+  std::string clean(name.substr(0, kLongest));
+  for (char& c : clean) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  if (name.size() > kLongest) clean += "...";
+  return clean;
+}
+
+}  // namespace strata
