@@ -1,0 +1,191 @@
+#include "strata/model/kernels.h"
+
+#include <cmath>
+#include <limits>
+
+#include "strata/base/error.h"
+#include "strata/model/simd.h"
+
+namespace strata {
+
+STRATA_VECTORISED
+void rms_norm_rows(const float* x, std::int64_t x_stride, float* y, std::int64_t y_stride,
+                   const float* weight, std::int64_t rows, std::int64_t width, double eps) {
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const float* in = x + r * x_stride;
+    float* out = y + r * y_stride;
+    const double square = simd::sum<double>(width, [&](std::int64_t i) {
+      const double v = in[i];
+      return v * v;
+    });
+    const auto inverse = static_cast<float>(1.0 / std::sqrt(square / static_cast<double>(width) + eps));
+    for (std::int64_t i = 0; i < width; ++i) out[i] = in[i] * inverse * weight[i];
+  }
+}
+
+STRATA_VECTORISED
+void add_bias_rows(float* x, const float* bias, std::int64_t rows, std::int64_t width) {
+  for (std::int64_t r = 0; r < rows; ++r) {
+    float* row = x + r * width;
+    for (std::int64_t i = 0; i < width; ++i) row[i] += bias[i];
+  }
+}
+
+STRATA_VECTORISED
+void add_in_place(float* y, const float* x, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) y[i] += x[i];
+}
+
+STRATA_VECTORISED
+void swiglu_rows(const float* gate_up, float* out, std::int64_t rows, std::int64_t ffn) {
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const float* gate = gate_up + r * 2 * ffn;
+    const float* up = gate + ffn;
+    float* row = out + r * ffn;
+    for (std::int64_t i = 0; i < ffn; ++i) row[i] = gate[i] / (1.0f + simd::exp(-gate[i])) * up[i];
+  }
+}
+
+STRATA_VECTORISED
+void rope_rows(float* x, std::int64_t stride, std::int64_t rows, std::int64_t heads, std::int64_t head_dim,
+               const float* cos, const float* sin) {
+  const std::int64_t half = head_dim / 2;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const float* c = cos + r * half;
+    const float* s = sin + r * half;
+    for (std::int64_t h = 0; h < heads; ++h) {
+      float* low = x + r * stride + h * head_dim;
+      float* high = low + half;
+      for (std::int64_t i = 0; i < half; ++i) {
+        const float a = low[i], b = high[i];
+        low[i] = a * c[i] - b * s[i];
+        high[i] = b * c[i] + a * s[i];
+      }
+    }
+  }
+}
+
+namespace {
+
+// Row sums behind distance and entropy, over all keys or over the kept ones.
+struct RowSums {
+  double weight = 0.0;          // sum of exp(score - max)
+  double weighted_score = 0.0;  // sum of exp(score - max) * (score - max)
+  double weighted_distance = 0.0;
+  double keys = 0.0;
+  double distance = 0.0;
+};
+
+void add_row(const RowSums& s, double& distance, double& entropy) {
+  if (s.keys < 2.0 || !(s.weight > 0.0)) {
+    distance = entropy = std::numeric_limits<double>::quiet_NaN();
+    return;
+  }
+  distance += s.weighted_distance / s.weight / (s.distance / s.keys);
+  // -sum A ln A with A = e / Z and ln e known: no logarithm per key.
+  entropy += (std::log(s.weight) - s.weighted_score / s.weight) / std::log(s.keys);
+}
+
+}  // namespace
+
+STRATA_VECTORISED
+void causal_softmax(float* scores, std::int64_t n, float scale, const AttentionSums* sums) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    float* row = scores + i * n;
+    const std::int64_t keys = i + 1;
+    const float largest = simd::max<float>(keys, [&](std::int64_t j) { return row[j]; });
+    if (sums != nullptr) {
+      const float* keep = sums->keep.data();
+      const auto score = [&](std::int64_t j) { return (row[j] - largest) * scale; };
+      const auto distance = [&](std::int64_t j) { return static_cast<double>(i - j); };
+      RowSums all, kept;
+      all.weight = simd::sum<double>(keys, [&](std::int64_t j) { return simd::exp(score(j)); });
+      all.weighted_score = simd::sum<double>(
+          keys, [&](std::int64_t j) { return static_cast<double>(simd::exp(score(j))) * score(j); });
+      all.weighted_distance =
+          simd::sum<double>(keys, [&](std::int64_t j) { return simd::exp(score(j)) * distance(j); });
+      kept.weight = simd::sum<double>(keys, [&](std::int64_t j) { return simd::exp(score(j)) * keep[j]; });
+      kept.weighted_score = simd::sum<double>(keys, [&](std::int64_t j) {
+        return static_cast<double>(simd::exp(score(j)) * keep[j]) * score(j);
+      });
+      kept.weighted_distance = simd::sum<double>(
+          keys, [&](std::int64_t j) { return simd::exp(score(j)) * keep[j] * distance(j); });
+      all.keys = static_cast<double>(keys);
+      all.distance = static_cast<double>(i) * static_cast<double>(i + 1) / 2.0;
+      kept.keys = simd::sum<double>(keys, [&](std::int64_t j) { return keep[j]; });
+      kept.distance = simd::sum<double>(keys, [&](std::int64_t j) { return keep[j] * distance(j); });
+      const auto at = static_cast<std::size_t>(i);
+      add_row(all, sums->distance_all[at], sums->entropy_all[at]);
+      add_row(kept, sums->distance_reduced[at], sums->entropy_reduced[at]);
+    }
+    for (std::int64_t j = 0; j < keys; ++j) row[j] = simd::exp((row[j] - largest) * scale);
+    const float total = simd::sum<float>(keys, [&](std::int64_t j) { return row[j]; });
+    const float inverse = 1.0f / total;
+    for (std::int64_t j = 0; j < keys; ++j) row[j] *= inverse;
+    for (std::int64_t j = keys; j < n; ++j) row[j] = 0.0f;
+  }
+}
+
+STRATA_VECTORISED
+LogitRow logit_statistics(std::span<const float> logits) {
+  const auto n = static_cast<std::int64_t>(logits.size());
+  const float* z = logits.data();
+  const double largest = simd::max<float>(n, [&](std::int64_t i) { return z[i]; });
+  const double total = simd::sum<double>(n, [&](std::int64_t i) { return simd::exp(z[i] - largest); });
+  const double weighted = simd::sum<double>(n, [&](std::int64_t i) {
+    const double d = z[i] - largest;
+    return simd::exp(d) * d;
+  });
+  LogitRow row;
+  row.log_normaliser = largest + std::log(total);
+  row.entropy_nats = std::log(total) - weighted / total;
+  return row;
+}
+
+STRATA_VECTORISED
+double log_sum_exp(std::span<const float> logits) {
+  const auto n = static_cast<std::int64_t>(logits.size());
+  const float* z = logits.data();
+  const double largest = simd::max<float>(n, [&](std::int64_t i) { return z[i]; });
+  return largest + std::log(simd::sum<double>(n, [&](std::int64_t i) { return simd::exp(z[i] - largest); }));
+}
+
+STRATA_VECTORISED
+void softmax_row(std::span<const float> logits, std::span<double> probability) {
+  const auto n = static_cast<std::int64_t>(logits.size());
+  const float* z = logits.data();
+  double* p = probability.data();
+  const double largest = simd::max<float>(n, [&](std::int64_t i) { return z[i]; });
+  for (std::int64_t i = 0; i < n; ++i) p[i] = simd::exp(z[i] - largest);
+  const double total = simd::sum<double>(n, [&](std::int64_t i) { return p[i]; });
+  for (std::int64_t i = 0; i < n; ++i) p[i] /= total;
+}
+
+STRATA_VECTORISED
+double kl_from_logits(std::span<const double> probability, std::span<const float> p_logits,
+                      std::span<const float> q_logits) {
+  const auto n = static_cast<std::int64_t>(probability.size());
+  STRATA_CHECK(p_logits.size() == probability.size() && q_logits.size() == probability.size());
+  const double* p = probability.data();
+  const float* a = p_logits.data();
+  const float* b = q_logits.data();
+  const double mean = simd::sum<double>(
+      n, [&](std::int64_t i) { return p[i] * (static_cast<double>(b[i]) - static_cast<double>(a[i])); });
+  // exp(d) - 1 - d with d centred at its mean, so that KL = ln(1 + sum p (exp(d) - 1 - d)).
+  // Beyond the clamp of exp() the sum is dominated by the term itself, and its logarithm is taken apart.
+  const double largest = simd::max<double>(
+      n, [&](std::int64_t i) { return static_cast<double>(b[i]) - static_cast<double>(a[i]) - mean; });
+  if (largest > 600.0) {
+    const double total = simd::sum<double>(n, [&](std::int64_t i) {
+      return p[i] * simd::exp(static_cast<double>(b[i]) - static_cast<double>(a[i]) - mean - largest);
+    });
+    return largest + std::log(total);
+  }
+  const double excess = simd::sum<double>(n, [&](std::int64_t i) {
+    const double d = static_cast<double>(b[i]) - static_cast<double>(a[i]) - mean;
+    return p[i] * (simd::exp(d) - 1.0 - d);
+  });
+  return std::max(0.0, std::log1p(excess));
+}
+
+}  // namespace strata

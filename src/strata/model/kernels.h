@@ -1,0 +1,62 @@
+// The row operations between the matrix products, on float32 rows in memory. Each row's result
+// depends on that row alone, never on the number of rows, threads or the batch: LibTorch's own
+// elementwise kernels round a row's tail differently from its body, so that it would.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace strata {
+
+/// y = x / sqrt(mean(x^2) + eps) * weight for each row of length `width` (RMSNorm, Zhang and Sennrich
+/// 2019, arXiv:1910.07467). x and y may be the same memory. Row strides in elements.
+void rms_norm_rows(const float* x, std::int64_t x_stride, float* y, std::int64_t y_stride,
+                   const float* weight, std::int64_t rows, std::int64_t width, double eps);
+
+/// Adds `bias` (width) to each row.
+void add_bias_rows(float* x, const float* bias, std::int64_t rows, std::int64_t width);
+
+/// y += x elementwise.
+void add_in_place(float* y, const float* x, std::int64_t count);
+
+/// out[r][i] = silu(gate_up[r][i]) * gate_up[r][ffn + i]; gate_up is (rows, 2*ffn), out (rows, ffn).
+void swiglu_rows(const float* gate_up, float* out, std::int64_t rows, std::int64_t ffn);
+
+/// Rotates consecutive heads of each row in place: pairs (i, i + head_dim/2) by the angle whose cosine
+/// and sine are at cos[row][i], sin[row][i] (Hugging Face's "rotate half" layout).
+void rope_rows(float* x, std::int64_t stride, std::int64_t rows, std::int64_t heads, std::int64_t head_dim,
+               const float* cos, const float* sin);
+
+/// What one attention head does with each query's distance and spread, summed over heads.
+/// "reduced" = sink columns removed and the row renormalised.
+struct AttentionSums {
+  std::span<const float> keep;                  ///< per key: 1 ordinary, 0 sink (removed from "reduced")
+  std::span<double> distance_all, entropy_all;  ///< per query
+  std::span<double> distance_reduced, entropy_reduced;  ///< per query; NaN where no two keys remain
+};
+
+/// Softmax of scale * scores over the keys j <= i, in place; keys after the query become 0. scores is
+/// (n, n), row-major. With `sums`, adds this head's distance and normalised entropy of every query to
+/// them: distance = sum A|i-j| / mean|i-j| over the keys, entropy = -sum A ln A / ln(number of keys).
+void causal_softmax(float* scores, std::int64_t n, float scale, const AttentionSums* sums);
+
+/// Statistics of softmax(logits) for one row.
+struct LogitRow {
+  double log_normaliser = 0.0;  ///< ln sum exp(logit)
+  double entropy_nats = 0.0;
+};
+[[nodiscard]] LogitRow logit_statistics(std::span<const float> logits);
+
+/// ln sum_i exp(logit_i).
+[[nodiscard]] double log_sum_exp(std::span<const float> logits);
+
+/// Normalised probabilities of a row, in double.
+void softmax_row(std::span<const float> logits, std::span<double> probability);
+
+/// KL(p || q) in nats, p = softmax(p_logits) given as `probability`, q = softmax(q_logits). Accurate for
+/// small differences: ln(sum p exp(d)) - sum p d with d = q_logits - p_logits, so the common part of the
+/// logits cancels before it is rounded. Never negative.
+[[nodiscard]] double kl_from_logits(std::span<const double> probability, std::span<const float> p_logits,
+                                    std::span<const float> q_logits);
+
+}  // namespace strata

@@ -1,0 +1,27 @@
+#include "strata/signals/block_influence.h"
+
+#include <cmath>
+#include <limits>
+
+#include "strata/signals/per_token.h"
+#include "strata/signals/token_math.h"
+
+namespace strata {
+namespace {
+
+constexpr SeriesInfo kInfo[] = {{"block_influence", "1", Axis::block, Group::representation}};
+
+double value(const float* h_in, const float* h_out, std::int64_t width) { return 1.0 - cosine(h_in, h_out, width); }
+
+}  // namespace
+
+Signal block_influence_signal() {
+  return {.series = kInfo,
+          .needs_attention = false,
+          .make = [](const SweepContext& context) {
+            return per_token_accumulator(context, kInfo[0], Fold::mean, value);
+          },
+          .memory_bytes = per_token_bytes};
+}
+
+}  // namespace strata

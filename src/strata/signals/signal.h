@@ -1,0 +1,111 @@
+// What a signal is: an accumulator that looks at states and blocks as the sweep passes, and turns what
+// it kept into series of the record. Adding one: a file with an accumulator, and a row in signals.cpp.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "strata/corpus/corpus.h"
+#include "strata/model/head.h"
+#include "strata/record/trace.h"
+
+namespace strata {
+
+/// Class of a token, the same at every depth.
+enum class TokenClass : std::uint8_t { ordinary, first, massive };
+
+/// What is fixed before the sweep begins.
+struct SweepContext {
+  const ModelConfig& config;
+  const Corpus& corpus;
+  std::uint64_t seed = 0;
+  std::int64_t positions = 4096;     ///< sampled positions in all, for ranks and spectra
+  std::int64_t lens_positions = 64;  ///< per document
+  int replicates = 200;              ///< half-samples of documents for CKA
+  int threads = 1;
+  std::vector<std::int64_t> first_token;  ///< of each window, in the order of Corpus::windows; ends with the total
+
+  [[nodiscard]] std::int64_t token_count() const { return first_token.back(); }
+  [[nodiscard]] std::int64_t tokens_in(std::size_t window) const {
+    return first_token[window + 1] - first_token[window];
+  }
+};
+[[nodiscard]] SweepContext make_context(const ModelConfig& config, const Corpus& corpus);
+
+/// State `state` of one window: h is (tokens, hidden), row-major.
+struct StateView {
+  int state = 0;
+  std::size_t window = 0;
+  const float* h = nullptr;
+  std::int64_t tokens = 0;
+};
+
+/// Per query, sums over heads of the attention statistics (see AttentionSums).
+struct AttentionView {
+  std::span<const double> distance_all, entropy_all, distance_reduced, entropy_reduced;
+};
+
+/// Block `block` of one window: h_in, h_out are (tokens, hidden).
+struct BlockView {
+  int block = 0;
+  std::size_t window = 0;
+  const float* h_in = nullptr;
+  const float* h_out = nullptr;
+  std::int64_t tokens = 0;
+  const AttentionView* attention = nullptr;  ///< only where some signal needs it
+};
+
+struct FinishContext {
+  const SweepContext& sweep;
+  std::span<const TokenClass> classes;  ///< per token
+  const HeadWeights& head;
+  Trace& trace;
+};
+
+/// observe_* are called concurrently for different windows and may write only what belongs to that
+/// window; everything else happens in end_state and finish, which are called alone.
+class Accumulator {
+ public:
+  virtual ~Accumulator() = default;
+  virtual void observe_state(const StateView&) {}
+  virtual void observe_block(const BlockView&) {}
+  virtual void end_state(int /*state*/) {}
+  virtual void finish(const FinishContext& context) = 0;
+};
+
+struct SeriesInfo {
+  std::string_view id, unit;
+  Axis axis;
+  Group group;
+};
+
+/// One row of the registry: the series that one accumulator produces.
+struct Signal {
+  std::span<const SeriesInfo> series;
+  bool needs_attention;
+  std::unique_ptr<Accumulator> (*make)(const SweepContext&);
+  /// Bytes it keeps over the whole sweep, for the memory plan.
+  std::uint64_t (*memory_bytes)(const SweepContext&);
+};
+
+[[nodiscard]] std::span<const Signal> signals();
+
+/// A seeded permutation's first `count` tokens of a document (global token numbers, in sampled order);
+/// fewer if the document is shorter. A larger count extends a smaller one.
+[[nodiscard]] std::vector<std::int64_t> sample_tokens(const SweepContext& context, int document, std::int64_t count);
+
+/// Window that holds a global token number.
+[[nodiscard]] std::size_t window_of(const SweepContext& context, std::int64_t token);
+
+/// An empty series (documents x axis length, all NaN) with its identity filled in.
+[[nodiscard]] Series make_series(const SweepContext& context, const SeriesInfo& info, TokenSet tokens);
+
+[[nodiscard]] inline bool counts(TokenSet set, TokenClass token) {
+  return set == TokenSet::all || token == TokenClass::ordinary;
+}
+
+}  // namespace strata
