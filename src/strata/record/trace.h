@@ -32,9 +32,12 @@ struct Series {
   Axis axis = Axis::block;
   Group group = Group::control;
   TokenSet tokens = TokenSet::ordinary;
-  Matrix by_doc;               ///< documents x (L or L+1); NaN = undefined
-  std::vector<double> weight;  ///< per document: number of tokens behind its row (0 = no row)
-  std::string note;            ///< why values are undefined, sample sizes; empty = nothing to say
+  Matrix by_doc;                    ///< documents x (L or L+1); NaN = undefined
+  std::vector<double> weight;       ///< per document: number of tokens behind its row (0 = no row)
+  std::vector<double> joint;        ///< per place, for a quantity of all documents together that is no
+                                    ///< mean over them (cka_shift); empty = by_doc holds the values
+  std::vector<double> joint_error;  ///< standard error of `joint`
+  std::string note;                 ///< why values are undefined, sample sizes; empty = nothing to say
 };
 
 /// Debiased linear CKA between all states.
@@ -137,9 +140,10 @@ struct Trace {
 [[nodiscard]] const CkaRecord* find_cka(const Trace& trace, TokenSet tokens);
 
 /// Mean over documents, weighted by `weight`, per axis position; undefined rows are left out; NaN
-/// where no document has a value.
+/// where no document has a value. `joint` where the series has one.
 [[nodiscard]] std::vector<double> mean_over_documents(const Series& series);
 /// Standard error of that mean over documents (ratio estimator); NaN with fewer than two documents.
+/// `joint_error` where the series has a joint value.
 [[nodiscard]] std::vector<double> standard_error(const Series& series);
 
 [[nodiscard]] const char* to_string(Axis axis);

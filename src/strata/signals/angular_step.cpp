@@ -30,9 +30,10 @@ double value(const float* h_in, const float* h_out, std::int64_t width) {
 Signal angular_step_signal() {
   return {.series = kInfo,
           .needs_attention = false,
-          .make = [](const SweepContext& context) {
-            return per_token_accumulator(context, kInfo[0], Fold::mean, value);
-          },
+          .make =
+              [](const SweepContext& context) {
+                return per_token_accumulator(context, kInfo[0], Fold::mean, value);
+              },
           .memory_bytes = per_token_bytes};
 }
 

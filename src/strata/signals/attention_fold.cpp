@@ -30,8 +30,7 @@ class AttentionFold final : public Accumulator {
 
   void finish(const FinishContext& context) override {
     for (const TokenSet set : {TokenSet::ordinary, TokenSet::all}) {
-      Series series =
-          fold_table(set == TokenSet::all ? all_ : reduced_, context, info_, set, Fold::mean);
+      Series series = fold_table(set == TokenSet::all ? all_ : reduced_, context, info_, set, Fold::mean);
       bool missing = false;
       for (const double weight : series.weight) missing = missing || weight == 0.0;
       if (missing) {
@@ -55,6 +54,8 @@ std::unique_ptr<Accumulator> attention_accumulator(const SweepContext& context, 
   return std::make_unique<AttentionFold>(context, info, source);
 }
 
-std::uint64_t attention_bytes(const SweepContext& context) { return 2 * per_token_bytes(context); }
+std::uint64_t attention_bytes(const SweepContext& context) {
+  return 2 * per_token_bytes(context);
+}
 
 }  // namespace strata

@@ -19,7 +19,8 @@ struct AttentionSource {
 
 /// Series `ordinary`: queries of ordinary tokens, sink columns removed and rows renormalised. Series
 /// `all`: every query, every column.
-[[nodiscard]] std::unique_ptr<Accumulator> attention_accumulator(const SweepContext& context, const SeriesInfo& info,
+[[nodiscard]] std::unique_ptr<Accumulator> attention_accumulator(const SweepContext& context,
+                                                                 const SeriesInfo& info,
                                                                  const AttentionSource& source);
 [[nodiscard]] std::uint64_t attention_bytes(const SweepContext& context);
 

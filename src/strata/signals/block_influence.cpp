@@ -11,16 +11,19 @@ namespace {
 
 constexpr SeriesInfo kInfo[] = {{"block_influence", "1", Axis::block, Group::representation}};
 
-double value(const float* h_in, const float* h_out, std::int64_t width) { return 1.0 - cosine(h_in, h_out, width); }
+double value(const float* h_in, const float* h_out, std::int64_t width) {
+  return 1.0 - cosine(h_in, h_out, width);
+}
 
 }  // namespace
 
 Signal block_influence_signal() {
   return {.series = kInfo,
           .needs_attention = false,
-          .make = [](const SweepContext& context) {
-            return per_token_accumulator(context, kInfo[0], Fold::mean, value);
-          },
+          .make =
+              [](const SweepContext& context) {
+                return per_token_accumulator(context, kInfo[0], Fold::mean, value);
+              },
           .memory_bytes = per_token_bytes};
 }
 

@@ -13,7 +13,7 @@ constexpr float kUndefined = std::numeric_limits<float>::quiet_NaN();
 
 double fold_values(std::vector<double>& values, Fold fold) {
   if (fold == Fold::max) return *std::max_element(values.begin(), values.end());
-  if (fold == Fold::median) return median(values);
+  if (fold == Fold::median) return stats::median(values);
   double sum = 0.0;
   for (const double v : values) sum += v;
   return sum / static_cast<double>(values.size());
@@ -63,8 +63,8 @@ class PerToken final : public Accumulator {
 TokenTable::TokenTable(std::int64_t places, std::int64_t n)
     : tokens(n), value(static_cast<std::size_t>(places * n), kUndefined) {}
 
-Series fold_table(const TokenTable& table, const FinishContext& context, const SeriesInfo& info, TokenSet tokens,
-                  Fold fold) {
+Series fold_table(const TokenTable& table, const FinishContext& context, const SeriesInfo& info,
+                  TokenSet tokens, Fold fold) {
   const SweepContext& sweep = context.sweep;
   Series series = make_series(sweep, info, tokens);
   std::vector<double> values;
@@ -89,8 +89,8 @@ Series fold_table(const TokenTable& table, const FinishContext& context, const S
   return series;
 }
 
-std::unique_ptr<Accumulator> per_token_accumulator(const SweepContext& context, const SeriesInfo& info, Fold fold,
-                                                   TokenValue value) {
+std::unique_ptr<Accumulator> per_token_accumulator(const SweepContext& context, const SeriesInfo& info,
+                                                   Fold fold, TokenValue value) {
   return std::make_unique<PerToken>(context, info, fold, value);
 }
 

@@ -17,8 +17,9 @@ using TokenValue = double (*)(const float* h_in, const float* h_out, std::int64_
 
 /// The accumulator of a per-token signal. All token values are kept until the sweep is over, because
 /// which tokens are sinks is known only then.
-[[nodiscard]] std::unique_ptr<Accumulator> per_token_accumulator(const SweepContext& context, const SeriesInfo& info,
-                                                                 Fold fold, TokenValue value);
+[[nodiscard]] std::unique_ptr<Accumulator> per_token_accumulator(const SweepContext& context,
+                                                                 const SeriesInfo& info, Fold fold,
+                                                                 TokenValue value);
 [[nodiscard]] std::uint64_t per_token_bytes(const SweepContext& context);
 
 /// A (places x tokens) table of floats, and the fold that turns it into a series.

@@ -20,9 +20,10 @@ double value(const float* h, const float* /*h_out*/, std::int64_t width) {
 Signal residual_rms_signal() {
   return {.series = kInfo,
           .needs_attention = false,
-          .make = [](const SweepContext& context) {
-            return per_token_accumulator(context, kInfo[0], Fold::median, value);
-          },
+          .make =
+              [](const SweepContext& context) {
+                return per_token_accumulator(context, kInfo[0], Fold::median, value);
+              },
           .memory_bytes = per_token_bytes};
 }
 

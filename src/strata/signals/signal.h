@@ -27,7 +27,8 @@ struct SweepContext {
   std::int64_t lens_positions = 64;  ///< per document
   int replicates = 200;              ///< half-samples of documents for CKA
   int threads = 1;
-  std::vector<std::int64_t> first_token;  ///< of each window, in the order of Corpus::windows; ends with the total
+  std::vector<std::int64_t>
+      first_token;  ///< of each window, in the order of Corpus::windows; ends with the total
 
   [[nodiscard]] std::int64_t token_count() const { return first_token.back(); }
   [[nodiscard]] std::int64_t tokens_in(std::size_t window) const {
@@ -96,7 +97,8 @@ struct Signal {
 
 /// A seeded permutation's first `count` tokens of a document (global token numbers, in sampled order);
 /// fewer if the document is shorter. A larger count extends a smaller one.
-[[nodiscard]] std::vector<std::int64_t> sample_tokens(const SweepContext& context, int document, std::int64_t count);
+[[nodiscard]] std::vector<std::int64_t> sample_tokens(const SweepContext& context, int document,
+                                                      std::int64_t count);
 
 /// Window that holds a global token number.
 [[nodiscard]] std::size_t window_of(const SweepContext& context, std::int64_t token);

@@ -22,9 +22,10 @@ double value(const float* h_in, const float* h_out, std::int64_t width) {
 Signal update_ratio_signal() {
   return {.series = kInfo,
           .needs_attention = false,
-          .make = [](const SweepContext& context) {
-            return per_token_accumulator(context, kInfo[0], Fold::median, value);
-          },
+          .make =
+              [](const SweepContext& context) {
+                return per_token_accumulator(context, kInfo[0], Fold::median, value);
+              },
           .memory_bytes = per_token_bytes};
 }
 

@@ -1,0 +1,223 @@
+#include "strata/signals/cka.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/mm.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+
+#include "strata/base/parallel.h"
+#include "strata/base/philox.h"
+#include "strata/model/threads.h"
+#include "strata/signals/hsic.h"
+#include "strata/stats/half_sample.h"
+
+namespace strata {
+namespace {
+
+constexpr SeriesInfo kInfo[] = {{"cka_shift", "1", Axis::block, Group::representation}};
+constexpr std::size_t kGroupWindows = 64;     // windows of one batch: cost grows with its square
+constexpr std::int64_t kEnoughTokens = 4000;  // below this the record says that the sample is small
+
+struct Row {
+  std::size_t window;
+  std::int64_t position;
+};
+
+// Batches of one position from each window of a group; the same for every state.
+std::vector<std::vector<Row>> plan_batches(const SweepContext& context) {
+  const std::size_t windows = context.corpus.windows.size();
+  std::vector<std::vector<Row>> batches;
+  if (windows < kMinBatchWindows) return batches;
+  std::vector<std::uint32_t> order(windows);
+  std::iota(order.begin(), order.end(), 0u);
+  Philox rng({.seed = context.seed, .stream = Stream::positions, .a = 1});
+  shuffle(order, rng);
+  std::vector<std::vector<std::uint32_t>> positions(windows);
+  for (std::size_t w = 0; w < windows; ++w) {
+    positions[w].resize(static_cast<std::size_t>(context.tokens_in(w)));
+    std::iota(positions[w].begin(), positions[w].end(), 0u);
+    Philox window_rng(
+        {.seed = context.seed, .stream = Stream::positions, .a = 2, .b = static_cast<std::uint32_t>(w)});
+    shuffle(positions[w], window_rng);
+  }
+  const std::size_t groups = std::max<std::size_t>(1, windows / kGroupWindows);
+  const auto rounds = static_cast<std::size_t>((context.positions + static_cast<std::int64_t>(windows) - 1) /
+                                               static_cast<std::int64_t>(windows));
+  for (std::size_t round = 0; round < rounds; ++round) {
+    for (std::size_t g = 0; g < groups; ++g) {
+      std::vector<Row> batch;
+      for (std::size_t i = g; i < windows; i += groups) {
+        const std::size_t w = order[i];
+        if (round < positions[w].size()) batch.push_back({w, positions[w][round]});
+      }
+      if (batch.size() >= kMinBatchWindows) batches.push_back(std::move(batch));
+    }
+  }
+  return batches;
+}
+
+class Cka final : public Accumulator {
+ public:
+  explicit Cka(const SweepContext& context) : context_(context), batches_(plan_batches(context)) {
+    const auto states = static_cast<std::size_t>(context.config.n_layers + 1);
+    slots_.resize(context.corpus.windows.size());
+    grams_.resize(batches_.size());
+    for (std::size_t b = 0; b < batches_.size(); ++b) {
+      grams_[b].n = batches_[b].size();
+      grams_[b].upper.resize(states);
+      for (const Row& row : batches_[b]) slots_[row.window].push_back({total_rows_++, row.position});
+    }
+    rows_.resize(total_rows_ * static_cast<std::size_t>(context.config.hidden));
+  }
+
+  void observe_state(const StateView& view) override {
+    const auto d = static_cast<std::size_t>(context_.config.hidden);
+    for (const Slot& slot : slots_[view.window]) {
+      std::memcpy(rows_.data() + slot.row * d, view.h + static_cast<std::size_t>(slot.position) * d,
+                  d * sizeof(float));
+    }
+  }
+
+  void end_state(int state) override {
+    std::vector<std::size_t> first(batches_.size() + 1, 0);
+    for (std::size_t b = 0; b < batches_.size(); ++b) first[b + 1] = first[b] + batches_[b].size();
+    const std::int64_t d = context_.config.hidden;
+    for_each_window(batches_.size(), context_.threads, [&](std::size_t b) {
+      const auto n = static_cast<std::int64_t>(grams_[b].n);
+      at::Tensor x = at::empty({n, d}, at::kDouble);
+      const float* from = rows_.data() + first[b] * static_cast<std::size_t>(d);
+      std::copy_n(from, n * d, x.data_ptr<double>());
+      const at::Tensor gram = at::mm(x, x.t());
+      const double* g = gram.data_ptr<double>();
+      auto& upper = grams_[b].upper[static_cast<std::size_t>(state)];
+      upper.reserve(grams_[b].n * (grams_[b].n - 1) / 2);
+      for (std::int64_t i = 0; i < n; ++i) upper.insert(upper.end(), g + i * n + i + 1, g + (i + 1) * n);
+    });
+  }
+
+  void finish(const FinishContext& context) override {
+    for (const TokenSet set : {TokenSet::ordinary, TokenSet::all}) {
+      CkaRecord record = measure(context, set);
+      context.trace.series.push_back(shift_series(context, record));
+      context.trace.cka.push_back(std::move(record));
+    }
+  }
+
+ private:
+  struct Slot {
+    std::size_t row;
+    std::int64_t position;
+  };
+
+  // CKA over the rows of one token set and of the documents with include[d] != 0.
+  Matrix cka_of(const FinishContext& context, TokenSet set, const std::vector<char>& include,
+                CkaRecord* counts_of) const {
+    const std::size_t states = grams_.empty() ? 0 : grams_[0].upper.size();
+    Matrix hsic(states, states);
+    std::vector<std::size_t> rows;
+    for (std::size_t b = 0; b < batches_.size(); ++b) {
+      rows.clear();
+      for (std::size_t i = 0; i < batches_[b].size(); ++i) {
+        const Row& row = batches_[b][i];
+        const auto token = static_cast<std::size_t>(context_.first_token[row.window] + row.position);
+        const auto document = static_cast<std::size_t>(context_.corpus.windows[row.window].document);
+        if (include[document] != 0 && counts(set, context.classes[token])) rows.push_back(i);
+      }
+      // A half-sample keeps half the rows of a batch; the estimator is unbiased for any number above 3.
+      const std::size_t used = add_unbiased_hsic(grams_[b], rows, counts_of ? kMinBatchWindows / 2 : 4, hsic);
+      if (counts_of != nullptr && used > 0) {
+        counts_of->n_tokens += static_cast<std::int64_t>(used);
+        ++counts_of->n_batches;
+      }
+    }
+    return cka_from_hsic(hsic);
+  }
+
+  CkaRecord measure(const FinishContext& context, TokenSet set) const {
+    CkaRecord record;
+    record.tokens = set;
+    if (batches_.empty()) {
+      record.note =
+          fmt::format("undefined: {} windows, at least {} are needed for batches of independent rows",
+                      context_.corpus.windows.size(), kMinBatchWindows);
+      return record;
+    }
+    const std::size_t documents = context_.corpus.documents.size();
+    const Matrix value = cka_of(context, set, std::vector<char>(documents, 1), &record);
+    for (const double v : value.data) {
+      if (std::isnan(v)) {
+        record.note = "undefined: the unbiased HSIC of some state with itself is not positive in this sample";
+        return record;
+      }
+    }
+    record.value = value;
+    if (record.n_tokens < kEnoughTokens) {
+      record.note = fmt::format("a small sample: {} tokens, {} or more are recommended", record.n_tokens,
+                                kEnoughTokens);
+    }
+    if (documents < 2) return record;
+    record.replicates.resize(static_cast<std::size_t>(context_.replicates));
+    parallel_for(record.replicates.size(), context_.threads, [&](std::size_t r) {
+      Philox rng({.seed = context_.seed, .stream = Stream::half_sample, .a = static_cast<std::uint32_t>(r)});
+      std::vector<char> include(documents, 0);
+      for (const std::uint32_t document : stats::half_sample(documents, rng)) include[document] = 1;
+      record.replicates[r] = cka_of(context, set, include, nullptr);
+    });
+    std::erase_if(record.replicates, [](const Matrix& m) {
+      return std::any_of(m.data.begin(), m.data.end(), [](double v) { return std::isnan(v); });
+    });
+    return record;
+  }
+
+  [[nodiscard]] Series shift_series(const FinishContext& context, const CkaRecord& record) const {
+    Series series = make_series(context.sweep, kInfo[0], record.tokens);
+    series.note = record.note.empty() ? "a joint quantity of all documents; its error comes from half-samples"
+                                      : record.note;
+    const std::size_t layers = series.by_doc.cols;
+    series.joint.assign(layers, std::nan(""));
+    series.joint_error.assign(layers, std::nan(""));
+    for (std::size_t l = 0; l < layers && record.value.rows > 0; ++l) {
+      series.joint[l] = 1.0 - record.value(l, l + 1);
+      if (record.replicates.size() < 2) continue;
+      double square = 0.0;
+      for (const Matrix& m : record.replicates) {
+        const double difference = m(l, l + 1) - record.value(l, l + 1);
+        square += difference * difference;
+      }
+      series.joint_error[l] = std::sqrt(square / static_cast<double>(record.replicates.size()));
+    }
+    return series;
+  }
+
+  const SweepContext& context_;
+  std::vector<std::vector<Row>> batches_;
+  std::vector<std::vector<Slot>> slots_;  // per window: where its sampled rows go
+  std::size_t total_rows_ = 0;
+  std::vector<float> rows_;  // sampled rows of the current state
+  std::vector<BatchGrams> grams_;
+};
+
+std::uint64_t cka_bytes(const SweepContext& context) {
+  const auto windows = static_cast<std::uint64_t>(context.corpus.windows.size());
+  const auto rows = static_cast<std::uint64_t>(context.positions) + windows;
+  const std::uint64_t batch = std::min<std::uint64_t>(windows, 2 * kGroupWindows);
+  return rows * (static_cast<std::uint64_t>(context.config.n_layers + 1) * batch / 2 * sizeof(double) +
+                 static_cast<std::uint64_t>(context.config.hidden) * sizeof(float));
+}
+
+}  // namespace
+
+Signal cka_signal() {
+  return {.series = kInfo,
+          .needs_attention = false,
+          .make = [](const SweepContext& context) -> std::unique_ptr<Accumulator> {
+            return std::make_unique<Cka>(context);
+          },
+          .memory_bytes = cka_bytes};
+}
+
+}  // namespace strata

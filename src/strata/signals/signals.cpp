@@ -1,0 +1,83 @@
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <numeric>
+
+#include "strata/base/error.h"
+#include "strata/base/philox.h"
+#include "strata/signals/angular_step.h"
+#include "strata/signals/attention_distance.h"
+#include "strata/signals/attention_entropy.h"
+#include "strata/signals/block_influence.h"
+#include "strata/signals/cka.h"
+#include "strata/signals/lens.h"
+#include "strata/signals/matrix_entropy.h"
+#include "strata/signals/residual_rms.h"
+#include "strata/signals/update_ratio.h"
+
+namespace strata {
+
+std::span<const Signal> signals() {
+  static const std::array kSignals = {
+      attention_distance_signal(),
+      attention_entropy_signal(),
+      cka_signal(),
+      angular_step_signal(),
+      block_influence_signal(),
+      update_ratio_signal(),
+      matrix_entropy_signal(),
+      lens_signal(),
+      residual_rms_signal(),
+  };
+  return kSignals;
+}
+
+SweepContext make_context(const ModelConfig& config, const Corpus& corpus) {
+  SweepContext context{.config = config, .corpus = corpus, .first_token = {0}};
+  for (const Window& window : corpus.windows) {
+    context.first_token.push_back(context.first_token.back() + static_cast<std::int64_t>(window.ids.size()));
+  }
+  return context;
+}
+
+std::size_t window_of(const SweepContext& context, std::int64_t token) {
+  const auto after = std::upper_bound(context.first_token.begin(), context.first_token.end(), token);
+  return static_cast<std::size_t>(after - context.first_token.begin()) - 1;
+}
+
+std::vector<std::int64_t> sample_tokens(const SweepContext& context, int document, std::int64_t count) {
+  const auto& windows = context.corpus.windows;
+  std::int64_t begin = -1, end = -1;
+  for (std::size_t w = 0; w < windows.size(); ++w) {
+    if (windows[w].document != document) continue;
+    if (begin < 0) begin = context.first_token[w];
+    end = context.first_token[w + 1];
+  }
+  STRATA_CHECK(begin >= 0);
+  std::vector<std::uint32_t> order(static_cast<std::size_t>(end - begin));
+  std::iota(order.begin(), order.end(), 0u);
+  Philox rng(
+      {.seed = context.seed, .stream = Stream::positions, .a = 3, .b = static_cast<std::uint32_t>(document)});
+  shuffle(order, rng);
+  order.resize(std::min<std::size_t>(order.size(), static_cast<std::size_t>(count)));
+  std::vector<std::int64_t> tokens;
+  tokens.reserve(order.size());
+  for (const std::uint32_t offset : order) tokens.push_back(begin + offset);
+  return tokens;
+}
+
+Series make_series(const SweepContext& context, const SeriesInfo& info, TokenSet tokens) {
+  Series series;
+  series.id = info.id;
+  series.unit = info.unit;
+  series.axis = info.axis;
+  series.group = info.group;
+  series.tokens = tokens;
+  const int places = context.config.n_layers + (info.axis == Axis::state ? 1 : 0);
+  series.by_doc = Matrix(context.corpus.documents.size(), static_cast<std::size_t>(places),
+                         std::numeric_limits<double>::quiet_NaN());
+  series.weight.assign(context.corpus.documents.size(), 0.0);
+  return series;
+}
+
+}  // namespace strata

@@ -1,0 +1,124 @@
+#include "strata/signals/sinks.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "strata/stats/quantile.h"
+
+namespace strata {
+namespace {
+
+constexpr SeriesInfo kMaxActivation = {"max_activation", "residual units", Axis::state, Group::control};
+constexpr SeriesInfo kSinkRate = {"sink_rate", "share", Axis::state, Group::control};
+constexpr std::size_t kListed = 100;  // massive tokens listed in the record
+
+}  // namespace
+
+SinkTracker::SinkTracker(const SweepContext& context)
+    : context_(context),
+      tokens_(context.token_count()),
+      largest_(static_cast<std::size_t>((context.config.n_layers + 1) * tokens_)),
+      dimension_(largest_.size()),
+      median_(static_cast<std::size_t>(context.config.n_layers + 1) * context.corpus.documents.size()),
+      classes_(static_cast<std::size_t>(tokens_), TokenClass::ordinary),
+      latest_onset_(context.corpus.windows.size(), -1) {
+  for (std::size_t w = 0; w < context.corpus.windows.size(); ++w) {
+    classes_[static_cast<std::size_t>(context.first_token[w])] = TokenClass::first;
+  }
+}
+
+void SinkTracker::observe_state(const StateView& view) {
+  const std::int64_t d = context_.config.hidden;
+  const std::int64_t first = view.state * tokens_ + context_.first_token[view.window];
+  for (std::int64_t t = 0; t < view.tokens; ++t) {
+    const float* h = view.h + t * d;
+    std::int64_t at = 0;
+    for (std::int64_t i = 1; i < d; ++i) {
+      if (std::fabs(h[i]) > std::fabs(h[at])) at = i;
+    }
+    largest_[static_cast<std::size_t>(first + t)] = std::fabs(h[at]);
+    dimension_[static_cast<std::size_t>(first + t)] = static_cast<std::int32_t>(at);
+  }
+}
+
+void SinkTracker::end_state(int state) {
+  const auto& windows = context_.corpus.windows;
+  const std::size_t documents = context_.corpus.documents.size();
+  std::vector<double> maxima;
+  for (std::size_t begin = 0, end = 0; begin < windows.size(); begin = end) {
+    const int document = windows[begin].document;
+    while (end < windows.size() && windows[end].document == document) ++end;
+    maxima.clear();
+    for (std::int64_t t = context_.first_token[begin]; t < context_.first_token[end]; ++t) {
+      maxima.push_back(largest(state, t));
+    }
+    const double median = stats::median(maxima);
+    median_[static_cast<std::size_t>(state) * documents + static_cast<std::size_t>(document)] = median;
+    for (std::size_t w = begin; w < end; ++w) {
+      for (std::int64_t t = context_.first_token[w]; t < context_.first_token[w + 1]; ++t) {
+        TokenClass& token = classes_[static_cast<std::size_t>(t)];
+        if (token == TokenClass::ordinary && largest(state, t) > kMassiveRatio * median) {
+          token = TokenClass::massive;
+          latest_onset_[w] = state;
+        }
+      }
+    }
+  }
+}
+
+void SinkTracker::finish(Trace& trace) const {
+  const std::size_t documents = context_.corpus.documents.size();
+  const auto states = static_cast<std::size_t>(context_.config.n_layers + 1);
+  Series largest_all = make_series(context_, kMaxActivation, TokenSet::all);
+  Series largest_ordinary = make_series(context_, kMaxActivation, TokenSet::ordinary);
+  Series rate = make_series(context_, kSinkRate, TokenSet::all);
+  rate.note = "share of tokens whose largest component exceeds 50 times the document's median token maximum";
+  for (std::size_t w = 0; w < context_.corpus.windows.size(); ++w) {
+    const auto& window = context_.corpus.windows[w];
+    const auto doc = static_cast<std::size_t>(window.document);
+    const auto raise = [](double& x, double v) { x = std::isnan(x) ? v : std::max(x, v); };
+    for (std::int64_t t = context_.first_token[w]; t < context_.first_token[w + 1]; ++t) {
+      const bool ordinary = classes_[static_cast<std::size_t>(t)] == TokenClass::ordinary;
+      largest_all.weight[doc] += 1.0;
+      largest_ordinary.weight[doc] += ordinary ? 1.0 : 0.0;
+      rate.weight[doc] += 1.0;
+      SinkToken sink{.document = window.document, .window = window.index, .onset_state = -1};
+      for (std::size_t s = 0; s < states; ++s) {
+        const double value = largest(static_cast<int>(s), t);
+        const double ratio = value / median_[s * documents + doc];
+        raise(largest_all.by_doc(doc, s), value);
+        if (ordinary) raise(largest_ordinary.by_doc(doc, s), value);
+        if (std::isnan(rate.by_doc(doc, s))) rate.by_doc(doc, s) = 0.0;
+        if (!(ratio > kMassiveRatio)) continue;
+        rate.by_doc(doc, s) += 1.0;
+        if (sink.onset_state < 0) sink.onset_state = static_cast<int>(s);
+        sink.offset_state = static_cast<int>(s);
+        if (ratio > sink.peak_ratio) {
+          sink.peak_ratio = ratio;
+          sink.dimension = dimension_[s * static_cast<std::size_t>(tokens_) + static_cast<std::size_t>(t)];
+        }
+      }
+      if (sink.onset_state < 0) continue;
+      ++trace.n_massive;
+      sink.position = static_cast<int>(t - context_.first_token[w]);
+      sink.token_id = window.ids[static_cast<std::size_t>(sink.position)];
+      trace.sinks.push_back(sink);
+    }
+  }
+  for (std::size_t doc = 0; doc < documents; ++doc) {
+    for (std::size_t s = 0; s < states; ++s) rate.by_doc(doc, s) /= std::max(1.0, rate.weight[doc]);
+  }
+  std::stable_sort(trace.sinks.begin(), trace.sinks.end(),
+                   [](const SinkToken& a, const SinkToken& b) { return a.peak_ratio > b.peak_ratio; });
+  if (trace.sinks.size() > kListed) trace.sinks.resize(kListed);
+  trace.series.push_back(std::move(largest_ordinary));
+  trace.series.push_back(std::move(largest_all));
+  trace.series.push_back(std::move(rate));
+}
+
+std::uint64_t SinkTracker::memory_bytes(const SweepContext& context) {
+  return static_cast<std::uint64_t>(context.config.n_layers + 1) *
+         static_cast<std::uint64_t>(context.token_count()) * (sizeof(float) + sizeof(std::int32_t));
+}
+
+}  // namespace strata

@@ -1,0 +1,24 @@
+#include "strata/sweep/block_stream.h"
+
+#include "strata/base/error.h"
+
+namespace strata {
+
+BlockStream::BlockStream(const Checkpoint& checkpoint, int first) : checkpoint_(checkpoint), next_(first) {
+  prefetch();
+}
+
+BlockWeights BlockStream::next() {
+  STRATA_CHECK(pending_.valid());
+  BlockWeights weights = pending_.get();
+  ++next_;
+  prefetch();
+  return weights;
+}
+
+void BlockStream::prefetch() {
+  if (next_ >= checkpoint_.config().n_layers) return;
+  pending_ = std::async(std::launch::async, [this, layer = next_] { return load_block(checkpoint_, layer); });
+}
+
+}  // namespace strata

@@ -1,0 +1,206 @@
+#include "strata/sweep/clean_sweep.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "strata/base/error.h"
+#include "strata/model/block.h"
+#include "strata/model/threads.h"
+#include "strata/sweep/block_stream.h"
+#include "strata/sweep/scratch.h"
+
+namespace strata {
+namespace {
+
+struct WindowScratch {
+  BlockScratch block;
+  std::vector<float> out;
+  std::vector<float> keep;
+  std::vector<double> sums;  // distance and entropy, all and reduced
+};
+
+struct Sweep {
+  const SweepContext& context;
+  const RopeTable rope;
+  std::vector<std::unique_ptr<Accumulator>>& accumulators;
+  bool needs_attention;
+  SinkTracker& tracker;
+  const MeasureOptions& options;
+  ScratchPool<WindowScratch> pool{};
+};
+
+// Windows `list` in batches, each on its own thread.
+void in_batches(const std::vector<std::size_t>& list, const MeasureOptions& options,
+                const std::function<void(std::size_t)>& body) {
+  const auto batch = static_cast<std::size_t>(std::max(1, options.batch));
+  for (std::size_t begin = 0; begin < list.size(); begin += batch) {
+    const std::size_t count = std::min(batch, list.size() - begin);
+    for_each_window(count, options.threads, [&](std::size_t i) { body(list[begin + i]); });
+  }
+}
+
+// One window through one block. With attention wanted, fills `view`.
+void step_window(Sweep& sweep, const BlockWeights& weights, std::size_t window, const float* h,
+                 WindowScratch& scratch, bool attention, AttentionView& view) {
+  const SweepContext& context = sweep.context;
+  const std::int64_t n = context.tokens_in(window);
+  scratch.out.resize(static_cast<std::size_t>(n * context.config.hidden));
+  if (!attention) {
+    forward_block(weights, context.config, sweep.rope, h, scratch.out.data(), n, scratch.block, nullptr);
+    return;
+  }
+  const auto classes = sweep.tracker.classes().subspan(static_cast<std::size_t>(context.first_token[window]),
+                                                       static_cast<std::size_t>(n));
+  scratch.keep.resize(classes.size());
+  std::transform(classes.begin(), classes.end(), scratch.keep.begin(),
+                 [](TokenClass c) { return c == TokenClass::ordinary ? 1.0f : 0.0f; });
+  scratch.sums.assign(4 * classes.size(), 0.0);
+  const auto part = [&](std::size_t i) {
+    return std::span<double>(scratch.sums).subspan(i * classes.size(), classes.size());
+  };
+  const AttentionSums sums{.keep = scratch.keep,
+                           .distance_all = part(0),
+                           .entropy_all = part(1),
+                           .distance_reduced = part(2),
+                           .entropy_reduced = part(3)};
+  forward_block(weights, context.config, sweep.rope, h, scratch.out.data(), n, scratch.block, &sums);
+  view = {part(0), part(1), part(2), part(3)};
+}
+
+void observe_state(Sweep& sweep, int state, std::size_t window, const float* h) {
+  const StateView view{.state = state, .window = window, .h = h, .tokens = sweep.context.tokens_in(window)};
+  sweep.tracker.observe_state(view);
+  for (const auto& accumulator : sweep.accumulators) accumulator->observe_state(view);
+}
+
+void end_state(Sweep& sweep, int state) {
+  sweep.tracker.end_state(state);
+  for (const auto& accumulator : sweep.accumulators) accumulator->end_state(state);
+}
+
+// A token that turned out massive at state s was not masked in the attention of blocks before s. Those
+// blocks are run again for its window alone, so that the mask is the same at every depth.
+void repair_attention(Sweep& sweep, const Checkpoint& checkpoint, const at::Tensor& embedding) {
+  const auto onset = sweep.tracker.latest_onset();
+  const int last = *std::max_element(onset.begin(), onset.end());
+  if (!sweep.needs_attention || last < 1) return;
+  const SweepContext& context = sweep.context;
+  const auto width = static_cast<std::size_t>(context.config.hidden);
+  std::vector<std::size_t> affected;
+  std::vector<std::vector<float>> h(onset.size());
+  for (std::size_t w = 0; w < onset.size(); ++w) {
+    if (onset[w] < 1) continue;
+    affected.push_back(w);
+    h[w].resize(static_cast<std::size_t>(context.tokens_in(w)) * width);
+    embed(embedding, context.corpus.windows[w].ids, h[w].data());
+  }
+  BlockStream stream(checkpoint, 0);
+  for (int block = 0; block < last; ++block) {
+    const BlockWeights weights = stream.next();
+    std::erase_if(affected, [&](std::size_t w) { return onset[w] <= block; });
+    in_batches(affected, sweep.options, [&](std::size_t w) {
+      auto scratch = sweep.pool.lease();
+      AttentionView attention;
+      step_window(sweep, weights, w, h[w].data(), *scratch, true, attention);
+      const BlockView view{.block = block,
+                           .window = w,
+                           .h_in = h[w].data(),
+                           .h_out = scratch->out.data(),
+                           .tokens = context.tokens_in(w),
+                           .attention = &attention};
+      for (const auto& accumulator : sweep.accumulators) accumulator->observe_block(view);
+      std::copy(scratch->out.begin(), scratch->out.end(), h[w].begin());
+    });
+  }
+}
+
+}  // namespace
+
+void report_progress(const Progress& progress, const ProgressEvent& event) {
+  if (progress && !progress(event)) {
+    throw Error(ErrorKind::interrupted, {.where = event.phase, .found = "interrupted", .hint = "nothing was written"});
+  }
+}
+
+CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& context, const at::Tensor& embedding,
+                           std::vector<std::unique_ptr<Accumulator>>& accumulators, bool needs_attention,
+                           SinkTracker& tracker, const MeasureOptions& options, const Progress& progress) {
+  std::int64_t longest = 0;
+  std::vector<std::size_t> all(context.corpus.windows.size());
+  for (std::size_t w = 0; w < all.size(); ++w) {
+    all[w] = w;
+    longest = std::max(longest, context.tokens_in(w));
+  }
+  const std::int64_t d = context.config.hidden;
+  Sweep sweep{.context = context,
+              .rope = make_rope_table(context.config, static_cast<int>(longest)),
+              .accumulators = accumulators,
+              .needs_attention = needs_attention,
+              .tracker = tracker,
+              .options = options};
+  CleanSweep result;
+  result.last_state.resize(static_cast<std::size_t>(context.token_count() * d));
+  const auto state_of = [&](std::size_t w) { return result.last_state.data() + context.first_token[w] * d; };
+
+  BlockStream stream(checkpoint, 0);
+  in_batches(all, options, [&](std::size_t w) {
+    embed(embedding, context.corpus.windows[w].ids, state_of(w));
+    observe_state(sweep, 0, w, state_of(w));
+  });
+  end_state(sweep, 0);
+  for (int block = 0; block < context.config.n_layers; ++block) {
+    report_progress(progress, {"clean sweep", block, context.config.n_layers, context.token_count()});
+    const BlockWeights weights = stream.next();
+    in_batches(all, options, [&](std::size_t w) {
+      auto scratch = sweep.pool.lease();
+      AttentionView attention;
+      step_window(sweep, weights, w, state_of(w), *scratch, needs_attention, attention);
+      const BlockView view{.block = block,
+                           .window = w,
+                           .h_in = state_of(w),
+                           .h_out = scratch->out.data(),
+                           .tokens = context.tokens_in(w),
+                           .attention = needs_attention ? &attention : nullptr};
+      for (const auto& accumulator : accumulators) accumulator->observe_block(view);
+      std::copy(scratch->out.begin(), scratch->out.end(), state_of(w));
+      observe_state(sweep, block + 1, w, state_of(w));
+    });
+    end_state(sweep, block + 1);
+  }
+  report_progress(progress, {"clean sweep", context.config.n_layers, context.config.n_layers, 0});
+  repair_attention(sweep, checkpoint, embedding);
+  result.classes.assign(tracker.classes().begin(), tracker.classes().end());
+  return result;
+}
+
+std::vector<DocumentLoss> document_losses(const HeadWeights& head, const SweepContext& context,
+                                          const std::vector<float>& last_state, const MeasureOptions& options) {
+  const std::size_t windows = context.corpus.windows.size();
+  const auto vocab = static_cast<std::size_t>(head.unembedding.size(0));
+  std::vector<double> sums(windows, 0.0);
+  for_each_window(windows, options.threads, [&](std::size_t w) {
+    const auto& ids = context.corpus.windows[w].ids;
+    LogitScratch scratch;
+    std::vector<float> logits(kLogitRows * vocab);
+    const float* h = last_state.data() + context.first_token[w] * context.config.hidden;
+    const auto scored = static_cast<std::int64_t>(ids.size()) - 1;
+    for (std::int64_t begin = 0; begin < scored; begin += kLogitRows) {
+      const std::int64_t rows = std::min(kLogitRows, scored - begin);
+      compute_logits(head, context.config, h + begin * context.config.hidden, rows, logits.data(), scratch);
+      for (std::int64_t r = 0; r < rows; ++r) {
+        const std::span<const float> row(logits.data() + static_cast<std::size_t>(r) * vocab, vocab);
+        sums[w] += log_sum_exp(row) - row[static_cast<std::size_t>(ids[static_cast<std::size_t>(begin + r + 1)])];
+      }
+    }
+  });
+  std::vector<DocumentLoss> losses(context.corpus.documents.size());
+  for (std::size_t w = 0; w < windows; ++w) {
+    DocumentLoss& loss = losses[static_cast<std::size_t>(context.corpus.windows[w].document)];
+    loss.nll_nats += sums[w];
+    loss.scored += static_cast<std::int64_t>(context.corpus.windows[w].ids.size()) - 1;
+  }
+  for (DocumentLoss& loss : losses) loss.nll_nats /= static_cast<double>(std::max<std::int64_t>(1, loss.scored));
+  return losses;
+}
+
+}  // namespace strata

@@ -1,0 +1,155 @@
+#include "strata/sweep/measure.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "strata/base/error.h"
+#include "strata/model/head.h"
+#include "strata/model/threads.h"
+#include "strata/signals/sinks.h"
+#include "strata/sweep/clean_sweep.h"
+#include "strata/sweep/lanes.h"
+
+namespace strata {
+namespace {
+
+ModelCard card_of(const Checkpoint& checkpoint) {
+  const ModelConfig& c = checkpoint.config();
+  const ParameterCount count = count_parameters(c);
+  std::set<std::string> dtypes;
+  for (const TensorInfo& tensor : checkpoint.tensors()) dtypes.insert(to_string(tensor.dtype));
+  ModelCard card;
+  card.name = checkpoint.directory().filename().string();
+  card.family = c.family;
+  card.architecture = c.architecture;
+  card.n_layers = c.n_layers;
+  card.hidden = c.hidden;
+  card.ffn = c.ffn;
+  card.heads = c.heads;
+  card.kv_heads = c.kv_heads;
+  card.head_dim = c.head_dim;
+  card.vocab = c.vocab;
+  card.max_context = c.max_context;
+  card.rope_theta = c.rope_theta;
+  card.rope_scaling = c.rope_scaling ? "llama3" : "none";
+  card.norm_eps = c.norm_eps;
+  card.tied_embeddings = c.tied_embeddings;
+  card.qkv_bias = c.qkv_bias;
+  card.qk_norm = c.qk_norm;
+  card.parameters = count.total;
+  card.embedding_parameters = count.embedding;
+  card.block_parameters = count.per_block;
+  card.weight_dtype = fmt::format("{}", fmt::join(dtypes, ", "));
+  card.checkpoint_sha256 = checkpoint.digest();
+  return card;
+}
+
+bool wanted(const std::vector<std::string>& list, std::span<const SeriesInfo> series) {
+  if (list.empty()) return true;
+  return std::any_of(series.begin(), series.end(), [&](const SeriesInfo& info) {
+    return std::find(list.begin(), list.end(), info.id) != list.end();
+  });
+}
+
+// Token text for people: control characters and bytes outside ASCII's printable range are escaped.
+std::string printable(const std::string& bytes) {
+  std::string out;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte < 0x7f) {
+      out += c;
+    } else {
+      out += fmt::format("\\x{:02x}", byte);
+    }
+  }
+  return out;
+}
+
+void add_documents(Trace& trace, const SweepContext& context, const std::vector<DocumentLoss>& losses,
+                   const std::vector<LaneWindow>& sample) {
+  for (std::size_t d = 0; d < context.corpus.documents.size(); ++d) {
+    const CorpusDocument& from = context.corpus.documents[d];
+    trace.documents.push_back({.name = from.name,
+                               .bytes = from.bytes,
+                               .scored = losses[d].scored,
+                               .dropped_tokens = from.dropped_tokens,
+                               .nll_nats = losses[d].nll_nats});
+  }
+  for (std::size_t w = 0; w < context.corpus.windows.size(); ++w) {
+    Document& document = trace.documents[static_cast<std::size_t>(context.corpus.windows[w].document)];
+    document.tokens += context.tokens_in(w);
+    ++document.windows;
+  }
+  for (const LaneWindow& lane : sample) {
+    const auto d = static_cast<std::size_t>(context.corpus.windows[lane.window].document);
+    trace.documents[d].lane_tokens = lane.tokens;
+  }
+}
+
+RunCard run_card(const MeasureInput& input, const SweepContext& context, const MeasureOptions& options) {
+  RunCard run;
+  run.seed = options.seed;
+  std::int64_t longest = 0;
+  for (std::size_t w = 0; w < context.corpus.windows.size(); ++w) longest = std::max(longest, context.tokens_in(w));
+  run.context = static_cast<int>(longest);
+  run.compute_dtype = "float32";
+  run.bos_policy = input.corpus.bos_policy;
+  run.corpus_name = input.corpus.name;
+  run.corpus_sha256 = input.corpus.sha256;
+  if (input.tokenizer != nullptr) run.tokenizer_sha256 = input.tokenizer->sha256();
+  run.positions = options.positions;
+  run.lane_tokens = options.lane_tokens;
+  run.lens_positions = options.lens_positions;
+  run.replicates = options.replicates;
+  return run;
+}
+
+}  // namespace
+
+Trace measure(const MeasureInput& input, const MeasureOptions& options, const Progress& progress) {
+  Trace trace;
+  if (std::string warning = single_thread_blas(); !warning.empty()) trace.warnings.push_back(std::move(warning));
+  SweepContext context = make_context(input.checkpoint.config(), input.corpus);
+  context.seed = options.seed;
+  context.positions = options.positions;
+  context.lens_positions = options.lens_positions;
+  context.replicates = options.replicates;
+  context.threads = options.threads;
+
+  std::vector<std::unique_ptr<Accumulator>> accumulators;
+  bool needs_attention = false;
+  for (const Signal& signal : signals()) {
+    if (!wanted(options.signals, signal.series)) continue;
+    needs_attention = needs_attention || signal.needs_attention;
+    accumulators.push_back(signal.make(context));
+  }
+  SinkTracker tracker(context);
+  const at::Tensor embedding = load_embedding(input.checkpoint);
+  const CleanSweep sweep = run_clean_sweep(input.checkpoint, context, embedding, accumulators, needs_attention, tracker,
+                                           options, progress);
+  const HeadWeights head = load_head(input.checkpoint, embedding);
+  const auto losses = document_losses(head, context, sweep.last_state, options);
+  report_progress(progress, {"signals", 0, 1, 0});
+  for (const auto& accumulator : accumulators) {
+    accumulator->finish({.sweep = context, .classes = sweep.classes, .head = head, .trace = trace});
+  }
+  accumulators.clear();
+  tracker.finish(trace);
+  report_progress(progress, {"signals", 1, 1, 0});
+
+  const auto sample = lane_sample(context, options.lane_tokens);
+  trace.curves = run_lanes(input.checkpoint, context, sweep.classes, embedding, head, sample, options, progress);
+
+  trace.n_tokens = context.token_count();
+  add_documents(trace, context, losses, sample);
+  for (SinkToken& sink : trace.sinks) {
+    if (input.tokenizer != nullptr) sink.text = printable(input.tokenizer->token_bytes(sink.token_id));
+  }
+  trace.run = run_card(input, context, options);
+  trace.model = card_of(input.checkpoint);
+  return trace;
+}
+
+}  // namespace strata

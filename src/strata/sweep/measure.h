@@ -1,0 +1,22 @@
+// Everything that is measured on one model and one text, as a record.
+#pragma once
+
+#include "strata/checkpoint/checkpoint.h"
+#include "strata/corpus/corpus.h"
+#include "strata/record/trace.h"
+#include "strata/sweep/options.h"
+
+namespace strata {
+
+/// What does not come from the checkpoint or the text.
+struct MeasureInput {
+  const Checkpoint& checkpoint;
+  const Corpus& corpus;
+  const Tokenizer* tokenizer = nullptr;  ///< for the text of sink tokens; null when ids were given
+};
+
+/// Runs the clean sweep with every wanted signal, then the lanes, and returns the record. Same input and
+/// options (threads and batch aside) give the same bits.
+[[nodiscard]] Trace measure(const MeasureInput& input, const MeasureOptions& options, const Progress& progress);
+
+}  // namespace strata
