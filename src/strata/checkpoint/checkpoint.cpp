@@ -37,19 +37,20 @@ const TensorRule* find_rule(const ModelConfig& config, Role role) {
 }
 
 void check_directory(const fs::path& path) {
-  if (!fs::exists(path)) {
+  std::error_code unreadable;  // a path that cannot be looked up is as good as absent
+  if (!fs::exists(path, unreadable)) {
     throw Error(ErrorKind::usage, {.where = path.string(),
                                    .found = "no such file or directory",
                                    .expected = "a directory with config.json and model.safetensors"});
   }
-  if (!fs::is_directory(path)) {
+  if (!fs::is_directory(path, unreadable)) {
     const bool gguf = path.extension() == ".gguf";
     throw Error(ErrorKind::unsupported,
                 {.where = path.string(),
                  .found = gguf ? "a GGUF file, which strata does not read" : "a file",
                  .expected = "a directory with config.json and model.safetensors (or its index and shards)"});
   }
-  if (!fs::exists(path / "config.json")) {
+  if (!fs::exists(path / "config.json", unreadable)) {
     throw Error(ErrorKind::bad_file, {.where = (path / "config.json").string(),
                                       .found = "missing",
                                       .expected = "the model's config.json beside its weights"});

@@ -18,6 +18,12 @@ constexpr std::size_t kMaxIndexBytes = 100'000'000;
               {.where = where.string(), .found = std::move(found), .expected = std::move(expected)});
 }
 
+// A path that cannot be looked up is as good as absent.
+bool is_there(const fs::path& path) {
+  std::error_code unreadable;
+  return fs::exists(path, unreadable);
+}
+
 // A name from the index must not lead out of the directory.
 void check_plain_name(const std::string& name, const fs::path& index) {
   const bool plain = !name.empty() && name.find('/') == std::string::npos &&
@@ -65,7 +71,7 @@ Shards open_indexed(const fs::path& directory, const fs::path& index) {
   for (const auto& [tensor, shard] : shard_of) file_of_shard.emplace(shard, 0);
   Shards shards;
   for (auto& [shard, file] : file_of_shard) {
-    if (!fs::exists(directory / shard)) {
+    if (!is_there(directory / shard)) {
       bad(directory / shard, "missing shard",
           fmt::format("the file that {} names", index.filename().string()));
     }
@@ -93,14 +99,14 @@ Shards open_indexed(const fs::path& directory, const fs::path& index) {
 Shards open_shards(const fs::path& directory) {
   const fs::path single = directory / "model.safetensors";
   const fs::path index = directory / "model.safetensors.index.json";
-  if (fs::exists(single)) {
+  if (is_there(single)) {
     Shards shards;
     add_file(shards, single);
     return shards;
   }
-  if (fs::exists(index)) return open_indexed(directory, index);
+  if (is_there(index)) return open_indexed(directory, index);
   for (const char* other : {"pytorch_model.bin", "pytorch_model.bin.index.json"}) {
-    if (!fs::exists(directory / other)) continue;
+    if (!is_there(directory / other)) continue;
     throw Error(ErrorKind::unsupported, {.where = (directory / other).string(),
                                          .found = "weights as a Python pickle",
                                          .expected = "model.safetensors or model.safetensors.index.json",

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "strata/base/matrix.h"
@@ -145,6 +146,14 @@ struct Trace {
 /// Standard error of that mean over documents (ratio estimator); NaN with fewer than two documents.
 /// `joint_error` where the series has a joint value.
 [[nodiscard]] std::vector<double> standard_error(const Series& series);
+
+/// The same two for any documents x positions matrix with one weight per document. The dose curves of
+/// a run are averaged with `lane_weights`.
+[[nodiscard]] std::vector<double> weighted_mean(const Matrix& by_doc, const std::vector<double>& weight);
+[[nodiscard]] std::vector<double> weighted_standard_error(const Matrix& by_doc,
+                                                          const std::vector<double>& weight);
+/// Tokens of each document in perturbed lanes.
+[[nodiscard]] std::vector<double> lane_weights(const Trace& trace);
 
 [[nodiscard]] const char* to_string(Axis axis);
 [[nodiscard]] const char* to_string(TokenSet tokens);

@@ -1,0 +1,167 @@
+// The CSV tables: one header line, '.' decimals, empty = missing, quoting as in RFC 4180.
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "strata/record/internal.h"
+
+namespace strata {
+namespace {
+
+std::string cell(double value) {
+  return std::isfinite(value) ? record_json::shortest(value) : "";
+}
+
+std::string cell(std::string_view text) {
+  if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
+  std::string quoted = "\"";
+  for (const char c : text) quoted.append(c == '"' ? 2 : 1, c);
+  quoted += '"';
+  return quoted;
+}
+
+// A table filled column by column; every column has the same length.
+class Table {
+ public:
+  explicit Table(std::size_t rows) : lines_(rows) {}
+
+  template <class Value>
+  void column(std::string_view name, const Value& value_of_row) {
+    const char* separator = header_.empty() ? "" : ",";
+    header_.append(separator).append(cell(name));
+    for (std::size_t row = 0; row < lines_.size(); ++row)
+      lines_[row].append(separator).append(value_of_row(row));
+  }
+  void numbers(std::string_view name, const std::vector<double>& values) {
+    column(name, [&](std::size_t row) { return cell(values.at(row)); });
+  }
+  void index(std::string_view name, std::size_t first) {
+    column(name, [&](std::size_t row) { return fmt::format("{}", row + first); });
+  }
+  void relative_depth(std::size_t first, int layers) {
+    column("relative_depth",
+           [&](std::size_t row) { return cell(static_cast<double>(row + first) / layers); });
+  }
+  [[nodiscard]] std::string text() const { return fmt::format("{}\n{}\n", header_, fmt::join(lines_, "\n")); }
+
+ private:
+  std::string header_;
+  std::vector<std::string> lines_;
+};
+
+void add_series(const Trace& trace, Axis axis, Table& table) {
+  for (const Series& series : trace.series) {
+    if (series.axis != axis) continue;
+    if (series.tokens == TokenSet::ordinary) {
+      table.numbers(series.id, mean_over_documents(series));
+      table.numbers(series.id + "_se", standard_error(series));
+    } else {
+      table.numbers(series.id + "_all", mean_over_documents(series));
+    }
+  }
+}
+
+std::string segment_name(const Findings& findings, int block) {
+  for (const Segment& segment : findings.segments) {
+    if (segment.begin <= block && block < segment.end) return segment.name;
+  }
+  return "";
+}
+
+std::string suffix(TokenSet tokens) {
+  return tokens == TokenSet::all ? "_all" : "";
+}
+
+// Expected number of boundaries at each edge over the resamples.
+std::vector<double> shares(const std::vector<EdgeEstimate>& boundaries, std::size_t edges) {
+  std::vector<double> sum(edges, 0.0);
+  for (const EdgeEstimate& boundary : boundaries) {
+    for (std::size_t e = 0; e < boundary.histogram.size(); ++e) sum[e] += boundary.histogram[e];
+  }
+  return sum;
+}
+
+void add_boundaries(const std::string& name, bool defined, const std::vector<EdgeEstimate>& boundaries,
+                    std::size_t edges, Table& table) {
+  const std::vector<double> share = shares(boundaries, edges);
+  table.column(name + "_share", [&](std::size_t row) { return defined ? cell(share[row]) : ""; });
+  table.column(name + "_selected", [&](std::size_t row) -> std::string {
+    if (!defined) return "";
+    const int edge = static_cast<int>(row) + 1;
+    const auto at = [&](const EdgeEstimate& boundary) { return boundary.edge == edge; };
+    return std::any_of(boundaries.begin(), boundaries.end(), at) ? "1" : "0";
+  });
+}
+
+}  // namespace
+
+std::string states_csv(const Run& run) {
+  const int layers = run.trace.n_layers();
+  Table table(static_cast<std::size_t>(layers) + 1);
+  table.index("state", 0);
+  table.relative_depth(0, layers);
+  add_series(run.trace, Axis::state, table);
+  std::map<std::size_t, const KappaEstimate*> kappa;
+  for (const KappaEstimate& estimate : run.findings.kappa) {
+    kappa[static_cast<std::size_t>(estimate.state)] = &estimate;
+  }
+  const auto add = [&](const char* name, double KappaEstimate::*member) {
+    table.column(name,
+                 [&](std::size_t row) { return kappa.contains(row) ? cell(kappa.at(row)->*member) : ""; });
+  };
+  add("kappa", &KappaEstimate::kappa);
+  add("kappa_se", &KappaEstimate::standard_error);
+  add("critical_strength", &KappaEstimate::critical_strength);
+  return table.text();
+}
+
+std::string blocks_csv(const Run& run) {
+  const int layers = run.trace.n_layers();
+  Table table(static_cast<std::size_t>(layers));
+  table.index("block", 0);
+  table.column("segment",
+               [&](std::size_t row) { return cell(segment_name(run.findings, static_cast<int>(row))); });
+  table.relative_depth(0, layers);
+  add_series(run.trace, Axis::block, table);
+  return table.text();
+}
+
+std::string edges_csv(const Run& run) {
+  const int layers = run.trace.n_layers();
+  const auto edges = static_cast<std::size_t>(layers) - 1;
+  Table table(edges);
+  table.index("edge", 1);
+  table.relative_depth(1, layers);
+  add_series(run.trace, Axis::edge, table);
+  for (const Detection& detection : run.findings.detections) {
+    const std::string name = detection.detector + suffix(detection.tokens);
+    add_boundaries(name, detection.defined, detection.boundaries, edges, table);
+    add_boundaries(name + "_forced", detection.defined, detection.forced_two, edges, table);
+  }
+  return table.text();
+}
+
+std::string brittleness_csv(const Run& run) {
+  std::string out =
+      "intervention,site,axis,place,span,strength,strength_unit,kl_nats,kl_nats_se,delta_nll_nats,"
+      "delta_nll_nats_se\n";
+  const std::vector<double> weight = lane_weights(run.trace);
+  for (const DoseCurve& curve : run.trace.curves) {
+    const auto kl = weighted_mean(curve.kl_nats, weight);
+    const auto kl_se = weighted_standard_error(curve.kl_nats, weight);
+    const auto nll = weighted_mean(curve.delta_nll_nats, weight);
+    const auto nll_se = weighted_standard_error(curve.delta_nll_nats, weight);
+    for (std::size_t i = 0; i < curve.strength.size(); ++i) {
+      out += fmt::format("{},{},{},{},{},{},{},{},{},{},{}\n", cell(std::string_view(curve.intervention)),
+                         cell(std::string_view(curve.site)), to_string(curve.axis), curve.place, curve.span,
+                         cell(curve.strength[i]), cell(std::string_view(curve.strength_unit)), cell(kl[i]),
+                         cell(kl_se[i]), cell(nll[i]), cell(nll_se[i]));
+    }
+  }
+  return out;
+}
+
+}  // namespace strata

@@ -1,0 +1,255 @@
+// The keys of results.json: one list per struct, shared by the writer and the reader, so that the two
+// cannot drift apart. A visitor is called as visit("key", member) in the order of the file.
+//
+// The structured bindings are deliberate: a member added to a struct and not listed here does not compile.
+#pragma once
+
+#include <concepts>
+#include <type_traits>
+
+#include "strata/record/run_directory.h"
+
+namespace strata::record_json {
+
+template <class T, class Struct>
+concept Is = std::same_as<std::remove_const_t<T>, Struct>;
+
+template <class Visitor, Is<Interval> T>
+void fields(Visitor& visit, T& x) {
+  auto& [lo, hi] = x;
+  visit("lo", lo);
+  visit("hi", hi);
+}
+
+template <class Visitor, Is<RunCard> T>
+void fields(Visitor& visit, T& x) {
+  auto& [tool_version, seed, context, compute_dtype, bos_policy, corpus_name, corpus_sha256, tokenizer_sha256,
+         positions, lane_tokens, lens_positions, surrogates, replicates] = x;
+  visit("tool_version", tool_version);
+  visit("seed", seed);
+  visit("context", context);
+  visit("compute_dtype", compute_dtype);
+  visit("bos_policy", bos_policy);
+  visit("corpus_name", corpus_name);
+  visit("corpus_sha256", corpus_sha256);
+  visit("tokenizer_sha256", tokenizer_sha256);
+  visit("positions", positions);
+  visit("lane_tokens", lane_tokens);
+  visit("lens_positions", lens_positions);
+  visit("surrogates", surrogates);
+  visit("replicates", replicates);
+}
+
+template <class Visitor, Is<ModelCard> T>
+void fields(Visitor& visit, T& x) {
+  auto& [name, family, architecture, n_layers, hidden, ffn, heads, kv_heads, head_dim, vocab, max_context,
+         rope_theta, rope_scaling, norm_eps, tied_embeddings, qkv_bias, qk_norm, parameters,
+         embedding_parameters, block_parameters, weight_dtype, checkpoint_sha256] = x;
+  visit("name", name);
+  visit("family", family);
+  visit("architecture", architecture);
+  visit("n_layers", n_layers);
+  visit("hidden", hidden);
+  visit("ffn", ffn);
+  visit("heads", heads);
+  visit("kv_heads", kv_heads);
+  visit("head_dim", head_dim);
+  visit("vocab", vocab);
+  visit("max_context", max_context);
+  visit("rope_theta", rope_theta);
+  visit("rope_scaling", rope_scaling);
+  visit("norm_eps", norm_eps);
+  visit("tied_embeddings", tied_embeddings);
+  visit("qkv_bias", qkv_bias);
+  visit("qk_norm", qk_norm);
+  visit("parameters", parameters);
+  visit("embedding_parameters", embedding_parameters);
+  visit("block_parameters", block_parameters);
+  visit("weight_dtype", weight_dtype);
+  visit("checkpoint_sha256", checkpoint_sha256);
+}
+
+template <class Visitor, Is<Document> T>
+void fields(Visitor& visit, T& x) {
+  auto& [name, bytes, tokens, scored, windows, dropped_tokens, nll_nats, lane_tokens] = x;
+  visit("name", name);
+  visit("bytes", bytes);
+  visit("tokens", tokens);
+  visit("scored", scored);
+  visit("windows", windows);
+  visit("dropped_tokens", dropped_tokens);
+  visit("nll_nats", nll_nats);
+  visit("lane_tokens", lane_tokens);
+}
+
+template <class Visitor, Is<Series> T>
+void fields(Visitor& visit, T& x) {
+  auto& [id, unit, axis, group, tokens, by_doc, weight, note] = x;
+  visit("id", id);
+  visit("unit", unit);
+  visit("axis", axis);
+  visit("group", group);
+  visit("tokens", tokens);
+  visit("note", note);
+  visit.derived("mean", [&] { return mean_over_documents(x); });
+  visit.derived("standard_error", [&] { return standard_error(x); });
+  visit("weight", weight);
+  visit("by_doc", by_doc);
+}
+
+template <class Visitor, Is<CkaRecord> T>
+void fields(Visitor& visit, T& x) {
+  auto& [tokens, value, replicates, n_tokens, n_batches, note] = x;
+  visit("tokens", tokens);
+  visit("n_tokens", n_tokens);
+  visit("n_batches", n_batches);
+  visit("note", note);
+  visit("value", value);
+  visit.count("n_replicates", replicates);  // the matrices themselves are in arrays.npz
+}
+
+template <class Visitor, Is<DoseCurve> T>
+void fields(Visitor& visit, T& x) {
+  auto& [intervention, site, strength_unit, axis, place, span, strength, kl_nats, delta_nll_nats] = x;
+  visit("intervention", intervention);
+  visit("site", site);
+  visit("strength_unit", strength_unit);
+  visit("axis", axis);
+  visit("place", place);
+  visit("span", span);
+  visit("strength", strength);
+  visit("kl_nats", kl_nats);
+  visit("delta_nll_nats", delta_nll_nats);
+}
+
+template <class Visitor, Is<SinkToken> T>
+void fields(Visitor& visit, T& x) {
+  auto& [document, window, position, token_id, text, onset_state, offset_state, dimension, peak_ratio] = x;
+  visit("document", document);
+  visit("window", window);
+  visit("position", position);
+  visit("token_id", token_id);
+  visit("text", text);
+  visit("onset_state", onset_state);
+  visit("offset_state", offset_state);
+  visit("dimension", dimension);
+  visit("peak_ratio", peak_ratio);
+}
+
+template <class Visitor, Is<CountTest> T>
+void fields(Visitor& visit, T& x) {
+  auto& [k_null, null_model, statistic, p_value, p_mc_error, null_sample] = x;
+  visit("k_null", k_null);
+  visit("null_model", null_model);
+  visit("statistic", statistic);
+  visit("p_value", p_value);
+  visit("p_mc_error", p_mc_error);
+  visit("null_sample", null_sample);
+}
+
+template <class Visitor, Is<ModelFit> T>
+void fields(Visitor& visit, T& x) {
+  auto& [k, name, edges, sse, bic_ar1, leave_one_out] = x;
+  visit("k", k);
+  visit("name", name);
+  visit("edges", edges);
+  visit("sse", sse);
+  visit("bic_ar1", bic_ar1);
+  visit("leave_one_out", leave_one_out);
+}
+
+template <class Visitor, Is<EdgeEstimate> T>
+void fields(Visitor& visit, T& x) {
+  auto& [edge, interval_90, modal_share, histogram] = x;
+  visit("edge", edge);
+  visit("interval_90", interval_90);
+  visit("modal_share", modal_share);
+  visit("histogram", histogram);
+}
+
+template <class Visitor, Is<Detection> T>
+void fields(Visitor& visit, T& x) {
+  auto& [detector, tokens, defined, note, verdict, selected_k, boundaries, forced_two, tests, fits,
+         k_stability, used_signals, left_out] = x;
+  visit("detector", detector);
+  visit("tokens", tokens);
+  visit("defined", defined);
+  visit("note", note);
+  visit("verdict", verdict);
+  visit("selected_k", selected_k);
+  visit("boundaries", boundaries);
+  visit("forced_two", forced_two);
+  visit("tests", tests);
+  visit("fits", fits);
+  visit("k_stability", k_stability);
+  visit("used_signals", used_signals);
+  visit("left_out", left_out);
+}
+
+template <class Visitor, Is<Segment> T>
+void fields(Visitor& visit, T& x) {
+  auto& [name, begin, end] = x;
+  visit("name", name);
+  visit("begin", begin);
+  visit("end", end);
+}
+
+template <class Visitor, Is<KappaEstimate> T>
+void fields(Visitor& visit, T& x) {
+  auto& [state, kappa, standard_error, strengths_used, critical_strength, note] = x;
+  visit("state", state);
+  visit("kappa", kappa);
+  visit("standard_error", standard_error);
+  visit("strengths_used", strengths_used);
+  visit("critical_strength", critical_strength);
+  visit("note", note);
+}
+
+template <class Visitor, Is<SegmentBrittleness> T>
+void fields(Visitor& visit, T& x) {
+  auto& [segment, forced, kappa_geometric, kappa_arithmetic, kappa_interval_90, skip_kl_nats, note] = x;
+  visit("segment", segment);
+  visit("forced", forced);
+  visit("kappa_geometric", kappa_geometric);
+  visit("kappa_arithmetic", kappa_arithmetic);
+  visit("kappa_interval_90", kappa_interval_90);
+  visit("skip_kl_nats", skip_kl_nats);
+  visit("note", note);
+}
+
+template <class Visitor, Is<Findings> T>
+void fields(Visitor& visit, T& x) {
+  auto& [detections, headline, segments, segments_forced, kappa, brittleness, sentences] = x;
+  visit("sentences", sentences);
+  visit("segments", segments);
+  visit("segments_forced", segments_forced);
+  visit("headline", headline);
+  visit("detections", detections);
+  visit("kappa", kappa);
+  visit("brittleness", brittleness);
+}
+
+/// The top level of the file, after "schema_version".
+template <class Visitor, Is<Run> T>
+void fields(Visitor& visit, T& x) {
+  auto& [trace, findings] = x;
+  auto& [run, model, documents, series, cka, curves, sinks, n_massive, n_tokens, warnings] = trace;
+  visit("run", run);
+  visit("model", model);
+  visit("warnings", warnings);
+  visit("findings", findings);
+  visit("documents", documents);
+  visit("n_tokens", n_tokens);
+  visit("n_massive", n_massive);
+  visit("sinks", sinks);
+  visit("series", series);
+  visit("cka", cka);
+  visit("curves", curves);
+}
+
+inline constexpr Axis kAxes[] = {Axis::state, Axis::block, Axis::edge};
+inline constexpr TokenSet kTokenSets[] = {TokenSet::ordinary, TokenSet::all};
+inline constexpr Group kGroups[] = {Group::attention, Group::representation, Group::information,
+                                    Group::output, Group::control};
+
+}  // namespace strata::record_json

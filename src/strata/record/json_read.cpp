@@ -1,0 +1,197 @@
+// results.json -> Run, trusting nothing.
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "strata/base/error.h"
+#include "strata/record/fields.h"
+#include "strata/record/internal.h"
+
+namespace strata::record_json {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::uint64_t kMaxReplicates = 1'000'000;  // a guard against absurd counts, not a limit of use
+
+// Where the reader is, as a linked list on the stack: text is made only when something is wrong.
+struct Path {
+  const Path* parent = nullptr;
+  const std::string* file = nullptr;  // at the root
+  const char* key = nullptr;          // else the key, or the index when it is null
+  std::size_t index = 0;
+
+  [[nodiscard]] std::string text() const {
+    if (parent == nullptr) return "";
+    return parent->text() + (key != nullptr ? fmt::format("/{}", key) : fmt::format("/{}", index));
+  }
+  [[nodiscard]] const std::string& root() const { return parent == nullptr ? *file : parent->root(); }
+};
+
+[[noreturn]] void bad(const Path& path, std::string found, std::string expected) {
+  throw Error(ErrorKind::bad_file, {.where = path.root() + ": " + path.text(),
+                                    .found = std::move(found),
+                                    .expected = std::move(expected),
+                                    .hint = "run strata analyze again"});
+}
+
+[[noreturn]] void bad_type(const Path& path, const Json& value, const char* expected) {
+  bad(path, value.is_null() ? "null" : fmt::format("a JSON {}", value.type_name()), expected);
+}
+
+void read(const Json& value, const Path& path, double& out) {
+  if (value.is_null()) {
+    out = std::numeric_limits<double>::quiet_NaN();
+  } else if (value.is_number()) {
+    out = value.get<double>();
+    if (!std::isfinite(out)) bad(path, "a number beyond the range of a double", "a finite number or null");
+  } else {
+    bad_type(path, value, "a number or null");
+  }
+}
+
+void read(const Json& value, const Path& path, std::string& out) {
+  if (!value.is_string()) bad_type(path, value, "a string");
+  out = value.get<std::string>();
+}
+
+void read(const Json& value, const Path& path, bool& out) {
+  if (!value.is_boolean()) bad_type(path, value, "true or false");
+  out = value.get<bool>();
+}
+
+template <class T>
+requires std::is_integral_v<T>
+void read(const Json& value, const Path& path, T& out) {
+  if (!value.is_number_integer()) bad_type(path, value, "an integer");
+  const bool fits = value.is_number_unsigned() ? std::in_range<T>(value.get<std::uint64_t>())
+                                               : std::in_range<T>(value.get<std::int64_t>());
+  if (!fits) bad(path, value.dump(), fmt::format("an integer of {} bytes", sizeof(T)));
+  out = value.get<T>();
+}
+
+template <class T, std::size_t N>
+void read_enum(const Json& value, const Path& path, const T (&known)[N], T& out) {
+  std::string text;
+  read(value, path, text);
+  std::string names;
+  for (const T candidate : known) {
+    if (text == to_string(candidate)) {
+      out = candidate;
+      return;
+    }
+    names += (names.empty() ? "" : ", ") + std::string(to_string(candidate));
+  }
+  bad(path, "an unknown name", "one of " + names);
+}
+
+void read(const Json& value, const Path& path, Axis& out) {
+  read_enum(value, path, kAxes, out);
+}
+void read(const Json& value, const Path& path, TokenSet& out) {
+  read_enum(value, path, kTokenSets, out);
+}
+void read(const Json& value, const Path& path, Group& out) {
+  read_enum(value, path, kGroups, out);
+}
+
+void read(const Json& value, const Path& path, Matrix& out);
+template <class T>
+void read(const Json& value, const Path& path, std::vector<T>& out);
+template <class T>
+requires std::is_class_v<T>
+void read(const Json& value, const Path& path, T& out);
+
+class Reader {
+ public:
+  Reader(const Json& object, const Path& path) : object_(object), path_(path) {}
+
+  template <class T>
+  void operator()(const char* key, T& out) {
+    const Path path{.parent = &path_, .key = key};
+    const auto found = object_.find(key);
+    if (found == object_.end()) bad(path, "no such key", "it, as docs/outputs.md says");
+    read(*found, path, out);
+  }
+  // Computed again from what is read, so the file's copy is not trusted.
+  template <class Compute>
+  void derived(const char*, const Compute&) {}
+  void count(const char* key, std::vector<Matrix>& out) {
+    std::uint64_t n = 0;
+    (*this)(key, n);
+    if (n > kMaxReplicates) bad({.parent = &path_, .key = key}, fmt::format("{}", n), "a plausible count");
+    out.assign(n, Matrix());
+  }
+
+ private:
+  const Json& object_;
+  const Path& path_;
+};
+
+void read(const Json& value, const Path& path, Matrix& out) {
+  std::vector<std::vector<double>> rows;
+  read(value, path, rows);
+  out = Matrix(rows.size(), rows.empty() ? 0 : rows.front().size());
+  for (std::size_t r = 0; r < out.rows; ++r) {
+    if (rows[r].size() != out.cols) {
+      bad({.parent = &path, .index = r}, fmt::format("{} numbers", rows[r].size()),
+          fmt::format("{}, as in the first row", out.cols));
+    }
+    std::copy(rows[r].begin(), rows[r].end(), out.row(r).begin());
+  }
+}
+
+template <class T>
+void read(const Json& value, const Path& path, std::vector<T>& out) {
+  if (!value.is_array()) bad_type(path, value, "an array");
+  out.resize(value.size());
+  for (std::size_t i = 0; i < out.size(); ++i) read(value[i], {.parent = &path, .index = i}, out[i]);
+}
+
+template <class T>
+requires std::is_class_v<T>
+void read(const Json& value, const Path& path, T& out) {
+  if (!value.is_object()) bad_type(path, value, "an object");
+  Reader reader(value, path);
+  fields(reader, out);
+}
+
+Json parse(const std::string& text, const std::string& where) {
+  try {
+    return Json::parse(text);
+  } catch (const Json::exception& error) {
+    throw Error(
+        ErrorKind::bad_file,
+        {.where = where, .found = error.what(), .expected = "JSON", .hint = "run strata analyze again"});
+  }
+}
+
+void check_schema(const Json& document, const Path& root) {
+  int version = 0;
+  Reader(document, root)("schema_version", version);
+  if (version == kSchemaVersion) return;
+  throw Error(ErrorKind::unsupported, {.where = root.root() + ": /schema_version",
+                                       .found = fmt::format("{}", version),
+                                       .expected = fmt::format("{}", kSchemaVersion),
+                                       .hint = "use the strata that wrote it, or run strata analyze again"});
+}
+
+}  // namespace
+
+Run read_json(const std::string& text, const std::string& where) {
+  const Json document = parse(text, where);
+  const Path root{.file = &where};
+  if (!document.is_object()) bad_type(root, document, "an object");
+  check_schema(document, root);
+  Run run;
+  read(document, root, run);
+  validate(run, [&](const std::string& path, const std::string& found, const std::string& expected) {
+    throw Error(ErrorKind::bad_file, {.where = where + ": " + path,
+                                      .found = found,
+                                      .expected = expected,
+                                      .hint = "run strata analyze again"});
+  });
+  return run;
+}
+
+}  // namespace strata::record_json

@@ -1,0 +1,136 @@
+#include "strata/record/trace.h"
+
+#include <cmath>
+#include <limits>
+
+#include "strata/base/error.h"
+
+namespace strata {
+namespace {
+
+constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
+
+struct Sums {
+  double weight = 0.0;
+  double weighted = 0.0;
+  int documents = 0;
+};
+
+bool counts(double value, double weight) {
+  return weight > 0.0 && !std::isnan(value);
+}
+
+Sums sum_column(const Matrix& by_doc, const std::vector<double>& weight, std::size_t column) {
+  Sums sums;
+  for (std::size_t d = 0; d < by_doc.rows; ++d) {
+    if (!counts(by_doc(d, column), weight[d])) continue;
+    sums.weight += weight[d];
+    sums.weighted += weight[d] * by_doc(d, column);
+    ++sums.documents;
+  }
+  return sums;
+}
+
+}  // namespace
+
+const Series* find_series(const Trace& trace, std::string_view id, TokenSet tokens) {
+  for (const Series& series : trace.series) {
+    if (series.id == id && series.tokens == tokens) return &series;
+  }
+  return nullptr;
+}
+
+const CkaRecord* find_cka(const Trace& trace, TokenSet tokens) {
+  for (const CkaRecord& cka : trace.cka) {
+    if (cka.tokens == tokens) return &cka;
+  }
+  return nullptr;
+}
+
+std::vector<double> weighted_mean(const Matrix& by_doc, const std::vector<double>& weight) {
+  STRATA_CHECK(weight.size() == by_doc.rows);
+  std::vector<double> mean(by_doc.cols, kUndefined);
+  for (std::size_t i = 0; i < by_doc.cols; ++i) {
+    const Sums sums = sum_column(by_doc, weight, i);
+    if (sums.documents > 0) mean[i] = sums.weighted / sums.weight;
+  }
+  return mean;
+}
+
+std::vector<double> weighted_standard_error(const Matrix& by_doc, const std::vector<double>& weight) {
+  STRATA_CHECK(weight.size() == by_doc.rows);
+  std::vector<double> error(by_doc.cols, kUndefined);
+  for (std::size_t i = 0; i < by_doc.cols; ++i) {
+    const Sums sums = sum_column(by_doc, weight, i);
+    if (sums.documents < 2) continue;
+    // Linearised variance of the ratio sum(w x) / sum(w), documents drawn independently (Cochran,
+    // Sampling Techniques, section 6.4).
+    const double mean = sums.weighted / sums.weight;
+    double square = 0.0;
+    for (std::size_t d = 0; d < by_doc.rows; ++d) {
+      if (!counts(by_doc(d, i), weight[d])) continue;
+      const double residual = weight[d] * (by_doc(d, i) - mean);
+      square += residual * residual;
+    }
+    const double n = sums.documents;
+    error[i] = std::sqrt(n / (n - 1.0) * square) / sums.weight;
+  }
+  return error;
+}
+
+std::vector<double> mean_over_documents(const Series& series) {
+  return weighted_mean(series.by_doc, series.weight);
+}
+
+std::vector<double> standard_error(const Series& series) {
+  return weighted_standard_error(series.by_doc, series.weight);
+}
+
+std::vector<double> lane_weights(const Trace& trace) {
+  std::vector<double> weight;
+  weight.reserve(trace.documents.size());
+  for (const Document& document : trace.documents) {
+    weight.push_back(static_cast<double>(document.lane_tokens));
+  }
+  return weight;
+}
+
+const char* to_string(Axis axis) {
+  switch (axis) {
+    case Axis::state:
+      return "state";
+    case Axis::block:
+      return "block";
+    case Axis::edge:
+      return "edge";
+  }
+  check_failed("a known axis", __FILE__, __LINE__);
+}
+
+const char* to_string(TokenSet tokens) {
+  switch (tokens) {
+    case TokenSet::ordinary:
+      return "ordinary";
+    case TokenSet::all:
+      return "all";
+  }
+  check_failed("a known token set", __FILE__, __LINE__);
+}
+
+const char* to_string(Group group) {
+  switch (group) {
+    case Group::attention:
+      return "attention";
+    case Group::representation:
+      return "representation";
+    case Group::information:
+      return "information";
+    case Group::output:
+      return "output";
+    case Group::control:
+      return "control";
+  }
+  check_failed("a known group", __FILE__, __LINE__);
+}
+
+}  // namespace strata

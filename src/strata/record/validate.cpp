@@ -1,0 +1,115 @@
+// Lengths and indices that must agree across a record.
+#include "strata/record/internal.h"
+
+namespace strata::record_json {
+namespace {
+
+class Validator {
+ public:
+  Validator(const Run& run, const Complaint& bad)
+      : run_(run), bad_(bad), layers_(run.trace.n_layers()), documents_(run.trace.documents.size()) {}
+
+  void all() const {
+    if (layers_ < 1) bad_("/model/n_layers", fmt::format("{}", layers_), "at least one block");
+    each("/series", run_.trace.series, [&](const auto& path, const auto& x) { series(path, x); });
+    each("/cka", run_.trace.cka, [&](const auto& path, const auto& x) { cka(path, x); });
+    each("/curves", run_.trace.curves, [&](const auto& path, const auto& x) { curve(path, x); });
+    each("/sinks", run_.trace.sinks, [&](const auto& path, const auto& x) { sink(path, x); });
+    findings();
+  }
+
+ private:
+  template <class T, class Check>
+  static void each(const std::string& path, const std::vector<T>& values, const Check& check) {
+    for (std::size_t i = 0; i < values.size(); ++i) check(fmt::format("{}/{}", path, i), values[i]);
+  }
+  void length(const std::string& path, std::size_t found, std::size_t expected) const {
+    if (found != expected) bad_(path, fmt::format("{} entries", found), fmt::format("{}", expected));
+  }
+  void shape(const std::string& path, const Matrix& m, std::size_t rows, std::size_t cols) const {
+    // Without rows the file cannot say how many columns there would be.
+    if (m.rows == rows && (m.cols == cols || rows == 0)) return;
+    bad_(path, fmt::format("{} x {} numbers", m.rows, m.cols), fmt::format("{} x {}", rows, cols));
+  }
+  void range(const std::string& path, int value, int first, int last) const {
+    if (value < first || value > last) {
+      bad_(path, fmt::format("{}", value), fmt::format("between {} and {}", first, last));
+    }
+  }
+  [[nodiscard]] std::size_t positions(Axis axis) const {
+    const auto n = static_cast<std::size_t>(layers_);
+    return axis == Axis::state ? n + 1 : axis == Axis::block ? n : n - 1;
+  }
+
+  void series(const std::string& path, const Series& x) const {
+    length(path + "/weight", x.weight.size(), documents_);
+    shape(path + "/by_doc", x.by_doc, documents_, positions(x.axis));
+    for (const Series& other : run_.trace.series) {
+      if (&other != &x && other.id == x.id && other.tokens == x.tokens) {
+        bad_(path + "/id", "the same series twice", "one for each id and token set");
+      }
+    }
+  }
+  void cka(const std::string& path, const CkaRecord& x) const {
+    const std::size_t n = x.value.rows == 0 ? 0 : positions(Axis::state);
+    shape(path + "/value", x.value, n, n);
+    if (find_cka(run_.trace, x.tokens) != &x) {
+      bad_(path + "/tokens", "the same token set twice", "one matrix for each");
+    }
+  }
+  void curve(const std::string& path, const DoseCurve& x) const {
+    range(path + "/span", x.span, 1, layers_);
+    const int last = x.axis == Axis::state ? layers_ : layers_ - x.span;
+    range(path + "/place", x.place, x.axis == Axis::edge ? 1 : 0, last);
+    shape(path + "/kl_nats", x.kl_nats, documents_, x.strength.size());
+    shape(path + "/delta_nll_nats", x.delta_nll_nats, documents_, x.strength.size());
+  }
+  void sink(const std::string& path, const SinkToken& x) const {
+    range(path + "/document", x.document, 0, static_cast<int>(documents_) - 1);
+    range(path + "/onset_state", x.onset_state, 0, layers_);
+    range(path + "/offset_state", x.offset_state, x.onset_state, layers_);
+  }
+  void segment(const std::string& path, const Segment& x) const {
+    range(path + "/begin", x.begin, 0, layers_ - 1);
+    range(path + "/end", x.end, x.begin + 1, layers_);
+  }
+  void estimate(const std::string& path, const EdgeEstimate& x) const {
+    range(path + "/edge", x.edge, 1, layers_ - 1);
+    if (!x.histogram.empty()) length(path + "/histogram", x.histogram.size(), positions(Axis::edge));
+  }
+  void detection(const std::string& path, const Detection& x) const {
+    each(path + "/boundaries", x.boundaries, [&](const auto& p, const auto& e) { estimate(p, e); });
+    each(path + "/forced_two", x.forced_two, [&](const auto& p, const auto& e) { estimate(p, e); });
+    each(path + "/fits", x.fits, [&](const auto& p, const ModelFit& fit) {
+      each(p + "/edges", fit.edges, [&](const auto& q, int edge) { range(q, edge, 1, layers_ - 1); });
+    });
+    for (const Detection& other : run_.findings.detections) {
+      if (&other != &x && other.detector == x.detector && other.tokens == x.tokens) {
+        bad_(path + "/detector", "the same detector twice", "one for each detector and token set");
+      }
+    }
+  }
+  void findings() const {
+    const Findings& f = run_.findings;
+    range("/findings/headline", f.headline, -1, static_cast<int>(f.detections.size()) - 1);
+    each("/findings/detections", f.detections, [&](const auto& path, const auto& x) { detection(path, x); });
+    each("/findings/segments", f.segments, [&](const auto& path, const auto& x) { segment(path, x); });
+    each("/findings/kappa", f.kappa,
+         [&](const auto& path, const auto& x) { range(path + "/state", x.state, 0, layers_); });
+    each("/findings/brittleness", f.brittleness,
+         [&](const auto& path, const auto& x) { segment(path + "/segment", x.segment); });
+  }
+
+  const Run& run_;
+  const Complaint& bad_;
+  int layers_;
+  std::size_t documents_;
+};
+
+}  // namespace
+
+void validate(const Run& run, const Complaint& bad) {
+  Validator(run, bad).all();
+}
+
+}  // namespace strata::record_json

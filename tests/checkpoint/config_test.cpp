@@ -1,0 +1,337 @@
+// config.json: both spellings, every required key, everything refused by name.
+#include "strata/checkpoint/config.h"
+
+#include <gtest/gtest.h>
+
+#include "strata/base/error.h"
+#include "tests/support/paths.h"
+#include "tests/support/tiny_checkpoint.h"
+
+namespace strata {
+namespace {
+
+using nlohmann::json;
+
+ModelConfig parse(const json& config) {
+  return parse_config(config.dump(), "config.json");
+}
+
+json base(const char* family) {
+  return test::tiny_config({.family = family});
+}
+
+void expect_same(const ModelConfig& a, const ModelConfig& b) {
+  EXPECT_EQ(a.family, b.family);
+  EXPECT_EQ(a.architecture, b.architecture);
+  EXPECT_EQ(a.n_layers, b.n_layers);
+  EXPECT_EQ(a.hidden, b.hidden);
+  EXPECT_EQ(a.ffn, b.ffn);
+  EXPECT_EQ(a.heads, b.heads);
+  EXPECT_EQ(a.kv_heads, b.kv_heads);
+  EXPECT_EQ(a.head_dim, b.head_dim);
+  EXPECT_EQ(a.vocab, b.vocab);
+  EXPECT_EQ(a.max_context, b.max_context);
+  EXPECT_EQ(a.rope_theta, b.rope_theta);
+  EXPECT_EQ(a.norm_eps, b.norm_eps);
+  EXPECT_EQ(a.tied_embeddings, b.tied_embeddings);
+  EXPECT_EQ(a.qkv_bias, b.qkv_bias);
+  EXPECT_EQ(a.qk_norm, b.qk_norm);
+  EXPECT_EQ(a.stored_dtype, b.stored_dtype);
+  EXPECT_EQ(a.bos_ids, b.bos_ids);
+  EXPECT_EQ(a.eos_ids, b.eos_ids);
+  ASSERT_EQ(a.rope_scaling.has_value(), b.rope_scaling.has_value());
+  if (!a.rope_scaling) return;
+  EXPECT_EQ(a.rope_scaling->factor, b.rope_scaling->factor);
+  EXPECT_EQ(a.rope_scaling->low_freq_factor, b.rope_scaling->low_freq_factor);
+  EXPECT_EQ(a.rope_scaling->high_freq_factor, b.rope_scaling->high_freq_factor);
+  EXPECT_EQ(a.rope_scaling->original_context, b.rope_scaling->original_context);
+}
+
+const json kLlama3 = {{"rope_type", "llama3"},
+                      {"factor", 8.0},
+                      {"low_freq_factor", 1.0},
+                      {"high_freq_factor", 4.0},
+                      {"original_max_position_embeddings", 8192}};
+
+TEST(Config, ReadsEveryField) {
+  const ModelConfig c = parse(test::tiny_config({.family = "qwen3",
+                                                 .layers = 5,
+                                                 .hidden = 32,
+                                                 .ffn = 40,
+                                                 .heads = 6,
+                                                 .kv_heads = 3,
+                                                 .head_dim = 8,
+                                                 .vocab = 99,
+                                                 .context = 77,
+                                                 .rope_theta = 12345,
+                                                 .norm_eps = 1e-6,
+                                                 .tied = true,
+                                                 .dtype = DType::bf16}));
+  EXPECT_EQ(c.family, "qwen3");
+  EXPECT_EQ(c.architecture, "Qwen3ForCausalLM");
+  EXPECT_EQ(c.n_layers, 5);
+  EXPECT_EQ(c.hidden, 32);
+  EXPECT_EQ(c.ffn, 40);
+  EXPECT_EQ(c.heads, 6);
+  EXPECT_EQ(c.kv_heads, 3);
+  EXPECT_EQ(c.head_dim, 8);
+  EXPECT_EQ(c.vocab, 99);
+  EXPECT_EQ(c.max_context, 77);
+  EXPECT_EQ(c.rope_theta, 12345.0);
+  EXPECT_EQ(c.norm_eps, 1e-6);
+  EXPECT_TRUE(c.tied_embeddings);
+  EXPECT_FALSE(c.qkv_bias);
+  EXPECT_TRUE(c.qk_norm);
+  EXPECT_FALSE(c.rope_scaling);
+  EXPECT_EQ(c.stored_dtype, "bfloat16");
+  EXPECT_EQ(c.bos_ids, (std::vector<std::int32_t>{0}));
+  EXPECT_EQ(c.eos_ids, (std::vector<std::int32_t>{1, 2}));
+  EXPECT_TRUE(parse(base("qwen2")).qkv_bias);
+  EXPECT_FALSE(parse(base("llama")).qkv_bias);
+}
+
+TEST(Config, BothSpellingsGiveTheSame) {
+  for (const bool scaled : {false, true}) {
+    json older = base("llama"), newer = base("llama");
+    if (scaled) older["rope_scaling"] = kLlama3;
+    newer.erase("rope_scaling");
+    newer.erase("rope_theta");
+    newer["rope_parameters"] = scaled ? kLlama3 : json{{"rope_type", "default"}};
+    newer["rope_parameters"]["rope_theta"] = older["rope_theta"];
+    newer["dtype"] = newer["torch_dtype"];
+    newer.erase("torch_dtype");
+    const ModelConfig config = parse(older);
+    ASSERT_EQ(config.rope_scaling.has_value(), scaled);
+    if (scaled) {
+      EXPECT_EQ(config.rope_scaling->factor, 8.0);
+      EXPECT_EQ(config.rope_scaling->low_freq_factor, 1.0);
+      EXPECT_EQ(config.rope_scaling->high_freq_factor, 4.0);
+      EXPECT_EQ(config.rope_scaling->original_context, 8192.0);
+    }
+    expect_same(config, parse(newer));
+    json older_word = older;  // "type" for "rope_type"
+    if (scaled) {
+      older_word["rope_scaling"]["type"] = "llama3";
+      older_word["rope_scaling"].erase("rope_type");
+      expect_same(config, parse(older_word));
+    }
+    json both = newer;  // files that carry both
+    both["rope_theta"] = older["rope_theta"];
+    both["rope_scaling"] = older["rope_scaling"];
+    expect_same(config, parse(both));
+  }
+}
+
+TEST(Config, BothSpellingsMustAgree) {
+  json config = base("llama");
+  config["rope_parameters"] = {{"rope_type", "default"}, {"rope_theta", 500000.0}};
+  EXPECT_STRATA_ERROR(parse(config), ErrorKind::bad_file, "rope_parameters.rope_theta: 500000");
+  config["rope_parameters"] = {{"rope_type", "default"}};
+  config["rope_scaling"] = kLlama3;
+  EXPECT_STRATA_ERROR(parse(config), ErrorKind::bad_file, "rope_parameters");
+  config = base("llama");
+  config["rope_scaling"] = kLlama3;
+  config["rope_scaling"]["type"] = "linear";
+  EXPECT_STRATA_ERROR(parse(config), ErrorKind::bad_file, "rope_scaling.type");
+}
+
+TEST(Config, AbsentKeysWithARule) {
+  json config = base("llama");
+  for (const char* key : {"num_key_value_heads", "head_dim", "tie_word_embeddings", "hidden_act",
+                          "torch_dtype", "bos_token_id", "eos_token_id", "rope_scaling"}) {
+    config.erase(key);
+  }
+  const ModelConfig c = parse(config);
+  EXPECT_EQ(c.kv_heads, c.heads);
+  EXPECT_EQ(c.head_dim, c.hidden / c.heads);
+  EXPECT_FALSE(c.tied_embeddings);
+  EXPECT_TRUE(c.bos_ids.empty() && c.eos_ids.empty());
+  EXPECT_EQ(c.stored_dtype, "");
+  json nulls = base("qwen2");
+  nulls["num_key_value_heads"] = nullptr;
+  nulls["head_dim"] = nullptr;
+  EXPECT_EQ(parse(nulls).kv_heads, 4);
+  EXPECT_EQ(parse(nulls).head_dim, 4);
+}
+
+TEST(Config, EveryRequiredKey) {
+  const std::vector<std::string> always{
+      "architectures", "model_type",          "num_hidden_layers", "hidden_size",  "intermediate_size",
+      "vocab_size",    "num_attention_heads", "rope_theta",        "rms_norm_eps", "max_position_embeddings"};
+  for (const Family& family : families()) {
+    auto required = always;
+    if (family.id != "llama") required.emplace_back("num_key_value_heads");
+    if (family.id == "qwen3") required.emplace_back("head_dim");
+    for (const std::string& key : required) {
+      json config = test::tiny_config({.family = std::string(family.id)});
+      config.erase(key);
+      EXPECT_STRATA_ERROR(parse(config), ErrorKind::bad_file, "config.json: " + key + ": missing");
+    }
+  }
+  for (const auto& [key, value] : kLlama3.items()) {
+    json config = base("llama");
+    config["rope_scaling"] = kLlama3;
+    config["rope_scaling"].erase(key);
+    const std::string named = key == "rope_type" ? "type" : key;
+    EXPECT_STRATA_ERROR(parse(config), ErrorKind::bad_file, "rope_scaling." + named + ": missing");
+  }
+}
+
+struct Twin {
+  const char* family;
+  const char* key;
+  json value;
+  ErrorKind kind;
+  const char* text;
+};
+
+TEST(Config, ImpossibleValues) {
+  const std::vector<Twin> twins{
+      {"llama", "architectures", json::array(), ErrorKind::bad_file, "architectures"},
+      {"llama", "architectures", json::array({"LlamaForCausalLM", "LlamaForCausalLM"}), ErrorKind::bad_file,
+       "architectures"},
+      {"llama", "architectures", "LlamaForCausalLM", ErrorKind::bad_file, "architectures"},
+      {"llama", "model_type", 3, ErrorKind::bad_file, "model_type"},
+      {"llama", "num_hidden_layers", 0, ErrorKind::bad_file, "num_hidden_layers: 0"},
+      {"llama", "hidden_size", -16, ErrorKind::bad_file, "hidden_size: -16"},
+      {"llama", "intermediate_size", 24.5, ErrorKind::bad_file, "intermediate_size: 24.5"},
+      {"llama", "vocab_size", "40", ErrorKind::bad_file, "vocab_size"},
+      {"llama", "vocab_size", 1e18, ErrorKind::bad_file, "vocab_size"},
+      {"llama", "vocab_size", 18446744073709551615ull, ErrorKind::bad_file, "vocab_size"},
+      {"llama", "num_attention_heads", 1 << 30, ErrorKind::bad_file, "num_attention_heads"},
+      {"llama", "num_attention_heads", nullptr, ErrorKind::bad_file, "num_attention_heads: null"},
+      {"llama", "num_key_value_heads", 3, ErrorKind::bad_file, "num_key_value_heads: 3"},
+      {"llama", "num_key_value_heads", 8, ErrorKind::bad_file, "num_key_value_heads: 8"},
+      {"llama", "head_dim", 5, ErrorKind::bad_file, "head_dim: 5"},
+      {"llama", "max_position_embeddings", true, ErrorKind::bad_file, "max_position_embeddings: true"},
+      {"llama", "rope_theta", 0.0, ErrorKind::bad_file, "rope_theta: 0"},
+      {"llama", "rope_theta", "10000", ErrorKind::bad_file, "rope_theta"},
+      {"llama", "rms_norm_eps", -1e-5, ErrorKind::bad_file, "rms_norm_eps"},
+      {"llama", "rms_norm_eps", 1.5, ErrorKind::bad_file, "rms_norm_eps"},
+      {"llama", "tie_word_embeddings", 1, ErrorKind::bad_file, "tie_word_embeddings"},
+      {"llama", "bos_token_id", 40, ErrorKind::bad_file, "bos_token_id: 40"},
+      {"llama", "bos_token_id", 18446744073709551615ull, ErrorKind::bad_file, "bos_token_id"},
+      {"llama", "eos_token_id", json::array({0, -1}), ErrorKind::bad_file, "eos_token_id: -1"},
+      {"llama", "torch_dtype", 16, ErrorKind::bad_file, "torch_dtype"},
+      {"llama", "rope_scaling", json::array(), ErrorKind::bad_file, "rope_scaling"},
+      {"llama", "rope_scaling", {{"factor", 2.0}}, ErrorKind::bad_file, "rope_scaling.type: missing"},
+      {"qwen2", "layer_types", json::array({"full_attention"}), ErrorKind::bad_file, "layer_types"},
+      {"qwen3", "head_dim", nullptr, ErrorKind::bad_file, "head_dim: null"},
+  };
+  for (const Twin& twin : twins) {
+    json config = base(twin.family);
+    config[twin.key] = twin.value;
+    EXPECT_STRATA_ERROR(parse(config), twin.kind, twin.text);
+  }
+  json indivisible = base("llama");
+  indivisible.erase("head_dim");
+  indivisible["hidden_size"] = 18;
+  EXPECT_STRATA_ERROR(parse(indivisible), ErrorKind::bad_file, "hidden_size: 18");
+  json reversed = base("llama");
+  reversed["rope_scaling"] = kLlama3;
+  reversed["rope_scaling"]["high_freq_factor"] = 1.0;
+  EXPECT_STRATA_ERROR(parse(reversed), ErrorKind::bad_file, "rope_scaling.high_freq_factor");
+}
+
+TEST(Config, RefusedByName) {
+  const auto no = ErrorKind::unsupported;
+  const json sliding = json::array({"full_attention", "sliding_attention", "full_attention"});
+  const std::vector<Twin> twins{
+      {"llama", "architectures", json::array({"GPT2LMHeadModel"}), no, "GPT2LMHeadModel"},
+      {"llama", "architectures", json::array({"MixtralForCausalLM"}), no, "MixtralForCausalLM"},
+      {"llama", "architectures", json::array({"Qwen2ForSequenceClassification"}), no, "architectures"},
+      {"llama", "architectures", json::array({"Bad\nName"}), no, "Bad?Name"},
+      {"llama", "model_type", "mistral", no, "mistral"},
+      {"qwen2", "model_type", "llama", no, "model_type"},
+      {"qwen3", "num_experts", 128, no, "num_experts"},
+      {"llama", "num_local_experts", 8, no, "num_local_experts"},
+      {"qwen2", "moe_intermediate_size", 64, no, "moe_intermediate_size"},
+      {"qwen3", "num_experts_per_tok", 8, no, "num_experts_per_tok"},
+      {"llama", "n_routed_experts", 4, no, "n_routed_experts"},
+      {"qwen2", "layer_types", sliding, no, "sliding_attention"},
+      {"qwen3", "layer_types", json::array({"full_attention", "linear_attention", "full_attention"}), no,
+       "linear_attention"},
+      {"qwen2", "use_sliding_window", true, no, "use_sliding_window"},
+      {"llama", "rope_scaling", {{"type", "linear"}, {"factor", 2.0}}, no, "linear"},
+      {"llama", "rope_scaling", {{"rope_type", "dynamic"}, {"factor", 2.0}}, no, "dynamic"},
+      {"qwen2", "rope_scaling", {{"type", "yarn"}, {"factor", 4.0}}, no, "yarn"},
+      {"llama", "rope_scaling", {{"rope_type", "longrope"}}, no, "longrope"},
+      {"llama", "rope_parameters", {{"rope_type", "yarn"}, {"rope_theta", 1e4}}, no, "yarn"},
+      {"llama", "partial_rotary_factor", 0.5, no, "partial_rotary_factor"},
+      {"llama",
+       "rope_parameters",
+       {{"rope_type", "default"}, {"partial_rotary_factor", 0.5}},
+       no,
+       "rope_parameters.partial_rotary_factor"},
+      {"llama", "hidden_act", "gelu", no, "gelu"},
+      {"llama", "attention_bias", true, no, "attention_bias"},
+      {"qwen3", "attention_bias", true, no, "attention_bias"},
+      {"llama", "mlp_bias", true, no, "mlp_bias"},
+      {"qwen2", "qkv_bias", false, no, "qkv_bias"},
+      {"llama", "qkv_bias", true, no, "qkv_bias"},
+      {"llama", "quantization_config", {{"quant_method", "gptq"}}, no, "quantization_config"},
+      {"llama", "pretraining_tp", 2, no, "pretraining_tp"},
+      {"llama", "auto_map", {{"AutoModelForCausalLM", "modeling.Mine"}}, no, "auto_map.AutoModelForCausalLM"},
+  };
+  for (const Twin& twin : twins) {
+    json config = base(twin.family);
+    config[twin.key] = twin.value;
+    EXPECT_STRATA_ERROR(parse(config), twin.kind, twin.text);
+  }
+}
+
+TEST(Config, SlidingWindowOnlyWhereItActs) {
+  json config = base("qwen2");
+  config["sliding_window"] = 64;
+  config["max_window_layers"] = 1;
+  config["use_sliding_window"] = false;
+  EXPECT_NO_THROW(parse(config));
+  config["use_sliding_window"] = true;
+  EXPECT_STRATA_ERROR(parse(config), ErrorKind::unsupported, "from layer 1 of 3 on");
+  config["max_window_layers"] = 3;  // layers 3, 4, ... would slide, and there are none
+  EXPECT_NO_THROW(parse(config));
+  config["max_window_layers"] = 2;
+  EXPECT_STRATA_ERROR(parse(config), ErrorKind::unsupported, "from layer 2 of 3 on");
+  config["max_window_layers"] = -1;
+  EXPECT_STRATA_ERROR(parse(config), ErrorKind::bad_file, "max_window_layers");
+  config["max_window_layers"] = 2;
+  config["sliding_window"] = nullptr;
+  EXPECT_NO_THROW(parse(config));
+  config["sliding_window"] = 64;
+  config["layer_types"] = json::array({"full_attention", "full_attention", "full_attention"});
+  EXPECT_NO_THROW(parse(config));  // an explicit list decides
+}
+
+TEST(Config, HarmlessKeysAreAccepted) {
+  json config = base("llama");
+  config["pretraining_tp"] = 1;
+  config["attention_bias"] = false;
+  config["mlp_bias"] = false;
+  config["num_experts"] = nullptr;
+  config["quantization_config"] = nullptr;
+  config["partial_rotary_factor"] = 1.0;
+  config["transformers_version"] = "4.40.1";
+  expect_same(parse(config), parse(base("llama")));
+}
+
+TEST(Config, NotJson) {
+  const auto text = [](const std::string& t) { return parse_config(t, "config.json"); };
+  EXPECT_STRATA_ERROR(text(""), ErrorKind::bad_file, "config.json: not valid JSON");
+  EXPECT_STRATA_ERROR(text("{\"a\": 1"), ErrorKind::bad_file, "not valid JSON");
+  EXPECT_STRATA_ERROR(text("[1]"), ErrorKind::bad_file, "a JSON array");
+  EXPECT_STRATA_ERROR(text("{\"a\": \"\xff\"}"), ErrorKind::bad_file, "not valid JSON");
+  EXPECT_STRATA_ERROR(text("{\"a\": 1e999}"), ErrorKind::bad_file, "number");
+  EXPECT_STRATA_ERROR(text(std::string(100000, '[')), ErrorKind::bad_file, "nested 100000 levels");
+  EXPECT_STRATA_ERROR(text("{\"a\": " + std::string(32, '[') + std::string(32, ']') + "}"),
+                      ErrorKind::bad_file, "nested 33 levels");
+  EXPECT_STRATA_ERROR(text("{\"a\": " + std::string(31, '[') + std::string(31, ']') + "}"),
+                      ErrorKind::bad_file, "architectures: missing");
+  EXPECT_STRATA_ERROR(text("{\"a\": \"" + std::string(40, '[') + "\\\"\"}"), ErrorKind::bad_file,
+                      "architectures: missing");  // brackets in a string do not nest
+  std::string twice = base("llama").dump();
+  twice.insert(1, "\"hidden_size\": 8, ");
+  EXPECT_STRATA_ERROR(text(twice), ErrorKind::bad_file, "key \"hidden_size\" twice");
+}
+
+}  // namespace
+}  // namespace strata

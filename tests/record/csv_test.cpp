@@ -1,0 +1,68 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "strata/record/run_directory.h"
+#include "tests/support/synthetic_run.h"
+
+namespace strata {
+namespace {
+
+TEST(Csv, BlocksOfTheTinyRun) {
+  EXPECT_EQ(blocks_csv(test::tiny_run()),
+            "block,segment,relative_depth,angular_step,angular_step_se,angular_step_all\n"
+            "0,\"Local, or not\",0,0.6875,0.09375,1\n"
+            "1,\"Local, or not\",0.3333333333333333,0.25,0,2\n"
+            "2,,0.6666666666666666,,,3\n");
+}
+
+TEST(Csv, StatesOfTheTinyRun) {
+  EXPECT_EQ(states_csv(test::tiny_run()),
+            "state,relative_depth,residual_rms,residual_rms_se,kappa,kappa_se,critical_strength\n"
+            "0,0,1e-07,0,,,\n"
+            "1,0.3333333333333333,1e-07,0,2.5,0.125,\n"
+            "2,0.6666666666666666,1e-07,0,,,\n"
+            "3,1,1e-07,0,,,\n");
+}
+
+TEST(Csv, EdgesOfTheTinyRun) {
+  EXPECT_EQ(edges_csv(test::tiny_run()),
+            "edge,relative_depth,kernel_cka_share,kernel_cka_selected,kernel_cka_forced_share,"
+            "kernel_cka_forced_selected,kernel_cka_all_share,kernel_cka_all_selected,"
+            "kernel_cka_all_forced_share,kernel_cka_all_forced_selected\n"
+            "1,0.3333333333333333,0.25,0,0,0,,,,\n"
+            "2,0.6666666666666666,0.75,1,0,0,,,,\n");
+}
+
+TEST(Csv, BrittlenessOfTheTinyRun) {
+  EXPECT_EQ(brittleness_csv(test::tiny_run()),
+            "intervention,site,axis,place,span,strength,strength_unit,kl_nats,kl_nats_se,delta_nll_nats,"
+            "delta_nll_nats_se\n"
+            "relative_noise,state,state,1,1,0.1,token rms,0.5,0,,\n"
+            "relative_noise,state,state,1,1,1,token rms,7,1.5,,\n");
+}
+
+TEST(Csv, QuotesInNamesAreDoubled) {
+  strata::Run run = test::tiny_run();
+  run.findings.segments[0].name = "a \"b\"\nc";
+  EXPECT_NE(blocks_csv(run).find("0,\"a \"\"b\"\"\nc\",0,"), std::string::npos);
+}
+
+TEST(Csv, EveryRowHasTheHeadersWidth) {
+  for (const strata::Run& run : {test::synthetic_run(12), test::undefined_run(80)}) {
+    for (const std::string& table :
+         {states_csv(run), blocks_csv(run), edges_csv(run), brittleness_csv(run)}) {
+      const auto commas = [](std::string_view line) { return std::count(line.begin(), line.end(), ','); };
+      const std::string_view text = table;
+      for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) {
+        const auto line = text.substr(at, text.find('\n', at) - at);
+        ASSERT_EQ(commas(line), commas(text.substr(0, text.find('\n')))) << line;
+      }
+      EXPECT_EQ(table.find(",nan"), std::string::npos);
+      EXPECT_EQ(table.find(",inf"), std::string::npos);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace strata

@@ -1,0 +1,209 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "strata/base/error.h"
+#include "strata/record/run_directory.h"
+#include "tests/support/paths.h"
+#include "tests/support/synthetic_run.h"
+
+namespace strata {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json sample() {
+  return Json::parse(results_json(test::synthetic_run(8)));
+}
+
+void expect_bad(const Json& document, const std::string& text) {
+  EXPECT_STRATA_ERROR(parse_results_json(document.dump(), "results.json"), ErrorKind::bad_file, text);
+}
+
+TEST(Json, TextRoundTrips) {
+  for (const strata::Run& run :
+       {test::synthetic_run(12), test::undefined_run(12), test::tiny_run(), test::synthetic_run(80)}) {
+    strata::Run without = run;
+    for (CkaRecord& cka : without.trace.cka) cka.replicates.clear();
+    const std::string text = results_json(without);
+    EXPECT_EQ(results_json(parse_results_json(text, "x")), text);
+  }
+}
+
+TEST(Json, ExactDoublesAndExtremes) {
+  strata::Run run = test::tiny_run();
+  auto& values = run.trace.series[1].by_doc.data;
+  values = {-0.0, 0.1, 5e-324, 1.7976931348623157e308, 1.0 / 3.0, 1e22};
+  run.trace.run.seed = std::numeric_limits<std::uint64_t>::max();
+  run.trace.n_tokens = std::numeric_limits<std::int64_t>::min();
+  const strata::Run back = parse_results_json(results_json(run), "x");
+  EXPECT_EQ(back.trace.series[1].by_doc.data, values);
+  EXPECT_TRUE(std::signbit(back.trace.series[1].by_doc.data[0]));
+  EXPECT_EQ(back.trace.run.seed, run.trace.run.seed);
+  EXPECT_EQ(back.trace.n_tokens, run.trace.n_tokens);
+}
+
+TEST(Json, UndefinedIsNullAndBack) {
+  strata::Run run = test::tiny_run();
+  run.trace.series[0].by_doc.data[0] = std::numeric_limits<double>::infinity();
+  const std::string text = results_json(run);
+  EXPECT_EQ(text.find("nan"), std::string::npos);
+  EXPECT_EQ(text.find("inf"), std::string::npos);
+  const strata::Run back = parse_results_json(text, "x");
+  EXPECT_TRUE(std::isnan(back.trace.series[0].by_doc(0, 0)));
+  EXPECT_TRUE(std::isnan(back.trace.series[0].by_doc(0, 2)));
+  EXPECT_TRUE(std::isnan(back.findings.kappa[0].critical_strength));
+}
+
+TEST(Json, DerivedMeansAreThereForReaders) {
+  const Json document = Json::parse(results_json(test::tiny_run()));
+  EXPECT_EQ(document["series"][0]["mean"].dump(), "[0.6875,0.25,null]");
+  EXPECT_EQ(document["series"][0]["standard_error"].dump(), "[0.09375,0.0,null]");
+}
+
+TEST(Json, NamesThatAreNotUtf8AreReplacedNotFatal) {
+  strata::Run run = test::tiny_run();
+  run.trace.documents[0].name = "a\xff.txt";
+  EXPECT_EQ(parse_results_json(results_json(run), "x").trace.documents[0].name, "a\xef\xbf\xbd.txt");
+}
+
+TEST(Json, UnknownKeysOfALaterVersionAreIgnored) {
+  Json document = sample();
+  document["later"] = {{"x", 1}};
+  document["model"]["later"] = 1;
+  EXPECT_EQ(parse_results_json(document.dump(), "x").trace.model.n_layers, 8);
+}
+
+// Walks the whole document; at every object, each key in turn is removed and mistyped. Of an array only
+// the first element is entered: the others go through the same code.
+void corrupt_everywhere(const Json& document, const Json::json_pointer& at, int& tried) {
+  const Json& value = document[at];
+  if (value.is_array() && !value.empty()) corrupt_everywhere(document, at / 0, tried);
+  if (!value.is_object()) return;
+  for (const auto& item : value.items()) {
+    const auto path = at / item.key();
+    if (item.key() == "mean" || (item.key() == "standard_error" && item.value().is_array())) continue;
+    Json missing = document;
+    missing[at].erase(item.key());
+    expect_bad(missing, path.to_string() + ": no such key");
+    for (const Json& wrong :
+         {Json(true), Json("text"), Json(Json::object()), Json(Json::array({Json::array({"x"})}))}) {
+      if (wrong.type() == item.value().type()) continue;
+      Json mistyped = document;
+      mistyped[path] = wrong;
+      expect_bad(mistyped, path.to_string());
+      ++tried;
+    }
+    corrupt_everywhere(document, path, tried);
+  }
+}
+
+TEST(Json, EveryKeyMissingOrMistyped) {
+  // tiny_run with one of everything, so that no array is empty.
+  strata::Run run = test::tiny_run();
+  const strata::Run full = test::synthetic_run(8);
+  run.trace.warnings = {"w"};
+  run.trace.sinks = {SinkToken{}};
+  run.trace.cka = {CkaRecord{}};
+  run.trace.cka[0].value = Matrix(4, 4, 1.0);
+  run.findings.sentences = {"s"};
+  run.findings.brittleness = {SegmentBrittleness{}};
+  run.findings.brittleness[0].segment = run.findings.segments[0];
+  Detection& detection = run.findings.detections[0];
+  detection.forced_two = detection.boundaries;
+  detection.tests = {CountTest{}};
+  detection.tests[0].null_sample = {1, 2};
+  detection.fits = {ModelFit{}};
+  detection.fits[0].edges = {2};
+  detection.k_stability = {1.0};
+  detection.used_signals = {"a"};
+  detection.left_out = {"b"};
+  int tried = 0;
+  corrupt_everywhere(Json::parse(results_json(run)), Json::json_pointer(), tried);
+  EXPECT_GT(tried, 300);
+}
+
+struct Corruption {
+  const char* pointer;
+  const char* value;
+  const char* message;
+};
+
+TEST(Json, WrongLengthsAndIndices) {
+  const Corruption corruptions[] = {
+      {"/series/0/weight", "[1, 2]", "/series/0/weight: 2 entries; expected 16"},
+      {"/series/0/by_doc/3", "[1]", "/series/0/by_doc/3: 1 numbers; expected 8"},
+      {"/series/0/by_doc", "[[1]]", "/series/0/by_doc: 1 x 1 numbers; expected 16 x 8"},
+      {"/series/0/axis", "\"state\"", "/series/0/by_doc: 16 x 8 numbers; expected 16 x 9"},
+      {"/series/0/axis", "\"depth\"", "/series/0/axis: an unknown name; expected one of state, block, edge"},
+      {"/series/0/group", "\"x\"", "/series/0/group: an unknown name"},
+      {"/series/0/tokens", "\"x\"", "/series/0/tokens: an unknown name"},
+      {"/series/1/tokens", "\"ordinary\"", "/id: the same series twice"},
+      {"/cka/0/value", "[[1, 0], [0, 1]]", "/cka/0/value: 2 x 2 numbers; expected 9 x 9"},
+      {"/cka/1/tokens", "\"ordinary\"", "/cka/1/tokens: the same token set twice"},
+      {"/cka/0/n_replicates", "99999999999", "/cka/0/n_replicates: 99999999999; expected a plausible count"},
+      {"/cka/0/n_replicates", "-1", "/cka/0/n_replicates: -1; expected an integer of 8 bytes"},
+      {"/curves/0/place", "9", "/curves/0/place: 9; expected between 0 and 8"},
+      {"/curves/9/place", "8", "/curves/9/place: 8; expected between 0 and 7"},
+      {"/curves/0/span", "0", "/curves/0/span"},
+      {"/curves/0/strength", "[1]", "/curves/0/kl_nats: 16 x 6 numbers; expected 16 x 1"},
+      {"/curves/0/delta_nll_nats", "[]", "/curves/0/delta_nll_nats: 0 x 0 numbers; expected 16 x 6"},
+      {"/sinks/0/document", "16", "/sinks/0/document: 16; expected between 0 and 15"},
+      {"/sinks/0/onset_state", "-1", "/sinks/0/onset_state"},
+      {"/sinks/0/offset_state", "0", "/sinks/0/offset_state"},
+      {"/model/n_layers", "0", "/model/n_layers: 0; expected at least one block"},
+      {"/model/n_layers", "3000000000", "/model/n_layers: 3000000000; expected an integer of 4 bytes"},
+      {"/model/n_layers", "8.5", "/model/n_layers: a JSON number; expected an integer"},
+      {"/run/seed", "-1", "/run/seed: -1; expected an integer of 8 bytes"},
+      {"/findings/headline", "4", "/findings/headline: 4; expected between -1 and 3"},
+      {"/findings/segments/0/end", "9", "/findings/segments/0/end"},
+      {"/findings/segments/1/begin", "7", "/findings/segments/1/end: 6"},
+      {"/findings/kappa/0/state", "9", "/findings/kappa/0/state"},
+      {"/findings/brittleness/0/segment/begin", "-1", "/findings/brittleness/0/segment/begin"},
+      {"/findings/detections/0/boundaries/0/edge", "8", "/boundaries/0/edge: 8; expected between 1 and 7"},
+      {"/findings/detections/0/forced_two/1/edge", "0", "/forced_two/1/edge: 0"},
+      {"/findings/detections/0/boundaries/0/histogram", "[1]", "/histogram: 1 entries; expected 7"},
+      {"/findings/detections/0/fits/2/edges/0", "8", "/fits/2/edges/0: 8"},
+      {"/findings/detections/1/tokens", "\"ordinary\"", "/detector: the same detector twice"},
+  };
+  const Json good = sample();
+  for (const Corruption& corruption : corruptions) {
+    Json document = good;
+    document.at(Json::json_pointer(corruption.pointer)) = Json::parse(corruption.value);
+    expect_bad(document, corruption.message);
+  }
+}
+
+TEST(Json, NotJson) {
+  const std::string good = results_json(test::tiny_run());
+  const auto expect = [](const std::string& text, const char* message) {
+    EXPECT_STRATA_ERROR(parse_results_json(text, "a/results.json"), ErrorKind::bad_file, message);
+  };
+  expect("", "a/results.json: ");
+  expect(good.substr(0, good.size() / 2), "parse error");
+  expect("[]", "a JSON array; expected an object");
+  std::string literal = good;
+  literal.replace(literal.find("null"), 4, "NaN ");
+  expect(literal, "parse error");
+  std::string infinite = good;
+  infinite.replace(infinite.find("null"), 4, "1e999");
+  EXPECT_THROW((void)parse_results_json(infinite, "x"), Error);
+}
+
+TEST(Json, AnotherSchemaIsUnsupported) {
+  Json document = sample();
+  document["schema_version"] = 2;
+  EXPECT_STRATA_ERROR(parse_results_json(document.dump(), "x"), ErrorKind::unsupported,
+                      "x: /schema_version: 2; expected 1");
+}
+
+TEST(Json, ARecordThatCouldNotBeReadBackIsNotWritten) {
+  strata::Run run = test::tiny_run();
+  run.trace.series[0].weight.pop_back();
+  EXPECT_THROW((void)results_json(run), std::logic_error);
+}
+
+}  // namespace
+}  // namespace strata
