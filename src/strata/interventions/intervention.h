@@ -16,7 +16,7 @@ enum class Site { state, branch };
 
 /// One window of one lane at the place of the edit.
 struct EditContext {
-  int place = 0;            ///< state or block
+  int place = 0;                 ///< state or block
   int document = 0, window = 0;  ///< key of the random numbers
   std::uint64_t seed = 0;
   std::uint32_t repeat = 0;  ///< repeats with the same number share their random numbers
@@ -30,11 +30,11 @@ struct EditContext {
 struct Intervention {
   std::string_view id, strength_unit;
   Site site;
-  int span;                                  ///< blocks it spans
-  bool continuous;                           ///< whether strengths between the grid's mean something
-  std::span<const double> strengths;         ///< default grid
-  bool antithetic;                           ///< runs in pairs with opposite sign
-  void (*edit_state)(const EditContext&, float* h);                       ///< site state: h (tokens, width)
+  int span;                                          ///< blocks it spans
+  bool continuous;                                   ///< whether strengths between the grid's mean something
+  std::span<const double> strengths;                 ///< default grid
+  bool antithetic;                                   ///< runs in pairs with opposite sign
+  void (*edit_state)(const EditContext&, float* h);  ///< site state: h (tokens, width)
   void (*edit_branch)(const EditContext&, const float* h_in, float* h_out);  ///< site branch
 };
 

@@ -84,7 +84,7 @@ void fields(Visitor& visit, T& x) {
 
 template <class Visitor, Is<Series> T>
 void fields(Visitor& visit, T& x) {
-  auto& [id, unit, axis, group, tokens, by_doc, weight, note] = x;
+  auto& [id, unit, axis, group, tokens, by_doc, weight, joint, joint_error, note] = x;
   visit("id", id);
   visit("unit", unit);
   visit("axis", axis);
@@ -93,6 +93,8 @@ void fields(Visitor& visit, T& x) {
   visit("note", note);
   visit.derived("mean", [&] { return mean_over_documents(x); });
   visit.derived("standard_error", [&] { return standard_error(x); });
+  visit("joint", joint);
+  visit("joint_error", joint_error);
   visit("weight", weight);
   visit("by_doc", by_doc);
 }

@@ -79,11 +79,11 @@ std::vector<double> weighted_standard_error(const Matrix& by_doc, const std::vec
 }
 
 std::vector<double> mean_over_documents(const Series& series) {
-  return weighted_mean(series.by_doc, series.weight);
+  return series.joint.empty() ? weighted_mean(series.by_doc, series.weight) : series.joint;
 }
 
 std::vector<double> standard_error(const Series& series) {
-  return weighted_standard_error(series.by_doc, series.weight);
+  return series.joint.empty() ? weighted_standard_error(series.by_doc, series.weight) : series.joint_error;
 }
 
 std::vector<double> lane_weights(const Trace& trace) {

@@ -44,6 +44,10 @@ class Validator {
   void series(const std::string& path, const Series& x) const {
     length(path + "/weight", x.weight.size(), documents_);
     shape(path + "/by_doc", x.by_doc, documents_, positions(x.axis));
+    if (!x.joint.empty() || !x.joint_error.empty()) {
+      length(path + "/joint", x.joint.size(), positions(x.axis));
+      length(path + "/joint_error", x.joint_error.size(), positions(x.axis));
+    }
     for (const Series& other : run_.trace.series) {
       if (&other != &x && other.id == x.id && other.tokens == x.tokens) {
         bad_(path + "/id", "the same series twice", "one for each id and token set");

@@ -82,7 +82,10 @@ void SinkTracker::finish(Trace& trace) const {
       largest_all.weight[doc] += 1.0;
       largest_ordinary.weight[doc] += ordinary ? 1.0 : 0.0;
       rate.weight[doc] += 1.0;
-      SinkToken sink{.document = window.document, .window = window.index, .onset_state = -1};
+      SinkToken sink;
+      sink.document = window.document;
+      sink.window = window.index;
+      sink.onset_state = -1;
       for (std::size_t s = 0; s < states; ++s) {
         const double value = largest(static_cast<int>(s), t);
         const double ratio = value / median_[s * documents + doc];

@@ -118,11 +118,13 @@ void repair_attention(Sweep& sweep, const Checkpoint& checkpoint, const at::Tens
 
 void report_progress(const Progress& progress, const ProgressEvent& event) {
   if (progress && !progress(event)) {
-    throw Error(ErrorKind::interrupted, {.where = event.phase, .found = "interrupted", .hint = "nothing was written"});
+    throw Error(ErrorKind::interrupted,
+                {.where = event.phase, .found = "interrupted", .hint = "nothing was written"});
   }
 }
 
-CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& context, const at::Tensor& embedding,
+CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& context,
+                           const at::Tensor& embedding,
                            std::vector<std::unique_ptr<Accumulator>>& accumulators, bool needs_attention,
                            SinkTracker& tracker, const MeasureOptions& options, const Progress& progress) {
   std::int64_t longest = 0;
@@ -174,7 +176,8 @@ CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& con
 }
 
 std::vector<DocumentLoss> document_losses(const HeadWeights& head, const SweepContext& context,
-                                          const std::vector<float>& last_state, const MeasureOptions& options) {
+                                          const std::vector<float>& last_state,
+                                          const MeasureOptions& options) {
   const std::size_t windows = context.corpus.windows.size();
   const auto vocab = static_cast<std::size_t>(head.unembedding.size(0));
   std::vector<double> sums(windows, 0.0);
@@ -189,7 +192,8 @@ std::vector<DocumentLoss> document_losses(const HeadWeights& head, const SweepCo
       compute_logits(head, context.config, h + begin * context.config.hidden, rows, logits.data(), scratch);
       for (std::int64_t r = 0; r < rows; ++r) {
         const std::span<const float> row(logits.data() + static_cast<std::size_t>(r) * vocab, vocab);
-        sums[w] += log_sum_exp(row) - row[static_cast<std::size_t>(ids[static_cast<std::size_t>(begin + r + 1)])];
+        sums[w] +=
+            log_sum_exp(row) - row[static_cast<std::size_t>(ids[static_cast<std::size_t>(begin + r + 1)])];
       }
     }
   });
@@ -199,7 +203,8 @@ std::vector<DocumentLoss> document_losses(const HeadWeights& head, const SweepCo
     loss.nll_nats += sums[w];
     loss.scored += static_cast<std::int64_t>(context.corpus.windows[w].ids.size()) - 1;
   }
-  for (DocumentLoss& loss : losses) loss.nll_nats /= static_cast<double>(std::max<std::int64_t>(1, loss.scored));
+  for (DocumentLoss& loss : losses)
+    loss.nll_nats /= static_cast<double>(std::max<std::int64_t>(1, loss.scored));
   return losses;
 }
 

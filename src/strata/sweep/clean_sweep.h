@@ -23,8 +23,8 @@ struct CleanSweep {
 [[nodiscard]] CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& context,
                                          const at::Tensor& embedding,
                                          std::vector<std::unique_ptr<Accumulator>>& accumulators,
-                                         bool needs_attention, SinkTracker& tracker, const MeasureOptions& options,
-                                         const Progress& progress);
+                                         bool needs_attention, SinkTracker& tracker,
+                                         const MeasureOptions& options, const Progress& progress);
 
 /// Mean next-token NLL (nats) and number of scored positions of every document.
 struct DocumentLoss {

@@ -117,8 +117,8 @@ class LanePass {
     BlockStream blocks(checkpoint_, 0);
     const int n_layers = context_.config.n_layers;
     for (int place = 0; place <= n_layers; ++place) {
-      report_progress(progress, {"lanes", place, n_layers + 1,
-                                 static_cast<std::int64_t>(alive + 1) * offset_.back()});
+      report_progress(progress,
+                      {"lanes", place, n_layers + 1, static_cast<std::int64_t>(alive + 1) * offset_.back()});
       const std::size_t before = alive;
       while (alive < lanes.size() && lanes[alive].place == place) streams[++alive] = streams[0];
       fork(lanes, streams, before, alive);
@@ -138,17 +138,18 @@ class LanePass {
 
   [[nodiscard]] EditContext edit_of(const Lane& lane, std::size_t window) const {
     const Window& w = context_.corpus.windows[sample_[window].window];
-    return {.place = lane.place,
-            .document = w.document,
-            .window = w.index,
-            .seed = context_.seed,
-            .repeat = lane.repeat,
-            .sign = lane.sign,
-            .strength = lane.value,
-            .tokens = sample_[window].tokens,
-            .width = context_.config.hidden,
-            .classes = classes_.subspan(static_cast<std::size_t>(context_.first_token[sample_[window].window]),
-                                        static_cast<std::size_t>(sample_[window].tokens))};
+    return {
+        .place = lane.place,
+        .document = w.document,
+        .window = w.index,
+        .seed = context_.seed,
+        .repeat = lane.repeat,
+        .sign = lane.sign,
+        .strength = lane.value,
+        .tokens = sample_[window].tokens,
+        .width = context_.config.hidden,
+        .classes = classes_.subspan(static_cast<std::size_t>(context_.first_token[sample_[window].window]),
+                                    static_cast<std::size_t>(sample_[window].tokens))};
   }
 
   void fork(std::span<const Lane> lanes, std::vector<std::vector<float>>& streams, std::size_t begin,
@@ -156,19 +157,21 @@ class LanePass {
     for_each_window((end - begin) * sample_.size(), options_.threads, [&](std::size_t task) {
       const std::size_t lane = begin + task / sample_.size(), window = task % sample_.size();
       const Intervention& what = *lanes[lane].intervention;
-      if (what.edit_state != nullptr) what.edit_state(edit_of(lanes[lane], window), at(streams[lane + 1], window));
+      if (what.edit_state != nullptr)
+        what.edit_state(edit_of(lanes[lane], window), at(streams[lane + 1], window));
     });
   }
 
-  void step(const BlockWeights& weights, std::span<const Lane> lanes, std::vector<std::vector<float>>& streams,
-            int block, std::size_t alive) {
+  void step(const BlockWeights& weights, std::span<const Lane> lanes,
+            std::vector<std::vector<float>>& streams, int block, std::size_t alive) {
     for_each_window((alive + 1) * sample_.size(), options_.threads, [&](std::size_t task) {
       const std::size_t stream = task / sample_.size(), window = task % sample_.size();
       const std::int64_t n = sample_[window].tokens;
       float* h = at(streams[stream], window);
       const Lane* lane = stream == 0 ? nullptr : &lanes[stream - 1];
       auto scratch = pool_.lease();
-      const bool edits = lane != nullptr && lane->place == block && lane->intervention->edit_branch != nullptr;
+      const bool edits =
+          lane != nullptr && lane->place == block && lane->intervention->edit_branch != nullptr;
       if (!edits) {
         forward_block(weights, context_.config, rope_, h, h, n, scratch->block, nullptr);
         return;
@@ -182,7 +185,8 @@ class LanePass {
   }
 
   // Clean logits of a chunk of rows once, then every lane's against them; no logits are kept.
-  std::vector<std::vector<Damage>> compare(std::span<const Lane> lanes, std::vector<std::vector<float>>& streams,
+  std::vector<std::vector<Damage>> compare(std::span<const Lane> lanes,
+                                           std::vector<std::vector<float>>& streams,
                                            const HeadWeights& head) {
     struct Chunk {
       std::size_t window;
@@ -201,7 +205,8 @@ class LanePass {
       prepare(head, streams[0], chunk.window, chunk.begin, chunk.rows, *scratch);
       by_chunk[c].resize(lanes.size());
       for (std::size_t lane = 0; lane < lanes.size(); ++lane) {
-        by_chunk[c][lane] = damage_of(head, streams[lane + 1], chunk.window, chunk.begin, chunk.rows, *scratch);
+        by_chunk[c][lane] =
+            damage_of(head, streams[lane + 1], chunk.window, chunk.begin, chunk.rows, *scratch);
       }
     });
     std::vector<std::vector<Damage>> damage(lanes.size(), std::vector<Damage>(sample_.size()));
@@ -236,8 +241,8 @@ class LanePass {
     }
   }
 
-  Damage damage_of(const HeadWeights& head, std::vector<float>& stream, std::size_t window, std::int64_t begin,
-                   std::int64_t rows, LaneScratch& scratch) const {
+  Damage damage_of(const HeadWeights& head, std::vector<float>& stream, std::size_t window,
+                   std::int64_t begin, std::int64_t rows, LaneScratch& scratch) const {
     const auto vocab = static_cast<std::size_t>(head.unembedding.size(0));
     compute_logits(head, context_.config, at(stream, window) + begin * context_.config.hidden, rows,
                    scratch.lane_logits.data(), scratch.logits);
@@ -276,7 +281,8 @@ std::vector<LaneWindow> lane_sample(const SweepContext& context, std::int64_t la
     order.resize(static_cast<std::size_t>(room));
     std::sort(order.begin(), order.end());
   }
-  const std::int64_t share = std::max<std::int64_t>(kMinWindowTokens, lane_tokens / static_cast<std::int64_t>(order.size()));
+  const std::int64_t share =
+      std::max<std::int64_t>(kMinWindowTokens, lane_tokens / static_cast<std::int64_t>(order.size()));
   std::vector<LaneWindow> sample;
   for (const std::uint32_t document : order) {
     const std::vector<std::size_t> windows = candidates(context, static_cast<int>(document), share);
@@ -304,14 +310,16 @@ std::vector<DoseCurve> run_lanes(const Checkpoint& checkpoint, const SweepContex
     curve.delta_nll_nats = curve.kl_nats;
     for (const LaneWindow& w : sample) {
       const auto d = static_cast<std::size_t>(context.corpus.windows[w.window].document);
-      for (std::size_t s = 0; s < curve.strength.size(); ++s) curve.kl_nats(d, s) = curve.delta_nll_nats(d, s) = 0.0;
+      for (std::size_t s = 0; s < curve.strength.size(); ++s)
+        curve.kl_nats(d, s) = curve.delta_nll_nats(d, s) = 0.0;
     }
   }
   const std::uint64_t each = std::max<std::uint64_t>(1, lane_bytes(context, sample));
   const auto per_pass = static_cast<std::size_t>(std::max<std::uint64_t>(1, options.lane_bytes / each));
   LanePass pass(checkpoint, context, classes, sample, options);
   for (std::size_t begin = 0; begin < plan.lanes.size(); begin += per_pass) {
-    const auto group = std::span<const Lane>(plan.lanes).subspan(begin, std::min(per_pass, plan.lanes.size() - begin));
+    const auto group =
+        std::span<const Lane>(plan.lanes).subspan(begin, std::min(per_pass, plan.lanes.size() - begin));
     const auto damage = pass.run(group, embedding, head, progress);
     for (std::size_t i = 0; i < group.size(); ++i) {
       DoseCurve& curve = plan.curves[group[i].curve];

@@ -28,7 +28,7 @@ struct Lane {
   double value = 0.0;        ///< the strength itself
   double sign = 1.0;
   std::uint32_t repeat = 0;
-  std::size_t curve = 0;     ///< index into the curves
+  std::size_t curve = 0;  ///< index into the curves
 };
 
 /// Bytes that one lane holds.
@@ -37,8 +37,9 @@ struct Lane {
 /// Runs every lane of the wanted interventions at every wanted place and returns their dose curves.
 /// A lane's numbers do not depend on which other lanes run.
 [[nodiscard]] std::vector<DoseCurve> run_lanes(const Checkpoint& checkpoint, const SweepContext& context,
-                                               std::span<const TokenClass> classes, const at::Tensor& embedding,
-                                               const HeadWeights& head, const std::vector<LaneWindow>& sample,
+                                               std::span<const TokenClass> classes,
+                                               const at::Tensor& embedding, const HeadWeights& head,
+                                               const std::vector<LaneWindow>& sample,
                                                const MeasureOptions& options, const Progress& progress);
 
 }  // namespace strata

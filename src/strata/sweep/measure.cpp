@@ -92,7 +92,8 @@ RunCard run_card(const MeasureInput& input, const SweepContext& context, const M
   RunCard run;
   run.seed = options.seed;
   std::int64_t longest = 0;
-  for (std::size_t w = 0; w < context.corpus.windows.size(); ++w) longest = std::max(longest, context.tokens_in(w));
+  for (std::size_t w = 0; w < context.corpus.windows.size(); ++w)
+    longest = std::max(longest, context.tokens_in(w));
   run.context = static_cast<int>(longest);
   run.compute_dtype = "float32";
   run.bos_policy = input.corpus.bos_policy;
@@ -110,7 +111,8 @@ RunCard run_card(const MeasureInput& input, const SweepContext& context, const M
 
 Trace measure(const MeasureInput& input, const MeasureOptions& options, const Progress& progress) {
   Trace trace;
-  if (std::string warning = single_thread_blas(); !warning.empty()) trace.warnings.push_back(std::move(warning));
+  if (std::string warning = single_thread_blas(); !warning.empty())
+    trace.warnings.push_back(std::move(warning));
   SweepContext context = make_context(input.checkpoint.config(), input.corpus);
   context.seed = options.seed;
   context.positions = options.positions;
@@ -127,8 +129,8 @@ Trace measure(const MeasureInput& input, const MeasureOptions& options, const Pr
   }
   SinkTracker tracker(context);
   const at::Tensor embedding = load_embedding(input.checkpoint);
-  const CleanSweep sweep = run_clean_sweep(input.checkpoint, context, embedding, accumulators, needs_attention, tracker,
-                                           options, progress);
+  const CleanSweep sweep = run_clean_sweep(input.checkpoint, context, embedding, accumulators,
+                                           needs_attention, tracker, options, progress);
   const HeadWeights head = load_head(input.checkpoint, embedding);
   const auto losses = document_losses(head, context, sweep.last_state, options);
   report_progress(progress, {"signals", 0, 1, 0});
@@ -140,7 +142,8 @@ Trace measure(const MeasureInput& input, const MeasureOptions& options, const Pr
   report_progress(progress, {"signals", 1, 1, 0});
 
   const auto sample = lane_sample(context, options.lane_tokens);
-  trace.curves = run_lanes(input.checkpoint, context, sweep.classes, embedding, head, sample, options, progress);
+  trace.curves =
+      run_lanes(input.checkpoint, context, sweep.classes, embedding, head, sample, options, progress);
 
   trace.n_tokens = context.token_count();
   add_documents(trace, context, losses, sample);

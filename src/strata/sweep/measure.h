@@ -17,6 +17,7 @@ struct MeasureInput {
 
 /// Runs the clean sweep with every wanted signal, then the lanes, and returns the record. Same input and
 /// options (threads and batch aside) give the same bits.
-[[nodiscard]] Trace measure(const MeasureInput& input, const MeasureOptions& options, const Progress& progress);
+[[nodiscard]] Trace measure(const MeasureInput& input, const MeasureOptions& options,
+                            const Progress& progress);
 
 }  // namespace strata

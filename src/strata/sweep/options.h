@@ -11,20 +11,20 @@ namespace strata {
 struct MeasureOptions {
   std::uint64_t seed = 0;
   int threads = 1;
-  int batch = 16;                   ///< windows in flight at once; changes memory and speed, never a number
-  std::int64_t positions = 4096;    ///< sampled positions in all, for ranks and spectra
-  std::int64_t lens_positions = 64; ///< per document
-  std::int64_t lane_tokens = 2048;  ///< tokens in perturbed lanes, in all
-  int replicates = 200;             ///< half-samples of documents
-  std::uint64_t lane_bytes = 2ull << 30;  ///< memory for lanes; more lanes than fit take further passes
+  int batch = 16;                    ///< windows in flight at once; changes memory and speed, never a number
+  std::int64_t positions = 4096;     ///< sampled positions in all, for ranks and spectra
+  std::int64_t lens_positions = 64;  ///< per document
+  std::int64_t lane_tokens = 2048;   ///< tokens in perturbed lanes, in all
+  int replicates = 200;              ///< half-samples of documents
+  std::uint64_t lane_bytes = 2ull << 30;   ///< memory for lanes; more lanes than fit take further passes
   std::vector<std::string> signals;        ///< ids; empty = all
   std::vector<std::string> interventions;  ///< ids; empty = all
   std::vector<int> layers;                 ///< places to perturb; empty = all
 };
 
 struct ProgressEvent {
-  std::string phase;     ///< "clean sweep", "lanes", "boundaries" ...
-  int step = 0;          ///< steps done in this phase
+  std::string phase;  ///< "clean sweep", "lanes", "boundaries" ...
+  int step = 0;       ///< steps done in this phase
   int steps = 0;
   std::int64_t tokens = 0;  ///< tokens pushed through a block by this step
 };

@@ -1,0 +1,22 @@
+// The door between the program and everything that needs LibTorch. Loading LibTorch takes most of a
+// second, so the program opens the engine's shared library only for a subcommand that computes.
+#pragma once
+
+#include <string>
+
+#include "strata/record/trace.h"
+#include "strata/sweep/measure.h"
+
+namespace strata {
+
+/// What the engine's shared library offers.
+struct Engine {
+  Trace (*measure)(const MeasureInput&, const MeasureOptions&, const Progress&);
+  std::string (*libtorch_version)();
+};
+
+/// Opens the library (once) beside the program or in ../lib, as installed. Throws Error(run_failed)
+/// naming the library when it cannot be loaded.
+[[nodiscard]] const Engine& open_engine();
+
+}  // namespace strata

@@ -1,0 +1,234 @@
+// The row kernels against LibTorch's operations in float64, and their independence of neighbours.
+#include "strata/model/kernels.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "strata/base/philox.h"
+#include "strata/model/rope.h"
+#include "strata/model/simd.h"
+
+namespace strata {
+namespace {
+
+std::vector<float> random_values(std::size_t count, std::uint64_t seed, double scale = 1.0) {
+  Philox rng({.seed = seed, .stream = Stream::test});
+  std::vector<float> values(count);
+  for (float& v : values) v = static_cast<float>(scale * rng.normal());
+  return values;
+}
+
+at::Tensor tensor(std::vector<float>& values, at::IntArrayRef shape) {
+  return at::from_blob(values.data(), shape, at::kFloat).to(at::kDouble);
+}
+
+void expect_close(const std::vector<float>& ours, const at::Tensor& reference, double tolerance) {
+  const at::Tensor flat = reference.contiguous().view({-1});
+  ASSERT_EQ(static_cast<std::int64_t>(ours.size()), flat.numel());
+  for (std::size_t i = 0; i < ours.size(); ++i) {
+    const double expected = flat.data_ptr<double>()[i];
+    ASSERT_NEAR(ours[i], expected, tolerance * (1.0 + std::fabs(expected))) << i;
+  }
+}
+
+TEST(Simd, ExponentialsAreAccurate) {
+  double worst = 0.0;
+  float worst_float = 0.0f;
+  for (double x = -700.0; x < 700.0; x += 0.0371)
+    worst = std::max(worst, std::fabs(simd::exp(x) / std::exp(x) - 1.0));
+  for (float x = -86.0f; x < 87.0f; x += 0.00371f) {
+    const auto exact = static_cast<float>(std::exp(static_cast<double>(x)));
+    worst_float = std::max(worst_float, std::fabs(simd::exp(x) / exact - 1.0f));
+  }
+  EXPECT_LT(worst, 4e-16);
+  EXPECT_LT(worst_float, 3e-7f);
+  EXPECT_EQ(simd::exp(0.0), 1.0);
+  EXPECT_EQ(simd::exp(-1000.0), 0.0);
+  EXPECT_EQ(simd::exp(-100.0f), 0.0f);
+  EXPECT_TRUE(std::isfinite(simd::exp(1000.0)));
+}
+
+TEST(Kernels, RmsNorm) {
+  constexpr std::int64_t kRows = 5, kWidth = 37;
+  auto x = random_values(kRows * kWidth, 1), w = random_values(kWidth, 2);
+  std::vector<float> y(x.size());
+  rms_norm_rows(x.data(), kWidth, y.data(), kWidth, w.data(), kRows, kWidth, 1e-5);
+  const at::Tensor t = tensor(x, {kRows, kWidth});
+  expect_close(y, t / (t.pow(2).mean(-1, true) + 1e-5).sqrt() * tensor(w, {kWidth}), 1e-6);
+}
+
+TEST(Kernels, SwiGlu) {
+  constexpr std::int64_t kRows = 3, kFfn = 29;
+  auto x = random_values(kRows * 2 * kFfn, 3, 4.0);
+  std::vector<float> y(kRows * kFfn);
+  swiglu_rows(x.data(), y.data(), kRows, kFfn);
+  const at::Tensor t = tensor(x, {kRows, 2 * kFfn});
+  expect_close(y, at::silu(t.slice(1, 0, kFfn)) * t.slice(1, kFfn), 1e-6);
+}
+
+TEST(Kernels, RopeRotatesEachPairByItsAngle) {
+  ModelConfig config;
+  config.head_dim = 8;
+  config.rope_theta = 100.0;
+  constexpr int kPositions = 5;
+  const RopeTable table = make_rope_table(config, kPositions);
+  auto x = random_values(kPositions * 2 * 8, 4);
+  const auto before = x;
+  rope_rows(x.data(), 16, kPositions, 2, 8, table.cos.data(), table.sin.data());
+  for (int p = 0; p < kPositions; ++p) {
+    for (int h = 0; h < 2; ++h) {
+      for (int i = 0; i < 4; ++i) {
+        const double angle = p * std::pow(100.0, -2.0 * i / 8.0);
+        const auto low = static_cast<std::size_t>(p * 16 + h * 8 + i), high = low + 4;
+        EXPECT_NEAR(x[low], before[low] * std::cos(angle) - before[high] * std::sin(angle), 1e-6);
+        EXPECT_NEAR(x[high], before[high] * std::cos(angle) + before[low] * std::sin(angle), 1e-6);
+      }
+    }
+  }
+}
+
+// Llama 3.1's own numbers: factor 8, low 1, high 4, original context 8192 (its config.json). The
+// expected values follow from the definition: short waves kept, long ones divided by 8.
+TEST(Kernels, Llama3FrequencyScaling) {
+  ModelConfig config;
+  config.head_dim = 128;
+  config.rope_theta = 500000.0;
+  const auto plain = rope_frequencies(config);
+  config.rope_scaling = Llama3Rope{8.0, 1.0, 4.0, 8192.0};
+  const auto scaled = rope_frequencies(config);
+  EXPECT_EQ(scaled.front(), plain.front());
+  EXPECT_DOUBLE_EQ(scaled.back(), plain.back() / 8.0);
+  bool between = false;
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    const double ratio = plain[i] / scaled[i];
+    EXPECT_GE(ratio, 1.0 - 1e-12);
+    EXPECT_LE(ratio, 8.0 + 1e-12);
+    between = between || (ratio > 1.01 && ratio < 7.99);
+  }
+  EXPECT_TRUE(between);
+}
+
+struct Sums {
+  explicit Sums(std::size_t n) : keep(n, 1.0f), values(4, std::vector<double>(n, 0.0)) {}
+  AttentionSums view() {
+    return {.keep = keep,
+            .distance_all = values[0],
+            .entropy_all = values[1],
+            .distance_reduced = values[2],
+            .entropy_reduced = values[3]};
+  }
+  std::vector<float> keep;
+  std::vector<std::vector<double>> values;
+};
+
+TEST(CausalSoftmax, MatchesMaskedSoftmaxAndDirectStatistics) {
+  constexpr std::int64_t n = 83;
+  constexpr float kScale = 0.3f;
+  auto scores = random_values(n * n, 5, 5.0);
+  const at::Tensor mask = at::full({n, n}, -INFINITY, at::kDouble).triu(1);
+  const at::Tensor expected = at::softmax(tensor(scores, {n, n}) * kScale + mask, -1);
+  Sums sums(n);
+  sums.keep[0] = sums.keep[17] = 0.0f;
+  const AttentionSums view = sums.view();
+  causal_softmax(scores.data(), n, kScale, &view);
+  expect_close(scores, expected, 1e-6);
+  for (std::int64_t i = 1; i < n; ++i) {
+    for (const bool reduced : {false, true}) {
+      double total = 0.0, distance = 0.0, entropy = 0.0, keys = 0.0, mean = 0.0;
+      const auto used = [&](std::int64_t j) { return !reduced || (j != 0 && j != 17); };
+      for (std::int64_t j = 0; j <= i; ++j) {
+        if (used(j)) total += expected[i][j].item<double>();
+      }
+      for (std::int64_t j = 0; j <= i; ++j) {
+        if (!used(j)) continue;
+        const double a = expected[i][j].item<double>() / total;
+        distance += a * static_cast<double>(i - j);
+        mean += static_cast<double>(i - j);
+        entropy -= a * std::log(a);
+        keys += 1.0;
+      }
+      const auto at = static_cast<std::size_t>(i);
+      if (keys < 2.0) {
+        EXPECT_TRUE(std::isnan(sums.values[2][at]));
+        continue;
+      }
+      EXPECT_NEAR(sums.values[reduced ? 2 : 0][at], distance / (mean / keys), 1e-5);
+      EXPECT_NEAR(sums.values[reduced ? 3 : 1][at], entropy / std::log(keys), 1e-5);
+    }
+  }
+}
+
+TEST(CausalSoftmax, UniformAttentionGivesOneAndOneHotGivesZeroEntropy) {
+  constexpr std::int64_t n = 70;
+  std::vector<float> scores(n * n, 0.25f);
+  Sums uniform(n);
+  const AttentionSums uniform_view = uniform.view();
+  causal_softmax(scores.data(), n, 1.0f, &uniform_view);
+  EXPECT_NEAR(uniform.values[0][69], 1.0, 1e-6);
+  EXPECT_NEAR(uniform.values[1][69], 1.0, 1e-6);
+  std::fill(scores.begin(), scores.end(), -1000.0f);
+  for (std::int64_t i = 0; i < n; ++i) scores[static_cast<std::size_t>(i * n + i)] = 1000.0f;
+  Sums one_hot(n);
+  const AttentionSums one_hot_view = one_hot.view();
+  causal_softmax(scores.data(), n, 1.0f, &one_hot_view);
+  EXPECT_EQ(one_hot.values[0][69], 0.0);  // all on itself
+  EXPECT_EQ(one_hot.values[1][69], 0.0);
+}
+
+TEST(Logits, StatisticsAndDivergenceMatchLongDouble) {
+  constexpr std::size_t n = 4099;
+  auto p = random_values(n, 6, 3.0), q = random_values(n, 7, 3.0);
+  const auto log_normaliser = [](const std::vector<float>& z) {
+    long double total = 0.0L;
+    for (const float v : z) total += std::exp(static_cast<long double>(v));
+    return std::log(total);
+  };
+  const long double zp = log_normaliser(p), zq = log_normaliser(q);
+  long double entropy = 0.0L, divergence = 0.0L;
+  for (std::size_t i = 0; i < n; ++i) {
+    const long double lp = p[i] - zp;
+    entropy -= std::exp(lp) * lp;
+    divergence += std::exp(lp) * (lp - (q[i] - zq));
+  }
+  std::vector<double> probability(n);
+  softmax_row(p, probability);
+  EXPECT_NEAR(std::accumulate(probability.begin(), probability.end(), 0.0), 1.0, 1e-13);
+  EXPECT_NEAR(logit_statistics(p).entropy_nats, static_cast<double>(entropy), 1e-12);
+  EXPECT_NEAR(logit_statistics(p).log_normaliser, static_cast<double>(zp), 1e-12);
+  EXPECT_NEAR(log_sum_exp(p), static_cast<double>(zp), 1e-12);
+  EXPECT_NEAR(kl_from_logits(probability, p, q), static_cast<double>(divergence), 1e-11);
+  EXPECT_EQ(kl_from_logits(probability, p, p), 0.0);
+}
+
+// KL of a small change is half the variance of it under p; a difference of logarithms would lose it.
+TEST(Logits, TinyDivergenceKeepsItsDigits) {
+  constexpr std::size_t n = 1000;
+  auto p = random_values(n, 8, 2.0);
+  const auto direction = random_values(n, 9);
+  std::vector<double> probability(n);
+  softmax_row(p, probability);
+  std::vector<float> q(n);
+  double mean = 0.0, square = 0.0;
+  for (std::size_t i = 0; i < n; ++i) {
+    q[i] = p[i] + 1e-4f * direction[i];
+    const double d = static_cast<double>(q[i]) - p[i];
+    mean += probability[i] * d;
+    square += probability[i] * d * d;
+  }
+  const double expected = 0.5 * (square - mean * mean);
+  EXPECT_NEAR(kl_from_logits(probability, p, q) / expected, 1.0, 1e-3);
+}
+
+TEST(Logits, HugeDivergenceStaysFinite) {
+  std::vector<float> p = {0.0f, 0.0f}, q = {2000.0f, 0.0f};
+  std::vector<double> probability(2);
+  softmax_row(p, probability);
+  // KL = ln(cosh(1000)) to within exp(-2000)
+  EXPECT_NEAR(kl_from_logits(probability, p, q), 1000.0 - std::log(2.0), 1e-9);
+}
+
+}  // namespace
+}  // namespace strata
