@@ -1,0 +1,84 @@
+// The program: parses the command line, runs one subcommand, maps errors to exit codes. Only this
+// folder prints.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "strata/base/error.h"
+#include "strata/cli/command.h"
+#include "strata/cli/version.h"
+
+namespace strata {
+namespace {
+
+constexpr void (*kCommands[])(CLI::App&, Program&) = {register_analyze, register_inspect, register_report};
+
+// --lane_tokens and --lane-tokens are the same flag.
+std::string with_dashes(std::string argument) {
+  if (argument.starts_with("--")) {
+    const auto end = argument.begin() + static_cast<std::ptrdiff_t>(std::min(argument.find('='), argument.size()));
+    std::replace(argument.begin(), end, '_', '-');
+  }
+  return argument;
+}
+
+std::string quoted(const std::string& argument) {
+  const bool plain = !argument.empty() && std::all_of(argument.begin(), argument.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || std::string_view("-_./=:,@%+").find(static_cast<char>(c)) != std::string_view::npos;
+  });
+  if (plain) return argument;
+  std::string out = "'";
+  for (const char c : argument) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("strata shows how a large language model is layered: signals at every layer, the boundaries\n"
+               "between its segments and how sure they are, and how brittle each layer is.",
+               "strata");
+  app.set_version_flag("--version", [] { return version_text(); });
+  app.require_subcommand(1);
+  app.footer("Exit codes: 0 success, 1 run failed, 2 usage, 3 unsupported model or bad file,\n"
+             "4 does not fit in --mem-limit, 5 verification failed, 130 interrupted.");
+  Program program;
+  program.command_line = "strata";
+  std::vector<std::string> arguments;
+  for (int i = 1; i < argc; ++i) {
+    program.command_line += ' ' + quoted(argv[i]);
+    arguments.push_back(with_dashes(argv[i]));
+  }
+  for (const auto& add : kCommands) add(app, program);
+  std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
+  try {
+    app.parse(arguments);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    fmt::print(stderr, "strata: {} (see strata --help)\n", error.what());
+    return exit_code(ErrorKind::usage);
+  }
+  return program.run();
+}
+
+}  // namespace
+}  // namespace strata
+
+int main(int argc, char** argv) {
+  try {
+    return strata::run(argc, argv);
+  } catch (const strata::Error& error) {
+    fmt::print(stderr, "strata: {}\n", error.what());
+    return strata::exit_code(error.kind());
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "strata: out of memory; lower --mem-limit, --chunks or --batch-size\n");
+    return strata::exit_code(strata::ErrorKind::out_of_memory);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "strata: {}\n", error.what());
+    return strata::exit_code(strata::ErrorKind::run_failed);
+  }
+}
