@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
 #include <variant>
 
 #include "strata/base/error.h"
@@ -111,10 +112,12 @@ std::string policy_in_words(const Tokenizer& tokenizer) {
 /// Documents that have no window, with their token counts.
 struct LeftOut {
   std::size_t count = 0;
+  std::size_t longest = 0;  // in tokens
   std::string names;
   void add(const std::string& name, std::size_t tokens) {
     if (count < kNamedLeftOut) names += fmt::format("{}{} ({} tokens)", count == 0 ? "" : ", ", name, tokens);
     ++count;
+    longest = std::max(longest, tokens);
   }
   [[nodiscard]] std::string note() const {
     const std::string rest = count > kNamedLeftOut ? fmt::format(" and {} more", count - kNamedLeftOut) : "";
@@ -130,6 +133,38 @@ std::vector<std::int32_t> encode_document(const RawDocument& document, const Tok
                                       .expected = "UTF-8 text"});
   }
   return tokenizer.encode(document.text, false);
+}
+
+void check_prefix(const Tokenizer& tokenizer) {
+  if (tokenizer.prefix().size() < kMinWindow) return;
+  throw Error(ErrorKind::unsupported,
+              {.where = "tokenizer",
+               .found = fmt::format("{} tokens before every text", tokenizer.prefix().size()),
+               .expected = fmt::format("fewer than {}", kMinWindow)});
+}
+
+void add_document(Corpus& corpus, LeftOut& left_out, const RawDocument& document, const Tokenizer& tokenizer,
+                  int context) {
+  const auto ids = encode_document(document, tokenizer);
+  Cut cut = cut_windows(ids, tokenizer.prefix(), static_cast<std::size_t>(context),
+                        static_cast<int>(corpus.documents.size()));
+  if (cut.windows.empty()) return left_out.add(document.name, ids.size() + tokenizer.prefix().size());
+  corpus.documents.push_back({.name = document.name,
+                              .bytes = static_cast<std::int64_t>(document.text.size()),
+                              .dropped_tokens = cut.dropped_tokens});
+  std::move(cut.windows.begin(), cut.windows.end(), std::back_inserter(corpus.windows));
+}
+
+// Lengths go in too, so that no two lists of documents have the same bytes.
+std::string digest_of(std::span<const RawDocument> documents) {
+  Sha256 digest;
+  for (const RawDocument& document : documents) {
+    for (const std::string& part : {document.name, document.text}) {
+      digest.update(le64(part.size()));
+      digest.update(part);
+    }
+  }
+  return digest.hex();
 }
 
 std::vector<std::int32_t> ids_of(const NpyArray& array, std::int32_t vocab, const std::string& where) {
@@ -168,43 +203,18 @@ std::int64_t Corpus::token_count() const {
 Corpus make_corpus(const std::vector<RawDocument>& documents, const std::string& name,
                    const Tokenizer& tokenizer, const CorpusOptions& options) {
   check_options(options);
-  const auto context = static_cast<std::size_t>(options.context);
-  if (tokenizer.prefix().size() >= kMinWindow) {
-    throw Error(ErrorKind::unsupported,
-                {.where = "tokenizer",
-                 .found = fmt::format("{} tokens before every text", tokenizer.prefix().size()),
-                 .expected = fmt::format("fewer than {}", kMinWindow)});
-  }
+  check_prefix(tokenizer);
   Corpus corpus;
   corpus.name = name;
   corpus.bos_policy = policy_in_words(tokenizer);
   const std::size_t wanted = options.limit == 0
                                  ? documents.size()
                                  : std::min(documents.size(), static_cast<std::size_t>(options.limit));
-  Sha256 digest;
   LeftOut left_out;
-  std::size_t longest = 0;
-  for (std::size_t d = 0; d < wanted; ++d) {
-    const RawDocument& document = documents[d];
-    for (const std::string& part : {document.name, document.text}) {
-      digest.update(le64(part.size()));
-      digest.update(part);
-    }
-    const auto ids = encode_document(document, tokenizer);
-    Cut cut = cut_windows(ids, tokenizer.prefix(), context, static_cast<int>(corpus.documents.size()));
-    const std::size_t tokens = ids.size() + tokenizer.prefix().size();
-    longest = std::max(longest, tokens);
-    if (cut.windows.empty()) {
-      left_out.add(document.name, tokens);
-      continue;
-    }
-    corpus.documents.push_back({.name = document.name,
-                                .bytes = static_cast<std::int64_t>(document.text.size()),
-                                .dropped_tokens = cut.dropped_tokens});
-    std::move(cut.windows.begin(), cut.windows.end(), std::back_inserter(corpus.windows));
-  }
-  corpus.sha256 = digest.hex();
-  if (corpus.windows.empty()) too_short(name, longest, wanted);
+  for (std::size_t d = 0; d < wanted; ++d)
+    add_document(corpus, left_out, documents[d], tokenizer, options.context);
+  if (corpus.windows.empty()) too_short(name, left_out.longest, wanted);
+  corpus.sha256 = digest_of({documents.data(), wanted});
   if (wanted < documents.size())
     corpus.notes.push_back(fmt::format("the first {} of {} documents used", wanted, documents.size()));
   if (left_out.count > 0) corpus.notes.push_back(left_out.note());
