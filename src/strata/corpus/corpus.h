@@ -37,10 +37,10 @@ struct Corpus {
 };
 
 struct CorpusOptions {
-  int context = 512;        ///< longest window, its BOS included
-  int chunks = 0;           ///< at most this many windows in all, 0 = all; taken round-robin over documents
-  int limit = 0;            ///< at most this many documents, 0 = all
-  std::string end_of_text;  ///< text that separates documents inside one file; empty = none
+  int context = 512;  ///< longest window, its BOS included
+  int chunks = 0;     ///< at most this many windows in all, 0 = all; taken round-robin over documents
+  int limit = 0;      ///< at most this many documents, 0 = all
+  std::string end_of_text = {};  ///< text that separates documents inside one file; empty = none
 };
 
 /// One document's raw text.

@@ -1,0 +1,31 @@
+// Added tokens: strings that are cut out of a text before anything else looks at it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace strata {
+
+/// Finds added tokens in a text: the leftmost match, the longest of those that start there.
+class AddedTokenMatcher {
+ public:
+  /// `text` must be distinct and not empty.
+  void add(std::string text, std::int32_t id);
+  /// Calls `on_text` for each non-empty stretch between matches and `on_token` for each match, in order.
+  void split(std::string_view text, const std::function<void(std::string_view)>& on_text,
+             const std::function<void(std::int32_t)>& on_token) const;
+
+ private:
+  struct Entry {
+    std::string text;
+    std::int32_t id = 0;
+  };
+  [[nodiscard]] const Entry* match_at(std::string_view rest) const;
+  std::array<std::vector<Entry>, 256> by_first_byte_;  // longest first
+};
+
+}  // namespace strata

@@ -1,0 +1,149 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "strata/tokenizer/tokenizer_file_parts.h"
+#include "strata/tokenizer/utf8.h"
+
+namespace strata {
+namespace {
+
+// Ids may leave gaps (removed tokens, padding to a round size), but tables are allocated by id, so the
+// largest one must be justified by the number of entries. Published files have no gap at all.
+constexpr std::size_t kIdSlack = 65536;
+
+class VocabularyReader {
+ public:
+  VocabularyReader(const JsonView& root, TokenizerFile& file)
+      : root_(root), model_(root.at("model")), file_(file) {}
+
+  void run() {
+    check_options();
+    const JsonView vocab = model_.at("vocab");
+    vocab.require_object();
+    const std::size_t added = root_.has("added_tokens") ? root_.at("added_tokens").elements().size() : 0;
+    id_limit_ = vocab.json().size() + added + kIdSlack;
+    read_vocab(vocab);
+    read_merges();
+    if (added > 0) read_added();
+    check_bytes();
+  }
+
+ private:
+  void check_options() const {
+    const std::string& type = model_.at("type").string();
+    if (type != "BPE") model_.at("type").unsupported("model " + in_quotes(type), "\"BPE\"");
+    if (model_.has("dropout")) model_.at("dropout").unsupported("dropout", "null");
+    for (const char* key : {"unk_token", "continuing_subword_prefix", "end_of_word_suffix"}) {
+      if (model_.has(key) && !model_.at(key).string().empty())
+        model_.at(key).unsupported(fmt::format("{} {}", key, in_quotes(model_.at(key).string())),
+                                   "null or empty");
+    }
+    for (const char* key : {"fuse_unk", "byte_fallback"})
+      if (model_.flag(key)) model_.at(key).unsupported(fmt::format("{} (SentencePiece style)", key), "false");
+    file_.ignore_merges = model_.flag("ignore_merges");
+  }
+
+  std::int32_t take_id(const JsonView& view) {
+    const std::int32_t id = view.id();
+    if (static_cast<std::size_t>(id) >= id_limit_)
+      view.bad(fmt::format("id {}", id), fmt::format("less than {}, by the number of tokens", id_limit_));
+    if (!seen_.insert(id).second) view.bad(fmt::format("id {} twice", id), "distinct ids");
+    file_.vocab_size = std::max(file_.vocab_size, id + 1);
+    return id;
+  }
+
+  void read_vocab(const JsonView& vocab) {
+    file_.vocab.reserve(vocab.json().size());
+    for (const auto& [token, value] : vocab.json().items()) {
+      const JsonView entry(value, fmt::format("{}[{}]", vocab.where(), in_quotes(token)));
+      if (token.empty()) entry.bad("an empty token", "tokens of at least one character");
+      file_.vocab.emplace(token, take_id(entry));
+    }
+  }
+
+  // Both spellings: "left right" and ["left", "right"]; the second one allows spaces in tokens.
+  static std::pair<std::string, std::string> halves(const JsonView& merge) {
+    if (merge.json().is_array()) {
+      const auto parts = merge.elements();
+      if (parts.size() != 2) merge.bad(fmt::format("{} tokens", parts.size()), "two");
+      return {parts[0].string(), parts[1].string()};
+    }
+    const std::string& text = merge.string();
+    const std::size_t space = text.find(' ');
+    if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos)
+      merge.bad(in_quotes(text), "two tokens with one space between them");
+    return {text.substr(0, space), text.substr(space + 1)};
+  }
+
+  [[nodiscard]] std::int32_t known(const std::string& token, const JsonView& merge) const {
+    const auto found = file_.vocab.find(token);
+    if (found == file_.vocab.end())
+      merge.bad(fmt::format("unknown token {}", in_quotes(token)), "tokens of the vocabulary");
+    return found->second;
+  }
+
+  void read_merges() {
+    std::unordered_set<std::uint64_t> pairs;
+    for (const JsonView& merge : model_.at("merges").elements()) {
+      const auto [left, right] = halves(merge);
+      const BpeMerge read{known(left, merge), known(right, merge), known(left + right, merge)};
+      const auto pair =
+          (static_cast<std::uint64_t>(read.left) << 32) | static_cast<std::uint64_t>(read.right);
+      if (!pairs.insert(pair).second) merge.bad("a merge that was there before", "distinct merges");
+      file_.merges.push_back(read);
+    }
+  }
+
+  // An added token that the vocabulary has too must agree with it; the others follow without a gap,
+  // because the library that these files are written for numbers them so whatever "id" says.
+  void read_added() {
+    std::unordered_set<std::string> contents;
+    auto next = static_cast<std::int32_t>(file_.vocab.size());
+    for (const JsonView& entry : root_.at("added_tokens").elements()) {
+      for (const char* key : {"single_word", "lstrip", "rstrip"})
+        if (entry.flag(key)) entry.at(key).unsupported(fmt::format("added token with {}", key), "false");
+      const std::string& content = entry.at("content").string();
+      if (content.empty()) entry.at("content").bad("an empty token", "at least one character");
+      if (!contents.insert(content).second)
+        entry.at("content").bad(in_quotes(content) + " twice", "distinct tokens");
+      const JsonView id_view = entry.at("id");
+      const auto in_vocab = file_.vocab.find(content);
+      if (in_vocab == file_.vocab.end()) (void)take_id(id_view);
+      const std::int32_t id = id_view.id();
+      const std::int32_t expected = in_vocab == file_.vocab.end() ? next++ : in_vocab->second;
+      if (id != expected)
+        id_view.bad(fmt::format("id {} for {}", id, in_quotes(content)), fmt::format("{}", expected));
+      file_.added.push_back({.id = id, .content = content, .normalized = entry.flag("normalized")});
+      (void)entry.flag("special");
+    }
+  }
+
+  // With all bytes there, no text has an unknown character. C0, C1 and F5-FF never occur in UTF-8.
+  void check_bytes() const {
+    for (int byte = 0; byte < 256; ++byte) {
+      if (byte == 0xc0 || byte == 0xc1 || byte >= 0xf5) continue;
+      std::string token;
+      append_utf8(token, byte_level_character(static_cast<unsigned char>(byte)));
+      if (!file_.vocab.contains(token))
+        model_.at("vocab").unsupported(
+            fmt::format("a vocabulary without the byte {:#04x} ({})", byte, in_quotes(token)),
+            "all bytes (byte-level BPE)");
+    }
+  }
+
+  const JsonView& root_;
+  JsonView model_;
+  TokenizerFile& file_;
+  std::size_t id_limit_ = 0;
+  std::unordered_set<std::int32_t> seen_;
+};
+
+}  // namespace
+
+void read_vocabulary(const JsonView& root, TokenizerFile& file) {
+  VocabularyReader(root, file).run();
+}
+
+}  // namespace strata

@@ -1,0 +1,97 @@
+#include "strata/tokenizer/split_pattern.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <fmt/format.h>
+#include <pcre2.h>
+
+#include <array>
+#include <limits>
+
+#include "strata/base/error.h"
+#include "strata/tokenizer/utf8.h"
+
+namespace strata {
+namespace {
+
+template <auto Free>
+struct Deleter {
+  template <typename T>
+  void operator()(T* pointer) const {
+    Free(pointer);
+  }
+};
+using Code = std::unique_ptr<pcre2_code, Deleter<pcre2_code_free>>;
+using MatchData = std::unique_ptr<pcre2_match_data, Deleter<pcre2_match_data_free>>;
+using MatchContext = std::unique_ptr<pcre2_match_context, Deleter<pcre2_match_context_free>>;
+
+std::string pcre2_message(int code) {
+  std::array<PCRE2_UCHAR, 256> buffer{};
+  pcre2_get_error_message(code, buffer.data(), buffer.size());
+  return reinterpret_cast<const char*>(buffer.data());
+}
+
+Code compile(const std::string& pattern, std::string_view original, const std::string& where) {
+  int error = 0;
+  PCRE2_SIZE offset = 0;
+  Code code(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), PCRE2_UTF | PCRE2_UCP,
+                          &error, &offset, nullptr));
+  if (!code) {
+    throw Error(ErrorKind::bad_file,
+                {.where = where,
+                 .found = fmt::format("{}: {}", in_quotes(original), pcre2_message(error)),
+                 .expected = "a regular expression"});
+  }
+  return code;
+}
+
+}  // namespace
+
+struct SplitPattern::Impl {
+  Code code;
+  std::string where;
+};
+
+SplitPattern::SplitPattern(std::string_view pattern, const std::string& where)
+    : impl_(std::make_unique<Impl>(Impl{compile(to_pcre2(pattern, where), pattern, where), where})) {
+  // Without JIT support the interpreter gives the same matches, only slower.
+  (void)pcre2_jit_compile(impl_->code.get(), PCRE2_JIT_COMPLETE);
+}
+
+SplitPattern::~SplitPattern() = default;
+SplitPattern::SplitPattern(SplitPattern&&) noexcept = default;
+SplitPattern& SplitPattern::operator=(SplitPattern&&) noexcept = default;
+
+void SplitPattern::split(std::string_view text, const std::function<void(std::string_view)>& on_word) const {
+  const MatchData match(pcre2_match_data_create_from_pattern(impl_->code.get(), nullptr));
+  const MatchContext context(pcre2_match_context_create(nullptr));
+  STRATA_CHECK(match && context);
+  // A long run of spaces makes one match try millions of steps: legitimate text, not an attack.
+  pcre2_set_match_limit(context.get(), std::numeric_limits<std::uint32_t>::max());
+  const auto subject = reinterpret_cast<PCRE2_SPTR>(text.data());
+  std::size_t done = 0;    // end of the last match: everything before it has been handed out
+  std::size_t search = 0;  // where the next search begins
+  while (search <= text.size()) {
+    const int rc = pcre2_match(impl_->code.get(), subject, text.size(), search, PCRE2_NO_UTF_CHECK,
+                               match.get(), context.get());
+    if (rc == PCRE2_ERROR_NOMATCH) break;
+    if (rc < 0) {
+      throw Error(ErrorKind::unsupported,
+                  {.where = impl_->where,
+                   .found = fmt::format("the regular expression gave up at byte {} of a text of {} bytes: {}",
+                                        search, text.size(), pcre2_message(rc))});
+    }
+    const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(match.get());
+    const std::size_t begin = bounds[0], end = bounds[1];
+    STRATA_CHECK(begin >= done && begin <= end);
+    if (begin > done) on_word(text.substr(done, begin - done));
+    if (end > begin) on_word(text.substr(begin, end - begin));
+    done = search = end;
+    if (begin < end) continue;
+    // An empty match splits once; the search then goes on behind the next character.
+    if (search == text.size()) break;
+    (void)next_code_point(text, search);
+  }
+  if (done < text.size()) on_word(text.substr(done));
+}
+
+}  // namespace strata

@@ -1,0 +1,15 @@
+// The two halves of parse_tokenizer_file: vocabulary and merges, and the text pipeline.
+#pragma once
+
+#include "strata/tokenizer/json_view.h"
+#include "strata/tokenizer/tokenizer_file.h"
+
+namespace strata {
+
+/// Fills vocab, merges, ignore_merges, added and vocab_size from the keys "model" and "added_tokens".
+void read_vocabulary(const JsonView& root, TokenizerFile& file);
+
+/// Fills nfc, split_patterns, add_prefix_space, prefix and suffix from the other keys.
+void read_pipeline(const JsonView& root, TokenizerFile& file);
+
+}  // namespace strata

@@ -1,0 +1,79 @@
+// Hand-made tokenizer.json files, small enough to work out by hand.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "strata/tokenizer/tokenizer.h"
+#include "strata/tokenizer/utf8.h"
+
+namespace strata::test {
+
+/// The token that spells these bytes in the byte-level alphabet.
+inline std::string spelled(std::string_view bytes) {
+  std::string token;
+  for (const char c : bytes) append_utf8(token, byte_level_character(static_cast<unsigned char>(c)));
+  return token;
+}
+
+/// A byte-level BPE with the 256 bytes as ids 0..255 (id = byte), then the result of each merge.
+/// Merges are given in plain text: {"a b"}. No normaliser, no splitting, no template.
+inline nlohmann::json tiny_json(const std::vector<std::string>& merges = {}) {
+  nlohmann::json vocab = nlohmann::json::object();
+  for (int byte = 0; byte < 256; ++byte) vocab[spelled(std::string(1, static_cast<char>(byte)))] = byte;
+  int next = 256;
+  for (const std::string& merge : merges) {
+    std::string whole = merge;
+    whole.erase(whole.find(' '), 1);
+    if (!vocab.contains(whole)) vocab[whole] = next++;
+  }
+  return {
+      {"version", "1.0"},
+      {"truncation", nullptr},
+      {"padding", nullptr},
+      {"added_tokens", nlohmann::json::array()},
+      {"normalizer", nullptr},
+      {"pre_tokenizer",
+       {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}}},
+      {"post_processor", nullptr},
+      {"decoder", {{"type", "ByteLevel"}}},
+      {"model",
+       {{"type", "BPE"},
+        {"dropout", nullptr},
+        {"unk_token", nullptr},
+        {"continuing_subword_prefix", nullptr},
+        {"end_of_word_suffix", nullptr},
+        {"fuse_unk", false},
+        {"byte_fallback", false},
+        {"ignore_merges", false},
+        {"vocab", vocab},
+        {"merges", merges}}}};
+}
+
+inline nlohmann::json added_token(int id, const std::string& content, const char* set_flag = "special") {
+  nlohmann::json token = {{"id", id},        {"content", content},  {"single_word", false}, {"lstrip", false},
+                          {"rstrip", false}, {"normalized", false}, {"special", false}};
+  token[set_flag] = true;
+  return token;
+}
+
+inline nlohmann::json split_by(const std::string& regex) {
+  return {{"type", "Sequence"},
+          {"pretokenizers",
+           {{{"type", "Split"}, {"pattern", {{"Regex", regex}}}, {"behavior", "Isolated"}, {"invert", false}},
+            {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}}}}};
+}
+
+inline Tokenizer load(const nlohmann::json& json) {
+  return Tokenizer::from_json(json.dump(), "t.json");
+}
+
+/// The tokens of `text`, each as its bytes.
+inline std::vector<std::string> pieces(const Tokenizer& tokenizer, std::string_view text) {
+  std::vector<std::string> result;
+  for (const auto id : tokenizer.encode(text, false)) result.push_back(tokenizer.token_bytes(id));
+  return result;
+}
+
+}  // namespace strata::test
