@@ -1,0 +1,168 @@
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "strata/base/error.h"
+#include "strata/base/parallel.h"
+#include "strata/segmentation/count.h"
+#include "strata/segmentation/locate.h"
+#include "strata/segmentation/profile.h"
+#include "strata/segmentation/segmentation.h"
+
+namespace strata {
+
+void finish_profile(Profile& profile) {
+  Matrix& y = profile.y;
+  double total = 0.0, raw = 0.0, sum = 0.0, square = 0.0;
+  for (std::size_t j = 0; j < y.cols; ++j) {
+    double mean = 0.0, bend = 0.0;
+    for (std::size_t t = 0; t < y.rows; ++t) mean += y(t, j) / static_cast<double>(y.rows);
+    for (std::size_t t = 0; t < y.rows; ++t) {
+      raw += y(t, j) * y(t, j);
+      y(t, j) -= mean;
+      total += y(t, j) * y(t, j);
+    }
+    for (std::size_t t = 2; t < y.rows; ++t) {
+      const double second = y(t, j) - 2.0 * y(t - 1, j) + y(t - 2, j);
+      bend += second * second;
+    }
+    sum += bend;
+    square += bend * bend;
+  }
+  if (!(total > 1e-18 * raw)) profile.undefined = "every block has the same value";
+  profile.dimension = square > 0.0 ? sum * sum / square : 1.0;
+}
+
+namespace {
+
+Profile make_kernel(const Trace& trace, TokenSet tokens, const SegmentationOptions&) {
+  return kernel_profile(trace, tokens);
+}
+
+Profile make_fused(const Trace& trace, TokenSet tokens, const SegmentationOptions& options) {
+  return fused_profile(trace, tokens, options.seed, options.bootstraps);
+}
+
+struct Detector {
+  const char* name;
+  Profile (*profile)(const Trace&, TokenSet, const SegmentationOptions&);
+};
+
+// The primary detector first.
+constexpr std::array kDetectors = {Detector{"kernel_cka", make_kernel}, Detector{"fused", make_fused}};
+constexpr std::array kTokenSets = {TokenSet::ordinary, TokenSet::all};
+
+ModelFit describe(const Models& models, const FittedModel& model, const Matrix& y) {
+  return {.k = model.k,
+          .name = name_of(model),
+          .edges = model.edges,
+          .sse = model.sums.square,
+          .bic_ar1 = model.bic,
+          .leave_one_out = models.leave_one_out(model, y)};
+}
+
+std::string verdict_of(const CountResult& count) {
+  if (count.exhausted) return "not identified";
+  if (count.selected_k == 0) return "smooth";
+  return fmt::format("{} boundar{}", count.selected_k, count.selected_k == 1 ? "y" : "ies");
+}
+
+void fill_detection(Detection& detection, const Profile& profile, std::uint32_t detector,
+                    const SegmentationOptions& options) {
+  double total = 0.0;
+  for (const double x : profile.y.data) total += x * x;
+  const Models models(profile.y.rows, profile.dimension, 1e-10 * total);
+  const auto jumps = models.jumps(profile.y, models.max_jumps());
+  std::vector<FittedModel> candidates(jumps);
+  for (const auto trend : stats::kTrends) candidates.push_back(models.smooth(trend, profile.y));
+  detection.fits.resize(candidates.size());
+  parallel_for(candidates.size(), options.threads,
+               [&](std::size_t i) { detection.fits[i] = describe(models, candidates[i], profile.y); });
+  const CountResult count = count_boundaries(models, profile.y, detector, options);
+  detection.tests = count.tests;
+  detection.selected_k = count.selected_k;
+  detection.verdict = verdict_of(count);
+  if (count.exhausted) {
+    detection.note += "every number of jumps up to the largest was rejected in favour of one more; ";
+  }
+  const auto place = [&](int k) {
+    return locate(models, profile, jumps[static_cast<std::size_t>(k)], detector, options);
+  };
+  if (count.selected_k > 0) detection.boundaries = place(count.selected_k);
+  if (models.max_jumps() >= 2) {
+    detection.forced_two = place(2);
+  } else {
+    detection.note += "too few layers for two boundaries; ";
+  }
+  detection.k_stability = k_stability(models, profile, options.threads);
+}
+
+Detection detect(const Trace& trace, std::size_t which, TokenSet tokens, const SegmentationOptions& options) {
+  Detection detection;
+  detection.detector = kDetectors[which].name;
+  detection.tokens = tokens;
+  detection.verdict = "not identified";
+  if (max_jumps(trace.n_layers()) < 1) {
+    detection.note = fmt::format("{} layers are too few: a boundary needs at least {}", trace.n_layers(),
+                                 2 * min_segment(trace.n_layers()));
+    return detection;
+  }
+  const Profile profile = kDetectors[which].profile(trace, tokens, options);
+  detection.used_signals = profile.used;
+  detection.left_out = profile.left_out;
+  if (!profile.undefined.empty()) {
+    detection.note = profile.undefined;
+    return detection;
+  }
+  detection.defined = true;
+  detection.note = profile.note;
+  const auto stream = static_cast<std::uint32_t>(2 * which + (tokens == TokenSet::all ? 1 : 0));
+  fill_detection(detection, profile, stream, options);
+  if (detection.note.ends_with("; ")) detection.note.resize(detection.note.size() - 2);
+  return detection;
+}
+
+}  // namespace
+
+std::vector<Detection> find_boundaries(const Trace& trace, const SegmentationOptions& options) {
+  if (options.surrogates < 1 || options.bootstraps < 1 || !(options.alpha > 0.0 && options.alpha < 1.0)) {
+    throw Error(ErrorKind::usage,
+                {.where = "segmentation options",
+                 .found = fmt::format("surrogates {}, bootstraps {}, alpha {}", options.surrogates,
+                                      options.bootstraps, options.alpha),
+                 .expected = "at least one surrogate and one bootstrap, alpha between 0 and 1"});
+  }
+  std::vector<Detection> detections;
+  for (std::size_t which = 0; which < kDetectors.size(); ++which) {
+    for (const TokenSet tokens : kTokenSets) detections.push_back(detect(trace, which, tokens, options));
+  }
+  return detections;
+}
+
+int headline_detection(const std::vector<Detection>& detections) {
+  for (const Detector& detector : kDetectors) {
+    for (std::size_t i = 0; i < detections.size(); ++i) {
+      const Detection& d = detections[i];
+      if (d.defined && d.tokens == TokenSet::ordinary && d.detector == detector.name)
+        return static_cast<int>(i);
+    }
+  }
+  return -1;
+}
+
+std::vector<Segment> segments_from_edges(const std::vector<int>& edges, int n_layers) {
+  static constexpr std::array kThree = {"Local", "Intermediate", "Global"};
+  std::vector<Segment> segments;
+  int begin = 0;
+  for (std::size_t s = 0; s <= edges.size(); ++s) {
+    const int end = s < edges.size() ? edges[s] : n_layers;
+    STRATA_CHECK(begin < end && end <= n_layers);
+    segments.push_back({edges.size() == 2 ? kThree[s] : fmt::format("Segment {}", s + 1), begin, end});
+    begin = end;
+  }
+  return segments;
+}
+
+}  // namespace strata
