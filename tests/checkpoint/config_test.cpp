@@ -333,5 +333,55 @@ TEST(Config, NotJson) {
   EXPECT_STRATA_ERROR(text(twice), ErrorKind::bad_file, "key \"hidden_size\" twice");
 }
 
+// Every value of the file replaced by one of another type or size: a config or strata's own error.
+TEST(Config, AnyTypeAnywhereIsNeverAnotherException) {
+  json full = base("qwen3");
+  full["rope_scaling"] = kLlama3;
+  full["layer_types"] = json::array({"full_attention", "full_attention", "full_attention"});
+  for (const char* key : {"rope_parameters", "use_sliding_window", "max_window_layers", "sliding_window",
+                          "auto_map", "attention_bias", "mlp_bias", "qkv_bias", "pretraining_tp",
+                          "num_experts", "dtype", "partial_rotary_factor", "quantization_config"}) {
+    full[key] = nullptr;
+  }
+  ASSERT_NO_THROW(parse(full));
+  const std::vector<json> values{nullptr,
+                                 true,
+                                 -1,
+                                 0,
+                                 1,
+                                 2.5,
+                                 1e300,
+                                 18446744073709551615ull,
+                                 json::array(),
+                                 json::object(),
+                                 "",
+                                 "x",
+                                 json::array({nullptr}),
+                                 json::array({json::object()})};
+  int errors = 0;
+  const auto try_one = [&](const json& config) {
+    try {
+      const ModelConfig c = parse(config);
+      EXPECT_GT(count_parameters(c).total, 0);
+    } catch (const Error&) {
+      ++errors;
+    }
+  };
+  for (const auto& [key, old] : full.items()) {
+    for (const json& value : values) {
+      json config = full;
+      config[key] = value;
+      try_one(config);
+      if (!old.is_object()) continue;
+      for (const auto& [inner, unused] : old.items()) {
+        config[key] = old;
+        config[key][inner] = value;
+        try_one(config);
+      }
+    }
+  }
+  EXPECT_GT(errors, 200);
+}
+
 }  // namespace
 }  // namespace strata
