@@ -93,6 +93,9 @@ TEST(Summary, TwoBoundaries) {
   expect_in(text, "most brittle segment is Local [0,4) with kappa 8 nats (90% interval 7 to 9)");
   expect_in(text, "least brittle is Global [9,12) with kappa 2 nats");
   expect_in(text, "a ratio of 4.");
+  Findings overlapping = two_boundaries();
+  overlapping.brittleness[2].kappa_interval_90.hi = 7.5;
+  expect_in(text_of(trace, overlapping), "a ratio of 4 (their intervals overlap).");
   expect_in(
       text,
       "the output of the last block (kappa 50 nats, standard error 0.25) and the input of block 0 (kappa 10");

@@ -137,7 +137,8 @@ void add_headline(const Trace& trace, const Findings& findings, Sentences& out) 
   if (!d.tests.empty()) {
     std::vector<std::string> tests;
     for (const CountTest& test : d.tests) tests.push_back(show_test(test));
-    out.push_back("How sure the number is, tested in order: " + join(tests) + ".");
+    out.push_back("Tests of the number, in order (a small p speaks for the larger number): " + join(tests) +
+                  ".");
   }
   add_forced(d, findings, out);
 }
@@ -196,10 +197,12 @@ void add_segment_brittleness(const Findings& findings, Sentences& out) {
     return;
   }
   const SegmentBrittleness& least = *ranked.back();
-  out.push_back(fmt::format(
-      "To small noise relative to each token's RMS the most brittle segment{} is {}, the least "
-      "brittle is {}: a ratio of {:.3g}.",
-      forced, show_brittleness(most), show_brittleness(least), most.kappa_geometric / least.kappa_geometric));
+  const bool overlap = most.kappa_interval_90.lo <= least.kappa_interval_90.hi;
+  out.push_back(
+      fmt::format("To small noise relative to each token's RMS the most brittle segment{} is {}, the least "
+                  "brittle is {}: a ratio of {:.3g}{}.",
+                  forced, show_brittleness(most), show_brittleness(least),
+                  most.kappa_geometric / least.kappa_geometric, overlap ? " (their intervals overlap)" : ""));
 }
 
 std::string state_name(int state, int n_layers) {
