@@ -172,8 +172,7 @@ TEST(Config, EveryRequiredKey) {
     json config = base("llama");
     config["rope_scaling"] = kLlama3;
     config["rope_scaling"].erase(key);
-    const std::string named = key == "rope_type" ? "type" : key;
-    EXPECT_STRATA_ERROR(parse(config), ErrorKind::bad_file, "rope_scaling." + named + ": missing");
+    EXPECT_STRATA_ERROR(parse(config), ErrorKind::bad_file, "rope_scaling." + key + ": missing");
   }
 }
 
@@ -214,7 +213,7 @@ TEST(Config, ImpossibleValues) {
       {"llama", "eos_token_id", json::array({0, -1}), ErrorKind::bad_file, "eos_token_id: -1"},
       {"llama", "torch_dtype", 16, ErrorKind::bad_file, "torch_dtype"},
       {"llama", "rope_scaling", json::array(), ErrorKind::bad_file, "rope_scaling"},
-      {"llama", "rope_scaling", {{"factor", 2.0}}, ErrorKind::bad_file, "rope_scaling.type: missing"},
+      {"llama", "rope_scaling", {{"factor", 2.0}}, ErrorKind::bad_file, "rope_scaling.rope_type: missing"},
       {"qwen2", "layer_types", json::array({"full_attention"}), ErrorKind::bad_file, "layer_types"},
       {"qwen3", "head_dim", nullptr, ErrorKind::bad_file, "head_dim: null"},
   };
