@@ -172,8 +172,7 @@ TEST(Config, EveryRequiredKey) {
     json config = base("llama");
     config["rope_scaling"] = kLlama3;
     config["rope_scaling"].erase(key);
-    const std::string named = key == "rope_type" ? "type" : key;
-    EXPECT_STRATA_ERROR(parse(config), ErrorKind::bad_file, "rope_scaling." + named + ": missing");
+    EXPECT_STRATA_ERROR(parse(config), ErrorKind::bad_file, "rope_scaling." + key + ": missing");
   }
 }
 
@@ -214,7 +213,7 @@ TEST(Config, ImpossibleValues) {
       {"llama", "eos_token_id", json::array({0, -1}), ErrorKind::bad_file, "eos_token_id: -1"},
       {"llama", "torch_dtype", 16, ErrorKind::bad_file, "torch_dtype"},
       {"llama", "rope_scaling", json::array(), ErrorKind::bad_file, "rope_scaling"},
-      {"llama", "rope_scaling", {{"factor", 2.0}}, ErrorKind::bad_file, "rope_scaling.type: missing"},
+      {"llama", "rope_scaling", {{"factor", 2.0}}, ErrorKind::bad_file, "rope_scaling.rope_type: missing"},
       {"qwen2", "layer_types", json::array({"full_attention"}), ErrorKind::bad_file, "layer_types"},
       {"qwen3", "head_dim", nullptr, ErrorKind::bad_file, "head_dim: null"},
   };
@@ -331,6 +330,56 @@ TEST(Config, NotJson) {
   std::string twice = base("llama").dump();
   twice.insert(1, "\"hidden_size\": 8, ");
   EXPECT_STRATA_ERROR(text(twice), ErrorKind::bad_file, "key \"hidden_size\" twice");
+}
+
+// Every value of the file replaced by one of another type or size: a config or strata's own error.
+TEST(Config, AnyTypeAnywhereIsNeverAnotherException) {
+  json full = base("qwen3");
+  full["rope_scaling"] = kLlama3;
+  full["layer_types"] = json::array({"full_attention", "full_attention", "full_attention"});
+  for (const char* key : {"rope_parameters", "use_sliding_window", "max_window_layers", "sliding_window",
+                          "auto_map", "attention_bias", "mlp_bias", "qkv_bias", "pretraining_tp",
+                          "num_experts", "dtype", "partial_rotary_factor", "quantization_config"}) {
+    full[key] = nullptr;
+  }
+  ASSERT_NO_THROW(parse(full));
+  const std::vector<json> values{nullptr,
+                                 true,
+                                 -1,
+                                 0,
+                                 1,
+                                 2.5,
+                                 1e300,
+                                 18446744073709551615ull,
+                                 json::array(),
+                                 json::object(),
+                                 "",
+                                 "x",
+                                 json::array({nullptr}),
+                                 json::array({json::object()})};
+  int errors = 0;
+  const auto try_one = [&](const json& config) {
+    try {
+      const ModelConfig c = parse(config);
+      EXPECT_GT(count_parameters(c).total, 0);
+    } catch (const Error&) {
+      ++errors;
+    }
+  };
+  for (const auto& [key, old] : full.items()) {
+    for (const json& value : values) {
+      json config = full;
+      config[key] = value;
+      try_one(config);
+      if (!old.is_object()) continue;
+      for (const auto& [inner, unused] : old.items()) {
+        config[key] = old;
+        config[key][inner] = value;
+        try_one(config);
+      }
+    }
+  }
+  EXPECT_GT(errors, 200);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "strata/base/error.h"
+#include "strata/base/philox.h"
 #include "strata/checkpoint/checkpoint.h"
 #include "tests/support/paths.h"
 #include "tests/support/tiny_checkpoint.h"
@@ -137,6 +138,29 @@ TEST(Safetensors, TensorsTileTheData) {
 TEST(Safetensors, NamesArePrintable) {
   EXPECT_STRATA_ERROR(parse_entries(R"("a\nb":{"dtype":"I8","shape":[0],"data_offsets":[0,0]})", 0),
                       ErrorKind::unsupported, "a?b");
+}
+
+// Whatever the bytes, the answer is a list of tensors inside the file or strata's own error.
+TEST(Safetensors, RandomDamageIsNeverAnotherException) {
+  const std::string file = test::safetensors_bytes(test::tiny_tensors({.layers = 1}));
+  const std::size_t header_end = file.find("}}") + 10;
+  Philox rng({.seed = 11, .stream = Stream::test});
+  int errors = 0;
+  for (int round = 0; round < 4000; ++round) {
+    std::string damaged = file;
+    for (int edit = 0; edit < 1 + round % 3; ++edit) {
+      damaged[rng.below(std::min(header_end, damaged.size()))] = static_cast<char>(rng.below(256));
+    }
+    try {
+      for (const TensorInfo& tensor : parse(damaged)) {
+        EXPECT_LE(tensor.offset_bytes + tensor.size_bytes, damaged.size());
+      }
+    } catch (const Error& error) {
+      ++errors;
+      EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
+    }
+  }
+  EXPECT_GT(errors, 2000);
 }
 
 float convert_one(DType dtype, std::uint16_t bits) {

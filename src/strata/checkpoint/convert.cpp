@@ -24,7 +24,9 @@ float half_to_float(std::uint16_t half) {
   std::uint32_t bits = magnitude + (112u << 23);
   bits += exponent == 0x0f800000u ? (112u << 23) : 0u;
   const float subnormal = std::bit_cast<float>(bits + (1u << 23)) - std::bit_cast<float>(113u << 23);
-  bits = exponent == 0 ? std::bit_cast<std::uint32_t>(subnormal) : bits;
+  // Selected by a mask: with a branch the loop would not become vector code.
+  const std::uint32_t is_subnormal = 0u - static_cast<std::uint32_t>(exponent == 0);
+  bits = (std::bit_cast<std::uint32_t>(subnormal) & is_subnormal) | (bits & ~is_subnormal);
   return std::bit_cast<float>(bits | sign);
 }
 

@@ -14,7 +14,7 @@ constexpr std::int64_t kMaxContext = std::int64_t{1} << 40;
 
 // "type" is the older word for "rope_type"; both may be there if they agree.
 std::string read_type(const ConfigReader& section) {
-  const char* key = section.has_value("rope_type") ? "rope_type" : "type";
+  const char* key = section.has_value("rope_type") || !section.has_value("type") ? "rope_type" : "type";
   const json& value = section.require(key, "the rope type");
   if (!value.is_string()) section.fail(key, value, "a name");
   if (section.has_value("type") && section.require("type", "") != value) {

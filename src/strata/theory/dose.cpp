@@ -1,0 +1,74 @@
+#include "strata/theory/dose.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "strata/base/error.h"
+
+namespace strata::dose {
+
+const DoseCurve* find_curve(const Trace& trace, std::string_view intervention, Axis axis, int place) {
+  for (const DoseCurve& curve : trace.curves) {
+    if (curve.intervention == intervention && curve.axis == axis && curve.place == place && curve.span == 1) {
+      return &curve;
+    }
+  }
+  return nullptr;
+}
+
+std::vector<std::size_t> usable_documents(const Trace& trace, const DoseCurve& curve) {
+  const auto fits = [&](const Matrix& m) {
+    return m.rows == trace.documents.size() && m.cols == curve.strength.size();
+  };
+  STRATA_CHECK(fits(curve.kl_nats) && fits(curve.delta_nll_nats));
+  std::vector<std::size_t> documents;
+  for (std::size_t d = 0; d < trace.documents.size(); ++d) {
+    const auto finite = [](std::span<const double> row) {
+      return std::all_of(row.begin(), row.end(), [](double x) { return std::isfinite(x); });
+    };
+    if (trace.documents[d].lane_tokens > 0 && finite(curve.kl_nats.row(d)) &&
+        finite(curve.delta_nll_nats.row(d))) {
+      documents.push_back(d);
+    }
+  }
+  return documents;
+}
+
+double pooled(const Trace& trace, const Matrix& by_doc, std::span<const std::size_t> documents,
+              std::size_t column) {
+  double sum = 0.0, weight = 0.0;
+  for (const std::size_t d : documents) {
+    const auto tokens = static_cast<double>(trace.documents[d].lane_tokens);
+    sum += tokens * by_doc(d, column);
+    weight += tokens;
+  }
+  return weight > 0.0 ? sum / weight : std::numeric_limits<double>::quiet_NaN();
+}
+
+std::vector<double> kappa_weights(std::span<const double> strengths) {
+  STRATA_CHECK(strengths.size() >= 2);
+  const auto n = static_cast<double>(strengths.size());
+  double mean = 0.0, spread = 0.0;
+  for (const double eps : strengths) mean += eps * eps / n;
+  for (const double eps : strengths) spread += (eps * eps - mean) * (eps * eps - mean);
+  STRATA_CHECK(spread > 0.0);
+  std::vector<double> weights;
+  for (const double eps : strengths) {
+    weights.push_back((1.0 / n - mean * (eps * eps - mean) / spread) * 2.0 / (eps * eps));
+  }
+  return weights;
+}
+
+double document_kappa(const DoseCurve& curve, std::span<const double> strengths, std::size_t document) {
+  const auto weights = kappa_weights(strengths);
+  double kappa = 0.0;
+  for (std::size_t i = 0; i < strengths.size(); ++i) {
+    const auto at = std::find(curve.strength.begin(), curve.strength.end(), strengths[i]);
+    STRATA_CHECK(at != curve.strength.end());
+    kappa += weights[i] * curve.kl_nats(document, static_cast<std::size_t>(at - curve.strength.begin()));
+  }
+  return kappa;
+}
+
+}  // namespace strata::dose

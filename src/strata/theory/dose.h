@@ -1,0 +1,31 @@
+// Shared by the estimators of this module: curves of a record, pooled and per document.
+#pragma once
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "strata/record/trace.h"
+
+namespace strata::dose {
+
+/// The curve of this intervention at this place spanning one block, or nullptr.
+[[nodiscard]] const DoseCurve* find_curve(const Trace& trace, std::string_view intervention, Axis axis,
+                                          int place);
+
+/// Documents with lane tokens and nothing but finite values in this curve.
+[[nodiscard]] std::vector<std::size_t> usable_documents(const Trace& trace, const DoseCurve& curve);
+
+/// Mean of column `column` over these documents, weighted by lane tokens; NaN without documents.
+[[nodiscard]] double pooled(const Trace& trace, const Matrix& by_doc, std::span<const std::size_t> documents,
+                            std::size_t column);
+
+/// Weights a_j with kappa = sum_j a_j KL_j: intercept of the line of 2 KL_j / eps_j^2 on eps_j^2.
+/// At least two different strengths.
+[[nodiscard]] std::vector<double> kappa_weights(std::span<const double> strengths);
+
+/// The document's own kappa from these strengths of the curve; the pooled kappa is the mean of these.
+[[nodiscard]] double document_kappa(const DoseCurve& curve, std::span<const double> strengths,
+                                    std::size_t document);
+
+}  // namespace strata::dose

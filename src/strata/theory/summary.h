@@ -1,0 +1,17 @@
+// The findings in plain sentences, for the terminal and the top of the report.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "strata/record/findings.h"
+#include "strata/record/trace.h"
+
+namespace strata {
+
+/// Whole sentences, most important first; `findings.sentences` is not read. What was not measured is
+/// said to be undefined, with the reason from the record where there is one. The numbering of blocks is
+/// explained once, in the first sentence.
+[[nodiscard]] std::vector<std::string> headline_sentences(const Trace& trace, const Findings& findings);
+
+}  // namespace strata

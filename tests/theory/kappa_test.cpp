@@ -1,0 +1,248 @@
+// kappa and critical strength on curves whose answer is known.
+#include "strata/theory/kappa.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "strata/base/philox.h"
+#include "tests/theory/synthetic_trace.h"
+
+namespace strata {
+namespace {
+
+using test::add_noise_curve;
+using test::kGrid;
+using test::trace_with_documents;
+
+const test::Law kNoNll = [](std::size_t, double) { return 0.0; };
+
+KappaEstimate one(const Trace& trace, const KappaOptions& options = {}) {
+  const auto all = estimate_kappa(trace, options);
+  EXPECT_EQ(all.size(), 1u);
+  return all.at(0);
+}
+
+TEST(Kappa, ExactQuadratic) {
+  Trace trace = trace_with_documents({10, 30, 7}, 4);
+  add_noise_curve(
+      trace, 2, [](std::size_t, double eps) { return 3.7 * eps * eps / 2; }, kNoNll);
+  const KappaEstimate k = one(trace);
+  EXPECT_EQ(k.state, 2);
+  EXPECT_NEAR(k.kappa, 3.7, 1e-12);
+  EXPECT_NEAR(k.standard_error, 0.0, 1e-12);
+  EXPECT_EQ(k.strengths_used, kGrid);
+}
+
+// KL = kappa eps^2/2 + c eps^4: the eps^4 term is removed exactly, whichever strengths are used.
+TEST(Kappa, FourthOrderTermIsRemoved) {
+  for (const double c : {-1.0, 0.5, 4.0}) {
+    Trace trace = trace_with_documents({10, 30}, 1);
+    add_noise_curve(trace, 0, [&](std::size_t, double eps) { return eps * eps + c * std::pow(eps, 4); },
+                    kNoNll, {0.003, 0.01, 0.03, 0.1});
+    const KappaEstimate k = one(trace);
+    EXPECT_GE(k.strengths_used.size(), 3u);
+    EXPECT_NEAR(k.kappa, 2.0, 1e-9) << c;
+  }
+}
+
+// KL = a (1 - exp(-kappa eps^2 / (2a))) saturates: the bend is left out, by the slopes worked out here.
+TEST(Kappa, BendIsLeftOut) {
+  const double kappa = 5.0, a = 0.2;
+  const auto law = [&](double eps) { return a * (1 - std::exp(-kappa * eps * eps / (2 * a))); };
+  Trace trace = trace_with_documents({10, 30}, 1);
+  add_noise_curve(
+      trace, 0, [&](std::size_t, double eps) { return law(eps); }, kNoNll);
+  const KappaEstimate k = one(trace);
+  std::vector<double> expected{kGrid[0]};
+  for (std::size_t j = 1; j < kGrid.size(); ++j) {
+    const double slope = std::log(law(kGrid[j]) / law(kGrid[j - 1])) / std::log(kGrid[j] / kGrid[j - 1]);
+    if (std::fabs(slope - 2) > 0.15) break;
+    expected.push_back(kGrid[j]);
+  }
+  EXPECT_LT(expected.size(), kGrid.size());
+  EXPECT_EQ(k.strengths_used, expected);
+  EXPECT_NEAR(k.kappa, kappa, 0.01 * kappa);
+}
+
+// A floor of rounding below and saturation above: the slopes are 0.65, 1.59, 1.95, 1.99, 1.26, 0, so the
+// range is the chain in the middle. What the floor adds at 0.01 (0.2 of 3) is the price of the tolerance.
+TEST(Kappa, FloorAndSaturation) {
+  Trace trace = trace_with_documents({10, 30}, 1);
+  const std::vector<double> grid{0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0};
+  add_noise_curve(
+      trace, 0, [](std::size_t, double eps) { return 1e-5 + std::min(1.5 * eps * eps, 0.06); }, kNoNll, grid);
+  const KappaEstimate k = one(trace);
+  EXPECT_EQ(k.strengths_used, (std::vector<double>{0.01, 0.03, 0.1}));
+  EXPECT_NEAR(k.kappa, 3.0, 0.15);
+}
+
+TEST(Kappa, FlatCurveIsUndefinedWithAReason) {
+  Trace trace = trace_with_documents({10, 30}, 1);
+  add_noise_curve(
+      trace, 0, [](std::size_t, double) { return 1e-7; }, kNoNll);
+  const KappaEstimate k = one(trace);
+  EXPECT_TRUE(std::isnan(k.kappa));
+  EXPECT_TRUE(std::isnan(k.standard_error));
+  EXPECT_TRUE(k.strengths_used.empty());
+  EXPECT_NE(k.note.find("no quadratic range"), std::string::npos) << k.note;
+  EXPECT_NE(k.note.find("0.00, 0.00"), std::string::npos) << k.note;
+}
+
+TEST(Kappa, ZeroOrNegativeDamageIsNoRange) {
+  Trace trace = trace_with_documents({10}, 1);
+  add_noise_curve(
+      trace, 0, [](std::size_t, double) { return 0.0; }, kNoNll);
+  EXPECT_TRUE(std::isnan(one(trace).kappa));
+  EXPECT_NE(one(trace).note.find("undefined"), std::string::npos);
+  trace.curves.clear();  // negative at the smallest strength only: the rest still has its range
+  add_noise_curve(
+      trace, 0, [](std::size_t, double eps) { return eps < 0.005 ? -1e-9 : eps * eps; }, kNoNll);
+  EXPECT_EQ(one(trace).strengths_used.front(), 0.01);
+  EXPECT_NEAR(one(trace).kappa, 2.0, 1e-9);
+}
+
+TEST(Kappa, ToleranceDecides) {
+  Trace trace = trace_with_documents({10, 30}, 1);
+  add_noise_curve(
+      trace, 0, [](std::size_t, double eps) { return std::pow(eps, 2.16); }, kNoNll);
+  EXPECT_TRUE(std::isnan(one(trace).kappa));
+  EXPECT_EQ(one(trace, {.slope_tolerance = 0.17}).strengths_used, kGrid);
+}
+
+// Two values and weights by hand: mean (1*2 + 3*6)/4 = 5, SE^2 = 2/1 * ((1/4)^2 3^2 + (3/4)^2 1^2) = 2.25.
+TEST(Kappa, StandardErrorByHand) {
+  Trace trace = trace_with_documents({10, 30, 0}, 1);
+  const std::vector<double> own{2.0, 6.0, 1000.0};  // the third has no lane tokens
+  add_noise_curve(
+      trace, 0, [&](std::size_t d, double eps) { return own[d] * eps * eps / 2; }, kNoNll);
+  const KappaEstimate k = one(trace);
+  EXPECT_NEAR(k.kappa, 5.0, 1e-12);
+  EXPECT_NEAR(k.standard_error, 1.5, 1e-12);
+  EXPECT_TRUE(k.note.find("left out") == std::string::npos);
+}
+
+// Documents with kappa uniform on [1, 3]: the standard error is sd / sqrt(n), sd = 2 / sqrt(12), and it
+// is the spread of the estimate over repetitions.
+TEST(Kappa, StandardErrorIsTheSpreadOverRepetitions) {
+  Philox rng({.seed = 3, .stream = Stream::test});
+  const int repetitions = 400;
+  const std::size_t n = 24;
+  double sum = 0, square = 0, variance = 0;
+  for (int r = 0; r < repetitions; ++r) {
+    Trace trace = trace_with_documents(std::vector<int>(n, 50), 1);
+    std::vector<double> own(n);
+    for (double& value : own) value = 1 + 2 * rng.uniform();
+    add_noise_curve(
+        trace, 0, [&](std::size_t d, double eps) { return own[d] * eps * eps / 2; }, kNoNll);
+    const KappaEstimate k = one(trace);
+    sum += k.kappa;
+    square += k.kappa * k.kappa;
+    variance += k.standard_error * k.standard_error / repetitions;
+  }
+  const double mean = sum / repetitions;
+  const double analytic = 4.0 / 12 / static_cast<double>(n);
+  EXPECT_NEAR(mean, 2.0, 5 * std::sqrt(analytic / repetitions));
+  EXPECT_NEAR(variance, analytic, 0.05 * analytic);
+  EXPECT_NEAR(square / repetitions - mean * mean, analytic, 0.3 * analytic);
+}
+
+TEST(Kappa, OneDocumentHasNoStandardError) {
+  Trace trace = trace_with_documents({10}, 1);
+  add_noise_curve(
+      trace, 0, [](std::size_t, double eps) { return eps * eps; }, kNoNll);
+  EXPECT_NEAR(one(trace).kappa, 2.0, 1e-12);
+  EXPECT_TRUE(std::isnan(one(trace).standard_error));
+  EXPECT_NE(one(trace).note.find("one document"), std::string::npos);
+}
+
+TEST(Kappa, DocumentsThatAreNotFiniteAreLeftOut) {
+  Trace trace = trace_with_documents({10, 30, 20}, 1);
+  add_noise_curve(
+      trace, 0, [](std::size_t d, double eps) { return d == 1 && eps == 1.0 ? NAN : eps * eps; }, kNoNll);
+  const KappaEstimate k = one(trace);
+  EXPECT_NEAR(k.kappa, 2.0, 1e-12);
+  EXPECT_NE(k.note.find("1 of 3 documents left out"), std::string::npos) << k.note;
+  Trace none = trace_with_documents({0, 0}, 1);
+  add_noise_curve(
+      none, 0, [](std::size_t, double eps) { return eps * eps; }, kNoNll);
+  EXPECT_TRUE(std::isnan(one(none).kappa));
+  EXPECT_NE(one(none).note.find("no document"), std::string::npos);
+}
+
+// delta NLL = 4 ln 2 + ln(eps) reaches ln 2 at eps = 1/8, exactly, as it is linear in ln eps.
+TEST(CriticalStrength, LogLinearCurve) {
+  Trace trace = trace_with_documents({10, 30}, 1);
+  add_noise_curve(
+      trace, 0, [](std::size_t, double eps) { return eps * eps; },
+      [](std::size_t, double eps) { return 4 * std::log(2.0) + std::log(eps); });
+  EXPECT_NEAR(one(trace).critical_strength, 0.125, 1e-12);
+}
+
+TEST(CriticalStrength, PooledOverDocumentsAndFirstCrossing) {
+  Trace trace = trace_with_documents({10, 30}, 1);
+  // pooled: (10 * 0 + 30 * x) / 40 = 3x/4; x jumps from 0 to 8 ln 2 / 3 between 0.1 and 0.3, so the
+  // crossing is half way in ln eps; it falls again and crosses once more later.
+  add_noise_curve(
+      trace, 0, [](std::size_t, double eps) { return eps * eps; },
+      [](std::size_t d, double eps) { return d == 1 && eps == 0.3 ? 8 * std::log(2.0) / 3 : 0.0; });
+  EXPECT_NEAR(one(trace).critical_strength, std::sqrt(0.1 * 0.3), 1e-12);
+}
+
+TEST(CriticalStrength, NotEnclosedByTheGrid) {
+  const test::Law kl = [](std::size_t, double eps) { return eps * eps; };
+  for (const double level : {0.1, 5.0}) {
+    Trace trace = trace_with_documents({10, 30}, 1);
+    add_noise_curve(trace, 0, kl, [&](std::size_t, double) { return level; });
+    const KappaEstimate k = one(trace);
+    EXPECT_TRUE(std::isnan(k.critical_strength));
+    EXPECT_NE(k.note.find(level > 1 ? "already doubled at the smallest strength 0.003"
+                                    : "not doubled at the largest strength 1"),
+              std::string::npos)
+        << k.note;
+  }
+}
+
+TEST(Kappa, StatesInOrderAndOtherCurvesIgnored) {
+  Trace trace = trace_with_documents({10, 30}, 3);
+  for (const int state : {3, 0}) {
+    add_noise_curve(
+        trace, state, [&](std::size_t, double eps) { return (state + 1) * eps * eps / 2; }, kNoNll);
+  }
+  test::add_skip_curve(trace, 1, {0.5, 0.5});
+  trace.curves.push_back(trace.curves[0]);
+  trace.curves.back().intervention = "absolute_noise";
+  trace.curves.back().place = 1;
+  const auto all = estimate_kappa(trace);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].state, 0);
+  EXPECT_NEAR(all[0].kappa, 1.0, 1e-12);
+  EXPECT_EQ(all[1].state, 3);
+  EXPECT_NEAR(all[1].kappa, 4.0, 1e-12);
+  EXPECT_TRUE(estimate_kappa(trace_with_documents({10}, 3)).empty());
+}
+
+// Unsorted strengths, and strength 0 (the identity), change nothing.
+TEST(Kappa, OrderOfStrengths) {
+  Trace trace = trace_with_documents({10, 30}, 1);
+  add_noise_curve(
+      trace, 0, [](std::size_t, double eps) { return eps * eps; },
+      [](std::size_t, double eps) { return eps; }, {0.3, 0.0, 0.01, 1.0, 0.1});
+  const KappaEstimate k = one(trace);
+  EXPECT_EQ(k.strengths_used, (std::vector<double>{0.01, 0.1, 0.3, 1.0}));
+  EXPECT_NEAR(k.kappa, 2.0, 1e-12);
+  EXPECT_GT(k.critical_strength, 0.3);
+  EXPECT_LT(k.critical_strength, 1.0);
+}
+
+TEST(Kappa, SizesThatDoNotFitAreABug) {
+  Trace trace = trace_with_documents({10, 30}, 1);
+  add_noise_curve(
+      trace, 0, [](std::size_t, double eps) { return eps; }, kNoNll);
+  trace.curves[0].strength.pop_back();
+  EXPECT_THROW(estimate_kappa(trace), std::logic_error);
+}
+
+}  // namespace
+}  // namespace strata
