@@ -61,11 +61,13 @@ onThemeChange(redrawAll);
 window.addEventListener('beforeprint', () => { forcedWidth = kPrintWidth; setPrinting(true); });
 window.addEventListener('afterprint', () => { forcedWidth = 0; setPrinting(false); });
 
-function save(name: string, url: string): void {
+function save(name: string, blob: Blob): void {
+  const url = URL.createObjectURL(blob);
   const link = h('a', { href: url, download: name });
   document.body.append(link);
   link.click();
   link.remove();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
 function saveSvg(plot: Mounted): void {
@@ -73,7 +75,7 @@ function saveSvg(plot: Mounted): void {
   // An exported figure stands on the page's background, not on whatever is under it.
   const rect = `<rect width="100%" height="100%" fill="${theme().background}"/>`;
   const filled = svg.replace(/^(<svg[^>]*>)/, `$1${rect}`);
-  save(`${plot.spec.id}.svg`, 'data:image/svg+xml;charset=utf-8,' + encodeURIComponent(filled));
+  save(`${plot.spec.id}.svg`, new Blob([filled], { type: 'image/svg+xml' }));
 }
 
 /// Adds the plot to `parent`, which must be on the page.

@@ -40,7 +40,7 @@ async function open(browser, name, options = {}) {
   page.on('dialog', (dialog) => { expect(false, `${name}: a script of the record ran`); void dialog.dismiss(); });
   page.on('request', (request) => {
     const asked = request.url();
-    if (asked !== url && !asked.startsWith('data:')) expect(false, `${name}: asked for ${asked.slice(0, 120)}`);
+    if (asked !== url && !/^(data|blob):/.test(asked)) expect(false, `${name}: asked for ${asked.slice(0, 120)}`);
   });
   await page.goto(url);
   return page;
@@ -140,7 +140,7 @@ async function downloads(browser) {
   const page = await open(browser, 'full.html');
   for (const figure of await page.$$('figure')) {
     const id = await figure.getAttribute('id');
-    const [download] = await Promise.all([page.waitForEvent('download'), (await figure.$('button')).click()]);
+    const [download] = await Promise.all([page.waitForEvent('download', { timeout: 10_000 }), (await figure.$('button')).click()]);
     const stream = await download.createReadStream();
     let svg = '';
     for await (const chunk of stream) svg += chunk;
