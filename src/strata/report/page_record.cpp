@@ -1,0 +1,53 @@
+#include "strata/report/page_record.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace strata {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json averages(const std::vector<double>& values) {
+  Json array = Json::array();
+  for (const double value : values) array.push_back(std::isfinite(value) ? Json(value) : Json(nullptr));
+  return array;
+}
+
+void round_numbers(Json& value) {
+  if (value.is_number_float()) {
+    value = Json::parse(fmt::format("{:.6g}", value.get<double>()));
+    return;
+  }
+  if (!value.is_structured()) return;
+  for (Json& element : value) round_numbers(element);
+}
+
+}  // namespace
+
+std::string page_record(const Run& run, const std::string& command) {
+  Json page = Json::parse(results_json(run));
+  page["command"] = command;
+  page["run"]["seed"] = std::to_string(run.trace.run.seed);
+  for (Json& series : page["series"]) {
+    series.erase("by_doc");
+    series.erase("weight");
+  }
+  const std::vector<double> weight = lane_weights(run.trace);
+  for (std::size_t i = 0; i < run.trace.curves.size(); ++i) {
+    const DoseCurve& curve = run.trace.curves[i];
+    Json& out = page["curves"][i];
+    out.erase("kl_nats");
+    out.erase("delta_nll_nats");
+    out["kl"] = averages(weighted_mean(curve.kl_nats, weight));
+    out["kl_se"] = averages(weighted_standard_error(curve.kl_nats, weight));
+    out["nll"] = averages(weighted_mean(curve.delta_nll_nats, weight));
+    out["nll_se"] = averages(weighted_standard_error(curve.delta_nll_nats, weight));
+  }
+  round_numbers(page);
+  return page.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace strata

@@ -1,0 +1,113 @@
+#include "strata/report/report.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <regex>
+
+#include "strata/report/embed.h"
+#include "strata/report/page_record.h"
+#include "strata/report/template.h"
+#include "tests/support/synthetic_run.h"
+
+namespace strata {
+namespace {
+
+std::size_t count(std::string_view text, std::string_view what) {
+  std::size_t n = 0;
+  for (std::size_t at = text.find(what); at != std::string_view::npos; at = text.find(what, at + 1)) ++n;
+  return n;
+}
+
+// What a browser takes as the record: everything up to the next end tag.
+std::string record_of(const std::string& html) {
+  const std::string open = "<script type=\"application/json\" id=\"strata-record\">";
+  const std::size_t begin = html.find(open) + open.size();
+  return html.substr(begin, html.find("</script", begin) - begin);
+}
+
+TEST(Embed, HtmlAndScriptEscapes) {
+  EXPECT_EQ(escape_html("a<b>&\"'"), "a&lt;b&gt;&amp;&quot;&#39;");
+  const std::string json = R"({"a":"</script><!--<b>\\u003c"})";
+  const std::string escaped = escape_json_for_script(json);
+  EXPECT_EQ(escaped.find('<'), std::string::npos);
+  EXPECT_EQ(nlohmann::json::parse(escaped), nlohmann::json::parse(json));
+}
+
+TEST(Embed, FillWantsItsMarkerOnce) {
+  EXPECT_EQ(fill_marker("a@M@b", "@M@", "@M@"), "a@M@b");
+  EXPECT_THROW((void)fill_marker("ab", "@M@", "x"), std::logic_error);
+  EXPECT_THROW((void)fill_marker("@M@@M@", "@M@", "x"), std::logic_error);
+}
+
+TEST(Report, HostileTextsStayText) {
+  strata::Run run = test::synthetic_run(8);
+  const std::string hostile =
+      "</script><script>alert(1)</script><!-- @STRATA_RECORD@ @STRATA_TITLE@ \xe2\x80\xa8";
+  run.trace.model.name = hostile;
+  run.trace.documents[0].name = hostile;
+  run.trace.sinks[0].text = hostile;
+  run.findings.sentences[0] = hostile;
+  const std::string html = model_report_html(run, hostile);
+  // The elements of the template, and no others.
+  EXPECT_EQ(count(html, "<script"), count(report_template(), "<script"));
+  EXPECT_EQ(count(html, "</script"), count(report_template(), "</script"));
+  EXPECT_EQ(html.find("<!--"), std::string::npos);
+  const auto record = nlohmann::json::parse(record_of(html));
+  EXPECT_EQ(record["model"]["name"], hostile);
+  EXPECT_EQ(record["documents"][0]["name"], hostile);
+  EXPECT_EQ(record["command"], hostile);
+}
+
+TEST(Report, LoadsNothing) {
+  const std::string html = model_report_html(test::synthetic_run(12), "strata analyze");
+  EXPECT_NE(html.find("default-src 'none'"), std::string::npos);
+  // The attributes of the page's own markup; the script makes relative links and data: URLs only, which
+  // the browser test watches.
+  const std::regex attribute("<[a-z]+[^<>]*\\b(src|href|action|data)=\"?([^\" >]*)");
+  const std::string markup = html.substr(0, html.find("<style>")) + html.substr(html.rfind("</style>"), 400);
+  for (std::sregex_iterator it(markup.begin(), markup.end(), attribute), end; it != end; ++it) {
+    EXPECT_EQ((*it)[2].str().rfind("data:", 0), 0u) << it->str();
+  }
+  const std::size_t style = html.find("<style>");
+  const std::string css = html.substr(style, html.find("</style>") - style);
+  EXPECT_EQ(css.find("url("), std::string::npos);
+  EXPECT_EQ(css.find("@import"), std::string::npos);
+}
+
+TEST(Report, CarriesTheNoticesOfWhatItEmbeds) {
+  const std::string_view page = report_template();
+  EXPECT_NE(page.find("Apache ECharts"), std::string_view::npos);
+  EXPECT_NE(page.find("Apache License"), std::string_view::npos);
+  EXPECT_NE(page.find("BSD 3-Clause License"), std::string_view::npos);
+  EXPECT_NE(page.find("0BSD"), std::string_view::npos);
+}
+
+TEST(Report, SizeIsBounded) {
+  EXPECT_LT(model_report_html(test::synthetic_run(12), "x").size(), 1'000'000u);
+  EXPECT_LT(model_report_html(test::synthetic_run(80), "x").size(), 1'500'000u);
+}
+
+TEST(Report, SameRunSameBytes) {
+  EXPECT_EQ(model_report_html(test::synthetic_run(12), "x"), model_report_html(test::synthetic_run(12), "x"));
+}
+
+TEST(PageRecord, MeansInPlaceOfDocuments) {
+  const auto page = nlohmann::json::parse(page_record(test::tiny_run(), "strata analyze"));
+  EXPECT_EQ(page["series"][0]["mean"].dump(), "[0.6875,0.25,null]");
+  EXPECT_FALSE(page["series"][0].contains("by_doc"));
+  EXPECT_EQ(page["curves"][0]["kl"].dump(), "[0.5,7]");
+  EXPECT_EQ(page["curves"][0]["kl_se"].dump(), "[0,1.5]");
+  EXPECT_EQ(page["curves"][0]["nll"].dump(), "[null,null]");
+  EXPECT_EQ(page["run"]["seed"], "18446744073709551615");
+  EXPECT_EQ(page["command"], "strata analyze");
+}
+
+TEST(PageRecord, RoundsToSixDigits) {
+  strata::Run run = test::tiny_run();
+  run.findings.kappa[0].kappa = 1.0 / 3.0;
+  EXPECT_EQ(nlohmann::json::parse(page_record(run, ""))["findings"]["kappa"][0]["kappa"].dump(), "0.333333");
+}
+
+}  // namespace
+}  // namespace strata

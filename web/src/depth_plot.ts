@@ -1,0 +1,108 @@
+// Small multiples over depth: one panel for each signal, the same x axis, segments shaded.
+import { band, depthAxis, kDepthNote, segmentAreas, tooltip, valueAxis } from './axes';
+import { num } from './format';
+import type { Cell, Table } from './format';
+import { addPlot } from './plot';
+import type { Context } from './plot';
+import type { RunRecord, Series } from './record';
+import { finite } from './record';
+
+export interface Panel { id: string; ordinary?: Series; all?: Series }
+
+export function panelsOf(record: RunRecord, group: string): Panel[] {
+  const panels = new Map<string, Panel>();
+  for (const series of record.series) {
+    if (series.group !== group) continue;
+    const panel = panels.get(series.id) ?? { id: series.id };
+    if (series.tokens === 'ordinary') panel.ordinary = series;
+    else panel.all = series;
+    panels.set(series.id, panel);
+  }
+  return [...panels.values()];
+}
+
+export function isDefined(panel: Panel): boolean {
+  return [panel.ordinary, panel.all].some((series) => series !== undefined && finite(series.mean).length > 0);
+}
+
+export function notes(panel: Panel): string[] {
+  return [panel.ordinary, panel.all].flatMap((series) =>
+    series === undefined || series.note === '' ? [] : [`${series.id}, ${series.tokens === 'all' ? 'all tokens' : 'ordinary tokens'}: ${series.note}`]);
+}
+
+function positions(series: Series): number[] {
+  return series.mean.map((_, i) => (series.axis === 'edge' ? i + 0.5 : i));
+}
+
+/// Worth a log axis: positive values over more than a factor of 20.
+function wantsLog(panel: Panel): boolean {
+  const values = [panel.ordinary, panel.all].flatMap((series) => (series === undefined ? [] : finite(series.mean)));
+  const low = Math.min(...values);
+  return low > 0 && Math.max(...values) / low > 20;
+}
+
+const kPanelHeight = 150;
+const kGap = 46;
+
+function option(record: RunRecord, panels: Panel[], logAllowed: boolean, { theme, showAll, width }: Context) {
+  const grids: object[] = [];
+  const titles: object[] = [];
+  const xAxes: object[] = [];
+  const yAxes: object[] = [];
+  const series: object[] = [];
+  panels.forEach((panel, i) => {
+    const one = panel.ordinary ?? panel.all;
+    if (one === undefined) return;
+    const log = logAllowed && wantsLog(panel);
+    const top = 24 + i * (kPanelHeight + kGap);
+    const last = i === panels.length - 1;
+    grids.push({ left: 62, right: 14, top, height: kPanelHeight });
+    titles.push({ text: `${panel.id} (${one.unit})${log ? ', log scale' : ''} \u2013 by ${one.axis}`, left: 62, top: top - 22, textStyle: { fontSize: 12, fontWeight: 'bold', color: theme.text, width: width - 80, overflow: 'truncate' } });
+    xAxes.push(depthAxis(record, theme, { gridIndex: i, name: last ? 'block (or state index)' : '', nameLocation: 'middle', nameGap: 24, nameTextStyle: { color: theme.faint } }));
+    yAxes.push(valueAxis(theme, { type: log ? 'log' : 'value', gridIndex: i, scale: true, splitNumber: 3, axisLabel: { color: theme.faint, hideOverlap: true, formatter: (v: number) => num(v) } }));
+    const shown: [Series | undefined, string, string, string][] = [
+      [panel.ordinary, theme.ordinary, 'solid', 'circle'],
+      [showAll ? panel.all : undefined, theme.all, 'dashed', 'emptyTriangle'],
+    ];
+    for (const [values, colour, dash, symbol] of shown) {
+      if (values === undefined) continue;
+      const x = positions(values);
+      const floor = log ? Math.min(...finite(values.mean).filter((v) => v > 0)) / 3 : -Infinity;
+      series.push(band(x, values.mean, values.standard_error, colour, floor, i));
+      series.push({
+        type: 'line', name: values.tokens === 'all' ? 'all tokens' : 'ordinary tokens', xAxisIndex: i, yAxisIndex: i,
+        data: x.map((at, k) => [at, values.mean[k] ?? null]), connectNulls: false, symbol, symbolSize: record.model.n_layers > 40 ? 3 : 6, z: 4,
+        lineStyle: { color: colour, width: 2, type: dash }, itemStyle: { color: colour },
+      });
+    }
+    series.push({ type: 'line', name: 'segments', xAxisIndex: i, yAxisIndex: i, data: [], silent: true, markArea: segmentAreas(record.findings.segments, theme, i === 0) });
+  });
+  return {
+    grid: grids, title: titles, xAxis: xAxes, yAxis: yAxes, series: series as never,
+    tooltip: tooltip(theme, { trigger: 'axis', axisPointer: { type: 'line' }, valueFormatter: (v: unknown) => num(typeof v === 'number' ? v : null, 4) }),
+    legend: { show: false },
+  };
+}
+
+function table(panels: Panel[]): Table {
+  const rows: Cell[][] = [];
+  for (const panel of panels) {
+    for (const series of [panel.ordinary, panel.all]) {
+      series?.mean.forEach((mean, i) =>
+        rows.push([series.id, series.unit, series.tokens, series.axis, series.axis === 'edge' ? i + 1 : i, mean, series.standard_error[i] ?? null]));
+    }
+  }
+  return { columns: ['signal', 'unit', 'tokens', 'axis', 'index', 'mean', 'standard_error'], rows };
+}
+
+export function addDepthPlot(record: RunRecord, body: HTMLElement, id: string, title: string, panels: Panel[], logAllowed: boolean): void {
+  const names = panels.map((panel) => panel.id).join(', ');
+  addPlot(body, {
+    id, title,
+    how: `Solid line with circles: ordinary tokens; dashed line with triangles: all tokens; bands: \u00b12 standard errors over documents; shading: segments. ${kDepthNote}`,
+    label: `${names} over depth, ordinary and all tokens, with the segments shaded. The values are in the data table.`,
+    height: () => 24 + panels.length * (kPanelHeight + kGap),
+    option: (context) => option(record, panels, logAllowed, context),
+    table: table(panels),
+  });
+}

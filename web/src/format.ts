@@ -1,0 +1,36 @@
+// Numbers and tables as text.
+import type { Interval, Value } from './record';
+
+export const kMissing = '\u2013';
+
+export function num(value: Value | undefined, digits = 3): string {
+  if (value === null || value === undefined) return kMissing;
+  if (value === 0) return '0';
+  const size = Math.abs(value);
+  if (size >= 1e6 || size < 1e-3) return value.toExponential(digits - 1).replace('e+', 'e');
+  if (Number.isInteger(value)) return String(value);
+  return size >= 1000 ? value.toFixed(0) : value.toPrecision(digits);
+}
+
+export function count(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+export function percent(value: Value): string {
+  return value === null ? kMissing : `${(100 * value).toFixed(0)}%`;
+}
+
+export function interval(value: Interval): string {
+  return value.lo === null || value.hi === null ? kMissing : `${num(value.lo)} to ${num(value.hi)}`;
+}
+
+export type Cell = string | number | null;
+export interface Table { columns: string[]; rows: Cell[][] }
+
+export function csv(table: Table): string {
+  const cell = (value: Cell): string => {
+    const text = value === null ? '' : String(value);
+    return /[",\r\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
+  };
+  return [table.columns, ...table.rows].map((row) => row.map(cell).join(',')).join('\n') + '\n';
+}

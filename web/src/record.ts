@@ -1,0 +1,80 @@
+// The record as the page receives it: results.json, with means and standard errors in place of the values
+// per document (src/strata/report/page_record.cpp). null = undefined. Fields that a later version adds
+// are simply not read.
+
+export type Value = number | null;
+export type TokenSet = 'ordinary' | 'all';
+export type Axis = 'state' | 'block' | 'edge';
+
+export interface Interval { lo: Value; hi: Value }
+export interface Series {
+  id: string; unit: string; axis: Axis; group: string; tokens: TokenSet; note: string;
+  mean: Value[]; standard_error: Value[];
+}
+export interface Cka { tokens: TokenSet; n_tokens: number; n_batches: number; n_replicates: number; note: string; value: Value[][] }
+export interface Curve {
+  intervention: string; site: string; strength_unit: string; axis: Axis; place: number; span: number;
+  strength: number[]; kl: Value[]; kl_se: Value[]; nll: Value[]; nll_se: Value[];
+}
+export interface Sink {
+  document: number; window: number; position: number; token_id: number; text: string;
+  onset_state: number; offset_state: number; dimension: number; peak_ratio: Value;
+}
+export interface Doc {
+  name: string; bytes: number; tokens: number; scored: number; windows: number; dropped_tokens: number;
+  nll_nats: Value; lane_tokens: number;
+}
+export interface Segment { name: string; begin: number; end: number }
+export interface EdgeEstimate { edge: number; interval_90: Interval; modal_share: Value; histogram: Value[] }
+export interface CountTest {
+  k_null: number; null_model: string; statistic: Value; p_value: Value; p_mc_error: Value; null_sample: Value[];
+}
+export interface Fit { k: number; name: string; edges: number[]; sse: Value; bic_ar1: Value; leave_one_out: Value }
+export interface Detection {
+  detector: string; tokens: TokenSet; defined: boolean; note: string; verdict: string; selected_k: number;
+  boundaries: EdgeEstimate[]; forced_two: EdgeEstimate[]; tests: CountTest[]; fits: Fit[];
+  k_stability: Value[]; used_signals: string[]; left_out: string[];
+}
+export interface Kappa {
+  state: number; kappa: Value; standard_error: Value; strengths_used: number[]; critical_strength: Value; note: string;
+}
+export interface Brittleness {
+  segment: Segment; forced: boolean; kappa_geometric: Value; kappa_arithmetic: Value;
+  kappa_interval_90: Interval; skip_kl_nats: Value; note: string;
+}
+export interface Findings {
+  sentences: string[]; segments: Segment[]; segments_forced: boolean; headline: number;
+  detections: Detection[]; kappa: Kappa[]; brittleness: Brittleness[];
+}
+export type Card = Record<string, string | number | boolean | null>;
+export interface RunRecord {
+  schema_version: number; command: string; run: Card; model: Card & { name: string; n_layers: number };
+  warnings: string[]; findings: Findings; documents: Doc[]; n_tokens: number; n_massive: number;
+  sinks: Sink[]; series: Series[]; cka: Cka[]; curves: Curve[];
+}
+
+export function readRecord(): RunRecord {
+  const element = document.getElementById('strata-record');
+  if (element === null) throw new Error('the page holds no record');
+  return JSON.parse(element.textContent ?? '') as RunRecord;
+}
+
+export function headline(record: RunRecord): Detection | undefined {
+  return record.findings.headline < 0 ? undefined : record.findings.detections[record.findings.headline];
+}
+
+export function detectionName(detection: Detection): string {
+  return `${detection.detector}, ${tokenWords(detection.tokens)}`;
+}
+
+export function tokenWords(tokens: TokenSet): string {
+  return tokens === 'all' ? 'all tokens' : 'ordinary tokens';
+}
+
+export function finite(values: Value[]): number[] {
+  return values.filter((value): value is number => value !== null);
+}
+
+export function unique(values: string[]): string[] {
+  return [...new Set(values.filter((value) => value !== ''))];
+}

@@ -1,0 +1,39 @@
+import { addDepthPlot, isDefined, notes, panelsOf } from '../depth_plot';
+import { h, list, paragraph, undefinedBox } from '../dom';
+import { setShowAll } from '../plot';
+import type { RunRecord } from '../record';
+import { kGroups } from '../signals';
+import type { Section } from './section';
+
+function toggle(): HTMLElement {
+  const box = h('input', { type: 'checkbox', checked: '', id: 'show-all' }) as HTMLInputElement;
+  box.addEventListener('change', () => setShowAll(box.checked));
+  return h('p', { class: 'toggle' }, h('label', {}, box, ' show all tokens (sink tokens included) beside ordinary tokens'));
+}
+
+/// One group: its defined signals as a plot, the reasons for the others.
+export function addGroup(record: RunRecord, body: HTMLElement, group: string, title: string, logAllowed: boolean): void {
+  const panels = panelsOf(record, group);
+  const defined = panels.filter(isDefined);
+  if (defined.length > 0) addDepthPlot(record, body, `depth-${group}`, title, defined, logAllowed);
+  for (const panel of panels.filter((p) => !isDefined(p))) body.append(undefinedBox(panel.id, notes(panel)));
+  const gaps = defined.flatMap(notes);
+  if (gaps.length > 0) body.append(paragraph('Notes of the record (gaps and samples):', 'faint'), list(gaps));
+}
+
+export const depth: Section = {
+  id: 'depth',
+  title: 'Signals over depth',
+  render(record, body) {
+    if (record.series.length === 0) {
+      body.append(undefinedBox('Signals', ['the record holds none']));
+      return;
+    }
+    body.append(toggle());
+    for (const group of kGroups) addGroup(record, body, group.id, group.title, false);
+    const known = new Set([...kGroups.map((group) => group.id), 'control']);
+    for (const other of new Set(record.series.map((s) => s.group).filter((g) => !known.has(g)))) {
+      addGroup(record, body, other, other, false);
+    }
+  },
+};

@@ -1,0 +1,70 @@
+import { segmentAreas, tooltip, valueAxis, depthAxis } from '../axes';
+import { h, tableBox, undefinedBox } from '../dom';
+import { interval, kMissing, num, percent } from '../format';
+import type { Cell } from '../format';
+import { addPlot } from '../plot';
+import type { Detection, EdgeEstimate, RunRecord } from '../record';
+import { detectionName, unique } from '../record';
+import type { Section } from './section';
+
+function words(estimates: EdgeEstimate[], layers: number): string {
+  return estimates.map((e) => `edge ${e.edge} (depth ${num(e.edge / layers, 2)}; 90% ${interval(e.interval_90)}; modal ${percent(e.modal_share)})`).join('; ') || kMissing;
+}
+
+function row(d: Detection, layers: number): Cell[] {
+  if (!d.defined) return [d.detector, d.tokens, `undefined: ${d.note}`, kMissing, kMissing, kMissing, kMissing];
+  const used = d.used_signals.join(', ') + (d.left_out.length > 0 ? ` (left out: ${d.left_out.join('; ')})` : '');
+  const stability = d.k_stability.map((share, k) => `K=${k}: ${percent(share)}`).join(', ');
+  return [d.detector, d.tokens, d.verdict, words(d.boundaries, layers), words(d.forced_two, layers), stability || kMissing, used || kMissing];
+}
+
+function histogramPlot(record: RunRecord, body: HTMLElement, shown: { d: Detection; estimates: EdgeEstimate[]; forced: boolean }[]): void {
+  const layers = record.model.n_layers;
+  const total = (estimates: EdgeEstimate[], e: number) => estimates.reduce((sum, x) => sum + (x.histogram[e] ?? 0), 0);
+  const values = shown.map(({ estimates }) => Array.from({ length: layers - 1 }, (_, e) => total(estimates, e)));
+  const height = 80;
+  addPlot(body, {
+    id: 'boundary-positions',
+    title: 'Where resampling puts the boundaries',
+    how: 'Bars are the share of resamples (half-samples of documents and layer residuals) that put a boundary at an edge; one tall bar is a sharp boundary, a spread is an unsure one.',
+    label: shown.map(({ d, estimates }) => `${detectionName(d)}: ${words(estimates, layers)}`).join('. '),
+    height: () => 30 + shown.length * (height + 44),
+    option: ({ theme }) => ({
+      title: shown.map(({ d, forced }, i) => ({ text: detectionName(d) + (forced ? ' (forced)' : ''), left: 50, top: i * (height + 44), textStyle: { fontSize: 12, color: theme.text } })),
+      grid: shown.map((_, i) => ({ left: 50, right: 14, top: 22 + i * (height + 44), height })),
+      xAxis: shown.map((_, i) => depthAxis(record, theme, { gridIndex: i, max: layers - 0.5, name: i === shown.length - 1 ? 'block (edge e at e - 0.5)' : '', nameLocation: 'middle', nameGap: 22, nameTextStyle: { color: theme.faint } })),
+      yAxis: shown.map((_, i) => valueAxis(theme, { gridIndex: i, min: 0, max: 1, interval: 0.5 })),
+      tooltip: tooltip(theme, { formatter: (p: { value: number[] }) => `edge ${(p.value[0] ?? 0) + 0.5}: ${percent(p.value[1] ?? null)}` }),
+      series: values.map((share, i) => ({
+        type: 'bar', xAxisIndex: i, yAxisIndex: i, barWidth: Math.max(2, Math.min(14, 400 / layers)), data: share.map((v, e) => [e + 0.5, v]), itemStyle: { color: theme.ordinary },
+        markArea: segmentAreas(record.findings.segments, theme, false),
+      })) as never,
+    }),
+    table: {
+      columns: ['edge', ...shown.map(({ d, forced }) => `${d.detector}_${d.tokens}${forced ? '_forced' : ''}`)],
+      rows: Array.from({ length: layers - 1 }, (_, e) => [e + 1, ...values.map((share) => share[e] ?? null)]),
+    },
+  });
+}
+
+export const detectors: Section = {
+  id: 'detectors',
+  title: 'Detectors',
+  render(record, body) {
+    const all = record.findings.detections;
+    if (all.length === 0) {
+      body.append(undefinedBox('Boundaries', ['no detector was run']));
+      return;
+    }
+    const defined = all.filter((d) => d.defined);
+    if (defined.length === 0) body.append(undefinedBox('Boundaries', unique(all.map((d) => d.note))));
+    body.append(h('h3', {}, 'What each detector says'), tableBox({
+      columns: ['detector', 'tokens', 'verdict', 'boundaries', 'forced two', 'best K over half-samples', 'signals'],
+      rows: all.map((d) => row(d, record.model.n_layers)),
+    }, 'Detectors'));
+    const shown = defined
+      .map((d) => ({ d, forced: d.boundaries.length === 0, estimates: d.boundaries.length === 0 ? d.forced_two : d.boundaries }))
+      .filter(({ estimates }) => estimates.some((e) => e.histogram.length > 0));
+    if (shown.length > 0) histogramPlot(record, body, shown);
+  },
+};

@@ -1,0 +1,76 @@
+import { tooltip, valueAxis } from '../axes';
+import { undefinedBox } from '../dom';
+import { num } from '../format';
+import type { Cell } from '../format';
+import { addPlot } from '../plot';
+import type { Curve, RunRecord, Value } from '../record';
+import { depthColour, kCividis, kMarkers } from '../theme';
+import type { Section } from './section';
+
+const kStyles = ['solid', 'dashed', 'dotted'] as const;
+
+export function curveRows(curves: Curve[]): Cell[][] {
+  return curves.flatMap((c) => c.strength.map((s, i): Cell[] =>
+    [c.place, s, c.kl[i] ?? null, c.kl_se[i] ?? null, c.nll[i] ?? null, c.nll_se[i] ?? null]));
+}
+
+export const kCurveColumns = ['place', 'strength', 'kl_nats', 'kl_nats_se', 'delta_nll_nats', 'delta_nll_nats_se'];
+
+function positive(value: Value | undefined): Value {
+  return value !== null && value !== undefined && value > 0 ? value : null;
+}
+
+/// KL = c strength^2 through the middle of the points at the smallest strength.
+function reference(curves: Curve[]): [number, number][] {
+  const first = curves.map((c) => ({ x: c.strength[0] ?? 0, y: positive(c.kl[0]) })).filter((p): p is { x: number; y: number } => p.y !== null && p.x > 0);
+  const middle = first.sort((a, b) => a.y - b.y)[Math.floor(first.length / 2)];
+  if (middle === undefined) return [];
+  return [[middle.x, middle.y], [middle.x * 10, middle.y * 100]];
+}
+
+function plot(record: RunRecord, body: HTMLElement, name: string, curves: Curve[]): void {
+  const layers = record.model.n_layers;
+  const axis = curves[0]?.axis ?? 'state';
+  addPlot(body, {
+    id: `dose-${name}`,
+    title: `Dose and response: ${name} (${curves[0]?.site ?? ''})`,
+    how: `One line for each ${axis}, dark for the first and yellow for the last; both axes are logarithmic. Where a line runs parallel to the thick dashed one (slope 2) the damage is quadratic in the strength, which is where kappa is read.`,
+    label: `KL divergence against strength for ${curves.length} places. The values are in the data table.`,
+    height: () => 420,
+    option: ({ theme }) => ({
+      grid: { left: 66, right: 14, top: 14, bottom: 100 },
+      xAxis: valueAxis(theme, { type: 'log', name: `strength (${curves[0]?.strength_unit ?? ''})`, nameLocation: 'middle', nameGap: 26, nameTextStyle: { color: theme.faint }, min: Math.min(...curves.flatMap((c) => c.strength.filter((s) => s > 0))) }),
+      yAxis: valueAxis(theme, { type: 'log', name: 'KL (nats)', nameLocation: 'middle', nameGap: 50, nameTextStyle: { color: theme.faint }, axisLabel: { color: theme.faint, formatter: (v: number) => num(v) } }),
+      tooltip: tooltip(theme, { formatter: (p: { seriesName: string; value: number[] }) => `${p.seriesName}: strength ${num(p.value[0])}, KL ${num(p.value[1])}` }),
+      visualMap: {
+        type: 'continuous', min: 0, max: layers, seriesIndex: [], dimension: 0, orient: 'horizontal', left: 'center', bottom: 4, itemWidth: 12, itemHeight: 140, calculable: false, hoverLink: false,
+        text: [`${axis} ${layers}`, `${axis} 0`], textStyle: { color: theme.text }, inRange: { color: theme.dark ? kCividis.slice(2) : kCividis.slice(0, 9) },
+      },
+      series: [
+        ...curves.map((c) => ({
+          type: 'line', name: `${axis} ${c.place}`, data: c.strength.map((s, i) => [s, positive(c.kl[i])]), connectNulls: false, symbol: kMarkers[c.place % kMarkers.length], symbolSize: 5,
+          lineStyle: { color: depthColour(c.place / layers, theme), width: 1.5, type: kStyles[c.place % kStyles.length] }, itemStyle: { color: depthColour(c.place / layers, theme) },
+        })),
+        { type: 'line', name: 'slope 2', data: reference(curves), symbol: 'none', z: 6, lineStyle: { color: theme.text, width: 3, type: 'dashed' } },
+      ] as never,
+    }),
+    table: { columns: kCurveColumns, rows: curveRows(curves) },
+  });
+}
+
+export const dose: Section = {
+  id: 'dose',
+  title: 'Dose and response',
+  render(record, body) {
+    const curves = record.curves.filter((c) => c.strength.length > 1);
+    if (curves.length === 0) {
+      body.append(undefinedBox('Dose-response curves', ['no intervention with more than one strength was run']));
+      return;
+    }
+    for (const name of new Set(curves.map((c) => c.intervention))) {
+      const own = curves.filter((c) => c.intervention === name);
+      if (own.some((c) => c.kl.some((v) => v !== null && v > 0))) plot(record, body, name, own);
+      else body.append(undefinedBox(name, ['no document has a value']));
+    }
+  },
+};

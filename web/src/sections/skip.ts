@@ -1,0 +1,53 @@
+import { depthAxis, segmentAreas, tooltip, valueAxis, whiskers } from '../axes';
+import { undefinedBox } from '../dom';
+import { num } from '../format';
+import { addPlot } from '../plot';
+import type { Curve, RunRecord } from '../record';
+import { curveRows, kCurveColumns } from './dose';
+import type { Section } from './section';
+
+function plot(record: RunRecord, body: HTMLElement, name: string, curves: Curve[]): void {
+  const points = curves.flatMap((c) => {
+    const kl = c.kl[0];
+    return kl === null || kl === undefined ? [] : [{ place: c.place, kl, se: c.kl_se[0] ?? null }];
+  });
+  if (points.length === 0) {
+    body.append(undefinedBox(name, ['no document has a value']));
+    return;
+  }
+  const worst = points.reduce((a, b) => (b.kl > a.kl ? b : a));
+  const axis = curves[0]?.axis ?? 'block';
+  addPlot(body, {
+    id: `effect-${name}`,
+    title: `Damage of ${name}, ${axis} by ${axis}`,
+    how: `Height is the KL divergence (nats per token) between the model and the model with ${name} at that ${axis}; bars are \u00b12 standard errors over documents.`,
+    label: `${name}: largest damage at ${axis} ${worst.place}, ${num(worst.kl)} nats.`,
+    height: () => 280,
+    option: ({ theme, width }) => ({
+      grid: { left: 62, right: 14, top: 14, bottom: 44 },
+      xAxis: depthAxis(record, theme, { name: axis, nameLocation: 'middle', nameGap: 26, nameTextStyle: { color: theme.faint } }),
+      yAxis: valueAxis(theme, { name: 'KL (nats)', nameLocation: 'middle', nameGap: 46, nameTextStyle: { color: theme.faint }, axisLabel: { color: theme.faint, formatter: (v: number) => num(v) } }),
+      tooltip: tooltip(theme, { formatter: (p: { value: number[] }) => `${axis} ${p.value[0]}: ${num(p.value[1], 4)} nats` }),
+      series: [
+        {
+          type: 'bar', data: points.map((p) => [p.place, p.kl]), barWidth: Math.max(2, (0.7 * (width - 76)) / (record.model.n_layers + 1)), itemStyle: { color: theme.ordinary },
+          markArea: segmentAreas(record.findings.segments, theme, true),
+        },
+        whiskers(points.flatMap((p) => (p.se === null ? [] : [{ x: p.place, lo: p.kl - 2 * p.se, hi: p.kl + 2 * p.se }])), theme.text),
+      ] as never,
+    }),
+    table: { columns: kCurveColumns, rows: curveRows(curves) },
+  });
+}
+
+export const skip: Section = {
+  id: 'skip',
+  title: 'Taking blocks out',
+  render(record, body) {
+    const curves = record.curves.filter((c) => c.strength.length === 1);
+    if (curves.length === 0) body.append(undefinedBox('Block skips', ['they were not run']));
+    for (const name of new Set(curves.map((c) => c.intervention))) {
+      plot(record, body, name, curves.filter((c) => c.intervention === name));
+    }
+  },
+};

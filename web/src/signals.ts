@@ -1,0 +1,39 @@
+// What each signal is, in one sentence. A signal that is not listed is still plotted, under its id.
+
+export const kGroups: { id: string; title: string }[] = [
+  { id: 'attention', title: 'Attention' },
+  { id: 'representation', title: 'Representation' },
+  { id: 'information', title: 'Information' },
+  { id: 'output', title: 'Output' },
+];
+
+export const kDefinitions: Record<string, string> = {
+  attention_distance: 'How far back a query looks, over the mean distance of the keys it could look at, sink keys removed; uniform attention gives 1.',
+  attention_entropy: 'Entropy of a query\u2019s attention, sink keys removed, over the logarithm of its number of keys; uniform gives 1, one key gives 0.',
+  cka_shift: '1 minus the debiased linear CKA of a block\u2019s input and output, over tokens taken one from each window.',
+  angular_step: 'Mean angle between a token\u2019s state before and after the block, in units of pi.',
+  block_influence: '1 minus the mean cosine of a token\u2019s state before and after the block (ShortGPT).',
+  update_ratio: 'Median over tokens of the length of what the block adds over the length of its input.',
+  adjacent_mi: 'Gaussian-copula mutual information of the leading principal components of two adjacent states, less its value under circular shifts.',
+  matrix_entropy: 'Von Neumann entropy of the Gram matrix of centred unit-length states, over its maximum; isotropic states give about 1, rank one gives 0.',
+  participation_ratio: 'Number of directions that carry the variance: squared sum of the covariance eigenvalues over the sum of their squares.',
+  effective_rank: 'Exponential of the entropy of the normalised covariance eigenvalues.',
+  lens_entropy: 'Entropy of the next-token distribution read from the state through the final norm and the unembedding.',
+  lens_kl: 'KL divergence of that distribution from the model\u2019s final one; 0 at the last state.',
+  lens_information: 'Unigram entropy minus the cross-entropy of the lens: a lower bound on what the state says about the next token.',
+  curvature: 'Mean angle between successive token-to-token displacements; a straight line gives 0.',
+  residual_rms: 'Control: root mean square of the residual state of a token.',
+  max_activation: 'Control: largest absolute value in a token\u2019s state.',
+  sink_rate: 'Control: share of the attention that goes to sink tokens.',
+};
+
+export const kConventions: string[] = [
+  'Blocks are numbered from 0; ranges are half-open: [2,5) is blocks 2, 3, 4.',
+  'State i is the input of block i; state L is the output of the last block, before the final norm.',
+  'Edge e lies between block e-1 and block e; a boundary is an edge; relative depth is e/L.',
+  'Logarithms are natural; information is in nats.',
+  'Sink tokens are position 0 of each window and any token whose largest activation at some state exceeds 50 times its document\u2019s median token maximum there; "ordinary tokens" leaves them out, "all tokens" does not.',
+  'The resampling unit is the document; bands and standard errors are over documents, weighted by tokens.',
+  'kappa is the limit of (2/eps\u00b2) times the mean KL divergence (clean against perturbed) under Gaussian noise of eps times each token\u2019s own RMS; it is taken where the log-log slope is 2 \u00b1 0.15.',
+  'Boundaries: exact least-squares partition; a jump is accepted when it beats the best smooth model, then K+1 jumps against K, each at 5% against AR(1) surrogates. Where two boundaries are not accepted the best two-boundary split is shown and marked "forced".',
+];

@@ -1,0 +1,203 @@
+// Opens reports of invented runs in Chromium and checks what a reader depends on.
+//
+//   node browser.mjs MAKE_FIXTURE [--shots DIRECTORY]
+//
+// $CHROMIUM names the browser, else /usr/bin/chromium. Fails, never skips, when something is missing.
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+function stop(message) {
+  console.error(`report_browser: ${message}`);
+  process.exit(1);
+}
+
+const [fixture, , shots] = process.argv.slice(2);
+if (!fixture || !existsSync(fixture)) stop('usage: browser.mjs MAKE_FIXTURE [--shots DIRECTORY]');
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+if (!existsSync(executablePath)) stop(`${executablePath} is missing: apt-get install chromium (or set CHROMIUM)`);
+const { chromium } = await import('playwright-core').catch(() =>
+  stop('playwright-core is missing: run "npm ci --ignore-scripts" in web/'));
+
+const directory = mkdtempSync(join(tmpdir(), 'strata-report-'));
+let failures = 0;
+function expect(condition, what) {
+  if (condition) return;
+  failures += 1;
+  console.error(`FAILED: ${what}`);
+}
+
+async function open(browser, name, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1100, height: 900 }, ...options });
+  const page = await context.newPage();
+  const url = pathToFileURL(join(directory, name)).href;
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') expect(false, `${name}: console: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => expect(false, `${name}: ${error.message}`));
+  page.on('dialog', (dialog) => { expect(false, `${name}: a script of the record ran`); void dialog.dismiss(); });
+  page.on('request', (request) => {
+    const asked = request.url();
+    if (asked !== url && !/^(data|blob):/.test(asked)) expect(false, `${name}: asked for ${asked.slice(0, 120)}`);
+  });
+  await page.goto(url);
+  return page;
+}
+
+async function shot(page, name) {
+  if (shots) await page.screenshot({ path: join(shots, name), fullPage: true });
+}
+
+// Marks = drawn shapes with a visible extent; NaN in a path is a plot that lost its numbers.
+async function checkPlots(page, name, atLeast) {
+  const plots = await page.$$eval('.plot', (boxes) => boxes.map((box) => {
+    const shapes = [...box.querySelectorAll('svg path, svg circle, svg rect, svg polyline, svg polygon')];
+    const drawn = shapes.filter((s) => { const r = s.getBoundingClientRect(); return r.width > 0 || r.height > 0; });
+    return {
+      id: box.parentElement.id, marks: drawn.length, label: box.getAttribute('aria-label') ?? '',
+      nan: shapes.some((s) => /NaN|undefined/.test(s.getAttribute('d') ?? '')),
+      outside: box.querySelector('svg').getBoundingClientRect().width > box.clientWidth + 1,
+    };
+  }));
+  expect(plots.length >= atLeast, `${name}: ${plots.length} plots, expected at least ${atLeast}`);
+  for (const plot of plots) {
+    expect(plot.marks > 10, `${name}: ${plot.id} has ${plot.marks} marks`);
+    expect(!plot.nan, `${name}: ${plot.id} has NaN in a path`);
+    expect(!plot.outside, `${name}: ${plot.id} is wider than its box`);
+    expect(plot.label.length > 20, `${name}: ${plot.id} has no label`);
+  }
+  return plots;
+}
+
+async function noSidewaysScroll(page, name) {
+  const [scroll, client] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  expect(scroll <= client, `${name}: page is ${scroll} px wide in a window of ${client} px`);
+}
+
+async function noMissingText(page, name) {
+  const text = await page.evaluate(() => document.getElementById('report').innerText);
+  for (const bad of ['NaN', '[object', 'Infinity']) expect(!text.includes(bad), `${name}: the page says "${bad}"`);
+  return text;
+}
+
+async function wide(browser, name, atLeast) {
+  const page = await open(browser, name);
+  await checkPlots(page, name, atLeast);
+  await noSidewaysScroll(page, name);
+  const text = await noMissingText(page, name);
+  await shot(page, name.replace('.html', '-wide.png'));
+  await page.context().close();
+  return text;
+}
+
+async function narrow(browser, name) {
+  const page = await open(browser, name, { viewport: { width: 390, height: 844 } });
+  await noSidewaysScroll(page, `${name} at 390 px`);
+  for (const details of await page.$$('details > summary')) await details.click();
+  await noSidewaysScroll(page, `${name} at 390 px, all opened`);
+  await checkPlots(page, `${name} at 390 px`, 0);
+  await noMissingText(page, `${name}, all opened`);
+  await page.context().close();
+  if (shots) {
+    const again = await open(browser, name, { viewport: { width: 390, height: 844 } });
+    await shot(again, name.replace('.html', '-390.png'));
+    await again.context().close();
+  }
+}
+
+const background = (page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+const kWhite = 'rgb(255, 255, 255)';
+
+async function dark(browser) {
+  const page = await open(browser, 'full.html', { colorScheme: 'dark' });
+  expect((await background(page)) !== kWhite, 'dark: the page follows the system');
+  const before = await page.$eval('#plot-kappa svg', (svg) => svg.outerHTML);
+  await shot(page, 'full-dark.png');
+  await page.getByRole('button', { name: 'Light / dark' }).focus();
+  await page.keyboard.press('Enter');
+  expect((await background(page)) === kWhite, 'dark: the button turns it light, from the keyboard');
+  expect((await page.$eval('#plot-kappa svg', (svg) => svg.outerHTML)) !== before, 'dark: plots change with it');
+  await page.context().close();
+}
+
+async function print(browser) {
+  const page = await open(browser, 'full.html', { colorScheme: 'dark' });
+  await page.evaluate(() => window.dispatchEvent(new Event('beforeprint')));
+  await page.emulateMedia({ media: 'print' });
+  expect((await background(page)) === kWhite, 'print: on white');
+  expect(!(await page.locator('nav').isVisible()), 'print: no navigation');
+  await checkPlots(page, 'print', 10);
+  await page.emulateMedia({ media: null });
+  await page.evaluate(() => window.dispatchEvent(new Event('afterprint')));
+  const pdf = await page.pdf({ format: 'A4', ...(shots ? { path: join(shots, 'full.pdf') } : {}) });
+  expect(pdf.subarray(0, 5).toString() === '%PDF-' && pdf.length > 50_000, 'print: a PDF with content');
+  await page.context().close();
+}
+
+async function downloads(browser) {
+  const page = await open(browser, 'full.html');
+  for (const figure of await page.$$('figure')) {
+    const id = await figure.getAttribute('id');
+    const [download] = await Promise.all([page.waitForEvent('download', { timeout: 10_000 }), (await figure.$('button')).click()]);
+    const stream = await download.createReadStream();
+    let svg = '';
+    for await (const chunk of stream) svg += chunk;
+    expect(svg.startsWith('<svg') && svg.includes('</svg>') && svg.length > 2000, `${id}: an SVG file`);
+    expect(!/NaN/.test(svg), `${id}: no NaN in the SVG file`);
+    expect(/\.svg$/.test(download.suggestedFilename()), `${id}: named .svg`);
+    const csv = decodeURIComponent((await (await figure.$('a.button')).getAttribute('href')).split(',').slice(1).join(','));
+    const lines = csv.trimEnd().split('\n');
+    expect(lines.length > 1 && lines[0].split(',').length > 1, `${id}: data as CSV`);
+  }
+  const before = await page.$eval('#plot-depth-attention svg', (svg) => svg.outerHTML);
+  await page.locator('#show-all').uncheck();
+  const after = await page.$eval('#plot-depth-attention svg', (svg) => svg.outerHTML);
+  expect(after.length < before.length, 'the toggle takes the all-token lines away');
+  await page.context().close();
+}
+
+async function keyboard(browser) {
+  const page = await open(browser, 'full.html');
+  const wanted = await page.$$eval('button, summary, input, a[href], .table', (all) =>
+    all.filter((e) => e.getBoundingClientRect().width > 0 && e.tabIndex < 0).length);
+  expect(wanted === 0, `keyboard: ${wanted} controls cannot be reached`);
+  await page.keyboard.press('Tab');
+  expect((await page.evaluate(() => document.activeElement.className)) === 'skip', 'keyboard: the first stop skips to the content');
+  await page.context().close();
+}
+
+async function hostileText(browser) {
+  const page = await open(browser, 'full.html');
+  const cell = page.locator('#sinks td', { hasText: '</script><b>,' });
+  expect((await cell.count()) === 1, 'a token with markup in it is shown as text');
+  expect((await page.locator('#sinks b').count()) === 0, 'and is not markup');
+  await page.context().close();
+}
+
+try {
+  execFileSync(fixture, [directory], { stdio: 'inherit' });
+  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+  const full = await wide(browser, 'full.html', 12);
+  expect(full.includes('Two boundaries'), 'full: the headline is there');
+  expect(!full.includes('Forced split'), 'full: nothing is said to be forced');
+  await wide(browser, 'deep.html', 12);
+  const forced = await wide(browser, 'forced.html', 12);
+  expect(forced.includes('Forced split') && forced.includes('Segments over depth (forced)'), 'forced: marked as such');
+  const gone = await wide(browser, 'undefined.html', 0);
+  for (const reason of ['fewer than 16 windows', 'no lanes were run', 'no window has 64 tokens', '3 documents: with fewer than 8']) {
+    expect(gone.includes(reason), `undefined: the page gives the reason "${reason}"`);
+  }
+  for (const name of ['full.html', 'deep.html', 'undefined.html']) await narrow(browser, name);
+  await dark(browser);
+  await print(browser);
+  await downloads(browser);
+  await keyboard(browser);
+  await hostileText(browser);
+  await browser.close();
+} finally {
+  rmSync(directory, { recursive: true, force: true });
+}
+if (failures > 0) stop(`${failures} checks failed`);
+console.log('report_browser: every check passed');
