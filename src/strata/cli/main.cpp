@@ -21,7 +21,8 @@ constexpr void (*kCommands[])(CLI::App&, Program&) = {register_analyze, register
 // --lane_tokens and --lane-tokens are the same flag.
 std::string with_dashes(std::string argument) {
   if (argument.starts_with("--")) {
-    const auto end = argument.begin() + static_cast<std::ptrdiff_t>(std::min(argument.find('='), argument.size()));
+    const auto end =
+        argument.begin() + static_cast<std::ptrdiff_t>(std::min(argument.find('='), argument.size()));
     std::replace(argument.begin(), end, '_', '-');
   }
   return argument;
@@ -29,7 +30,8 @@ std::string with_dashes(std::string argument) {
 
 std::string quoted(const std::string& argument) {
   const bool plain = !argument.empty() && std::all_of(argument.begin(), argument.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 || std::string_view("-_./=:,@%+").find(static_cast<char>(c)) != std::string_view::npos;
+    return std::isalnum(c) != 0 ||
+           std::string_view("-_./=:,@%+").find(static_cast<char>(c)) != std::string_view::npos;
   });
   if (plain) return argument;
   std::string out = "'";
@@ -38,13 +40,15 @@ std::string quoted(const std::string& argument) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("strata shows how a large language model is layered: signals at every layer, the boundaries\n"
-               "between its segments and how sure they are, and how brittle each layer is.",
-               "strata");
+  CLI::App app(
+      "strata shows how a large language model is layered: signals at every layer, the boundaries\n"
+      "between its segments and how sure they are, and how brittle each layer is.",
+      "strata");
   app.set_version_flag("--version", [] { return version_text(); });
   app.require_subcommand(1);
-  app.footer("Exit codes: 0 success, 1 run failed, 2 usage, 3 unsupported model or bad file,\n"
-             "4 does not fit in --mem-limit, 5 verification failed, 130 interrupted.");
+  app.footer(
+      "Exit codes: 0 success, 1 run failed, 2 usage, 3 unsupported model or bad file,\n"
+      "4 does not fit in --mem-limit, 5 verification failed, 130 interrupted.");
   Program program;
   program.command_line = "strata";
   std::vector<std::string> arguments;

@@ -15,7 +15,9 @@ namespace {
 constexpr double kPlainInterval = 3.0;      // seconds between progress lines when stderr is a file
 constexpr double kTerminalInterval = 0.08;  // and between redraws on a terminal
 
-double seconds(std::chrono::steady_clock::duration d) { return std::chrono::duration<double>(d).count(); }
+double seconds(std::chrono::steady_clock::duration d) {
+  return std::chrono::duration<double>(d).count();
+}
 
 std::string duration_text(double s) {
   if (!(s < 86400.0)) return "--";
@@ -23,7 +25,9 @@ std::string duration_text(double s) {
   return whole < 60 ? fmt::format("{} s", whole) : fmt::format("{}:{:02}", whole / 60, whole % 60);
 }
 
-std::string number(double value) { return std::isnan(value) ? "-" : fmt::format("{:.3g}", value); }
+std::string number(double value) {
+  return std::isnan(value) ? "-" : fmt::format("{:.3g}", value);
+}
 
 std::string painted(const std::string& text, const char* colour) {
   return colours_welcome() ? fmt::format("\x1b[{}m{}\x1b[0m", colour, text) : text;
@@ -35,7 +39,8 @@ std::string segment_bar(const Run& run) {
   std::string bar;
   for (std::size_t s = 0; s < run.findings.segments.size(); ++s) {
     const Segment& segment = run.findings.segments[s];
-    const char letter = segment.name.starts_with("Segment") ? static_cast<char>('A' + s) : segment.name.front();
+    const char letter =
+        segment.name.starts_with("Segment") ? static_cast<char>('A' + s) : segment.name.front();
     if (!bar.empty()) bar += "|";
     bar += painted(std::string(static_cast<std::size_t>(segment.end - segment.begin), letter),
                    kColours[s % std::size(kColours)]);
@@ -44,13 +49,15 @@ std::string segment_bar(const Run& run) {
 }
 
 std::string segment_table(const Run& run) {
-  std::string out = fmt::format("  {:<14} {:<10} {:>6}  {:>11}  {:>19}  {:>11}\n", "segment", "blocks", "count",
-                                "kappa (geo)", "90% interval", "skip KL");
+  std::string out = fmt::format("  {:<14} {:<10} {:>6}  {:>11}  {:>19}  {:>11}\n", "segment", "blocks",
+                                "count", "kappa (geo)", "90% interval", "skip KL");
   for (const SegmentBrittleness& b : run.findings.brittleness) {
-    const auto interval = fmt::format("{} .. {}", number(b.kappa_interval_90.lo), number(b.kappa_interval_90.hi));
-    out += fmt::format("  {:<14} {:<10} {:>6}  {:>11}  {:>19}  {:>11}\n", b.segment.name,
-                       fmt::format("[{}, {})", b.segment.begin, b.segment.end), b.segment.end - b.segment.begin,
-                       number(b.kappa_geometric), interval, number(b.skip_kl_nats));
+    const auto interval =
+        fmt::format("{} .. {}", number(b.kappa_interval_90.lo), number(b.kappa_interval_90.hi));
+    out +=
+        fmt::format("  {:<14} {:<10} {:>6}  {:>11}  {:>19}  {:>11}\n", b.segment.name,
+                    fmt::format("[{}, {})", b.segment.begin, b.segment.end), b.segment.end - b.segment.begin,
+                    number(b.kappa_geometric), interval, number(b.skip_kl_nats));
   }
   return out;
 }
@@ -81,7 +88,8 @@ void ProgressPrinter::operator()(const ProgressEvent& event) {
   if (due) {
     last_print_ = now;
     std::string line = fmt::format("{}: {}/{}", phase_, event.step, event.steps);
-    if (tokens_ > 0 && elapsed > 0.0) line += fmt::format(", {:.0f} block tokens/s", static_cast<double>(tokens_) / elapsed);
+    if (tokens_ > 0 && elapsed > 0.0)
+      line += fmt::format(", {:.0f} block tokens/s", static_cast<double>(tokens_) / elapsed);
     if (event.step > 0 && !last) {
       line += fmt::format(", {} left", duration_text(elapsed / event.step * (event.steps - event.step)));
     }
@@ -112,8 +120,9 @@ std::string summary_text(const Run& run, const std::string& report_path) {
                                 run.trace.model.family, run.trace.n_layers(), run.trace.run.corpus_name);
   for (const std::string& sentence : run.findings.sentences) out += fmt::format("  {}\n", sentence);
   if (!run.findings.segments.empty()) {
-    out += fmt::format("\n  {}{}\n", segment_bar(run),
-                       run.findings.segments_forced ? "   (forced: the tests did not select these boundaries)" : "");
+    out += fmt::format(
+        "\n  {}{}\n", segment_bar(run),
+        run.findings.segments_forced ? "   (forced: the tests did not select these boundaries)" : "");
     out += "  blocks are 0-based, ranges half-open: [start, end)\n\n";
     out += segment_table(run);
   }

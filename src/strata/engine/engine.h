@@ -6,12 +6,16 @@
 
 #include "strata/record/trace.h"
 #include "strata/sweep/measure.h"
+#include "strata/sweep/plan.h"
 
 namespace strata {
 
 /// What the engine's shared library offers.
 struct Engine {
   Trace (*measure)(const MeasureInput&, const MeasureOptions&, const Progress&);
+  MeasurePlan (*plan)(const MeasureInput&, const MeasureOptions&, std::uint64_t mem_limit_bytes);
+  std::vector<std::string> (*signal_ids)();
+  std::vector<std::string> (*intervention_ids)();
   std::string (*libtorch_version)();
 };
 

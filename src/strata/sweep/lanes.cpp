@@ -293,6 +293,10 @@ std::vector<LaneWindow> lane_sample(const SweepContext& context, std::int64_t la
   return sample;
 }
 
+std::int64_t lane_count(const SweepContext& context, const MeasureOptions& options) {
+  return static_cast<std::int64_t>(plan_lanes(context, options).lanes.size());
+}
+
 std::uint64_t lane_bytes(const SweepContext& context, const std::vector<LaneWindow>& sample) {
   std::int64_t tokens = 0;
   for (const LaneWindow& w : sample) tokens += w.tokens;

@@ -31,6 +31,9 @@ struct Lane {
   std::size_t curve = 0;  ///< index into the curves
 };
 
+/// Lanes that the options ask for.
+[[nodiscard]] std::int64_t lane_count(const SweepContext& context, const MeasureOptions& options);
+
 /// Bytes that one lane holds.
 [[nodiscard]] std::uint64_t lane_bytes(const SweepContext& context, const std::vector<LaneWindow>& sample);
 

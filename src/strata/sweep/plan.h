@@ -15,14 +15,14 @@ struct MemoryItem {
 };
 
 struct MeasurePlan {
-  std::vector<MemoryItem> memory;      ///< what is held at the peak
+  std::vector<MemoryItem> memory;  ///< what is held at the peak
   std::uint64_t peak_bytes = 0;
-  std::uint64_t lane_bytes = 0;        ///< room given to lanes: MeasureOptions::lane_bytes
+  std::uint64_t lane_bytes = 0;  ///< room given to lanes: MeasureOptions::lane_bytes
   std::int64_t lanes = 0;
-  std::int64_t lane_passes = 0;        ///< passes over the weights that the lanes take
-  std::uint64_t weight_bytes_read = 0; ///< from the checkpoint, over all passes
-  double flops = 0.0;                  ///< of the matrix products
-  double flops_per_second = 0.0;       ///< measured now, on this machine, on a product of the model's shape
+  std::int64_t lane_passes = 0;         ///< passes over the weights that the lanes take
+  std::uint64_t weight_bytes_read = 0;  ///< from the checkpoint, over all passes
+  double flops = 0.0;                   ///< of the matrix products
+  double flops_per_second = 0.0;        ///< measured now, on this machine, on a product of the model's shape
 };
 
 /// Predicts memory, bytes and time. Lanes get what `mem_limit_bytes` leaves. Throws Error(out_of_memory)

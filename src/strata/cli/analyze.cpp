@@ -1,0 +1,239 @@
+// strata analyze: the main job. Measures, concludes, writes the run directory.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <memory>
+#include <thread>
+
+#include "strata/base/error.h"
+#include "strata/base/file.h"
+#include "strata/cli/command.h"
+#include "strata/cli/load_text.h"
+#include "strata/cli/manifest.h"
+#include "strata/cli/numbers.h"
+#include "strata/cli/terminal.h"
+#include "strata/cli/version.h"
+#include "strata/engine/engine.h"
+#include "strata/report/report.h"
+#include "strata/theory/conclude.h"
+
+namespace strata {
+namespace {
+
+constexpr double kMemoryShare = 0.7;  // of the available memory, when --mem-limit is not given
+
+struct AnalyzeOptions {
+  std::filesystem::path model;
+  TextOptions text;
+  std::filesystem::path output;
+  MeasureOptions measure;
+  int surrogates = 999;
+  std::string mem_limit, layers;
+  bool dry_run = false, quiet = false, json = false;
+  int verbose = 0;
+};
+
+// Set by the handler of SIGINT and SIGTERM; the sweep looks at it between steps.
+std::atomic<bool> interrupted{false};
+
+class Stopwatch {
+ public:
+  double lap() {
+    const auto now = std::chrono::steady_clock::now();
+    const double s = std::chrono::duration<double>(now - last_).count();
+    last_ = now;
+    return s;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+void check_ids(const std::vector<std::string>& asked, const std::vector<std::string>& known,
+               const char* flag) {
+  for (const std::string& id : asked) {
+    if (std::find(known.begin(), known.end(), id) != known.end()) continue;
+    throw Error(ErrorKind::usage, {.where = flag,
+                                   .found = fmt::format("'{}'", id),
+                                   .expected = fmt::format("some of {}", fmt::join(known, ", "))});
+  }
+}
+
+// A run directory is only ever a new one or one that strata wrote: nothing else is overwritten.
+void prepare_output(const std::filesystem::path& directory) {
+  std::error_code error;
+  if (std::filesystem::exists(directory) && !std::filesystem::exists(directory / "results.json") &&
+      !(std::filesystem::is_directory(directory) && std::filesystem::is_empty(directory))) {
+    throw Error(ErrorKind::usage, {.where = directory.string(),
+                                   .found = "exists and is not a strata run directory",
+                                   .hint = "choose another --output"});
+  }
+  std::filesystem::create_directories(directory, error);
+  if (error) {
+    throw Error(ErrorKind::run_failed, {.where = directory.string(),
+                                        .found = "cannot create: " + error.message(),
+                                        .hint = "choose another --output"});
+  }
+}
+
+std::string plan_text(const MeasurePlan& plan, std::uint64_t limit) {
+  std::string out = "memory at the peak:\n";
+  for (const MemoryItem& item : plan.memory)
+    out += fmt::format("  {:<42} {:>10}\n", item.what, human_bytes(item.bytes));
+  out += fmt::format("  {:<42} {:>10}  (limit {})\n", "in all", human_bytes(plan.peak_bytes),
+                     human_bytes(limit));
+  out += fmt::format("lanes: {}, in {} pass{} over the weights after the clean sweep\n", plan.lanes,
+                     plan.lane_passes, plan.lane_passes == 1 ? "" : "es");
+  out += fmt::format("weights read: {}\n", human_bytes(plan.weight_bytes_read));
+  out += fmt::format("matrix products: {:.3g} TFLOP; at the {:.0f} GFLOP/s measured now at least {:.1f} s\n",
+                     plan.flops / 1e12, plan.flops_per_second / 1e9, plan.flops / plan.flops_per_second);
+  return out;
+}
+
+void print_corpus(const Corpus& corpus, const AnalyzeOptions& options) {
+  if (options.quiet) return;
+  fmt::print(stderr, "text {}: {} documents, {} windows, {} tokens; {}\n", corpus.name,
+             corpus.documents.size(), corpus.windows.size(), corpus.token_count(), corpus.bos_policy);
+  for (const std::string& note : corpus.notes) fmt::print(stderr, "note: {}\n", note);
+}
+
+void write_outputs(const std::filesystem::path& directory, const Run& run, const std::string& command_line,
+                   const std::string& manifest) {
+  write_run(directory, run);
+  write_file_atomic(directory / "report.html", model_report_html(run, command_line));
+  write_file_atomic(directory / "manifest.json", manifest);
+}
+
+int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
+  AnalyzeOptions options = asked;
+  Stopwatch watch;
+  ManifestInput manifest{.command_line = command_line};
+  if (!options.quiet) fmt::print(stderr, "strata {}: {}\n", version(), options.model.string());
+  const Checkpoint checkpoint = Checkpoint::open(options.model);
+  if (!options.layers.empty()) {
+    options.measure.layers = parse_layers(options.layers, checkpoint.config().n_layers, "--layers");
+  }
+  manifest.mem_limit_bytes =
+      options.mem_limit.empty()
+          ? static_cast<std::uint64_t>(kMemoryShare * static_cast<double>(available_memory_bytes()))
+          : parse_size(options.mem_limit, "--mem-limit");
+  const LoadedText text = load_text(checkpoint, options.text);
+  print_corpus(text.corpus, options);
+
+  const Engine& engine = open_engine();
+  manifest.libtorch_version = engine.libtorch_version();
+  check_ids(options.measure.signals, engine.signal_ids(), "--signals");
+  check_ids(options.measure.interventions, engine.intervention_ids(), "--interventions");
+  const MeasureInput input{.checkpoint = checkpoint,
+                           .corpus = text.corpus,
+                           .tokenizer = text.tokenizer ? &*text.tokenizer : nullptr};
+  manifest.plan = engine.plan(input, options.measure, manifest.mem_limit_bytes);
+  options.measure.lane_bytes = manifest.plan.lane_bytes;
+  if (options.dry_run) {
+    fmt::print("{}", plan_text(manifest.plan, manifest.mem_limit_bytes));
+    return 0;
+  }
+  if (options.verbose > 0) fmt::print(stderr, "{}", plan_text(manifest.plan, manifest.mem_limit_bytes));
+  if (options.output.empty())
+    options.output = std::filesystem::path("runs") / checkpoint.directory().filename();
+  prepare_output(options.output);
+  manifest.seconds.emplace_back("open and plan", watch.lap());
+
+  std::signal(SIGINT, [](int) { interrupted = true; });
+  std::signal(SIGTERM, [](int) { interrupted = true; });
+  ProgressPrinter printer(options.quiet);
+  const Progress progress = [&](const ProgressEvent& event) {
+    printer(event);
+    return !interrupted;
+  };
+  Run run;
+  run.trace = engine.measure(input, options.measure, progress);
+  run.trace.run.tool_version = version();
+  run.trace.run.surrogates = options.surrogates;
+  manifest.seconds.emplace_back("measure", watch.lap());
+  progress({"boundaries", 0, 1, 0});
+  run.findings = conclude(run.trace, {.seed = options.measure.seed,
+                                      .surrogates = options.surrogates,
+                                      .bootstraps = options.measure.replicates,
+                                      .threads = options.measure.threads});
+  progress({"boundaries", 1, 1, 0});
+  printer.finish();
+  manifest.seconds.emplace_back("conclude", watch.lap());
+  manifest.options = options.measure;
+  manifest.bytes_read = checkpoint.bytes_read();
+  manifest.peak_rss_bytes = peak_rss_bytes();
+  write_outputs(options.output, run, command_line, manifest_json(run, manifest));
+  for (const std::string& warning : run.trace.warnings) fmt::print(stderr, "warning: {}\n", warning);
+  if (!options.quiet) fmt::print(stderr, "{}", summary_text(run, (options.output / "report.html").string()));
+  if (options.json) fmt::print("{}", results_json(run));
+  return 0;
+}
+
+}  // namespace
+
+void register_analyze(CLI::App& app, Program& program) {
+  auto* command = app.add_subcommand("analyze", "Measure a model on a text and find its segments");
+  command->footer(
+      "Examples:\n"
+      "  strata analyze models/llama-nano\n"
+      "  strata analyze -m models/qwen3-nano -f texts/tales -o runs/qwen3 --ctx-size 128\n"
+      "  strata analyze models/llama-nano --dry-run --mem-limit 1G\n"
+      "Blocks are 0-based; ranges are half-open, [start, end), except in --layers, where 10-14 "
+      "includes 14.");
+  auto o = std::make_shared<AnalyzeOptions>();
+  o->measure.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  MeasureOptions& m = o->measure;
+  const auto at_least = [](int n) { return CLI::Range(n, 1 << 30); };
+  command->add_option("-m,--model,MODEL", o->model, "Directory with config.json and safetensors")->required();
+  command->add_option(
+      "-f,--file", o->text.path,
+      "UTF-8 file, directory of files, .jsonl, or .npy token ids (default: the tales that come with strata)");
+  command->add_option("-o,--output", o->output, "Run directory (default: runs/<model>)");
+  command
+      ->add_option("-c,--ctx-size", o->text.context,
+                   "Longest window in tokens (default: 512 or the model's limit)")
+      ->check(at_least(1));
+  command->add_option("-b,--batch-size", m.batch, "Windows in flight at once; changes memory, never a number")
+      ->check(at_least(1))
+      ->capture_default_str();
+  command->add_option("-t,--threads", m.threads, "Threads; changes speed, never a number")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command
+      ->add_option("--chunks", o->text.chunks, "At most this many windows, taken in turn from the documents")
+      ->check(at_least(1));
+  command->add_option("--limit", o->text.limit, "At most this many documents")->check(at_least(1));
+  command->add_option("--positions", m.positions, "Sampled positions in all, for CKA and spectra")
+      ->check(at_least(64))
+      ->capture_default_str();
+  command
+      ->add_option("--lens-positions", m.lens_positions, "Sampled positions per document, for the logit lens")
+      ->check(at_least(1))
+      ->capture_default_str();
+  command->add_option("--lane-tokens", m.lane_tokens, "Tokens in perturbed lanes, in all")
+      ->check(at_least(64))
+      ->capture_default_str();
+  command->add_option("--layers", o->layers, "States or blocks to perturb, like 3,7,10-14 (default: all)");
+  command->add_option("--signals", m.signals, "Signals to measure (default: all)")->delimiter(',');
+  command->add_option("--interventions", m.interventions, "Interventions to run (default: all)")
+      ->delimiter(',');
+  command->add_option("--surrogates", o->surrogates, "Surrogates of each test of the number of boundaries")
+      ->check(CLI::Range(19, 100000))
+      ->capture_default_str();
+  command->add_option("--replicates", m.replicates, "Half-samples of documents and bootstraps of layers")
+      ->check(CLI::Range(20, 10000))
+      ->capture_default_str();
+  command->add_option("-s,--seed", m.seed, "Seed of every random choice")->capture_default_str();
+  command->add_option("--mem-limit", o->mem_limit,
+                      "Memory to stay within, like 8G (default: 70% of what is available)");
+  command->add_flag("--dry-run", o->dry_run, "Print the plan (memory, bytes, time) and stop");
+  command->add_flag("--json", o->json, "Print results.json on stdout as well");
+  command->add_flag("--quiet", o->quiet, "Print nothing but errors and warnings");
+  command->add_flag("-v,--verbose", o->verbose, "Print the plan before the run");
+  command->callback(
+      [&program, o] { program.run = [&program, o] { return analyze(*o, program.command_line); }; });
+}
+
+}  // namespace strata

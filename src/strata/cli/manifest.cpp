@@ -1,0 +1,61 @@
+#include "strata/cli/manifest.h"
+
+#include <nlohmann/json.hpp>
+
+#include "strata/base/error.h"
+#include "strata/cli/version.h"
+
+namespace strata {
+
+std::string manifest_json(const Run& run, const ManifestInput& input) {
+  using Json = nlohmann::ordered_json;
+  const RunCard& card = run.trace.run;
+  Json json;
+  json["schema_version"] = kSchemaVersion;
+  json["tool"] = {{"name", "strata"},
+                  {"version", version()},
+                  {"build", version_text()},
+                  {"libtorch", input.libtorch_version}};
+  json["command_line"] = input.command_line;
+  json["seed"] = card.seed;
+  json["compute_dtype"] = card.compute_dtype;
+  json["digests"] = {{"checkpoint_sha256", run.trace.model.checkpoint_sha256},
+                     {"corpus_sha256", card.corpus_sha256},
+                     {"tokenizer_sha256", card.tokenizer_sha256}};
+  json["protocol"] = {
+      {"context", card.context},
+      {"bos_policy", card.bos_policy},
+      {"scored", "every position whose next token is in the same window (full-window perplexity)"},
+      {"positions", card.positions},
+      {"lens_positions", card.lens_positions},
+      {"lane_tokens", card.lane_tokens}};
+  json["threads"] = input.options.threads;
+  json["batch_size"] = input.options.batch;
+  Json memory = Json::object();
+  for (const MemoryItem& item : input.plan.memory) memory[item.what] = item.bytes;
+  json["memory"] = {{"limit_bytes", input.mem_limit_bytes},
+                    {"predicted_peak_bytes", input.plan.peak_bytes},
+                    {"measured_peak_bytes", input.peak_rss_bytes},
+                    {"predicted", memory}};
+  json["weights"] = {{"predicted_bytes_read", input.plan.weight_bytes_read},
+                     {"bytes_read", input.bytes_read},
+                     {"lanes", input.plan.lanes},
+                     {"lane_passes", input.plan.lane_passes}};
+  Json seconds = Json::object();
+  for (const auto& [phase, value] : input.seconds) seconds[phase] = value;
+  json["seconds"] = seconds;
+  return json.dump(2) + "\n";
+}
+
+std::string command_of_manifest(const std::string& text, const std::string& where) {
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  const auto command = json.is_object() ? json.find("command_line") : json.end();
+  if (!json.is_object() || command == json.end() || !command->is_string()) {
+    throw Error(
+        ErrorKind::bad_file,
+        {.where = where, .found = "no command_line", .expected = "the manifest.json of a strata run"});
+  }
+  return command->get<std::string>();
+}
+
+}  // namespace strata

@@ -1,0 +1,143 @@
+#include "strata/sweep/plan.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/zeros.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+
+#include "strata/base/error.h"
+#include "strata/model/block.h"
+#include "strata/model/head.h"
+#include "strata/model/threads.h"
+#include "strata/signals/sinks.h"
+#include "strata/sweep/lanes.h"
+
+namespace strata {
+namespace {
+
+// Resident size of the program with LibTorch loaded and nothing computed, measured on Debian 12.
+constexpr std::uint64_t kProgramBytes = 170ull << 20;
+
+std::uint64_t bytes_of(std::int64_t count, std::uint64_t each) {
+  return static_cast<std::uint64_t>(count) * each;
+}
+
+double gib(std::uint64_t bytes) {
+  return static_cast<double>(bytes) / 1073741824.0;
+}
+
+// Multiply-adds times two of one token through one block at this context, and through the head.
+double block_flops(const ModelConfig& c, double keys) {
+  const double matrices = static_cast<double>(count_parameters(c).per_block);
+  return 2.0 * matrices + 4.0 * keys * c.heads * c.head_dim;
+}
+double head_flops(const ModelConfig& c) {
+  return 2.0 * static_cast<double>(c.vocab) * c.hidden;
+}
+
+// The rate of this machine's matrix product on the shape of the MLP, on all threads.
+double measure_rate(const ModelConfig& c, int threads) {
+  constexpr std::int64_t kRows = 256;
+  constexpr double kSeconds = 0.1;
+  (void)single_thread_blas();
+  const std::int64_t columns = std::min(c.ffn, 4096), depth = std::min(c.hidden, 4096);
+  const at::Tensor weight = at::zeros({depth, columns});
+  std::vector<double> rate(static_cast<std::size_t>(threads));
+  for_each_window(rate.size(), threads, [&](std::size_t i) {
+    const at::Tensor x = at::zeros({kRows, depth});
+    at::Tensor out = at::empty({kRows, columns});
+    const auto start = std::chrono::steady_clock::now();
+    double elapsed = 0.0, work = 0.0;
+    while (elapsed < kSeconds) {
+      at::mm_out(out, x, weight);
+      work += 2.0 * static_cast<double>(kRows * depth * columns);
+      elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    }
+    rate[i] = work / elapsed;
+  });
+  return std::accumulate(rate.begin(), rate.end(), 0.0);
+}
+
+}  // namespace
+
+MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& options,
+                         std::uint64_t mem_limit_bytes) {
+  const ModelConfig& c = input.checkpoint.config();
+  SweepContext context = make_context(c, input.corpus);
+  context.seed = options.seed;
+  context.positions = options.positions;
+  context.lens_positions = options.lens_positions;
+  int longest = 0;
+  for (const Window& w : input.corpus.windows) longest = std::max(longest, static_cast<int>(w.ids.size()));
+  const auto workers = static_cast<std::uint64_t>(std::max(1, std::min(options.threads, options.batch)));
+  const std::uint64_t vocabulary = bytes_of(c.vocab, static_cast<std::uint64_t>(c.hidden) * sizeof(float));
+
+  MeasurePlan plan;
+  const auto add = [&](std::string what, std::uint64_t bytes) {
+    plan.memory.push_back({std::move(what), bytes});
+    plan.peak_bytes += bytes;
+  };
+  add("program and LibTorch", kProgramBytes);
+  add("two blocks of weights (current and next)", 2 * block_bytes(c));
+  add("embedding and unembedding", c.tied_embeddings ? vocabulary : 2 * vocabulary);
+  add("residual stream",
+      bytes_of(context.token_count(), static_cast<std::uint64_t>(c.hidden) * sizeof(float)));
+  std::uint64_t kept = SinkTracker::memory_bytes(context);
+  for (const Signal& signal : signals()) {
+    const bool wanted =
+        options.signals.empty() ||
+        std::any_of(signal.series.begin(), signal.series.end(), [&](const SeriesInfo& info) {
+          return std::find(options.signals.begin(), options.signals.end(), info.id) != options.signals.end();
+        });
+    if (wanted) kept += signal.memory_bytes(context);
+  }
+  add("what the signals keep", kept);
+  // Per worker: a block's scratch, one window out, and logits of a chunk of rows (two in float32, one in
+  // float64).
+  add("scratch of the workers",
+      workers * (scratch_bytes(c, longest) +
+                 static_cast<std::uint64_t>(kLogitRows * c.vocab) * (2 * sizeof(float) + sizeof(double))));
+
+  const auto sample = lane_sample(context, options.lane_tokens);
+  const std::uint64_t each = lane_bytes(context, sample);
+  plan.lanes = lane_count(context, options);
+  const std::uint64_t least = plan.lanes > 0 ? 2 * each : 0;
+  if (plan.peak_bytes + least > mem_limit_bytes) {
+    throw Error(
+        ErrorKind::out_of_memory,
+        {.where = "--mem-limit",
+         .found = fmt::format("the run needs {:.2f} GiB, the limit is {:.2f} GiB",
+                              gib(plan.peak_bytes + least), gib(mem_limit_bytes)),
+         .hint = fmt::format(
+             "fewer windows (--chunks, --limit), a shorter --ctx-size or smaller --positions "
+             "and --lane-tokens need less; without text {:.2f} GiB remain",
+             gib(kProgramBytes + 2 * block_bytes(c) + (c.tied_embeddings ? vocabulary : 2 * vocabulary)))});
+  }
+  const std::uint64_t room = mem_limit_bytes - plan.peak_bytes;
+  const auto fit =
+      static_cast<std::int64_t>(room / std::max<std::uint64_t>(1, each)) - 1;  // one is the clean lane
+  const std::int64_t per_pass = std::min(plan.lanes, std::max<std::int64_t>(1, fit));
+  plan.lane_passes = plan.lanes == 0 ? 0 : (plan.lanes + per_pass - 1) / per_pass;
+  plan.lane_bytes = bytes_of(per_pass, each);
+  add("lanes", plan.lanes > 0 ? plan.lane_bytes + each : 0);
+
+  const std::uint64_t blocks = input.checkpoint.weight_bytes();
+  plan.weight_bytes_read = blocks * static_cast<std::uint64_t>(1 + plan.lane_passes);
+  std::int64_t lane_tokens = 0;
+  for (const LaneWindow& w : sample) lane_tokens += w.tokens;
+  const double keys = longest / 2.0;
+  plan.flops =
+      static_cast<double>(context.token_count()) * (c.n_layers * block_flops(c, keys) + head_flops(c)) +
+      static_cast<double>(plan.lanes * lane_tokens) *
+          (0.5 * c.n_layers * block_flops(c, keys) + head_flops(c)) +
+      static_cast<double>(options.lens_positions) * static_cast<double>(input.corpus.documents.size()) *
+          (c.n_layers + 1) * head_flops(c);
+  plan.flops_per_second = measure_rate(c, options.threads);
+  return plan;
+}
+
+}  // namespace strata

@@ -1,0 +1,14 @@
+// Everything that is concluded from a record: boundaries, brittleness, and the headline in words.
+#pragma once
+
+#include "strata/record/findings.h"
+#include "strata/record/trace.h"
+#include "strata/segmentation/segmentation.h"
+
+namespace strata {
+
+/// Runs the detectors, names the segments (of the headline detection, else of its forced two-boundary
+/// split), estimates kappa and the segments' brittleness, and puts the headline into words.
+[[nodiscard]] Findings conclude(const Trace& trace, const SegmentationOptions& options);
+
+}  // namespace strata
