@@ -199,8 +199,11 @@ TEST(Logits, StatisticsAndDivergenceMatchLongDouble) {
   EXPECT_NEAR(logit_statistics(p).entropy_nats, static_cast<double>(entropy), 1e-12);
   EXPECT_NEAR(logit_statistics(p).log_normaliser, static_cast<double>(zp), 1e-12);
   EXPECT_NEAR(log_sum_exp(p), static_cast<double>(zp), 1e-12);
-  EXPECT_NEAR(kl_from_logits(probability, p, q), static_cast<double>(divergence), 1e-11);
-  EXPECT_EQ(kl_from_logits(probability, p, p), 0.0);
+  EXPECT_NEAR(divergence_from_logits(probability, p, q).kl_nats, static_cast<double>(divergence), 1e-11);
+  EXPECT_NEAR(divergence_from_logits(probability, p, q).delta_log_normaliser, static_cast<double>(zq - zp),
+              1e-11);
+  EXPECT_EQ(divergence_from_logits(probability, p, p).kl_nats, 0.0);
+  EXPECT_EQ(divergence_from_logits(probability, p, p).delta_log_normaliser, 0.0);
 }
 
 // KL of a small change is half the variance of it under p; a difference of logarithms would lose it.
@@ -219,7 +222,7 @@ TEST(Logits, TinyDivergenceKeepsItsDigits) {
     square += probability[i] * d * d;
   }
   const double expected = 0.5 * (square - mean * mean);
-  EXPECT_NEAR(kl_from_logits(probability, p, q) / expected, 1.0, 1e-3);
+  EXPECT_NEAR(divergence_from_logits(probability, p, q).kl_nats / expected, 1.0, 1e-3);
 }
 
 TEST(Logits, HugeDivergenceStaysFinite) {
@@ -227,7 +230,7 @@ TEST(Logits, HugeDivergenceStaysFinite) {
   std::vector<double> probability(2);
   softmax_row(p, probability);
   // KL = ln(cosh(1000)) to within exp(-2000)
-  EXPECT_NEAR(kl_from_logits(probability, p, q), 1000.0 - std::log(2.0), 1e-9);
+  EXPECT_NEAR(divergence_from_logits(probability, p, q).kl_nats, 1000.0 - std::log(2.0), 1e-9);
 }
 
 }  // namespace

@@ -2,11 +2,17 @@
 
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "strata/base/error.h"
 #include "strata/model/simd.h"
 
 namespace strata {
+namespace {
+
+constexpr double kHuge = 1e250;  // sums above this may hold a clamped exponential
+
+}  // namespace
 
 STRATA_VECTORISED
 void rms_norm_rows(const float* x, std::int64_t x_stride, float* y, std::int64_t y_stride,
@@ -67,13 +73,11 @@ void rope_rows(float* x, std::int64_t stride, std::int64_t rows, std::int64_t he
 
 namespace {
 
-// Row sums behind distance and entropy, over all keys or over the kept ones.
+// Adds one head's distance and normalised entropy of one query, from sums over its keys of
+// e = exp(d), e d and e |i-j|, where d = score - largest score.
 struct RowSums {
-  double weight = 0.0;          // sum of exp(score - max)
-  double weighted_score = 0.0;  // sum of exp(score - max) * (score - max)
-  double weighted_distance = 0.0;
-  double keys = 0.0;
-  double distance = 0.0;
+  double weight = 0.0, weighted_score = 0.0, weighted_distance = 0.0;
+  double keys = 0.0, distance = 0.0;  // of the keys themselves, unweighted
 };
 
 void add_row(const RowSums& s, double& distance, double& entropy) {
@@ -90,37 +94,44 @@ void add_row(const RowSums& s, double& distance, double& entropy) {
 
 STRATA_VECTORISED
 void causal_softmax(float* scores, std::int64_t n, float scale, const AttentionSums* sums) {
+  // With statistics: d of the current row, its e restricted to kept keys, and the key numbers.
+  std::vector<float> buffer(sums != nullptr ? static_cast<std::size_t>(3 * n) : 0);
+  float* d = buffer.data();
+  float* kept = d + n;
+  float* number = kept + n;
+  if (sums != nullptr) {
+    for (std::int64_t j = 0; j < n; ++j) number[j] = static_cast<float>(j);
+  }
   for (std::int64_t i = 0; i < n; ++i) {
     float* row = scores + i * n;
     const std::int64_t keys = i + 1;
     const float largest = simd::max<float>(keys, [&](std::int64_t j) { return row[j]; });
     if (sums != nullptr) {
-      const float* keep = sums->keep.data();
-      const auto score = [&](std::int64_t j) { return (row[j] - largest) * scale; };
-      const auto distance = [&](std::int64_t j) { return static_cast<double>(i - j); };
-      RowSums all, kept;
-      all.weight = simd::sum<double>(keys, [&](std::int64_t j) { return simd::exp(score(j)); });
-      all.weighted_score = simd::sum<double>(
-          keys, [&](std::int64_t j) { return static_cast<double>(simd::exp(score(j))) * score(j); });
-      all.weighted_distance =
-          simd::sum<double>(keys, [&](std::int64_t j) { return simd::exp(score(j)) * distance(j); });
-      kept.weight = simd::sum<double>(keys, [&](std::int64_t j) { return simd::exp(score(j)) * keep[j]; });
-      kept.weighted_score = simd::sum<double>(keys, [&](std::int64_t j) {
-        return static_cast<double>(simd::exp(score(j)) * keep[j]) * score(j);
-      });
-      kept.weighted_distance = simd::sum<double>(
-          keys, [&](std::int64_t j) { return simd::exp(score(j)) * keep[j] * distance(j); });
-      all.keys = static_cast<double>(keys);
-      all.distance = static_cast<double>(i) * static_cast<double>(i + 1) / 2.0;
-      kept.keys = simd::sum<double>(keys, [&](std::int64_t j) { return keep[j]; });
-      kept.distance = simd::sum<double>(keys, [&](std::int64_t j) { return keep[j] * distance(j); });
-      const auto at = static_cast<std::size_t>(i);
-      add_row(all, sums->distance_all[at], sums->entropy_all[at]);
-      add_row(kept, sums->distance_reduced[at], sums->entropy_reduced[at]);
+      for (std::int64_t j = 0; j < keys; ++j) d[j] = (row[j] - largest) * scale;
     }
     for (std::int64_t j = 0; j < keys; ++j) row[j] = simd::exp((row[j] - largest) * scale);
-    const float total = simd::sum<float>(keys, [&](std::int64_t j) { return row[j]; });
-    const float inverse = 1.0f / total;
+    const double total = simd::sum<double>(keys, [&](std::int64_t j) { return row[j]; });
+    if (sums != nullptr) {
+      const float* keep = sums->keep.data();
+      const auto query = static_cast<float>(i);
+      for (std::int64_t j = 0; j < keys; ++j) kept[j] = row[j] * keep[j];
+      const auto weighted = [&](const float* e, const float* by) {
+        return simd::sum<double>(keys, [&](std::int64_t j) { return e[j] * by[j]; });
+      };
+      RowSums all{.weight = total, .weighted_score = weighted(row, d)};
+      all.weighted_distance = static_cast<double>(query) * total - weighted(row, number);
+      all.keys = static_cast<double>(keys);
+      all.distance = static_cast<double>(i) * static_cast<double>(i + 1) / 2.0;
+      RowSums rest{.weight = simd::sum<double>(keys, [&](std::int64_t j) { return kept[j]; }),
+                   .weighted_score = weighted(kept, d)};
+      rest.weighted_distance = static_cast<double>(query) * rest.weight - weighted(kept, number);
+      rest.keys = simd::sum<double>(keys, [&](std::int64_t j) { return keep[j]; });
+      rest.distance = static_cast<double>(query) * rest.keys - weighted(keep, number);
+      const auto at = static_cast<std::size_t>(i);
+      add_row(all, sums->distance_all[at], sums->entropy_all[at]);
+      add_row(rest, sums->distance_reduced[at], sums->entropy_reduced[at]);
+    }
+    const auto inverse = static_cast<float>(1.0 / total);
     for (std::int64_t j = 0; j < keys; ++j) row[j] *= inverse;
     for (std::int64_t j = keys; j < n; ++j) row[j] = 0.0f;
   }
@@ -162,30 +173,30 @@ void softmax_row(std::span<const float> logits, std::span<double> probability) {
 }
 
 STRATA_VECTORISED
-double kl_from_logits(std::span<const double> probability, std::span<const float> p_logits,
-                      std::span<const float> q_logits) {
+Divergence divergence_from_logits(std::span<const double> probability, std::span<const float> p_logits,
+                                  std::span<const float> q_logits) {
   const auto n = static_cast<std::int64_t>(probability.size());
   STRATA_CHECK(p_logits.size() == probability.size() && q_logits.size() == probability.size());
   const double* p = probability.data();
   const float* a = p_logits.data();
   const float* b = q_logits.data();
-  const double mean = simd::sum<double>(
-      n, [&](std::int64_t i) { return p[i] * (static_cast<double>(b[i]) - static_cast<double>(a[i])); });
-  // exp(d) - 1 - d with d centred at its mean, so that KL = ln(1 + sum p (exp(d) - 1 - d)).
-  // Beyond the clamp of exp() the sum is dominated by the term itself, and its logarithm is taken apart.
-  const double largest = simd::max<double>(
-      n, [&](std::int64_t i) { return static_cast<double>(b[i]) - static_cast<double>(a[i]) - mean; });
-  if (largest > 600.0) {
-    const double total = simd::sum<double>(n, [&](std::int64_t i) {
-      return p[i] * simd::exp(static_cast<double>(b[i]) - static_cast<double>(a[i]) - mean - largest);
-    });
-    return largest + std::log(total);
-  }
+  const auto difference = [&](std::int64_t i) {
+    return static_cast<double>(b[i]) - static_cast<double>(a[i]);
+  };
+  const double mean = simd::sum<double>(n, [&](std::int64_t i) { return p[i] * difference(i); });
+  // exp(d) - 1 - d with d centred at its mean, so that KL = ln(1 + sum p (exp(d) - 1 - d)) >= 0.
   const double excess = simd::sum<double>(n, [&](std::int64_t i) {
-    const double d = static_cast<double>(b[i]) - static_cast<double>(a[i]) - mean;
+    const double d = difference(i) - mean;
     return p[i] * (simd::exp(d) - 1.0 - d);
   });
-  return std::max(0.0, std::log1p(excess));
+  double kl = std::max(0.0, std::log1p(excess));
+  if (!(excess < kHuge)) {
+    // Near the clamp of exp(): the largest term is taken out before summing.
+    const double largest = simd::max<double>(n, [&](std::int64_t i) { return difference(i) - mean; });
+    kl = largest + std::log(simd::sum<double>(
+                       n, [&](std::int64_t i) { return p[i] * simd::exp(difference(i) - mean - largest); }));
+  }
+  return {.kl_nats = kl, .delta_log_normaliser = kl + mean};
 }
 
 }  // namespace strata

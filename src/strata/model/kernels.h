@@ -53,10 +53,15 @@ struct LogitRow {
 /// Normalised probabilities of a row, in double.
 void softmax_row(std::span<const float> logits, std::span<double> probability);
 
-/// KL(p || q) in nats, p = softmax(p_logits) given as `probability`, q = softmax(q_logits). Accurate for
-/// small differences: ln(sum p exp(d)) - sum p d with d = q_logits - p_logits, so the common part of the
-/// logits cancels before it is rounded. Never negative.
-[[nodiscard]] double kl_from_logits(std::span<const double> probability, std::span<const float> p_logits,
-                                    std::span<const float> q_logits);
+struct Divergence {
+  double kl_nats = 0.0;               ///< KL(p || q), never negative
+  double delta_log_normaliser = 0.0;  ///< ln sum exp(q_logits) - ln sum exp(p_logits)
+};
+
+/// p = softmax(p_logits), given as `probability`, against q = softmax(q_logits). Accurate for small
+/// differences: KL = ln(sum p exp(d)) - sum p d with d = q_logits - p_logits, so the common part of the
+/// logits cancels before it is rounded.
+[[nodiscard]] Divergence divergence_from_logits(std::span<const double> probability, std::span<const float> p_logits,
+                                                std::span<const float> q_logits);
 
 }  // namespace strata

@@ -12,7 +12,7 @@
 #if defined(__SANITIZE_ADDRESS__)
 #define STRATA_VECTORISED
 #else
-#define STRATA_VECTORISED __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#define STRATA_VECTORISED __attribute__((target_clones("avx512f", "avx2", "default")))
 #endif
 
 namespace strata::simd {

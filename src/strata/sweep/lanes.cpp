@@ -85,7 +85,6 @@ struct LaneScratch {
   LogitScratch logits;
   std::vector<float> clean_logits, lane_logits;
   std::vector<double> probability;  // (kLogitRows, vocab) of the clean lane
-  std::vector<double> clean_nll;
 };
 
 // One pass over the weights for a group of lanes. Stream 0 is the clean lane.
@@ -229,15 +228,12 @@ class LanePass {
     scratch.clean_logits.resize(kLogitRows * vocab);
     scratch.lane_logits.resize(kLogitRows * vocab);
     scratch.probability.resize(kLogitRows * vocab);
-    scratch.clean_nll.resize(kLogitRows);
     compute_logits(head, context_.config, at(clean, window) + begin * context_.config.hidden, rows,
                    scratch.clean_logits.data(), scratch.logits);
     for (std::int64_t r = 0; r < rows; ++r) {
       const auto from = static_cast<std::size_t>(r) * vocab;
       const std::span<const float> row(scratch.clean_logits.data() + from, vocab);
       softmax_row(row, {scratch.probability.data() + from, vocab});
-      scratch.clean_nll[static_cast<std::size_t>(r)] =
-          log_sum_exp(row) - row[static_cast<std::size_t>(next_id(window, begin + r))];
     }
   }
 
@@ -251,9 +247,12 @@ class LanePass {
       const auto from = static_cast<std::size_t>(r) * vocab;
       const std::span<const float> clean(scratch.clean_logits.data() + from, vocab);
       const std::span<const float> lane(scratch.lane_logits.data() + from, vocab);
-      damage.kl_sum += kl_from_logits({scratch.probability.data() + from, vocab}, clean, lane);
-      damage.delta_nll_sum += log_sum_exp(lane) - lane[static_cast<std::size_t>(next_id(window, begin + r))] -
-                              scratch.clean_nll[static_cast<std::size_t>(r)];
+      const Divergence divergence =
+          divergence_from_logits({scratch.probability.data() + from, vocab}, clean, lane);
+      const auto next = static_cast<std::size_t>(next_id(window, begin + r));
+      damage.kl_sum += divergence.kl_nats;
+      damage.delta_nll_sum +=
+          divergence.delta_log_normaliser - (static_cast<double>(lane[next]) - clean[next]);
     }
     return damage;
   }
