@@ -95,7 +95,8 @@ CkaRecord make_cka(TokenSet tokens, int layers, Philox& rng) {
                 .n_batches = 20,
                 .note = ""};
   const auto coordinate = [&](std::size_t i) {
-    const double x = static_cast<double>(i) / layers;
+    // Edge e separates the outputs of blocks e-1 and e, states e and e+1.
+    const double x = (static_cast<double>(i) - 0.5) / layers;
     return 1.2 * step(x, 0.25, 0.02) + 1.0 * step(x, 0.75, 0.02) + 0.4 * x;
   };
   for (std::size_t i = 0; i < n; ++i) {

@@ -30,7 +30,7 @@ export function valueAxis(theme: Theme, extra: object = {}) {
   return {
     type: 'value' as const,
     axisLabel: { color: theme.faint, hideOverlap: true },
-    axisLine: { show: true, lineStyle: { color: theme.faint } },
+    axisLine: { show: true, onZero: false, lineStyle: { color: theme.faint } },
     splitLine: { lineStyle: { color: theme.line, opacity: 0.5 } },
     ...extra,
   };

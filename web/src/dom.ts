@@ -31,7 +31,8 @@ function cellText(cell: Cell): string {
 
 /// A table in a box that scrolls on its own, so that the page never does sideways.
 export function tableBox(table: Table, label: string): HTMLElement {
-  const head = h('tr', {}, ...table.columns.map((name) => h('th', { scope: 'col' }, name)));
+  const numeric = (column: number): boolean => table.rows.some((row) => typeof row[column] === 'number');
+  const head = h('tr', {}, ...table.columns.map((name, i) => h('th', numeric(i) ? { scope: 'col', class: 'number' } : { scope: 'col' }, name)));
   const rows = table.rows.map((row) =>
     h('tr', {}, ...row.map((cell) => h('td', typeof cell === 'string' ? {} : { class: 'number' }, cellText(cell)))),
   );

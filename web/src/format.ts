@@ -7,9 +7,9 @@ export function num(value: Value | undefined, digits = 3): string {
   if (value === null || value === undefined) return kMissing;
   if (value === 0) return '0';
   const size = Math.abs(value);
-  if (size >= 1e6 || size < 1e-3) return value.toExponential(digits - 1).replace('e+', 'e');
+  if (size >= 1e6 || size < 1e-4) return value.toExponential(digits - 1).replace(/\.?0*e\+?/, 'e');
   if (Number.isInteger(value)) return String(value);
-  return size >= 1000 ? value.toFixed(0) : value.toPrecision(digits);
+  return size >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(digits)));
 }
 
 export function count(value: number): string {

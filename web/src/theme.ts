@@ -3,18 +3,18 @@
 
 export interface Theme {
   dark: boolean; text: string; faint: string; line: string; background: string;
-  ordinary: string; all: string; segments: string[]; shade: number;
+  ordinary: string; all: string; grey: string; segments: string[]; shade: number;
 }
 
 const kSegments = ['#E69F00', '#56B4E9', '#009E73', '#CC79A7', '#F0E442', '#0072B2', '#D55E00'];
 
 export const kLight: Theme = {
   dark: false, text: '#1b1b1b', faint: '#595959', line: '#c9c9c9', background: '#ffffff',
-  ordinary: '#0072B2', all: '#D55E00', segments: kSegments, shade: 0.16,
+  ordinary: '#0072B2', all: '#D55E00', grey: '#a8adb3', segments: kSegments, shade: 0.16,
 };
 export const kDark: Theme = {
   dark: true, text: '#ececec', faint: '#b3b3b3', line: '#4a4a4a', background: '#16181c',
-  ordinary: '#56B4E9', all: '#E69F00', segments: kSegments, shade: 0.22,
+  ordinary: '#56B4E9', all: '#E69F00', grey: '#6d737b', segments: kSegments, shade: 0.22,
 };
 
 export const kCividis = ['#00224e', '#123570', '#3b496c', '#575d6d', '#707173', '#8a8678', '#a59c74', '#c3b369', '#e1cc55', '#fee838'];

@@ -17,7 +17,7 @@ const disagreement: Doubt = (record) => {
   const first = headline(record);
   if (first === undefined) return [];
   return record.findings.detections.filter((d) => d !== first && d.defined && d.selected_k !== first.selected_k)
-    .map((d) => `${detectionName(d)} selects ${d.selected_k} boundaries, the headline ${first.selected_k}.`);
+    .map((d) => `${detectionName(d)} selects ${d.selected_k} ${d.selected_k === 1 ? 'boundary' : 'boundaries'}, the headline ${first.selected_k}.`);
 };
 
 const moved: Doubt = (record) => {

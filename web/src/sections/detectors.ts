@@ -59,7 +59,7 @@ export const detectors: Section = {
     const defined = all.filter((d) => d.defined);
     if (defined.length === 0) body.append(undefinedBox('Boundaries', unique(all.map((d) => d.note))));
     body.append(h('h3', {}, 'What each detector says'), tableBox({
-      columns: ['detector', 'tokens', 'verdict', 'boundaries', 'forced two', 'best K over half-samples', 'signals'],
+      columns: ['detector', 'tokens', 'verdict', 'boundaries', 'forced two', 'best K by BIC, half-samples', 'signals'],
       rows: all.map((d) => row(d, record.model.n_layers)),
     }, 'Detectors'));
     const shown = defined

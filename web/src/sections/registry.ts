@@ -18,5 +18,5 @@ import { summary } from './summary';
 import { tests } from './tests';
 
 export const kSections: Section[] = [
-  summary, segments, change, kappa, depth, cka, detectors, tests, dose, skip, controls, sinks, documents, run, methods, licences,
+  summary, segments, kappa, change, depth, cka, detectors, tests, dose, skip, controls, sinks, documents, run, methods, licences,
 ];

@@ -28,6 +28,11 @@ function rowsOf(record: RunRecord): Row[] {
   });
 }
 
+/// Where the row of detector i is on the y axis; the bars are at 0.
+function rowAt(i: number): number {
+  return i + 1.5;
+}
+
 /// Segments as coloured bars in the lowest row of the axis (y = 0), with their names.
 function bars(record: RunRecord, theme: Theme, narrow: boolean): object {
   const { segments, segments_forced } = record.findings;
@@ -36,13 +41,16 @@ function bars(record: RunRecord, theme: Theme, narrow: boolean): object {
     if (segment === undefined) return null;
     const [x1 = 0, y = 0] = api.coord([segment.begin - 0.5, 0]);
     const x2 = api.coord([segment.end - 0.5, 0])[0] ?? 0;
-    const label = `${narrow ? segment.name.slice(0, 6) : segment.name}\n[${segment.begin},${segment.end})`;
+    const text = (words: string, dy: number, weight: 'bold' | 'normal') => ({
+      type: 'text' as const,
+      style: { text: words, x: (x1 + x2) / 2, y: y + dy, align: 'center' as const, verticalAlign: 'middle' as const, fill: segments_forced ? theme.text : '#111111', fontSize: narrow ? 10 : 12, fontWeight: weight, width: x2 - x1 - 4, overflow: 'truncate' as const, ellipsis: '' },
+    });
     return {
       type: 'group',
       children: [
         { type: 'rect', shape: { x: x1, y: y - 19, width: x2 - x1, height: 38 },
           style: { fill: segmentColour(params.dataIndex, theme), opacity: segments_forced ? 0.35 : 0.75, stroke: theme.text, lineWidth: 1, lineDash: segments_forced ? [4, 3] : undefined } },
-        { type: 'text', style: { text: label, x: (x1 + x2) / 2, y, align: 'center', verticalAlign: 'middle', fill: segments_forced ? theme.text : '#111111', fontSize: narrow ? 10 : 12, fontWeight: 'bold', width: x2 - x1, overflow: 'truncate' } },
+        text(segment.name, -8, 'bold'), text(`[${segment.begin},${segment.end})`, 9, 'normal'),
       ],
     };
   };
@@ -55,9 +63,9 @@ function marks(rows: Row[], theme: Theme): object {
     const point = points[params.dataIndex];
     if (point === undefined) return null;
     const { boundary, i, row } = point;
-    const [x = 0, y = 0] = api.coord([boundary.edge - 0.5, i + 1]);
-    const lo = api.coord([(boundary.interval_90.lo ?? boundary.edge) - 0.5, i + 1])[0] ?? x;
-    const hi = api.coord([(boundary.interval_90.hi ?? boundary.edge) - 0.5, i + 1])[0] ?? x;
+    const [x = 0, y = 0] = api.coord([boundary.edge - 0.5, rowAt(i)]);
+    const lo = api.coord([(boundary.interval_90.lo ?? boundary.edge) - 0.5, rowAt(i)])[0] ?? x;
+    const hi = api.coord([(boundary.interval_90.hi ?? boundary.edge) - 0.5, rowAt(i)])[0] ?? x;
     const line = (x1: number, y1: number, x2: number, y2: number) =>
       ({ type: 'line' as const, shape: { x1, y1, x2, y2 }, style: { stroke: theme.text, lineWidth: 2, lineDash: row.forced && y1 === y2 ? [4, 3] : undefined } });
     return {
@@ -66,7 +74,7 @@ function marks(rows: Row[], theme: Theme): object {
         { type: 'circle', shape: { cx: x, cy: y, r: 5 }, style: { fill: row.forced ? theme.background : theme.text, stroke: theme.text, lineWidth: 2 } }],
     };
   };
-  return { type: 'custom', renderItem, data: points.map((p) => [p.boundary.edge - 0.5, p.i + 1]), encode: { x: 0, y: 1 } };
+  return { type: 'custom', renderItem, data: points.map((p) => [p.boundary.edge - 0.5, rowAt(p.i)]), encode: { x: 0, y: 1 } };
 }
 
 function tableRows(rows: Row[], layers: number): Cell[][] {
@@ -92,15 +100,15 @@ export const segments: Section = {
       title: `Segments over depth${segments_forced ? ' (forced)' : ''}`,
       how: 'Coloured bars are the segments of the headline; below, each detector\u2019s boundaries (dots) with their 90% intervals (whiskers). Hollow dots and dashed lines are forced splits that the tests did not select.',
       label: `Segments: ${words || 'none'}. Boundaries of the headline: ${sure || 'none'}.`,
-      height: () => 100 + 30 * rows.length,
+      height: (width) => 96 + (width < 500 ? 38 : 30) * (rows.length + 1),
       option: ({ theme, width }) => ({
-        grid: { left: width < 500 ? 12 : 190, right: 14, top: 8, bottom: 44 },
+        grid: { left: width < 500 ? 12 : 234, right: 14, top: 8, bottom: 44 },
         tooltip: tooltip(theme, {
           formatter: (p: { value: number[] }) => `edge ${num((p.value[0] ?? 0) + 0.5)}`,
         }),
         xAxis: depthAxis(record, theme, { name: 'block', nameLocation: 'middle', nameGap: 26, max: record.model.n_layers - 0.5, nameTextStyle: { color: theme.faint } }),
         yAxis: {
-          type: 'value', min: -0.9, max: rows.length + 0.6, interval: 1, inverse: true, splitLine: { show: false }, axisLine: { show: false }, axisTick: { show: false },
+          type: 'value', min: -0.9, max: rows.length + 1.1, interval: 1, inverse: true, splitLine: { show: false }, axisLine: { show: false }, axisTick: { show: false },
           axisLabel: { show: false },
         },
         series: [bars(record, theme, width < 500), marks(rows, theme), labels(names, width < 500, theme)] as never,
@@ -116,13 +124,13 @@ export const segments: Section = {
 /// Row names: left of the axis, or above each row where the page is narrow.
 function labels(names: string[], narrow: boolean, theme: Theme): object {
   const renderItem: CustomSeriesRenderItem = (params, api) => {
-    const [x = 0, y = 0] = api.coord([-0.5, params.dataIndex]);
+    const [x = 0, y = 0] = api.coord([-0.5, params.dataIndex === 0 ? 0 : rowAt(params.dataIndex - 1)]);
     const inside = narrow && params.dataIndex > 0;
     if (narrow && params.dataIndex === 0) return null;
     return {
       type: 'text',
-      style: { text: names[params.dataIndex] ?? '', x: narrow ? x : x - 8, y: inside ? y - 12 : y, align: narrow ? 'left' : 'right', verticalAlign: 'middle', fill: theme.faint, fontSize: narrow ? 10 : 12 },
+      style: { text: names[params.dataIndex] ?? '', x: narrow ? x : x - 8, y: inside ? y - 15 : y, align: narrow ? 'left' : 'right', verticalAlign: 'middle', fill: theme.faint, fontSize: narrow ? 10 : 12 },
     };
   };
-  return { type: 'custom', renderItem, clip: false, silent: true, data: names.map((_, i) => [-0.5, i]), encode: { x: 0, y: 1 } };
+  return { type: 'custom', renderItem, clip: false, silent: true, data: names.map((_, i) => [-0.5, i === 0 ? 0 : rowAt(i - 1)]), encode: { x: 0, y: 1 } };
 }

@@ -30,7 +30,7 @@ function plot(record: RunRecord, body: HTMLElement, name: string, curves: Curve[
       tooltip: tooltip(theme, { formatter: (p: { value: number[] }) => `${axis} ${p.value[0]}: ${num(p.value[1], 4)} nats` }),
       series: [
         {
-          type: 'bar', data: points.map((p) => [p.place, p.kl]), barWidth: Math.max(2, (0.7 * (width - 76)) / (record.model.n_layers + 1)), itemStyle: { color: theme.ordinary },
+          type: 'bar', data: points.map((p) => [p.place, p.kl]), barWidth: Math.max(1, (0.7 * (width - 76)) / (record.model.n_layers + 1)), itemStyle: { color: theme.ordinary },
           markArea: segmentAreas(record.findings.segments, theme, true),
         },
         whiskers(points.flatMap((p) => (p.se === null ? [] : [{ x: p.place, lo: p.kl - 2 * p.se, hi: p.kl + 2 * p.se }])), theme.text),

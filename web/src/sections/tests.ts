@@ -14,8 +14,9 @@ interface Histogram { test: CountTest; statistic: number; low: number; width: nu
 function bin(test: CountTest): Histogram[] {
   const sample = finite(test.null_sample);
   if (sample.length === 0 || test.statistic === null) return [];
-  const low = Math.min(...sample, test.statistic);
-  const high = Math.max(...sample, test.statistic);
+  const span = Math.max(...sample, test.statistic) - Math.min(...sample, test.statistic);
+  const low = Math.min(...sample, test.statistic) - 0.03 * span;
+  const high = Math.max(...sample, test.statistic) + 0.03 * span;
   const width = (high - low || 1) / kBins;
   const counts = new Array<number>(kBins).fill(0);
   for (const value of sample) {
@@ -34,21 +35,21 @@ function nullPlot(body: HTMLElement, detection: Detection, histograms: Histogram
   addPlot(body, {
     id: 'null-distributions',
     title: `Sequential tests, ${detectionName(detection)}`,
-    how: 'Grey bars: the gain in fit in surrogates made from the smaller model; vertical line: the observed gain. A line to the right of the bars means that the extra jump is real.',
+    how: 'Grey bars: the gain in fit in surrogates made from the smaller model; vertical line: the observed gain. A line right of the bars means that the smaller model hardly ever gains as much by chance.',
     label: histograms.map(({ test }) => `${step(test)}: statistic ${num(test.statistic)}, p = ${num(test.p_value)}`).join('. '),
-    height: () => 20 + histograms.length * (height + 58),
+    height: () => 30 + histograms.length * (height + 66),
     option: ({ theme, width }) => ({
       title: histograms.map(({ test }, i) => ({
-        text: `${step(test)}: p = ${num(test.p_value)}`, left: 50, top: i * (height + 58), textStyle: { fontSize: 12, color: theme.text, width: width - 60, overflow: 'truncate' },
+        text: `${step(test)}: p = ${num(test.p_value)}`, left: 50, top: i * (height + 66), textStyle: { fontSize: 12, color: theme.text, width: width - 60, overflow: 'truncate' },
       })),
-      grid: histograms.map((_, i) => ({ left: 50, right: 20, top: 24 + i * (height + 58), height })),
+      grid: histograms.map((_, i) => ({ left: 50, right: 20, top: 34 + i * (height + 66), height })),
       xAxis: histograms.map((x, i) => valueAxis(theme, { gridIndex: i, min: x.low, max: x.low + kBins * x.width, splitLine: { show: false }, axisLabel: { color: theme.faint, hideOverlap: true, formatter: (v: number) => num(v) }, name: i === histograms.length - 1 ? 'gain in fit' : '', nameLocation: 'middle', nameGap: 24, nameTextStyle: { color: theme.faint } })),
       yAxis: histograms.map((_, i) => valueAxis(theme, { gridIndex: i, splitNumber: 2 })),
       tooltip: tooltip(theme, { formatter: (p: { value: number[] }) => `gain ${num(p.value[0])}: ${p.value[1]} surrogates` }),
       series: histograms.map((x, i) => ({
         type: 'bar', xAxisIndex: i, yAxisIndex: i, barWidth: Math.max(2, (width - 80) / kBins - 1),
-        data: x.counts.map((n, k) => [x.low + (k + 0.5) * x.width, n]), itemStyle: { color: theme.faint },
-        markLine: { silent: true, symbol: 'none', data: [{ xAxis: x.statistic }], lineStyle: { color: theme.all, width: 3, type: 'solid' }, label: { show: true, formatter: 'observed', color: theme.text, position: 'insideEndTop', distance: 4 } },
+        data: x.counts.map((n, k) => [x.low + (k + 0.5) * x.width, n]), itemStyle: { color: theme.grey },
+        markLine: { silent: true, symbol: 'none', data: [{ xAxis: x.statistic }], lineStyle: { color: theme.all, width: 3, type: 'solid' }, label: { show: true, formatter: 'observed', color: theme.text, position: 'end', distance: 2, fontSize: 11 } },
       })) as never,
     }),
     table: {
