@@ -23,13 +23,20 @@ double bic_gain(const Models& models, const Matrix& y, int k) {
   return null - best;
 }
 
+// The model with more than k jumps that has the smallest BIC.
+const FittedModel& best_beyond(const std::vector<FittedModel>& jumps, int k) {
+  return *std::min_element(jumps.begin() + k + 1, jumps.end(),
+                           [](const FittedModel& a, const FittedModel& b) { return a.bic < b.bic; });
+}
+
 CountTest test_one_more(const Models& models, const Matrix& y, const FittedModel& null,
-                        std::uint32_t detector, const SegmentationOptions& options) {
+                        const FittedModel& probe, std::uint32_t detector,
+                        const SegmentationOptions& options) {
   const int k = std::max(0, null.k);
   StreamKey key{
       .seed = options.seed, .stream = Stream::surrogate, .a = detector, .b = static_cast<std::uint32_t>(k)};
   key.d = kNoise;
-  const NoiseModel noise = estimate_noise(models, null, y, key, options.threads);
+  const NoiseModel noise = estimate_noise(models, null, probe, y, key, options.threads);
   key.d = kSurrogates;
   CountTest test;
   test.k_null = k;
@@ -59,7 +66,8 @@ CountResult count_boundaries(const Models& models, const Matrix& y, std::uint32_
   FittedModel null = models.best_smooth(y);
   for (int k = 0; k < models.max_jumps(); ++k) {
     if (k > 0) null = jumps[static_cast<std::size_t>(k)];
-    result.tests.push_back(test_one_more(models, y, null, detector, options));
+    const FittedModel& probe = k > 0 ? best_beyond(jumps, k) : null;
+    result.tests.push_back(test_one_more(models, y, null, probe, detector, options));
     if (result.tests.back().p_value > options.alpha) return result;
     result.selected_k = k + 1;
   }
