@@ -91,6 +91,70 @@ TEST(FindBoundaries, AStraightTrendIsSmoothAndItsForcedSplitSitsAtThirds) {
   }
 }
 
+TEST(FindBoundaries, ThreePlantedStepsAreThree) {
+  const auto found = find_boundaries(
+      test::synthetic_trace({.n_layers = 24, .edges = {5, 11, 18}, .contrast = 5.0}), quick());
+  for (const Detection& d : found) EXPECT_EQ(d.verdict, "3 boundaries") << d.detector;
+}
+
+TEST(FindBoundaries, AWalkThatLooksLikeStepsIsNotIdentified) {
+  int not_identified = 0;
+  for (std::uint64_t seed = 0; seed < 60 && not_identified == 0; ++seed) {
+    test::SyntheticSpec spec{
+        .n_layers = 12, .shape = test::Shape::walk, .edges = {}, .replicates = 0, .seed = seed};
+    SegmentationOptions options = quick();
+    options.surrogates = 99;
+    options.bootstraps = 5;
+    for (const Detection& d : find_boundaries(test::synthetic_trace(spec), options)) {
+      if (d.verdict != "not identified") continue;
+      ++not_identified;
+      EXPECT_TRUE(d.defined);
+      EXPECT_TRUE(d.boundaries.empty());
+      EXPECT_EQ(d.selected_k, 0);
+      EXPECT_EQ(d.forced_two.size(), 2u);
+      ASSERT_EQ(d.tests.size(), 2u);
+      EXPECT_LE(d.tests[0].p_value, 0.05);
+      EXPECT_GT(d.tests[0].statistic, 0.0);
+      EXPECT_GT(d.tests[1].p_value, 0.05);
+      EXPECT_NE(d.note.find("random walk"), std::string::npos);
+    }
+  }
+  EXPECT_GT(not_identified, 0);
+}
+
+TEST(FindBoundaries, WhenEveryCountIsRejectedNothingIsSelected) {
+  // Six blocks hold at most two boundaries, so with two large steps nobody can say whether there are more.
+  test::SyntheticSpec spec{.n_layers = 6, .edges = {2, 4}, .signals = 8, .contrast = 200.0};
+  const auto found = find_boundaries(test::synthetic_trace(spec), quick());
+  EXPECT_EQ(found[0].verdict, "not identified");
+  EXPECT_TRUE(found[0].boundaries.empty());
+  EXPECT_NE(found[0].note.find("up to the largest"), std::string::npos);
+  EXPECT_EQ(found[0].forced_two.size(), 2u);
+}
+
+TEST(FindBoundaries, WithoutReplicatesTheIntervalsSaySo) {
+  test::SyntheticSpec spec{.n_layers = 12, .edges = {6}};
+  spec.replicates = 0;
+  const auto found = find_boundaries(test::synthetic_trace(spec), quick());
+  EXPECT_TRUE(found[0].k_stability.empty());
+  EXPECT_NE(found[0].note.find("layer noise only"), std::string::npos);
+  EXPECT_FALSE(found[0].forced_two.empty());
+}
+
+TEST(FindBoundaries, DocumentsThatDisagreeWidenTheIntervals) {
+  const auto width = [](double document_sigma) {
+    test::SyntheticSpec spec{
+        .n_layers = 20, .edges = {7, 14}, .contrast = 3.0, .document_sigma = document_sigma};
+    const auto found = find_boundaries(test::synthetic_trace(spec), quick());
+    double sum = 0.0;
+    for (const Detection& d : found) {
+      for (const EdgeEstimate& e : d.forced_two) sum += e.interval_90.hi - e.interval_90.lo;
+    }
+    return sum;
+  };
+  EXPECT_GT(width(12.0), width(0.1) + 2.0);
+}
+
 TEST(FindBoundaries, NoiseFreeProfiles) {
   // Without any noise the answer is the plan itself; nothing may become infinite.
   test::SyntheticSpec spec{.n_layers = 12, .edges = {4, 8}, .contrast = 1e6, .document_sigma = 0.0};

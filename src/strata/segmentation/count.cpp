@@ -118,7 +118,8 @@ CountResult count_boundaries(const Models& models, const Matrix& y, std::uint32_
     if (!rejects(result.tests.back(), options)) return result;
     result.selected_k = k + 1;
   }
-  result.exhausted = models.max_jumps() > 1;
+  result.exhausted = true;
+  result.selected_k = 0;
   return result;
 }
 

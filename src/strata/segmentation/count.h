@@ -27,7 +27,7 @@ struct CountResult {
   std::vector<CountTest> tests;
   int selected_k = 0;
   bool like_a_walk = false;  ///< jumps beat the smooth models, but no more than they would on a walk
-  bool exhausted = false;    ///< every number of jumps that fits was rejected in favour of one more
+  bool exhausted = false;    ///< every number of jumps that fits was rejected in favour of more
 };
 
 /// `detector` keeps the random streams of the detections apart.

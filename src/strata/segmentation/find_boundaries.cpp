@@ -85,7 +85,7 @@ void fill_detection(Detection& detection, const Profile& profile, std::uint32_t 
   detection.selected_k = count.selected_k;
   detection.verdict = verdict_of(count);
   if (count.exhausted) {
-    detection.note += "every number of jumps up to the largest was rejected in favour of one more; ";
+    detection.note += "every number of jumps up to the largest that fits was rejected in favour of more; ";
   }
   if (count.like_a_walk) {
     detection.note += "jumps beat every smooth model, but a random walk gives as much; ";
