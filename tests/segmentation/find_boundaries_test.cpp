@@ -47,11 +47,13 @@ TEST(FindBoundaries, TwoPlantedStepsAreFoundCountedAndPlacedByEveryDetector) {
     const auto& h = d.boundaries[0].histogram;
     EXPECT_NEAR(std::accumulate(h.begin(), h.end(), 0.0), 1.0, 1e-9);
     EXPECT_EQ(d.boundaries[0].modal_share, h[4]);
-    ASSERT_EQ(d.tests.size(), 3u);  // smooth and 1 jump rejected, 2 jumps kept
+    ASSERT_EQ(d.tests.size(), 4u);  // smooth, walk and 1 jump rejected, 2 jumps kept
     EXPECT_LE(d.tests[0].p_value, 0.05);
     EXPECT_LE(d.tests[1].p_value, 0.05);
-    EXPECT_GT(d.tests[2].p_value, 0.05);
-    EXPECT_EQ(d.tests[1].null_model, "1 jump");
+    EXPECT_LE(d.tests[2].p_value, 0.05);
+    EXPECT_TRUE(d.tests[3].p_value > 0.05 || d.tests[3].statistic <= 0.0);
+    EXPECT_EQ(d.tests[1].null_model, "random walk");
+    EXPECT_EQ(d.tests[2].null_model, "1 jump");
     EXPECT_EQ(d.tests[0].null_sample.size(), 199u);
     EXPECT_TRUE(std::is_sorted(d.tests[0].null_sample.begin(), d.tests[0].null_sample.end()));
     expect_same(d.boundaries, d.forced_two);
@@ -87,6 +89,70 @@ TEST(FindBoundaries, AStraightTrendIsSmoothAndItsForcedSplitSitsAtThirds) {
       EXPECT_NEAR(d.forced_two[1].edge, 16, 1);
     }
   }
+}
+
+TEST(FindBoundaries, ThreePlantedStepsAreThree) {
+  const auto found = find_boundaries(
+      test::synthetic_trace({.n_layers = 24, .edges = {5, 11, 18}, .contrast = 5.0}), quick());
+  for (const Detection& d : found) EXPECT_EQ(d.verdict, "3 boundaries") << d.detector;
+}
+
+TEST(FindBoundaries, AWalkThatLooksLikeStepsIsNotIdentified) {
+  int not_identified = 0;
+  for (std::uint64_t seed = 0; seed < 60 && not_identified == 0; ++seed) {
+    test::SyntheticSpec spec{
+        .n_layers = 12, .shape = test::Shape::walk, .edges = {}, .replicates = 0, .seed = seed};
+    SegmentationOptions options = quick();
+    options.surrogates = 99;
+    options.bootstraps = 5;
+    for (const Detection& d : find_boundaries(test::synthetic_trace(spec), options)) {
+      if (d.verdict != "not identified") continue;
+      ++not_identified;
+      EXPECT_TRUE(d.defined);
+      EXPECT_TRUE(d.boundaries.empty());
+      EXPECT_EQ(d.selected_k, 0);
+      EXPECT_EQ(d.forced_two.size(), 2u);
+      ASSERT_EQ(d.tests.size(), 2u);
+      EXPECT_LE(d.tests[0].p_value, 0.05);
+      EXPECT_GT(d.tests[0].statistic, 0.0);
+      EXPECT_GT(d.tests[1].p_value, 0.05);
+      EXPECT_NE(d.note.find("random walk"), std::string::npos);
+    }
+  }
+  EXPECT_GT(not_identified, 0);
+}
+
+TEST(FindBoundaries, WhenEveryCountIsRejectedNothingIsSelected) {
+  // Six blocks hold at most two boundaries, so with two large steps nobody can say whether there are more.
+  test::SyntheticSpec spec{.n_layers = 6, .edges = {2, 4}, .signals = 8, .contrast = 200.0};
+  const auto found = find_boundaries(test::synthetic_trace(spec), quick());
+  EXPECT_EQ(found[0].verdict, "not identified");
+  EXPECT_TRUE(found[0].boundaries.empty());
+  EXPECT_NE(found[0].note.find("up to the largest"), std::string::npos);
+  EXPECT_EQ(found[0].forced_two.size(), 2u);
+}
+
+TEST(FindBoundaries, WithoutReplicatesTheIntervalsSaySo) {
+  test::SyntheticSpec spec{.n_layers = 12, .edges = {6}};
+  spec.replicates = 0;
+  const auto found = find_boundaries(test::synthetic_trace(spec), quick());
+  EXPECT_TRUE(found[0].k_stability.empty());
+  EXPECT_NE(found[0].note.find("layer noise only"), std::string::npos);
+  EXPECT_FALSE(found[0].forced_two.empty());
+}
+
+TEST(FindBoundaries, DocumentsThatDisagreeWidenTheIntervals) {
+  const auto width = [](double document_sigma) {
+    test::SyntheticSpec spec{
+        .n_layers = 20, .edges = {7, 14}, .contrast = 3.0, .document_sigma = document_sigma};
+    const auto found = find_boundaries(test::synthetic_trace(spec), quick());
+    double sum = 0.0;
+    for (const Detection& d : found) {
+      for (const EdgeEstimate& e : d.forced_two) sum += e.interval_90.hi - e.interval_90.lo;
+    }
+    return sum;
+  };
+  EXPECT_GT(width(12.0), width(0.1) + 2.0);
 }
 
 TEST(FindBoundaries, NoiseFreeProfiles) {

@@ -128,6 +128,33 @@ TEST(Ar1, PathsHaveTheMomentsAskedFor) {
   EXPECT_NEAR(cross / draws, 0.0, 0.08);
 }
 
+TEST(Ar1, AlternatingResidualsCountAsWhite) {
+  Matrix values(6, 1), zero(6, 1);
+  values.data = {1, -1, 1, -1, 1, -1};
+  const auto fit = fit_ar1(residual_sums(values, zero), 6);
+  EXPECT_EQ(fit.rho, 0.0);
+  EXPECT_EQ(fit.innovation_sum, 6.0);
+}
+
+TEST(Ar1, AnExactFitStaysFinite) {
+  const Matrix zero(5, 2);
+  const auto sums = residual_sums(zero, zero);
+  EXPECT_EQ(fit_ar1(sums, 5).rho, 0.0);
+  EXPECT_NEAR(ar1_log_likelihood(sums, 5, 2.0, 1e-3), -5.0 * std::log(1e-4), 1e-12);
+}
+
+TEST(Ar1, WalksStartAtZeroAndSpreadWithTheRootOfTime) {
+  Philox rng({.seed = 9});
+  Matrix walk(10, 1);
+  double last = 0.0;
+  for (int i = 0; i < 20000; ++i) {
+    fill_walk(walk, std::vector<double>{2.0}, rng);
+    EXPECT_EQ(walk(0, 0), 0.0);
+    last += walk(9, 0) * walk(9, 0) / 20000.0;
+  }
+  EXPECT_NEAR(last, 9 * 4.0, 1.5);
+}
+
 TEST(Ar1, ManyCoordinatesPinRhoDown) {
   Philox rng({.seed = 6});
   Matrix noise(50, 200), zero(50, 200);

@@ -2,14 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "strata/base/parallel.h"
+#include "strata/stats/ar1.h"
 
 namespace strata {
 namespace {
 
-constexpr std::uint32_t kSurrogates = 0, kNoise = 1;  // field d of the stream key
+constexpr std::uint32_t kSurrogates = 0, kNoise = 1, kWalk = 2;  // field d of the stream key
 
 // By how much the best model with more than k jumps lowers the BIC of the model with k (k = 0: of the best
 // smooth model).
@@ -23,23 +25,32 @@ double bic_gain(const Models& models, const Matrix& y, int k) {
   return null - best;
 }
 
-CountTest test_one_more(const Models& models, const Matrix& y, const FittedModel& null,
-                        std::uint32_t detector, const SegmentationOptions& options) {
-  const int k = std::max(0, null.k);
-  StreamKey key{
-      .seed = options.seed, .stream = Stream::surrogate, .a = detector, .b = static_cast<std::uint32_t>(k)};
-  key.d = kNoise;
-  const NoiseModel noise = estimate_noise(models, null, y, key, options.threads);
-  key.d = kSurrogates;
+// The model with more than k jumps that has the smallest BIC.
+const FittedModel& best_beyond(const std::vector<FittedModel>& jumps, int k) {
+  return *std::min_element(jumps.begin() + k + 1, jumps.end(),
+                           [](const FittedModel& a, const FittedModel& b) { return a.bic < b.bic; });
+}
+
+// Root mean square step of each column from block to block.
+std::vector<double> step_sizes(const Matrix& y) {
+  std::vector<double> sd(y.cols, 0.0);
+  for (std::size_t t = 1; t < y.rows; ++t) {
+    for (std::size_t j = 0; j < y.cols; ++j) sd[j] += (y(t, j) - y(t - 1, j)) * (y(t, j) - y(t - 1, j));
+  }
+  for (double& x : sd) x = std::sqrt(x / static_cast<double>(y.rows - 1));
+  return sd;
+}
+
+using Draw = std::function<Matrix(std::uint32_t index)>;
+
+CountTest run_test(const Models& models, const Matrix& y, int k, const Draw& draw,
+                   const SegmentationOptions& options) {
   CountTest test;
   test.k_null = k;
-  test.null_model = name_of(null);
   test.statistic = bic_gain(models, y, k);
   test.null_sample.resize(static_cast<std::size_t>(options.surrogates));
   parallel_for(test.null_sample.size(), options.threads, [&](std::size_t i) {
-    StreamKey own = key;
-    own.c = static_cast<std::uint32_t>(i);
-    test.null_sample[i] = bic_gain(models, surrogate(null, noise, own), k);
+    test.null_sample[i] = bic_gain(models, draw(static_cast<std::uint32_t>(i)), k);
   });
   const auto exceed = std::count_if(test.null_sample.begin(), test.null_sample.end(),
                                     [&](double x) { return x >= test.statistic; });
@@ -50,20 +61,65 @@ CountTest test_one_more(const Models& models, const Matrix& y, const FittedModel
   return test;
 }
 
+// `null` against more jumps; `probe` is the fit on whose residuals the noise is measured.
+CountTest test_model(const Models& models, const Matrix& y, const FittedModel& null, const FittedModel& probe,
+                     std::uint32_t detector, const SegmentationOptions& options) {
+  const int k = std::max(0, null.k);
+  StreamKey key{
+      .seed = options.seed, .stream = Stream::surrogate, .a = detector, .b = static_cast<std::uint32_t>(k)};
+  key.d = kNoise;
+  const NoiseModel noise = estimate_noise(models, null, probe, y, key, options.threads);
+  key.d = kSurrogates;
+  const auto draw = [&](std::uint32_t index) {
+    StreamKey own = key;
+    own.c = index;
+    return surrogate(null, noise, own);
+  };
+  CountTest test = run_test(models, y, k, draw, options);
+  test.null_model = name_of(null);
+  return test;
+}
+
+CountTest test_walk(const Models& models, const Matrix& y, std::uint32_t detector,
+                    const SegmentationOptions& options) {
+  const auto steps = step_sizes(y);
+  const auto draw = [&](std::uint32_t index) {
+    Philox rng(
+        {.seed = options.seed, .stream = Stream::surrogate, .a = detector, .b = 0, .c = index, .d = kWalk});
+    Matrix walk(y.rows, y.cols);
+    stats::fill_walk(walk, steps, rng);
+    return walk;
+  };
+  CountTest test = run_test(models, y, 0, draw, options);
+  test.null_model = "random walk";
+  return test;
+}
+
+bool rejects(const CountTest& test, const SegmentationOptions& options) {
+  return test.p_value <= options.alpha && test.statistic > 0.0;
+}
+
 }  // namespace
 
 CountResult count_boundaries(const Models& models, const Matrix& y, std::uint32_t detector,
                              const SegmentationOptions& options) {
   CountResult result;
   const auto jumps = models.jumps(y, models.max_jumps());
-  FittedModel null = models.best_smooth(y);
-  for (int k = 0; k < models.max_jumps(); ++k) {
-    if (k > 0) null = jumps[static_cast<std::size_t>(k)];
-    result.tests.push_back(test_one_more(models, y, null, detector, options));
-    if (result.tests.back().p_value > options.alpha) return result;
+  const FittedModel smooth = models.best_smooth(y);
+  result.tests.push_back(test_model(models, y, smooth, smooth, detector, options));
+  if (!rejects(result.tests.back(), options)) return result;
+  result.tests.push_back(test_walk(models, y, detector, options));
+  result.like_a_walk = !rejects(result.tests.back(), options);
+  if (result.like_a_walk) return result;
+  result.selected_k = 1;
+  for (int k = 1; k < models.max_jumps(); ++k) {
+    const FittedModel& null = jumps[static_cast<std::size_t>(k)];
+    result.tests.push_back(test_model(models, y, null, best_beyond(jumps, k), detector, options));
+    if (!rejects(result.tests.back(), options)) return result;
     result.selected_k = k + 1;
   }
   result.exhausted = true;
+  result.selected_k = 0;
   return result;
 }
 

@@ -64,7 +64,7 @@ ModelFit describe(const Models& models, const FittedModel& model, const Matrix& 
 }
 
 std::string verdict_of(const CountResult& count) {
-  if (count.exhausted) return "not identified";
+  if (count.exhausted || count.like_a_walk) return "not identified";
   if (count.selected_k == 0) return "smooth";
   return fmt::format("{} boundar{}", count.selected_k, count.selected_k == 1 ? "y" : "ies");
 }
@@ -85,7 +85,10 @@ void fill_detection(Detection& detection, const Profile& profile, std::uint32_t 
   detection.selected_k = count.selected_k;
   detection.verdict = verdict_of(count);
   if (count.exhausted) {
-    detection.note += "every number of jumps up to the largest was rejected in favour of one more; ";
+    detection.note += "every number of jumps up to the largest that fits was rejected in favour of more; ";
+  }
+  if (count.like_a_walk) {
+    detection.note += "jumps beat every smooth model, but a random walk gives as much; ";
   }
   const auto place = [&](int k) {
     return locate(models, profile, jumps[static_cast<std::size_t>(k)], detector, options);

@@ -40,7 +40,7 @@ std::vector<EdgeEstimate> locate(const Models& models, const Profile& profile, c
                                  std::uint32_t detector, const SegmentationOptions& options) {
   const auto k = static_cast<std::uint32_t>(model.k);
   StreamKey key{.seed = options.seed, .stream = Stream::bootstrap, .a = detector, .b = k, .d = kNoise};
-  NoiseModel noise = estimate_noise(models, model, profile.y, key, options.threads);
+  NoiseModel noise = estimate_noise(models, model, model, profile.y, key, options.threads);
   const double keep = std::sqrt(1.0 - document_share(profile, model));
   for (double& sd : noise.sd) sd *= keep;
   key.d = kResamples;

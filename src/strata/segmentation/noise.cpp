@@ -40,16 +40,16 @@ Matrix surrogate(const FittedModel& model, const NoiseModel& noise, const Stream
   return y;
 }
 
-NoiseModel estimate_noise(const Models& models, const FittedModel& model, const Matrix& y,
-                          const StreamKey& key, int threads) {
-  NoiseModel noise{0.0, column_sd(model, y)};
-  if (model.sums.square <= 0.0) return noise;
+NoiseModel estimate_noise(const Models& models, const FittedModel& model, const FittedModel& probe,
+                          const Matrix& y, const StreamKey& key, int threads) {
+  NoiseModel noise{0.0, column_sd(probe, y)};
+  if (probe.sums.square <= 0.0) return noise;
   std::vector<stats::ResidualSums> draws(kRhoGrid.size() * kDraws);
   parallel_for(draws.size(), threads, [&](std::size_t i) {
     StreamKey draw = key;
     draw.c = static_cast<std::uint32_t>(i % kDraws);
     const NoiseModel trial{kRhoGrid[i / kDraws], noise.sd};
-    draws[i] = models.refit(model, surrogate(model, trial, draw)).sums;
+    draws[i] = models.refit(probe, surrogate(model, trial, draw)).sums;
   });
   std::array<Expected, kRhoGrid.size()> expected;
   for (std::size_t g = 0; g < kRhoGrid.size(); ++g) {
@@ -61,7 +61,7 @@ NoiseModel estimate_noise(const Models& models, const FittedModel& model, const 
     expected[g] = {lag / square, square / static_cast<double>(kDraws)};
     if (g > 0) expected[g].ratio = std::max(expected[g].ratio, expected[g - 1].ratio);
   }
-  const double observed = model.sums.lag / model.sums.square;
+  const double observed = probe.sums.lag / probe.sums.square;
   std::size_t high = 1;
   while (high + 1 < kRhoGrid.size() && expected[high].ratio < observed) ++high;
   const Expected &a = expected[high - 1], &b = expected[high];
@@ -69,7 +69,7 @@ NoiseModel estimate_noise(const Models& models, const FittedModel& model, const 
       b.ratio > a.ratio ? std::clamp((observed - a.ratio) / (b.ratio - a.ratio), 0.0, 1.0) : 1.0;
   noise.rho = kRhoGrid[high - 1] + share * (kRhoGrid[high] - kRhoGrid[high - 1]);
   const double square = a.square + share * (b.square - a.square);
-  for (double& sd : noise.sd) sd *= std::sqrt(model.sums.square / square);
+  for (double& sd : noise.sd) sd *= std::sqrt(probe.sums.square / square);
   return noise;
 }
 

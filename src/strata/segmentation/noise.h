@@ -19,9 +19,12 @@ struct NoiseModel {
   std::vector<double> sd;  ///< marginal, one per coordinate
 };
 
-/// `key` names the random stream, `threads` only the speed.
-[[nodiscard]] NoiseModel estimate_noise(const Models& models, const FittedModel& model, const Matrix& y,
-                                        const StreamKey& key, int threads);
+/// Noise about `model`, measured on the residuals of `probe`: the same model, or a larger one whose
+/// residuals are free of what `model` may have missed. `key` names the random stream, `threads` only
+/// the speed.
+[[nodiscard]] NoiseModel estimate_noise(const Models& models, const FittedModel& model,
+                                        const FittedModel& probe, const Matrix& y, const StreamKey& key,
+                                        int threads);
 
 /// model.fitted + AR(1) noise.
 [[nodiscard]] Matrix surrogate(const FittedModel& model, const NoiseModel& noise, const StreamKey& key);

@@ -12,7 +12,7 @@
 namespace strata {
 
 struct Profile {
-  Matrix y;                ///< blocks x coordinates, columns centred, signal weights folded in as sqrt
+  Matrix y;  ///< blocks x coordinates, columns centred, signal weights folded in as sqrt
   /// Effective number of coordinates that hold noise: (sum v)^2 / sum v^2 over the columns' sums v of
   /// squared second differences (which take the trend out).
   double dimension = 0.0;

@@ -18,6 +18,11 @@ struct SegmentationOptions {
   int threads = 1;
 };
 
+/// Verdicts: "K boundaries" when the tests select K; "smooth" when no number of jumps beats the best smooth
+/// model; "not identified" when there is nothing to test, when jumps beat the smooth models but no more than
+/// on a random walk, or when every K up to the largest is rejected (docs/boundaries.md). "smooth" and
+/// "not identified" have selected_k 0 and no boundaries; the forced split is there all the same.
+///
 /// Runs every detector on every token set of the record. Each result is defined, or says why not.
 /// Same record and options give the same result, whatever the number of threads.
 [[nodiscard]] std::vector<Detection> find_boundaries(const Trace& trace, const SegmentationOptions& options);

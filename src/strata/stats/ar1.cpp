@@ -60,4 +60,13 @@ void fill_ar1(Matrix& noise, double rho, std::span<const double> sd, Philox& rng
   }
 }
 
+void fill_walk(Matrix& noise, std::span<const double> sd, Philox& rng) {
+  STRATA_CHECK(sd.size() == noise.cols);
+  for (std::size_t t = 0; t < noise.rows; ++t) {
+    for (std::size_t j = 0; j < noise.cols; ++j) {
+      noise(t, j) = t == 0 ? 0.0 : noise(t - 1, j) + sd[j] * rng.normal();
+    }
+  }
+}
+
 }  // namespace strata::stats

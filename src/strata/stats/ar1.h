@@ -28,7 +28,8 @@ struct Ar1Fit {
 inline constexpr double kMaxRho = 0.98;
 
 /// Exact maximum likelihood of stationary Gaussian AR(1) (Beach and MacKinnon 1978, Econometrica 46:51:
-/// the score is a cubic in rho with one root in (-1, 1)), variance profiled out, rho within +-kMaxRho.
+/// the score is a cubic in rho with one root in (-1, 1)), variance profiled out, rho within [0, kMaxRho]:
+/// residuals of a fit with too many jumps alternate, and a negative rho would reward that.
 [[nodiscard]] Ar1Fit fit_ar1(const ResidualSums& sums, std::size_t n);
 
 /// Profile log-likelihood (up to a constant) of n x dimension residuals; `dimension` may be fractional.
@@ -38,5 +39,8 @@ inline constexpr double kMaxRho = 0.98;
 
 /// Fills `noise` (n x D) with stationary AR(1) paths: coordinate j has marginal standard deviation sd[j].
 void fill_ar1(Matrix& noise, double rho, std::span<const double> sd, Philox& rng);
+
+/// Fills `noise` (n x D) with random walks from 0: coordinate j has increments of standard deviation sd[j].
+void fill_walk(Matrix& noise, std::span<const double> sd, Philox& rng);
 
 }  // namespace strata::stats
