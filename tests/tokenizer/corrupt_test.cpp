@@ -1,9 +1,8 @@
 // A corrupt or foreign twin for every field of tokenizer.json.
 #include <gtest/gtest.h>
 
-#include <functional>
-
 #include "strata/base/error.h"
+#include "strata/base/philox.h"
 #include "tests/support/paths.h"
 #include "tests/tokenizer/tiny.h"
 
@@ -230,6 +229,47 @@ TEST(Corrupt, TheFileItself) {
   Json deep = complete();
   deep["note"] = std::string(200, '[') + "\"" + std::string(200, '{');
   EXPECT_NO_THROW(test::load(deep));
+}
+
+// Loads, or says what is wrong in one line: no other exception, no crash.
+void loads_or_explains(const std::string& text) {
+  try {
+    (void)Tokenizer::from_json(text, "t.json").encode("abc <s> e\u0301 12", true);
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string_view(error.what()).find('\n'), std::string_view::npos) << error.what();
+    EXPECT_TRUE(error.kind() == ErrorKind::bad_file || error.kind() == ErrorKind::unsupported)
+        << error.what();
+  } catch (const std::exception& error) {
+    ADD_FAILURE() << error.what() << " for " << text.substr(0, 300);
+  }
+}
+
+TEST(Corrupt, EveryValueReplacedByEveryType) {
+  const Json original = complete();
+  const Json values =
+      Json::parse(R"([null, true, 3, -1, 1e300, "x", "a\nb", [], {}, ["a"], [[]], {"type": "Sequence"}])");
+  const Json flat = original.flatten();
+  for (const auto& [pointer, ignored] : flat.items()) {
+    if (pointer.starts_with("/model/vocab/") && pointer != "/model/vocab/ab") continue;
+    for (Json::json_pointer at(pointer); !at.empty(); at.pop_back()) {
+      for (const Json& value : values) {
+        Json json = original;
+        json[at] = value;
+        loads_or_explains(json.dump());
+      }
+    }
+  }
+}
+
+TEST(Corrupt, RandomBytesChanged) {
+  Philox rng({.seed = 5, .stream = Stream::test});
+  const std::string original = complete().dump();
+  for (int trial = 0; trial < 1500; ++trial) {
+    std::string text = original;
+    for (std::uint64_t changes = 1 + rng.below(3); changes > 0; --changes)
+      text[rng.below(text.size())] = "{}[]\",:\\0129-eab\n\xc3\x01"[rng.below(19)];
+    loads_or_explains(text);
+  }
 }
 
 }  // namespace

@@ -63,6 +63,16 @@ TEST(Pattern, MatchesOfNothingSplitOnce) {
   EXPECT_EQ(words("(?=\u00e9)", "\u00e9\u00e9"), (Strings{"\u00e9", "\u00e9"}));
 }
 
+TEST(Pattern, LongRunsNeitherFailNorTakeForever) {
+  const std::size_t n = 1'000'000;
+  for (const std::string_view pattern : {kLlama3, kQwen2, kGpt2Pattern}) {
+    EXPECT_EQ(words(pattern, std::string(n, 'a')).size(), 1u);
+    EXPECT_EQ(words(pattern, std::string(n, '!')).size(), 1u);
+    EXPECT_EQ(words(pattern, std::string(n, ' ') + "x"), (Strings{std::string(n - 1, ' '), " x"}));
+    EXPECT_EQ(words(pattern, std::string(n, '\n')).size(), 1u);
+  }
+}
+
 TEST(Pattern, ConstructsThatTheEnginesReadDifferentlyAreNamed) {
   const auto refuse = [](const char* pattern, const char* named) {
     EXPECT_STRATA_ERROR(SplitPattern(pattern, "t.json: key"), ErrorKind::unsupported, named);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "strata/tokenizer/utf8.h"
@@ -31,6 +32,12 @@ void check_depth(std::string_view text, const std::string& where) {
                    .expected = "a tokenizer.json"});
     }
   }
+}
+
+// Keys may come from the file: only a harmless one goes into a message as it is.
+std::string key_name(std::string_view key) {
+  const auto plain = [](char c) { return c > 0x20 && c < 0x7f; };
+  return std::all_of(key.begin(), key.end(), plain) ? std::string(key) : in_quotes(key);
 }
 
 std::string preview(const nlohmann::json& value) {
@@ -73,7 +80,7 @@ JsonView JsonView::at(std::string_view key) const {
   require_object();
   const auto found = value_->find(key);
   if (found == value_->end()) bad(fmt::format("no key {}", in_quotes(key)), "it to be there");
-  return {*found, fmt::format("{}{}{}", where_, where_.ends_with(": ") ? "" : ".", key)};
+  return {*found, fmt::format("{}{}{}", where_, where_.ends_with(": ") ? "" : ".", key_name(key))};
 }
 
 std::vector<JsonView> JsonView::elements() const {

@@ -24,6 +24,7 @@ class VocabularyReader {
     vocab.require_object();
     const std::size_t added = root_.has("added_tokens") ? root_.at("added_tokens").elements().size() : 0;
     id_limit_ = vocab.json().size() + added + kIdSlack;
+    seen_.resize(id_limit_);
     read_vocab(vocab);
     read_merges();
     if (added > 0) read_added();
@@ -49,7 +50,8 @@ class VocabularyReader {
     const std::int32_t id = view.id();
     if (static_cast<std::size_t>(id) >= id_limit_)
       view.bad(fmt::format("id {}", id), fmt::format("less than {}, by the number of tokens", id_limit_));
-    if (!seen_.insert(id).second) view.bad(fmt::format("id {} twice", id), "distinct ids");
+    if (seen_[static_cast<std::size_t>(id)]) view.bad(fmt::format("id {} twice", id), "distinct ids");
+    seen_[static_cast<std::size_t>(id)] = true;
     file_.vocab_size = std::max(file_.vocab_size, id + 1);
     return id;
   }
@@ -96,8 +98,9 @@ class VocabularyReader {
     }
   }
 
-  // An added token that the vocabulary has too must agree with it; the others follow without a gap,
-  // because the library that these files are written for numbers them so whatever "id" says.
+  // An added token that the vocabulary has too must agree with it; the others follow without a gap.
+  // Hugging Face's tokenizers numbers them so whatever "id" says (seen with 0.23.2), so a file that
+  // says otherwise has two readings.
   void read_added() {
     std::unordered_set<std::string> contents;
     auto next = static_cast<std::int32_t>(file_.vocab.size());
@@ -112,9 +115,10 @@ class VocabularyReader {
       const auto in_vocab = file_.vocab.find(content);
       if (in_vocab == file_.vocab.end()) (void)take_id(id_view);
       const std::int32_t id = id_view.id();
-      const std::int32_t expected = in_vocab == file_.vocab.end() ? next++ : in_vocab->second;
+      const std::int32_t expected = in_vocab == file_.vocab.end() ? next : in_vocab->second;
       if (id != expected)
         id_view.bad(fmt::format("id {} for {}", id, in_quotes(content)), fmt::format("{}", expected));
+      next = std::max(next, id + 1);
       file_.added.push_back({.id = id, .content = content, .normalized = entry.flag("normalized")});
       (void)entry.flag("special");
     }
@@ -137,7 +141,7 @@ class VocabularyReader {
   JsonView model_;
   TokenizerFile& file_;
   std::size_t id_limit_ = 0;
-  std::unordered_set<std::int32_t> seen_;
+  std::vector<bool> seen_;  // by id
 };
 
 }  // namespace
