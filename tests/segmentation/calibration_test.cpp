@@ -18,8 +18,10 @@ using test::Shape;
 constexpr std::size_t kTrials = 60;
 
 Profile profile_of(const Trace& trace, int detector, std::uint64_t seed, int resamples) {
-  return detector == 0 ? kernel_profile(trace, TokenSet::ordinary)
-                       : fused_profile(trace, TokenSet::ordinary, seed, resamples);
+  if (detector == 0) return kernel_profile(trace, TokenSet::ordinary);
+  Profile profile = fused_profile(trace, TokenSet::ordinary, seed, resamples);
+  decorrelate(profile);
+  return profile;
 }
 
 Models models_of(const Profile& profile) {
@@ -53,9 +55,18 @@ TEST_P(Calibration, SilentOnEveryNull) {
   }
 }
 
+// Noise that the signals share must not look like agreement between them.
+TEST_P(Calibration, SilentOnSharedNoise) {
+  for (const Shape shape : {Shape::steps, Shape::walk}) {
+    const int silent = selected({.n_layers = 16, .shape = shape, .edges = {}, .common = 0.7}, GetParam(), 0);
+    EXPECT_GE(silent, static_cast<int>(kTrials) - 8) << "shape " << static_cast<int>(shape);
+  }
+}
+
 TEST_P(Calibration, CountsWhatIsPlanted) {
-  EXPECT_GE(selected({.n_layers = 16, .edges = {5, 11}}, GetParam(), 2), 50);
-  EXPECT_GE(selected({.n_layers = 32, .edges = {10, 22}}, GetParam(), 2), 50);
+  // At 16 layers the four fused signals are at the limit of what can be counted; the CKA matrix is not.
+  EXPECT_GE(selected({.n_layers = 16, .edges = {5, 11}}, GetParam(), 2), GetParam() == 0 ? 57 : 45);
+  EXPECT_GE(selected({.n_layers = 32, .edges = {10, 22}}, GetParam(), 2), 54);
 }
 
 TEST_P(Calibration, IntervalsCoverAndAreNotVain) {

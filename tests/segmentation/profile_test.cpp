@@ -106,6 +106,32 @@ TEST(FusedProfile, GroupsWeighTheSame) {
   }
 }
 
+TEST(FusedProfile, DecorrelationKeepsDistancesAndSplitsSharedNoise) {
+  test::SyntheticSpec spec{.n_layers = 80, .edges = {}, .document_sigma = 0.1, .common = 0.9};
+  const Profile before = fused_profile(test::synthetic_trace(spec), TokenSet::ordinary, 1, 4);
+  Profile after = before;
+  decorrelate(after);
+  const Matrix gram_before = stats::gram_matrix(before.y), gram_after = stats::gram_matrix(after.y);
+  for (std::size_t i = 0; i < gram_before.data.size(); ++i) {
+    EXPECT_NEAR(gram_before.data[i], gram_after.data[i], 1e-9);
+  }
+  for (std::size_t a = 0; a < 4; ++a) {
+    for (std::size_t b = 0; b < a; ++b) {
+      double product = 0.0;
+      for (std::size_t t = 2; t < 80; ++t) {
+        const auto bend = [&](std::size_t j) {
+          return after.y(t, j) - 2 * after.y(t - 1, j) + after.y(t - 2, j);
+        };
+        product += bend(a) * bend(b);
+      }
+      EXPECT_NEAR(product, 0.0, 1e-8);
+    }
+  }
+  EXPECT_LT(before.dimension, 1.6);  // four signals, nearly one noise
+  spec.common = 0.0;
+  EXPECT_GT(fused_profile(test::synthetic_trace(spec), TokenSet::ordinary, 1, 4).dimension, 2.5);
+}
+
 TEST(FusedProfile, SignalsThatCannotBeUsedAreLeftOutWithTheReason) {
   Trace trace = test::synthetic_trace(two_steps());
   series_of(trace, "attention_distance")->by_doc.data.assign(16 * 12, 1.0);

@@ -52,7 +52,8 @@ double sign(Philox& rng) {
 }
 
 // Adds the planted shape of one coordinate.
-void add_shape(Matrix& y, std::size_t j, const SyntheticSpec& spec, Philox& rng) {
+void add_shape(Matrix& y, std::size_t j, const SyntheticSpec& spec, const std::vector<double>& shared,
+               Philox& rng) {
   const double side = sign(rng), bend = rng.uniform();
   std::size_t segment = 0;
   double level = 0.0;
@@ -64,7 +65,8 @@ void add_shape(Matrix& y, std::size_t j, const SyntheticSpec& spec, Philox& rng)
         ++segment;
       }
     } else if (spec.shape == Shape::walk) {
-      level += 3.0 * spec.contrast / std::sqrt(static_cast<double>(y.rows)) * rng.normal();
+      const double step = std::sqrt(spec.common) * shared[t] + std::sqrt(1.0 - spec.common) * rng.normal();
+      level += 3.0 * spec.contrast / std::sqrt(static_cast<double>(y.rows)) * step;
     } else {
       level = 3.0 * spec.contrast * side * smooth_height(spec.shape, u, bend);
     }
@@ -204,13 +206,19 @@ Matrix synthetic_profile(const SyntheticSpec& spec, int coordinates, std::uint32
   Philox rng({.seed = spec.seed, .stream = Stream::test, .a = stream, .b = 0});
   Matrix y(static_cast<std::size_t>(spec.n_layers), static_cast<std::size_t>(coordinates));
   const double fresh = std::sqrt(1.0 - spec.rho * spec.rho);
+  std::vector<double> shared(y.rows);
+  if (spec.common > 0.0) {
+    Philox other({.seed = spec.seed, .stream = Stream::test, .a = stream, .b = 4});
+    for (double& x : shared) x = other.normal();
+  }
   for (std::size_t j = 0; j < y.cols; ++j) {
     double noise = 0.0;
     for (std::size_t t = 0; t < y.rows; ++t) {
-      noise = t == 0 ? rng.normal() : spec.rho * noise + fresh * rng.normal();
+      const double step = std::sqrt(spec.common) * shared[t] + std::sqrt(1.0 - spec.common) * rng.normal();
+      noise = t == 0 ? step : spec.rho * noise + fresh * step;
       if (spec.shape != Shape::walk) y(t, j) = noise;  // a walk has no noise of its own
     }
-    add_shape(y, j, spec, rng);
+    add_shape(y, j, spec, shared, rng);
   }
   return y;
 }

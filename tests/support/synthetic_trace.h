@@ -19,6 +19,7 @@ struct SyntheticSpec {
   double contrast = 3.0;  ///< height of each step in layer sigmas; trends and walks span three of them
   double document_sigma = 0.5;  ///< noise of one document in layer sigmas, independent between layers
   double rho = 0.0;             ///< AR(1) of the layer noise
+  double common = 0.0;  ///< share of the layer noise, and of a walk's steps, that all signals have in common
   int documents = 16;
   int replicates = 40;  ///< half-samples of the CKA matrix
   std::uint64_t seed = 1;

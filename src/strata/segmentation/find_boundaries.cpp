@@ -13,28 +13,6 @@
 
 namespace strata {
 
-void finish_profile(Profile& profile) {
-  Matrix& y = profile.y;
-  double total = 0.0, raw = 0.0, sum = 0.0, square = 0.0;
-  for (std::size_t j = 0; j < y.cols; ++j) {
-    double mean = 0.0, bend = 0.0;
-    for (std::size_t t = 0; t < y.rows; ++t) mean += y(t, j) / static_cast<double>(y.rows);
-    for (std::size_t t = 0; t < y.rows; ++t) {
-      raw += y(t, j) * y(t, j);
-      y(t, j) -= mean;
-      total += y(t, j) * y(t, j);
-    }
-    for (std::size_t t = 2; t < y.rows; ++t) {
-      const double second = y(t, j) - 2.0 * y(t - 1, j) + y(t - 2, j);
-      bend += second * second;
-    }
-    sum += bend;
-    square += bend * bend;
-  }
-  if (!(total > 1e-18 * raw)) profile.undefined = "every block has the same value";
-  profile.dimension = square > 0.0 ? sum * sum / square : 1.0;
-}
-
 namespace {
 
 Profile make_kernel(const Trace& trace, TokenSet tokens, const SegmentationOptions&) {
@@ -42,7 +20,9 @@ Profile make_kernel(const Trace& trace, TokenSet tokens, const SegmentationOptio
 }
 
 Profile make_fused(const Trace& trace, TokenSet tokens, const SegmentationOptions& options) {
-  return fused_profile(trace, tokens, options.seed, options.bootstraps);
+  Profile profile = fused_profile(trace, tokens, options.seed, options.bootstraps);
+  if (profile.undefined.empty()) decorrelate(profile);
+  return profile;
 }
 
 struct Detector {

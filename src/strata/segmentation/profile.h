@@ -13,8 +13,8 @@ namespace strata {
 
 struct Profile {
   Matrix y;  ///< blocks x coordinates, columns centred, signal weights folded in as sqrt
-  /// Effective number of coordinates that hold noise: (sum v)^2 / sum v^2 over the columns' sums v of
-  /// squared second differences (which take the trend out).
+  /// Effective number of coordinates that hold noise: (sum v)^2 / sum v^2 over the eigenvalues v of the
+  /// covariance of second differences over depth (which take the trend out).
   double dimension = 0.0;
   /// What resampling the documents adds to y: half-sample minus whole, same shape. Empty = not known.
   std::vector<Matrix> deviations;
@@ -38,7 +38,14 @@ struct Profile {
 /// `resamples` half-samples of the documents.
 [[nodiscard]] Profile fused_profile(const Trace& trace, TokenSet tokens, std::uint64_t seed, int resamples);
 
-/// Centres the columns of y and sets `dimension`.
+/// Centres the columns of y and sets `dimension`; `undefined` when every block has the same value.
 void finish_profile(Profile& profile);
+
+/// Turns the coordinates to the principal axes of their second differences over depth, where the noise of
+/// different coordinates is uncorrelated, as the surrogates assume. Signals share much of their layer noise
+/// (angular_step and block_influence are nearly one signal); taken for independent they would seem to
+/// confirm each other, and noise would pass for boundaries. Distances between blocks stay as they are.
+/// For the fused profile; the kernel's coordinates are principal axes already.
+void decorrelate(Profile& profile);
 
 }  // namespace strata
