@@ -196,5 +196,35 @@ TEST(FusedProfile, FewDocumentsAreSaid) {
   EXPECT_NE(six.note.find("fewer than 8 documents"), std::string::npos);
 }
 
+// A joint series (cka_shift) has no rows per document: its value is fused as it is, and its deviations come
+// from the CKA replicates of the same half-samples.
+TEST(FusedProfile, JointSeriesUsesItsReplicates) {
+  Trace trace = test::synthetic_trace(two_steps());
+  const CkaRecord* cka = find_cka(trace, TokenSet::ordinary);
+  ASSERT_NE(cka, nullptr);
+  ASSERT_GE(cka->replicates.size(), 4u);
+  trace.series.clear();
+  const auto layers = static_cast<std::size_t>(trace.n_layers());
+  Series shift{.id = "cka_shift", .axis = Axis::block, .group = Group::representation};
+  shift.by_doc = Matrix(trace.documents.size(), layers, std::nan(""));
+  shift.weight.assign(trace.documents.size(), 0.0);
+  for (std::size_t l = 0; l < layers; ++l) shift.joint.push_back(1.0 - cka->value(l, l + 1));
+  trace.series.push_back(shift);
+  const Profile profile = fused_profile(trace, TokenSet::ordinary, 1, 4);
+  ASSERT_EQ(profile.used, std::vector<std::string>{"cka_shift"});
+  ASSERT_EQ(profile.deviations.size(), 4u);
+  const double scale = (profile.y(1, 0) - profile.y(0, 0)) / (shift.joint[1] - shift.joint[0]);
+  for (std::size_t r = 0; r < 4; ++r) {
+    const Matrix& replicate = cka->replicates[r];
+    for (std::size_t l = 0; l < layers; ++l) {
+      const double expected = (1.0 - replicate(l, l + 1) - shift.joint[l]) * scale;
+      EXPECT_NEAR(profile.deviations[r](l, 0), expected, 1e-9 * (1.0 + std::abs(expected))) << r << " " << l;
+    }
+  }
+  trace.cka.clear();
+  const Profile fixed = fused_profile(trace, TokenSet::ordinary, 1, 4);
+  EXPECT_NE(fixed.note.find("cka_shift is undefined in some half-samples"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace strata

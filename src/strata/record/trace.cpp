@@ -78,6 +78,15 @@ std::vector<double> weighted_standard_error(const Matrix& by_doc, const std::vec
   return error;
 }
 
+std::vector<double> joint_replicate(const Trace& trace, const Series& series, std::size_t replicate) {
+  const CkaRecord* cka = series.id == "cka_shift" ? find_cka(trace, series.tokens) : nullptr;
+  if (cka == nullptr || replicate >= cka->replicates.size()) return {};
+  const Matrix& matrix = cka->replicates[replicate];
+  std::vector<double> shift;
+  for (std::size_t l = 0; l + 1 < matrix.rows; ++l) shift.push_back(1.0 - matrix(l, l + 1));
+  return shift;
+}
+
 std::vector<double> mean_over_documents(const Series& series) {
   return series.joint.empty() ? weighted_mean(series.by_doc, series.weight) : series.joint;
 }

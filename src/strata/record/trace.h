@@ -140,6 +140,11 @@ struct Trace {
 [[nodiscard]] const Series* find_series(const Trace& trace, std::string_view id, TokenSet tokens);
 [[nodiscard]] const CkaRecord* find_cka(const Trace& trace, TokenSet tokens);
 
+/// The joint values of a series in half-sample `replicate` of the documents (cka_shift: from the CKA
+/// replicates of its token set); empty where the record has none.
+[[nodiscard]] std::vector<double> joint_replicate(const Trace& trace, const Series& series,
+                                                  std::size_t replicate);
+
 /// Mean over documents, weighted by `weight`, per axis position; undefined rows are left out; NaN
 /// where no document has a value. `joint` where the series has one.
 [[nodiscard]] std::vector<double> mean_over_documents(const Series& series);

@@ -45,6 +45,16 @@ bool all_finite(const std::vector<double>& values) {
   return std::all_of(values.begin(), values.end(), [](double x) { return std::isfinite(x); });
 }
 
+// The signal's values in one half-sample; empty or NaN where there are none.
+std::vector<double> resampled(const Trace& trace, const Signal& signal,
+                              const std::vector<std::uint32_t>& half, std::size_t replicate, std::size_t n) {
+  if (signal.series->joint.empty()) return block_means(signal, half, n);
+  auto joint = joint_replicate(trace, *signal.series, replicate);
+  if (joint.size() != n + signal.first_column) return {};
+  joint.erase(joint.begin(), joint.begin() + static_cast<std::ptrdiff_t>(signal.first_column));
+  return joint;
+}
+
 // Fills the signal, or says why it is left out.
 std::string prepare(Signal& signal, std::size_t n) {
   const Series& series = *signal.series;
@@ -57,6 +67,11 @@ std::string prepare(Signal& signal, std::size_t n) {
   std::vector<std::uint32_t> all(series.by_doc.rows);
   std::iota(all.begin(), all.end(), 0u);
   signal.mean = block_means(signal, all, n);
+  if (!series.joint.empty()) {
+    if (series.joint.size() != series.by_doc.cols) return "joint values and columns differ in number";
+    const auto first = series.joint.begin() + static_cast<std::ptrdiff_t>(signal.first_column);
+    signal.mean.assign(first, series.joint.end());
+  }
   if (!all_finite(signal.mean)) {
     return "undefined at some block" + (series.note.empty() ? std::string{} : " (" + series.note + ")");
   }
@@ -77,8 +92,8 @@ std::vector<double> column_scales(const std::vector<Signal>& signals) {
   return scales;
 }
 
-void add_deviations(Profile& profile, const std::vector<Signal>& signals, const std::vector<double>& scales,
-                    std::uint64_t seed, int resamples) {
+void add_deviations(Profile& profile, const Trace& trace, const std::vector<Signal>& signals,
+                    const std::vector<double>& scales, std::uint64_t seed, int resamples) {
   const std::size_t documents = signals.front().series->by_doc.rows, n = profile.y.rows;
   const bool same = std::all_of(signals.begin(), signals.end(),
                                 [&](const Signal& s) { return s.series->by_doc.rows == documents; });
@@ -94,8 +109,8 @@ void add_deviations(Profile& profile, const std::vector<Signal>& signals, const 
     const auto half = stats::half_sample(documents, rng);
     Matrix deviation(n, signals.size());
     for (std::size_t j = 0; j < signals.size(); ++j) {
-      const auto means = block_means(signals[j], half, n);
-      if (!all_finite(means)) {
+      const auto means = resampled(trace, signals[j], half, static_cast<std::size_t>(r), n);
+      if (means.empty() || !all_finite(means)) {
         undefined[j] = true;
         continue;
       }
@@ -137,7 +152,7 @@ Profile fused_profile(const Trace& trace, TokenSet tokens, std::uint64_t seed, i
     for (std::size_t l = 0; l < n; ++l)
       profile.y(l, j) = (signals[j].mean[l] - signals[j].centre) * scales[j];
   }
-  add_deviations(profile, signals, scales, seed, resamples);
+  add_deviations(profile, trace, signals, scales, seed, resamples);
   finish_profile(profile);
   return profile;
 }
