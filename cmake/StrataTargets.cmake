@@ -38,6 +38,7 @@ function(strata_module name)
   target_include_directories(strata_${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>
                                                    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_link_libraries(strata_${name} PUBLIC ${ARG_PUBLIC} PRIVATE $<BUILD_INTERFACE:strata::options> ${ARG_PRIVATE})
+  install(TARGETS strata_${name} EXPORT strata-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endfunction()
 
 # strata_test(NAME SOURCES a_test.cpp ... LINK dep ...): one program, one ctest entry.

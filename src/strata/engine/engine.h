@@ -19,7 +19,7 @@ struct Engine {
   std::string (*libtorch_version)();
 };
 
-/// Opens the library (once) beside the program or in ../lib, as installed. Throws Error(run_failed)
+/// Opens the library (once) beside the program, or where it is installed. Throws Error(run_failed)
 /// naming the library when it cannot be loaded.
 [[nodiscard]] const Engine& open_engine();
 

@@ -13,7 +13,7 @@ constexpr const char* kLibrary = "libstrata-engine.so";
 const Engine* load() {
   const auto program = std::filesystem::read_symlink("/proc/self/exe").parent_path();
   std::string reason;
-  for (const auto& directory : {program, program / "../lib", program / ".."}) {
+  for (const auto& directory : {program, program / ".." / STRATA_LIBDIR}) {
     const auto path = directory / kLibrary;
     if (!std::filesystem::exists(path)) continue;
     void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
