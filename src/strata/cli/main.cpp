@@ -52,9 +52,11 @@ int run(int argc, char** argv) {
   Program program;
   program.command_line = "strata";
   std::vector<std::string> arguments;
+  bool flags = true;  // until "--"; what follows is a path, whatever it looks like
   for (int i = 1; i < argc; ++i) {
     program.command_line += ' ' + quoted(argv[i]);
-    arguments.push_back(with_dashes(argv[i]));
+    flags = flags && std::string_view(argv[i]) != "--";
+    arguments.push_back(flags ? with_dashes(argv[i]) : argv[i]);
   }
   for (const auto& add : kCommands) add(app, program);
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
