@@ -211,7 +211,9 @@ TEST_F(Planned, ItemsSumToThePeak) {
   EXPECT_LE(plan.peak_bytes, kPlenty);
   EXPECT_EQ(plan.lanes, 4 * 6 * 2 + 3);  // states x strengths x antithetic, and a skip for each block
   EXPECT_EQ(plan.lane_passes, 1);
-  EXPECT_EQ(plan.weight_bytes_read, 2 * checkpoint.weight_bytes());
+  EXPECT_GT(plan.weight_bytes_read, checkpoint.weight_bytes());
+  (void)measure({.checkpoint = checkpoint, .corpus = corpus_}, small_options(), {});
+  EXPECT_EQ(plan.weight_bytes_read, checkpoint.bytes_read());
   EXPECT_GT(plan.flops, 0.0);
   EXPECT_GT(plan.flops_per_second, 0.0);
 }
@@ -262,6 +264,27 @@ TEST_F(Planned, TooLittleMemoryIsRefusedWithWhatWouldFit) {
   EXPECT_STRATA_ERROR(plan_measure(input, small_options(), 1 << 20), ErrorKind::out_of_memory,
                       "the run needs");
   EXPECT_STRATA_ERROR(plan_measure(input, small_options(), 1 << 20), ErrorKind::out_of_memory, "--chunks");
+}
+
+// Weights that are finite and still overflow: an error that names the block, not numbers without meaning.
+TEST(Measure, RefusesAStateThatIsNotFinite) {
+  test::TinyCheckpoint tiny;
+  tiny.edit_tensors = [](std::vector<test::StoredTensor>& tensors) {
+    for (test::StoredTensor& t : tensors) {
+      if (t.name != "model.layers.1.mlp.down_proj.weight") continue;
+      t.bytes = test::encode(DType::f32, std::vector<float>(t.bytes.size() / sizeof(float), 3e38f));
+    }
+  };
+  test::TemporaryDirectory directory;
+  test::write_checkpoint(directory.path(), tiny);
+  const Checkpoint checkpoint = Checkpoint::open(directory.path());
+  const Corpus corpus = test::random_corpus({});
+  MeasureOptions options = small_options();
+  for (const int threads : {1, 3}) {
+    options.threads = threads;
+    EXPECT_STRATA_ERROR(measure({.checkpoint = checkpoint, .corpus = corpus}, options, {}),
+                        ErrorKind::run_failed, "block 1 puts out NaN or infinity");
+  }
 }
 
 TEST(Progress, EveryStepCanInterrupt) {
