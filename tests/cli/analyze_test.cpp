@@ -49,6 +49,19 @@ TEST_F(Analyze, WritesEveryFileAndSaysWhereTheReportIs) {
   EXPECT_EQ(first().err.find('\r'), std::string::npos);
 }
 
+TEST_F(Analyze, ColoursATerminalUnlessNoColorIsSet) {
+  const std::string bold = "\x1b[1mtiny-model\x1b[0m";
+  const Result coloured = strata_on_terminal(quick_analyze(model(), other("coloured")), {"NO_COLOR="});
+  ASSERT_EQ(coloured.code, 0) << coloured.err;
+  EXPECT_NE(coloured.err.find(bold), std::string::npos) << coloured.err;
+  EXPECT_NE(coloured.err.find("\x1b[2K[####"), std::string::npos);  // a progress bar, in place
+  const Result plain = strata_on_terminal(quick_analyze(model(), other("plain")), {"NO_COLOR=1"});
+  ASSERT_EQ(plain.code, 0) << plain.err;
+  EXPECT_EQ(plain.err.find(bold), std::string::npos);
+  EXPECT_EQ(plain.err.find("\x1b[0m"), std::string::npos);
+  EXPECT_NE(plain.err.find("report: "), std::string::npos);
+}
+
 TEST_F(Analyze, ResultsHoldNoPathNoTimingAndNoNan) {
   const std::string text = slurp(run() / "results.json");
   const auto json = nlohmann::json::parse(text);
@@ -171,6 +184,7 @@ TEST_F(Analyze, InterruptionLeavesTheEarlierRunAsItWas) {
     Child child(arguments);
     ASSERT_TRUE(child.wait_for(c.phase)) << child.wait().err;
     child.send(c.signal);
+    if (c.signal == SIGTERM && child.wait_for("once more stops at once")) child.send(c.signal);
     const Result result = child.wait();
     EXPECT_EQ(result.code, 130) << result.err;
     EXPECT_NE(result.err.find("interrupted"), std::string::npos) << result.err;

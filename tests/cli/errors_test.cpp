@@ -155,7 +155,7 @@ std::vector<Broken> broken_checkpoints() {
          c["rope_scaling"] = {{"rope_type", "yarn"}, {"factor", 4.0}};
        })},
       {.name = "wrong vocabulary size", .says = "embed_tokens", .file = "/model", .edit = config([](json& c) {
-                                                                                    c["vocab_size"] = 4000;
+                                                                                    c["vocab_size"] = 4100;
                                                                                   })},
       {.name = "tokenizer of another model",
        .says = "another model",

@@ -1,13 +1,16 @@
 #include "tests/cli/program.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
@@ -29,7 +32,8 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
 
 }  // namespace
 
-Child::Child(const std::vector<std::string>& arguments, const std::vector<std::string>& environment) {
+Child::Child(const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
+             const std::string& terminal) {
   std::vector<std::string> argv{STRATA_PROGRAM};
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   std::vector<std::string> env;
@@ -41,8 +45,8 @@ Child::Child(const std::vector<std::string>& arguments, const std::vector<std::s
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, (directory_.path() / "out").c_str(), kFlags,
                                    0600);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, (directory_.path() / "err").c_str(), kFlags,
-                                   0600);
+  const auto err = terminal.empty() ? directory_.path() / "err" : std::filesystem::path(terminal);
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, err.c_str(), kFlags | O_NOCTTY, 0600);
   const int failed =
       posix_spawn(&pid_, STRATA_PROGRAM, &actions, nullptr, pointers(argv).data(), pointers(env).data());
   posix_spawn_file_actions_destroy(&actions);
@@ -85,6 +89,35 @@ Result strata(const std::vector<std::string>& arguments, const std::vector<std::
   return Child(arguments, environment).wait();
 }
 
+Result strata_on_terminal(const std::vector<std::string>& arguments,
+                          const std::vector<std::string>& environment) {
+  const int master = posix_openpt(O_RDWR | O_NOCTTY);
+  if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0) throw std::runtime_error("no terminal");
+  const std::string name = ptsname(master);
+  const int held = open(name.c_str(), O_RDWR | O_NOCTTY);  // so that the master never sees a hang-up
+  Child child(arguments, environment, name);
+  std::string shown;
+  std::atomic<bool> over{false};
+  std::thread reader([&] {
+    char buffer[4096];
+    pollfd ready{.fd = master, .events = POLLIN, .revents = 0};
+    while (true) {
+      const bool last_look = over;
+      while (poll(&ready, 1, 20) > 0)
+        shown.append(buffer,
+                     static_cast<std::size_t>(std::max<ssize_t>(0, read(master, buffer, sizeof(buffer)))));
+      if (last_look) return;
+    }
+  });
+  Result result = child.wait();
+  over = true;
+  reader.join();
+  close(held);
+  close(master);
+  result.err = shown;
+  return result;
+}
+
 std::string slurp(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
   std::stringstream text;
@@ -107,7 +140,12 @@ TinyCheckpoint tiny_with_tokenizer() {
 }
 
 void write_model(const std::filesystem::path& directory, const TinyCheckpoint& tiny) {
-  write_checkpoint(directory, tiny);
+  TinyCheckpoint model = tiny;
+  model.edit_config = [&](nlohmann::json& config) {
+    config["bos_token_id"] = config["eos_token_id"] = model.vocab - 1;  // as in llama-nano
+    if (tiny.edit_config) tiny.edit_config(config);
+  };
+  write_checkpoint(directory, model);
   std::filesystem::copy_file(repo_path("models/llama-nano/tokenizer.json"), directory / "tokenizer.json");
 }
 

@@ -22,7 +22,9 @@ struct Result {
 class Child {
  public:
   /// Starts the program. `environment` holds extra NAME=value entries.
-  explicit Child(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {});
+  /// stderr goes to `terminal` where one is named.
+  explicit Child(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {},
+                 const std::string& terminal = {});
   ~Child();
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
@@ -41,6 +43,10 @@ class Child {
 
 [[nodiscard]] Result strata(const std::vector<std::string>& arguments,
                             const std::vector<std::string>& environment = {});
+
+/// The same with stderr on a terminal; its output is in `err`.
+[[nodiscard]] Result strata_on_terminal(const std::vector<std::string>& arguments,
+                                        const std::vector<std::string>& environment = {});
 
 [[nodiscard]] std::string slurp(const std::filesystem::path& path);
 

@@ -46,7 +46,7 @@ struct Misuse {
 TEST(Program, MisuseIsOneLineAndExitCode2) {
   const std::vector<Misuse> misuses = {
       {{}, "A subcommand is required"},
-      {{"frobnicate"}, "frobnicate"},
+      {{"frobnicate"}, "no subcommand 'frobnicate'"},
       {{"analyze"}, "--model"},
       {{"inspect"}, "--model"},
       {{"report"}, "RUN"},

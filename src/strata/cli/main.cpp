@@ -59,6 +59,12 @@ int run(int argc, char** argv) {
     arguments.push_back(flags ? with_dashes(argv[i]) : argv[i]);
   }
   for (const auto& add : kCommands) add(app, program);
+  if (!arguments.empty() && !arguments[0].starts_with('-') &&
+      app.get_subcommands([&](const CLI::App* command) { return command->check_name(arguments[0]); })
+          .empty()) {
+    fmt::print(stderr, "strata: no subcommand '{}' (see strata --help)\n", arguments[0]);
+    return exit_code(ErrorKind::usage);
+  }
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
   try {
     app.parse(arguments);
