@@ -57,6 +57,15 @@ void check_directory(const fs::path& path) {
   }
 }
 
+// The directory with its own name last: "models/llama/", "." and ".." have none, and the name goes into
+// the record and into the default output path.
+fs::path named(const fs::path& path) {
+  const fs::path last = path.filename();
+  if (!last.empty() && last != "." && last != "..") return path;
+  const fs::path full = fs::absolute(path).lexically_normal();
+  return full.filename().empty() ? full.parent_path() : full;
+}
+
 // Rotary frequencies follow from rope theta; old converters stored them and every reader ignores them.
 bool is_rotary_buffer(const std::string& name) {
   return name.ends_with("rotary_emb.inv_freq") && name.starts_with("model.");
@@ -181,7 +190,7 @@ Checkpoint::~Checkpoint() = default;
 Checkpoint Checkpoint::open(const fs::path& path) {
   check_directory(path);
   auto impl = std::make_unique<Impl>();
-  impl->directory = path;
+  impl->directory = named(path);
   const fs::path config = path / "config.json";
   impl->config = parse_config(read_file(config, kMaxConfigBytes), config.string());
   impl->shards = open_shards(path);

@@ -1,5 +1,6 @@
 // strata analyze: the main job. Measures, concludes, writes the run directory.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -35,8 +36,30 @@ struct AnalyzeOptions {
   int verbose = 0;
 };
 
-// Set by the handler of SIGINT and SIGTERM; the sweep looks at it between steps.
+// Set by the first SIGINT or SIGTERM; the sweep looks at it between steps.
 std::atomic<bool> interrupted{false};
+
+// What a signal handler may print.
+void say(std::string_view text) {
+  (void)!write(STDERR_FILENO, text.data(), text.size());
+}
+
+// Ends the program at once, from a signal handler; never set while files are being written.
+void stop_now(int) {
+  say("strata: interrupted; nothing was written\n");
+  _exit(exit_code(ErrorKind::interrupted));
+}
+
+// A second signal does not wait for the step in progress.
+void ask_to_stop(int) {
+  if (interrupted.exchange(true)) stop_now(0);
+  say("\nstopping after the step in progress; once more stops at once\n");
+}
+
+void on_stop(void (*handler)(int)) {
+  std::signal(SIGINT, handler);
+  std::signal(SIGTERM, handler);
+}
 
 class Stopwatch {
  public:
@@ -141,8 +164,7 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   prepare_output(options.output);
   manifest.seconds.emplace_back("open and plan", watch.lap());
 
-  std::signal(SIGINT, [](int) { interrupted = true; });
-  std::signal(SIGTERM, [](int) { interrupted = true; });
+  on_stop(ask_to_stop);
   ProgressPrinter printer(options.quiet);
   const Progress progress = [&](const ProgressEvent& event) {
     printer(event);
@@ -153,17 +175,20 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   run.trace.run.tool_version = version();
   run.trace.run.surrogates = options.surrogates;
   manifest.seconds.emplace_back("measure", watch.lap());
-  progress({"boundaries", 0, 1, 0});
+  on_stop(stop_now);  // from here to the writing there are no steps to stop between
+  if (interrupted) stop_now(0);
+  printer({"boundaries", 0, 1, 0});
   run.findings = conclude(run.trace, {.seed = options.measure.seed,
                                       .surrogates = options.surrogates,
                                       .bootstraps = options.measure.replicates,
                                       .threads = options.measure.threads});
-  progress({"boundaries", 1, 1, 0});
+  printer({"boundaries", 1, 1, 0});
   printer.finish();
   manifest.seconds.emplace_back("conclude", watch.lap());
   manifest.options = options.measure;
   manifest.bytes_read = checkpoint.bytes_read();
   manifest.peak_rss_bytes = peak_rss_bytes();
+  on_stop(SIG_IGN);  // a run directory is written whole; it takes milliseconds
   write_outputs(options.output, run, command_line, manifest_json(run, manifest));
   for (const std::string& warning : run.trace.warnings) fmt::print(stderr, "warning: {}\n", warning);
   if (!options.quiet) fmt::print(stderr, "{}", summary_text(run, (options.output / "report.html").string()));

@@ -52,11 +52,19 @@ int run(int argc, char** argv) {
   Program program;
   program.command_line = "strata";
   std::vector<std::string> arguments;
+  bool flags = true;  // until "--"; what follows is a path, whatever it looks like
   for (int i = 1; i < argc; ++i) {
     program.command_line += ' ' + quoted(argv[i]);
-    arguments.push_back(with_dashes(argv[i]));
+    flags = flags && std::string_view(argv[i]) != "--";
+    arguments.push_back(flags ? with_dashes(argv[i]) : argv[i]);
   }
   for (const auto& add : kCommands) add(app, program);
+  if (!arguments.empty() && !arguments[0].starts_with('-') &&
+      app.get_subcommands([&](const CLI::App* command) { return command->check_name(arguments[0]); })
+          .empty()) {
+    fmt::print(stderr, "strata: no subcommand '{}' (see strata --help)\n", arguments[0]);
+    return exit_code(ErrorKind::usage);
+  }
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
   try {
     app.parse(arguments);

@@ -32,11 +32,10 @@ std::uint64_t parse_size(const std::string& text, const std::string& flag) {
   double value = 0.0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   std::string unit(end, text.data() + text.size());
-  for (const char* suffix : {"iB", "B"}) {
-    if (unit.ends_with(suffix)) {
-      unit.resize(unit.size() - std::string_view(suffix).size());
-      break;
-    }
+  if (unit.size() == 3 && unit.ends_with("iB")) {
+    unit.resize(1);
+  } else if (unit.ends_with('B')) {
+    unit.pop_back();
   }
   constexpr std::string_view kUnits = "KMGT";
   double scale = 1.0;
@@ -64,7 +63,7 @@ std::vector<int> parse_layers(const std::string& text, int last, const std::stri
     if (end < begin) bad(flag, text, "ranges that go up");
     for (int layer = begin; layer <= end; ++layer) layers.push_back(layer);
   }
-  if (layers.empty()) bad(flag, text, "at least one layer");
+  if (layers.empty() || text.ends_with(',')) bad(flag, text, "numbers and ranges like 3,7,10-14");
   std::sort(layers.begin(), layers.end());
   layers.erase(std::unique(layers.begin(), layers.end()), layers.end());
   return layers;

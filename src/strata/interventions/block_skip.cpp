@@ -6,6 +6,7 @@ namespace {
 constexpr double kStrengths[] = {1.0};
 
 void mix(const EditContext& edit, const float* h_in, float* h_out) {
+  if (edit.strength == 0.0) return;  // the sum below would turn -0 into +0
   const auto s = static_cast<float>(edit.strength);
   for (std::int64_t i = 0; i < edit.tokens * edit.width; ++i) h_out[i] = (1.0f - s) * h_out[i] + s * h_in[i];
 }

@@ -1,5 +1,7 @@
 #include "strata/sweep/clean_sweep.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -71,6 +73,15 @@ void observe_state(Sweep& sweep, int state, std::size_t window, const float* h) 
   const StateView view{.state = state, .window = window, .h = h, .tokens = sweep.context.tokens_in(window)};
   sweep.tracker.observe_state(view);
   for (const auto& accumulator : sweep.accumulators) accumulator->observe_state(view);
+}
+
+// Finite weights can still overflow float32; nothing measured after that would mean anything.
+void check_finite(const std::vector<float>& h, const Checkpoint& checkpoint, int block) {
+  if (std::all_of(h.begin(), h.end(), [](float x) { return std::isfinite(x); })) return;
+  throw Error(ErrorKind::run_failed, {.where = checkpoint.directory().string(),
+                                      .found = fmt::format("block {} puts out NaN or infinity", block),
+                                      .expected = "finite activations in float32",
+                                      .hint = "the weights may be damaged"});
 }
 
 void end_state(Sweep& sweep, int state) {
@@ -157,6 +168,7 @@ CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& con
       auto scratch = sweep.pool.lease();
       AttentionView attention;
       step_window(sweep, weights, w, state_of(w), *scratch, needs_attention, attention);
+      check_finite(scratch->out, checkpoint, block);
       const BlockView view{.block = block,
                            .window = w,
                            .h_in = state_of(w),

@@ -19,7 +19,8 @@ struct CleanSweep {
 
 /// Runs the sweep. `accumulators` observe every state and block; `tracker` learns the sink tokens.
 /// Attention statistics use the final sink mask at every depth: windows in which a massive token was
-/// found late are swept again up to there.
+/// found late are swept again up to there. Throws Error(run_failed) naming the block when a state is not
+/// finite, and what loading the weights throws.
 [[nodiscard]] CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& context,
                                          const at::Tensor& embedding,
                                          std::vector<std::unique_ptr<Accumulator>>& accumulators,

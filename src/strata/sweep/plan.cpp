@@ -125,8 +125,12 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
   plan.lane_bytes = bytes_of(per_pass, each);
   add("lanes", plan.lanes > 0 ? plan.lane_bytes + each : 0);
 
-  const std::uint64_t blocks = input.checkpoint.weight_bytes();
-  plan.weight_bytes_read = blocks * static_cast<std::uint64_t>(1 + plan.lane_passes);
+  // The ends of the network are read once, the blocks once in every pass.
+  plan.weight_bytes_read = input.checkpoint.weight_bytes();
+  for (const TensorInfo& tensor : input.checkpoint.tensors()) {
+    if (tensor.name.starts_with("model.layers."))
+      plan.weight_bytes_read += tensor.size_bytes * static_cast<std::uint64_t>(plan.lane_passes);
+  }
   std::int64_t lane_tokens = 0;
   for (const LaneWindow& w : sample) lane_tokens += w.tokens;
   const double keys = longest / 2.0;

@@ -1,0 +1,197 @@
+// strata analyze end to end: the run directory, the same bytes again, interruption, output paths.
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "tests/cli/program.h"
+
+namespace strata::test {
+namespace {
+
+const std::vector<std::string> kFiles = {"arrays.npz",    "blocks.csv",  "brittleness.csv", "edges.csv",
+                                         "manifest.json", "report.html", "results.json",    "states.csv"};
+const std::vector<std::string> kReproducible = {"arrays.npz", "blocks.csv",   "brittleness.csv",
+                                                "edges.csv",  "results.json", "states.csv"};
+
+// One good run that the tests of this file look at.
+class Analyze : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    directory_ = new TemporaryDirectory;
+    write_model(model(), tiny_with_tokenizer());
+    first_ = new Result(strata(quick_analyze(model(), run(), {"-b", "1"})));
+  }
+  static void TearDownTestSuite() {
+    delete first_;
+    delete directory_;
+  }
+  static std::filesystem::path model() { return directory_->path() / "tiny-model"; }
+  static std::filesystem::path run() { return directory_->path() / "first-run"; }
+  static std::filesystem::path other(const std::string& name) { return directory_->path() / name; }
+  static const Result& first() { return *first_; }
+
+ private:
+  static inline TemporaryDirectory* directory_ = nullptr;
+  static inline Result* first_ = nullptr;
+};
+
+TEST_F(Analyze, WritesEveryFileAndSaysWhereTheReportIs) {
+  ASSERT_EQ(first().code, 0) << first().err;
+  EXPECT_EQ(first().out, "");
+  EXPECT_EQ(names_in(run()), kFiles);
+  EXPECT_NE(first().err.find("report: " + (run() / "report.html").string()), std::string::npos);
+  EXPECT_NE(first().err.find("clean sweep: "), std::string::npos);
+  EXPECT_NE(first().err.find("lanes: "), std::string::npos);
+  // Not a terminal: no colours, no cursor movement.
+  EXPECT_EQ(first().err.find('\x1b'), std::string::npos);
+  EXPECT_EQ(first().err.find('\r'), std::string::npos);
+}
+
+TEST_F(Analyze, ColoursATerminalUnlessNoColorIsSet) {
+  const std::string bold = "\x1b[1mtiny-model\x1b[0m";
+  const Result coloured = strata_on_terminal(quick_analyze(model(), other("coloured")), {"NO_COLOR="});
+  ASSERT_EQ(coloured.code, 0) << coloured.err;
+  EXPECT_NE(coloured.err.find(bold), std::string::npos) << coloured.err;
+  EXPECT_NE(coloured.err.find("\x1b[2K[####"), std::string::npos);  // a progress bar, in place
+  const Result plain = strata_on_terminal(quick_analyze(model(), other("plain")), {"NO_COLOR=1"});
+  ASSERT_EQ(plain.code, 0) << plain.err;
+  EXPECT_EQ(plain.err.find(bold), std::string::npos);
+  EXPECT_EQ(plain.err.find("\x1b[0m"), std::string::npos);
+  EXPECT_NE(plain.err.find("report: "), std::string::npos);
+}
+
+TEST_F(Analyze, ResultsHoldNoPathNoTimingAndNoNan) {
+  const std::string text = slurp(run() / "results.json");
+  const auto json = nlohmann::json::parse(text);
+  EXPECT_TRUE(json.is_object());
+  EXPECT_NE(text.find("\"tiny-model\""), std::string::npos);  // the name, without its path
+  EXPECT_EQ(text.find(model().parent_path().string()), std::string::npos);
+  for (const char* word : {"NaN", "nan,", "Infinity", "seconds", "\"threads\"", "batch_size"})
+    EXPECT_EQ(text.find(word), std::string::npos) << word;
+  const auto manifest = nlohmann::json::parse(slurp(run() / "manifest.json"));
+  EXPECT_TRUE(manifest["seconds"].is_object());
+  EXPECT_NE(manifest["command_line"].get<std::string>().find("strata analyze "), std::string::npos);
+  EXPECT_EQ(manifest["threads"], 1);
+  EXPECT_EQ(manifest["batch_size"], 1);
+  EXPECT_GT(manifest["memory"]["measured_peak_bytes"], 1 << 20);
+}
+
+TEST_F(Analyze, TablesAreRectangular) {
+  for (const char* name : {"states.csv", "blocks.csv", "edges.csv", "brittleness.csv"}) {
+    std::stringstream text(slurp(run() / name));
+    std::string line;
+    ASSERT_TRUE(std::getline(text, line)) << name;
+    const auto fields = [](const std::string& row) {
+      std::size_t count = 1;
+      bool quoted = false;
+      for (const char c : row) {
+        quoted = quoted != (c == '"');
+        count += c == ',' && !quoted ? 1 : 0;
+      }
+      return count;
+    };
+    const std::size_t columns = fields(line);
+    EXPECT_GT(columns, 2u) << name;
+    std::size_t rows = 0;
+    for (; std::getline(text, line); ++rows) {
+      EXPECT_EQ(fields(line), columns) << name << ": " << line;
+      EXPECT_EQ(line.find("nan"), std::string::npos) << name << ": " << line;
+    }
+    EXPECT_GT(rows, 1u) << name;
+  }
+}
+
+TEST_F(Analyze, ThreadsAndBatchDoNotChangeAByte) {
+  const Result second = strata(quick_analyze(model(), other("second"), {"-t", "2", "-b", "16", "--quiet"}));
+  ASSERT_EQ(second.code, 0) << second.err;
+  for (const std::string& name : kReproducible) {
+    EXPECT_FALSE(slurp(run() / name).empty()) << name;
+    EXPECT_TRUE(slurp(run() / name) == slurp(other("second") / name)) << name;
+  }
+  // The seed does.
+  const Result third = strata(quick_analyze(model(), other("third"), {"--seed", "1", "--quiet", "--json"}));
+  ASSERT_EQ(third.code, 0) << third.err;
+  EXPECT_FALSE(slurp(run() / "results.json") == slurp(other("third") / "results.json"));
+  EXPECT_TRUE(third.out == slurp(other("third") / "results.json"));
+}
+
+TEST_F(Analyze, ReportIsMadeAgainFromTheRecordWithoutLibTorch) {
+  const std::string report = slurp(run() / "report.html");
+  ASSERT_GT(report.size(), 1000u);
+  std::filesystem::remove(run() / "report.html");
+  const Result again = strata({"report", run().string()}, {"LD_DEBUG=files"});
+  EXPECT_EQ(again.code, 0);
+  EXPECT_EQ(again.err.find("libtorch"), std::string::npos);
+  EXPECT_TRUE(slurp(run() / "report.html") == report);
+  EXPECT_EQ(names_in(run()), kFiles);
+}
+
+TEST_F(Analyze, ReportRefusesWhatIsNoRun) {
+  std::filesystem::create_directories(other("broken"));
+  for (const std::string& name : kFiles)
+    write_text(other("broken") / name, name == "results.json" ? "{\"half" : slurp(run() / name));
+  const Result broken = strata({"report", other("broken").string()});
+  EXPECT_EQ(broken.code, 3);
+  EXPECT_EQ(count_lines(broken.err), 1u) << broken.err;
+  EXPECT_NE(broken.err.find("results.json"), std::string::npos) << broken.err;
+}
+
+// "models/llama/", as the shell completes it, is the same model with the same name.
+TEST_F(Analyze, ASlashAtTheEndOfThePathChangesNothing) {
+  const Result result = strata(quick_analyze(model().string() + "/", other("slash"), {"--quiet"}));
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_TRUE(slurp(run() / "results.json") == slurp(other("slash") / "results.json"));
+}
+
+TEST_F(Analyze, NeverOverwritesWhatIsNoRunDirectory) {
+  write_text(other("mine") / "notes.txt", "mine");
+  const Result full = strata(quick_analyze(model(), other("mine"), {"--quiet"}));
+  EXPECT_EQ(full.code, 2);
+  EXPECT_EQ(count_lines(full.err), 1u) << full.err;
+  EXPECT_NE(full.err.find((other("mine")).string() + ": exists"), std::string::npos) << full.err;
+  EXPECT_EQ(names_in(other("mine")), std::vector<std::string>{"notes.txt"});
+  const auto file = other("mine") / "notes.txt";
+  const Result on_file = strata(quick_analyze(model(), file, {"--quiet"}));
+  EXPECT_EQ(on_file.code, 2);
+  const Result below_file = strata(quick_analyze(model(), file / "run", {"--quiet"}));
+  EXPECT_EQ(below_file.code, 1);
+  EXPECT_NE(below_file.err.find("cannot create"), std::string::npos) << below_file.err;
+  EXPECT_EQ(count_lines(below_file.err), 1u) << below_file.err;
+  EXPECT_EQ(slurp(file), "mine");
+}
+
+// Stopped in the sweep and its lanes, and stopped while boundaries are sought: exit code 130, and what
+// an earlier run wrote is still there.
+TEST_F(Analyze, InterruptionLeavesTheEarlierRunAsItWas) {
+  const std::string before = slurp(run() / "results.json");
+  const std::vector<std::string> sweep = {"--lane-tokens", "4096"};
+  const std::vector<std::string> boundaries = {"--chunks",     "16", "--lane-tokens", "64",
+                                               "--layers",     "0",  "--surrogates",  "100000",
+                                               "--replicates", "20"};
+  struct Case {
+    std::string phase;
+    int signal;
+    std::vector<std::string> slow;
+  };
+  for (const Case& c : {Case{"clean sweep: ", SIGINT, sweep}, Case{"lanes: ", SIGTERM, sweep},
+                        Case{"boundaries: ", SIGINT, boundaries}}) {
+    SCOPED_TRACE(c.phase);
+    std::vector<std::string> arguments = {
+        "analyze", repo_path("models/llama-nano").string(), "-o", run().string(), "-t", "1"};
+    arguments.insert(arguments.end(), c.slow.begin(), c.slow.end());
+    Child child(arguments);
+    ASSERT_TRUE(child.wait_for(c.phase)) << child.wait().err;
+    child.send(c.signal);
+    if (c.signal == SIGTERM && child.wait_for("once more stops at once")) child.send(c.signal);
+    const Result result = child.wait();
+    EXPECT_EQ(result.code, 130) << result.err;
+    EXPECT_NE(result.err.find("interrupted"), std::string::npos) << result.err;
+    EXPECT_TRUE(slurp(run() / "results.json") == before);
+    EXPECT_EQ(names_in(run()), kFiles);  // and no temporary file beside them
+  }
+}
+
+}  // namespace
+}  // namespace strata::test

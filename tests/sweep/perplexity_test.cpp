@@ -1,0 +1,121 @@
+// Perplexity by llama-perplexity's protocol against the figures of an independent engine.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "strata/base/file.h"
+#include "strata/corpus/corpus.h"
+#include "strata/model/block.h"
+#include "strata/model/head.h"
+#include "strata/model/threads.h"
+#include "tests/support/paths.h"
+
+namespace strata {
+namespace {
+
+constexpr std::int64_t kContext = 256;
+
+std::string all_tales() {
+  std::string text;
+  for (const RawDocument& document : read_documents(test::repo_path("texts/tales"), ""))
+    text += document.text;
+  return text;
+}
+
+// The stream as llama-perplexity cuts it: BOS once at its beginning where the model adds one, whole
+// chunks only, the first token of each replaced by BOS.
+std::vector<std::vector<std::int32_t>> chunks_of(const Tokenizer& tokenizer, const std::string& text) {
+  std::vector<std::int32_t> ids = tokenizer.prefix();
+  const auto body = tokenizer.encode(text, false);
+  ids.insert(ids.end(), body.begin(), body.end());
+  std::vector<std::vector<std::int32_t>> chunks;
+  for (std::size_t at = 0; at + kContext <= ids.size(); at += kContext) {
+    chunks.emplace_back(ids.begin() + static_cast<std::ptrdiff_t>(at),
+                        ids.begin() + static_cast<std::ptrdiff_t>(at + kContext));
+    if (!tokenizer.prefix().empty()) chunks.back()[0] = tokenizer.prefix()[0];
+  }
+  return chunks;
+}
+
+// NLL summed over the second half: logits at context/2 .. context-2, each for the token after it.
+double second_half_nll(const HeadWeights& head, const ModelConfig& config, const std::vector<float>& h,
+                       const std::vector<std::int32_t>& ids) {
+  const auto vocab = static_cast<std::size_t>(config.vocab);
+  std::vector<float> logits(kLogitRows * vocab);
+  LogitScratch scratch;
+  double sum = 0.0;
+  for (std::int64_t begin = kContext / 2; begin < kContext - 1; begin += kLogitRows) {
+    const std::int64_t rows = std::min(kLogitRows, kContext - 1 - begin);
+    compute_logits(head, config, h.data() + begin * config.hidden, rows, logits.data(), scratch);
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const float* row = logits.data() + static_cast<std::size_t>(r) * vocab;
+      double normaliser = 0.0;
+      for (std::size_t v = 0; v < vocab; ++v) normaliser += std::exp(static_cast<double>(row[v]));
+      sum += std::log(normaliser) - static_cast<double>(row[ids[static_cast<std::size_t>(begin + r + 1)]]);
+    }
+  }
+  return sum;
+}
+
+struct Measured {
+  std::size_t chunks = 0;
+  double perplexity = 0.0;
+};
+
+Measured perplexity(const std::filesystem::path& model) {
+  (void)single_thread_blas();
+  const Checkpoint checkpoint = Checkpoint::open(model);
+  const ModelConfig& config = checkpoint.config();
+  const auto chunks = chunks_of(Tokenizer::from_directory(model), all_tales());
+  const RopeTable rope = make_rope_table(config, kContext);
+  const at::Tensor embedding = load_embedding(checkpoint);
+  const HeadWeights head = load_head(checkpoint, embedding);
+  std::vector<BlockWeights> blocks;
+  for (int layer = 0; layer < config.n_layers; ++layer) blocks.push_back(load_block(checkpoint, layer));
+  std::vector<double> nll(chunks.size());
+  for_each_window(chunks.size(), 2, [&](std::size_t c) {
+    std::vector<float> h(static_cast<std::size_t>(kContext * config.hidden));
+    embed(embedding, chunks[c], h.data());
+    BlockScratch scratch;
+    for (const BlockWeights& block : blocks)
+      forward_block(block, config, rope, h.data(), h.data(), kContext, scratch, nullptr);
+    nll[c] = second_half_nll(head, config, h, chunks[c]);
+  });
+  double sum = 0.0;
+  for (const double part : nll) sum += part;
+  return {chunks.size(), std::exp(sum / static_cast<double>(chunks.size() * (kContext / 2 - 1)))};
+}
+
+class Perplexity : public testing::TestWithParam<const char*> {};
+
+TEST_P(Perplexity, AgreesWithLlamaCpp) {
+  const auto file = test::shared_data("reference/perplexity.json");
+  if (!file) GTEST_SKIP() << "needs reference/perplexity.json of the data folder (STRATA_SHARED_DATA)";
+  const auto reference = nlohmann::json::parse(read_file(*file));
+  const std::string name = fmt::format("models/gguf/{}.F32.gguf", GetParam());
+  bool found = false;
+  for (const auto& result : reference["results"]) {
+    if (result["model"] != name || result["context"] != kContext) continue;
+    found = true;
+    const Measured ours = perplexity(test::repo_path("models") / GetParam());
+    const double theirs = result["ppl"];
+    fmt::print("{}: perplexity {:.4f}, reference {:.4f}, {:+.4f}%\n", GetParam(), ours.perplexity, theirs,
+               100.0 * (ours.perplexity / theirs - 1.0));
+    EXPECT_EQ(ours.chunks, result["chunks"].get<std::size_t>());
+    EXPECT_NEAR(ours.perplexity / theirs, 1.0, 1e-3);
+  }
+  EXPECT_TRUE(found) << name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Nano, Perplexity, testing::Values("llama-nano", "qwen2-nano", "qwen3-nano"),
+                         [](const auto& suite) {
+                           std::string name = suite.param;
+                           name.resize(name.find('-'));
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace strata
