@@ -287,6 +287,23 @@ TEST_F(CkaSample, OrdinaryNeverSeesSinks) {
             windows);
 }
 
+// Everything happens in two documents: a half-sample without either of them has nothing to compare.
+TEST(Cka, UndefinedHalfSamplesAreCountedInTheNote) {
+  World world(1, 4, std::vector<std::vector<int>>(16, {64}));
+  for (auto& state : world.states) std::fill(state.begin(), state.end(), 0.0f);
+  for (int state = 0; state <= 1; ++state) {
+    for (std::int64_t t = 0; t < 2 * 64; ++t) world.set(state, t, {1, 2, 0, 0});
+  }
+  const SweepContext context = world.context();
+  const Trace trace = drive(world, context, cka_signal());
+  const CkaRecord* cka = find_cka(trace, TokenSet::all);
+  EXPECT_NEAR(cka->value(0, 1), 1.0, 1e-9);
+  EXPECT_GT(cka->replicates.size(), 20u);
+  EXPECT_LT(cka->replicates.size(), 100u);  // both documents in a quarter of the half-samples
+  const std::string words = fmt::format("{} of 200 half-samples are undefined", 200 - cka->replicates.size());
+  EXPECT_NE(cka->note.find(words), std::string::npos) << cka->note;
+}
+
 TEST(Cka, FewWindowsAreUndefinedWithANote) {
   for (const int windows : {15, 16}) {
     World world(1, 8, std::vector<std::vector<int>>(static_cast<std::size_t>(windows), {64}));

@@ -167,9 +167,13 @@ class Cka final : public Accumulator {
       for (const std::uint32_t document : stats::half_sample(documents, rng)) include[document] = 1;
       record.replicates[r] = cka_of(context, set, include, nullptr);
     });
-    std::erase_if(record.replicates, [](const Matrix& m) {
+    const std::size_t undefined = std::erase_if(record.replicates, [](const Matrix& m) {
       return std::any_of(m.data.begin(), m.data.end(), [](double v) { return std::isnan(v); });
     });
+    if (undefined > 0) {
+      record.note += fmt::format("{}{} of {} half-samples are undefined and left out",
+                                 record.note.empty() ? "" : "; ", undefined, context_.replicates);
+    }
     return record;
   }
 
