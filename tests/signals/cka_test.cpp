@@ -215,6 +215,68 @@ TEST(Cka, SerialDependenceWithinWindowsIsNotAgreement) {
   EXPECT_GT(within, 0.8);
 }
 
+// Unrelated states in which every document has a mean of its own: rows of one document resemble each other
+// in both, although the states have nothing in common.
+class DocumentMeans : public testing::Test {
+ protected:
+  static constexpr int kHidden = 48, kWindows = 5;
+  explicit DocumentMeans(std::size_t documents = 24)
+      : world(1, kHidden, std::vector<std::vector<int>>(documents, std::vector<int>(kWindows, 64))) {
+    world.fill_normal(21);
+    const SweepContext context = world.context();
+    for (std::size_t s = 0; s < 2; ++s) {
+      Philox rng({.seed = 22, .stream = Stream::test, .a = static_cast<std::uint32_t>(s)});
+      std::vector<float> mean(kHidden);
+      for (std::size_t d = 0; d < documents; ++d) {
+        rng.fill_normal(mean);
+        for (std::size_t i = d * kWindows * 64 * kHidden; i < (d + 1) * kWindows * 64 * kHidden; ++i) {
+          world.states[s][i] += mean[i % kHidden];
+        }
+      }
+    }
+  }
+  World world;
+};
+
+TEST_F(DocumentMeans, DoNotCountAsAgreement) {
+  const SweepContext context = world.context();
+  const Trace trace = drive(world, context, cka_signal());
+  const CkaRecord* cka = find_cka(trace, TokenSet::all);
+  double sum = 0.0;
+  for (const Matrix& m : cka->replicates) sum += m(0, 1);
+  const double error = series(trace, "cka_shift", TokenSet::all).joint_error[0];
+  const double mean = sum / static_cast<double>(cka->replicates.size());
+  // The same positions with every window in one batch.
+  std::vector<Matrix> together(2, Matrix(world.corpus.windows.size(), kHidden));
+  for (std::size_t s = 0; s < 2; ++s) {
+    for (std::size_t w = 0; w < together[s].rows; ++w) {
+      const auto row = world.row(static_cast<int>(s), context.first_token[w] + 7);
+      std::copy(row.begin(), row.end(), together[s].row(w).begin());
+    }
+  }
+  Matrix hsic(2, 2);
+  add_unbiased_hsic(grams_of(together), every_row(together[0].rows), 4, hsic);
+  fmt::print(
+      "unrelated document means: {:.4f} +- {:.4f}, half-samples {:.4f}; all windows in a batch {:.3f}\n",
+      cka->value(0, 1), error, mean, cka_from_hsic(hsic)(0, 1));
+  EXPECT_LT(std::fabs(cka->value(0, 1)), 4 * error);
+  EXPECT_LT(error, 0.06);
+  EXPECT_NEAR(mean, cka->value(0, 1), 0.5 * error);
+  EXPECT_GT(cka_from_hsic(hsic)(0, 1), 0.2);
+  EXPECT_EQ(cka->note.find("one document"), std::string::npos);
+}
+
+class FewDocumentMeans : public DocumentMeans {
+ protected:
+  FewDocumentMeans() : DocumentMeans(5) {}
+};
+
+TEST_F(FewDocumentMeans, AreSaidToShareBatches) {
+  const SweepContext context = world.context();
+  const Trace trace = drive(world, context, cka_signal());
+  EXPECT_NE(find_cka(trace, TokenSet::all)->note.find("several windows of one document"), std::string::npos);
+}
+
 // State 1 = state 0 + noise of the same size; 24 documents of unequal length.
 class CkaSample : public testing::Test {
  protected:
