@@ -161,6 +161,31 @@ TEST(CausalSoftmax, MatchesMaskedSoftmaxAndDirectStatistics) {
   }
 }
 
+// Weights that fall by e^-4 per token: the distance is about 0.02 tokens at query 3000, and a difference of
+// sums near 3000 would lose it.
+TEST(CausalSoftmax, LocalAttentionKeepsTheDigitsOfItsDistance) {
+  constexpr std::int64_t n = 3001;
+  std::vector<float> scores(n * n);
+  for (std::int64_t i = 0; i < n; ++i) {
+    for (std::int64_t j = 0; j <= i; ++j)
+      scores[static_cast<std::size_t>(i * n + j)] = static_cast<float>(4 * (j - i));
+  }
+  Sums sums(n);
+  sums.keep[0] = 0.0f;
+  const AttentionSums view = sums.view();
+  causal_softmax(scores.data(), n, 1.0f, &view);
+  const double r = std::exp(-4.0), distance = r / (1.0 - r);  // geometric weights
+  const double entropy = -std::log(1.0 - r) + 4.0 * distance;
+  for (const std::int64_t i : {100, 1000, 3000}) {
+    const auto at = static_cast<std::size_t>(i);
+    const double keys = static_cast<double>(i), mean = keys / 2.0;
+    EXPECT_NEAR(sums.values[0][at] * mean / distance, 1.0, 1e-6) << i;
+    EXPECT_NEAR(sums.values[1][at] * std::log(keys + 1.0) / entropy, 1.0, 1e-6) << i;
+    EXPECT_NEAR(sums.values[2][at] * (keys - 1.0) / 2.0 / distance, 1.0, 1e-6) << i;
+    EXPECT_NEAR(sums.values[3][at] * std::log(keys) / entropy, 1.0, 1e-6) << i;
+  }
+}
+
 TEST(CausalSoftmax, UniformAttentionGivesOneAndOneHotGivesZeroEntropy) {
   constexpr std::int64_t n = 70;
   std::vector<float> scores(n * n, 0.25f);

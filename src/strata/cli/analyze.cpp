@@ -84,6 +84,21 @@ void check_ids(const std::vector<std::string>& asked, const std::vector<std::str
   }
 }
 
+// Takes an empty directory away again when the run did not fill it.
+class EmptyDirectoryGuard {
+ public:
+  explicit EmptyDirectoryGuard(std::filesystem::path directory) : directory_(std::move(directory)) {}
+  ~EmptyDirectoryGuard() {
+    std::error_code not_empty;
+    std::filesystem::remove(directory_, not_empty);
+  }
+  EmptyDirectoryGuard(const EmptyDirectoryGuard&) = delete;
+  EmptyDirectoryGuard& operator=(const EmptyDirectoryGuard&) = delete;
+
+ private:
+  std::filesystem::path directory_;
+};
+
 // A run directory is only ever a new one or one that strata wrote: nothing else is overwritten.
 void prepare_output(const std::filesystem::path& directory) {
   std::error_code error;
@@ -162,6 +177,7 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   if (options.output.empty())
     options.output = std::filesystem::path("runs") / checkpoint.directory().filename();
   prepare_output(options.output);
+  const EmptyDirectoryGuard guard(options.output);
   manifest.seconds.emplace_back("open and plan", watch.lap());
 
   on_stop(ask_to_stop);

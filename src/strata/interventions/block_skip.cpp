@@ -1,14 +1,22 @@
 #include "strata/interventions/block_skip.h"
 
+#include <algorithm>
+
 namespace strata {
 namespace {
 
 constexpr double kStrengths[] = {1.0};
 
 void mix(const EditContext& edit, const float* h_in, float* h_out) {
-  if (edit.strength == 0.0) return;  // the sum below would turn -0 into +0
+  // The ends are exact copies: the sum would turn -0 into +0, and a product with 0 loses an infinity.
+  if (edit.strength == 0.0) return;
+  const std::int64_t count = edit.tokens * edit.width;
+  if (edit.strength == 1.0) {
+    std::copy_n(h_in, count, h_out);
+    return;
+  }
   const auto s = static_cast<float>(edit.strength);
-  for (std::int64_t i = 0; i < edit.tokens * edit.width; ++i) h_out[i] = (1.0f - s) * h_out[i] + s * h_in[i];
+  for (std::int64_t i = 0; i < count; ++i) h_out[i] = (1.0f - s) * h_out[i] + s * h_in[i];
 }
 
 }  // namespace

@@ -87,20 +87,22 @@ void add_row(const RowSums& s, double& distance, double& entropy) {
   }
   distance += s.weighted_distance / s.weight / (s.distance / s.keys);
   // -sum A ln A with A = e / Z and ln e known: no logarithm per key.
-  entropy += (std::log(s.weight) - s.weighted_score / s.weight) / std::log(s.keys);
+  entropy += std::max(0.0, std::log(s.weight) - s.weighted_score / s.weight) / std::log(s.keys);
 }
 
 }  // namespace
 
 STRATA_VECTORISED
 void causal_softmax(float* scores, std::int64_t n, float scale, const AttentionSums* sums) {
-  // With statistics: d of the current row, its e restricted to kept keys, and the key numbers.
+  // With statistics: d of the current row, its e restricted to kept keys, and n-1, ..., 1, 0: what is left
+  // of it from n-1-i on are the distances of the keys from query i. Summing e |i-j| itself, not i e - j e,
+  // keeps the digits where attention is local.
   std::vector<float> buffer(sums != nullptr ? static_cast<std::size_t>(3 * n) : 0);
   float* d = buffer.data();
   float* kept = d + n;
-  float* number = kept + n;
+  float* descending = kept + n;
   if (sums != nullptr) {
-    for (std::int64_t j = 0; j < n; ++j) number[j] = static_cast<float>(j);
+    for (std::int64_t j = 0; j < n; ++j) descending[j] = static_cast<float>(n - 1 - j);
   }
   for (std::int64_t i = 0; i < n; ++i) {
     float* row = scores + i * n;
@@ -113,20 +115,20 @@ void causal_softmax(float* scores, std::int64_t n, float scale, const AttentionS
     const double total = simd::sum<double>(keys, [&](std::int64_t j) { return row[j]; });
     if (sums != nullptr) {
       const float* keep = sums->keep.data();
-      const auto query = static_cast<float>(i);
+      const float* away = descending + (n - 1 - i);
       for (std::int64_t j = 0; j < keys; ++j) kept[j] = row[j] * keep[j];
       const auto weighted = [&](const float* e, const float* by) {
         return simd::sum<double>(keys, [&](std::int64_t j) { return e[j] * by[j]; });
       };
       RowSums all{.weight = total, .weighted_score = weighted(row, d)};
-      all.weighted_distance = static_cast<double>(query) * total - weighted(row, number);
+      all.weighted_distance = weighted(row, away);
       all.keys = static_cast<double>(keys);
       all.distance = static_cast<double>(i) * static_cast<double>(i + 1) / 2.0;
       RowSums rest{.weight = simd::sum<double>(keys, [&](std::int64_t j) { return kept[j]; }),
                    .weighted_score = weighted(kept, d)};
-      rest.weighted_distance = static_cast<double>(query) * rest.weight - weighted(kept, number);
+      rest.weighted_distance = weighted(kept, away);
       rest.keys = simd::sum<double>(keys, [&](std::int64_t j) { return keep[j]; });
-      rest.distance = static_cast<double>(query) * rest.keys - weighted(keep, number);
+      rest.distance = weighted(keep, away);
       const auto at = static_cast<std::size_t>(i);
       add_row(all, sums->distance_all[at], sums->entropy_all[at]);
       add_row(rest, sums->distance_reduced[at], sums->entropy_reduced[at]);

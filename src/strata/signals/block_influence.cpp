@@ -1,8 +1,5 @@
 #include "strata/signals/block_influence.h"
 
-#include <cmath>
-#include <limits>
-
 #include "strata/signals/per_token.h"
 #include "strata/signals/token_math.h"
 
@@ -11,10 +8,6 @@ namespace {
 
 constexpr SeriesInfo kInfo[] = {{"block_influence", "1", Axis::block, Group::representation}};
 
-double value(const float* h_in, const float* h_out, std::int64_t width) {
-  return 1.0 - cosine(h_in, h_out, width);
-}
-
 }  // namespace
 
 Signal block_influence_signal() {
@@ -22,7 +15,7 @@ Signal block_influence_signal() {
           .needs_attention = false,
           .make =
               [](const SweepContext& context) {
-                return per_token_accumulator(context, kInfo[0], Fold::mean, value);
+                return per_token_accumulator(context, kInfo[0], Fold::mean, cosine_distance);
               },
           .memory_bytes = per_token_bytes};
 }

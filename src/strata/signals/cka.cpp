@@ -27,42 +27,71 @@ struct Row {
   std::int64_t position;
 };
 
-// Batches of one position from each window of a group; the same for every state.
-std::vector<std::vector<Row>> plan_batches(const SweepContext& context) {
-  const std::size_t windows = context.corpus.windows.size();
-  std::vector<std::vector<Row>> batches;
-  if (windows < kMinBatchWindows) return batches;
-  std::vector<std::uint32_t> order(windows);
+struct Plan {
+  std::vector<std::vector<Row>>
+      batches;             ///< one position from each window of a group, the same for every state
+  std::size_t shared = 0;  ///< batches that hold several windows of one document
+};
+
+// Deals one round's rows, which come document by document, to batches in turn. As long as no document
+// has more rows than there are batches, a batch holds one row of a document: windows of one document
+// resemble each other in every state, which would count as agreement, and more so in half-samples.
+void deal_round(const SweepContext& context, const std::vector<Row>& rows, Plan& plan) {
+  if (rows.size() < kMinBatchWindows) return;
+  std::vector<std::size_t> of_document(context.corpus.documents.size(), 0);
+  std::size_t most = 1;
+  for (const Row& row : rows) {
+    most =
+        std::max(most, ++of_document[static_cast<std::size_t>(context.corpus.windows[row.window].document)]);
+  }
+  const std::size_t count =
+      std::min(std::max(most, rows.size() / kGroupWindows), rows.size() / kMinBatchWindows);
+  const std::size_t first = plan.batches.size();
+  plan.batches.resize(first + count);
+  for (std::size_t i = 0; i < rows.size(); ++i) plan.batches[first + i % count].push_back(rows[i]);
+  if (most > count) plan.shared += count;
+}
+
+Plan plan_batches(const SweepContext& context) {
+  const auto& windows = context.corpus.windows;
+  std::vector<std::vector<std::size_t>> by_document(context.corpus.documents.size());
+  std::vector<std::vector<std::uint32_t>> positions(windows.size());
+  for (std::size_t w = 0; w < windows.size(); ++w) {
+    by_document[static_cast<std::size_t>(windows[w].document)].push_back(w);
+    positions[w].resize(static_cast<std::size_t>(context.tokens_in(w)));
+    std::iota(positions[w].begin(), positions[w].end(), 0u);
+    Philox rng(
+        {.seed = context.seed, .stream = Stream::positions, .a = 2, .b = static_cast<std::uint32_t>(w)});
+    shuffle(positions[w], rng);
+  }
+  std::vector<std::uint32_t> order(by_document.size());
   std::iota(order.begin(), order.end(), 0u);
   Philox rng({.seed = context.seed, .stream = Stream::positions, .a = 1});
   shuffle(order, rng);
-  std::vector<std::vector<std::uint32_t>> positions(windows);
-  for (std::size_t w = 0; w < windows; ++w) {
-    positions[w].resize(static_cast<std::size_t>(context.tokens_in(w)));
-    std::iota(positions[w].begin(), positions[w].end(), 0u);
-    Philox window_rng(
-        {.seed = context.seed, .stream = Stream::positions, .a = 2, .b = static_cast<std::uint32_t>(w)});
-    shuffle(positions[w], window_rng);
-  }
-  const std::size_t groups = std::max<std::size_t>(1, windows / kGroupWindows);
-  const auto rounds = static_cast<std::size_t>((context.positions + static_cast<std::int64_t>(windows) - 1) /
-                                               static_cast<std::int64_t>(windows));
+  const auto count = static_cast<std::int64_t>(windows.size());
+  const auto rounds = static_cast<std::size_t>((context.positions + count - 1) / count);
+  Plan plan;
   for (std::size_t round = 0; round < rounds; ++round) {
-    for (std::size_t g = 0; g < groups; ++g) {
-      std::vector<Row> batch;
-      for (std::size_t i = g; i < windows; i += groups) {
-        const std::size_t w = order[i];
-        if (round < positions[w].size()) batch.push_back({w, positions[w][round]});
+    std::vector<Row> rows;
+    for (const std::uint32_t document : order) {
+      for (const std::size_t w : by_document[document]) {
+        if (round < positions[w].size()) rows.push_back({w, positions[w][round]});
       }
-      if (batch.size() >= kMinBatchWindows) batches.push_back(std::move(batch));
     }
+    deal_round(context, rows, plan);
   }
-  return batches;
+  return plan;
+}
+
+void add_note(std::string& note, const std::string& words) {
+  if (!note.empty()) note += "; ";
+  note += words;
 }
 
 class Cka final : public Accumulator {
  public:
-  explicit Cka(const SweepContext& context) : context_(context), batches_(plan_batches(context)) {
+  Cka(const SweepContext& context, Plan plan)
+      : context_(context), batches_(std::move(plan.batches)), shared_(plan.shared) {
     const auto states = static_cast<std::size_t>(context.config.n_layers + 1);
     slots_.resize(context.corpus.windows.size());
     grams_.resize(batches_.size());
@@ -159,6 +188,11 @@ class Cka final : public Accumulator {
       record.note = fmt::format("a small sample: {} tokens, {} or more are recommended", record.n_tokens,
                                 kEnoughTokens);
     }
+    if (shared_ > 0) {
+      add_note(record.note, fmt::format("{} of {} batches hold several windows of one document, which may "
+                                        "overstate agreement; more documents of fewer windows avoid it",
+                                        shared_, batches_.size()));
+    }
     if (documents < 2) return record;
     record.replicates.resize(static_cast<std::size_t>(context_.replicates));
     parallel_for(record.replicates.size(), context_.threads, [&](std::size_t r) {
@@ -167,9 +201,13 @@ class Cka final : public Accumulator {
       for (const std::uint32_t document : stats::half_sample(documents, rng)) include[document] = 1;
       record.replicates[r] = cka_of(context, set, include, nullptr);
     });
-    std::erase_if(record.replicates, [](const Matrix& m) {
+    const std::size_t undefined = std::erase_if(record.replicates, [](const Matrix& m) {
       return std::any_of(m.data.begin(), m.data.end(), [](double v) { return std::isnan(v); });
     });
+    if (undefined > 0) {
+      add_note(record.note, fmt::format("{} of {} half-samples are undefined and left out", undefined,
+                                        context_.replicates));
+    }
     return record;
   }
 
@@ -195,6 +233,7 @@ class Cka final : public Accumulator {
 
   const SweepContext& context_;
   std::vector<std::vector<Row>> batches_;
+  std::size_t shared_;                    // batches that hold several windows of one document
   std::vector<std::vector<Slot>> slots_;  // per window: where its sampled rows go
   std::size_t total_rows_ = 0;
   std::vector<float> rows_;  // sampled rows of the current state
@@ -215,7 +254,7 @@ Signal cka_signal() {
   return {.series = kInfo,
           .needs_attention = false,
           .make = [](const SweepContext& context) -> std::unique_ptr<Accumulator> {
-            return std::make_unique<Cka>(context);
+            return std::make_unique<Cka>(context, plan_batches(context));
           },
           .memory_bytes = cka_bytes};
 }

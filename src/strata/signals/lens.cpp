@@ -78,7 +78,8 @@ class Lens final : public Accumulator {
         const std::span<const float> q(logits.data() + (i - begin) * vocab, vocab);
         softmax_row(p, probability);
         entropy[s * tokens_.size() + i] = static_cast<float>(logit_statistics(q).entropy_nats);
-        divergence[s * tokens_.size() + i] = static_cast<float>(divergence_from_logits(probability, p, q).kl_nats);
+        divergence[s * tokens_.size() + i] =
+            static_cast<float>(divergence_from_logits(probability, p, q).kl_nats);
       }
     }
   }

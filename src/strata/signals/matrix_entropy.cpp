@@ -10,8 +10,10 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <string_view>
 
+#include "strata/base/philox.h"
 #include "strata/model/threads.h"
 
 namespace strata {
@@ -21,24 +23,46 @@ constexpr SeriesInfo kInfo[] = {{"matrix_entropy", "1", Axis::state, Group::info
 constexpr std::int64_t kMaxRows = 256;  // rows of one document's estimate
 constexpr std::int64_t kMinRows = 64;   // fewer say little about a spectrum
 
+// How many documents, and how many rows of each, share the sampled positions.
+struct Shares {
+  std::int64_t rows = 0, documents = 0;
+};
+
+Shares shares(const SweepContext& context) {
+  const auto documents = static_cast<std::int64_t>(context.corpus.documents.size());
+  const std::int64_t rows = std::clamp(context.positions / documents, kMinRows, kMaxRows);
+  return {rows, std::min(documents, std::max<std::int64_t>(1, context.positions / rows))};
+}
+
+// A seeded sample, because documents are in name order; ascending.
+std::vector<std::uint32_t> choose_documents(const SweepContext& context, std::int64_t count) {
+  std::vector<std::uint32_t> chosen(context.corpus.documents.size());
+  std::iota(chosen.begin(), chosen.end(), 0u);
+  Philox rng({.seed = context.seed, .stream = Stream::positions, .a = 4});
+  shuffle(chosen, rng);
+  chosen.resize(static_cast<std::size_t>(count));
+  std::sort(chosen.begin(), chosen.end());
+  return chosen;
+}
+
 // Gram matrices of sampled rows of some documents, kept per state until the sinks are known.
 class MatrixEntropy final : public Accumulator {
  public:
   explicit MatrixEntropy(const SweepContext& context)
-      : context_(context), slots_(context.corpus.windows.size()) {
-    const auto documents = static_cast<std::int64_t>(context.corpus.documents.size());
-    const std::int64_t share = std::clamp(context.positions / documents, kMinRows, kMaxRows);
-    const std::int64_t chosen = std::min(documents, std::max<std::int64_t>(1, context.positions / share));
-    for (std::int64_t document = 0; document < chosen; ++document) {
-      auto tokens = sample_tokens(context, static_cast<int>(document), share);
+      : context_(context),
+        share_(shares(context).rows),
+        documents_(choose_documents(context, shares(context).documents)),
+        slots_(context.corpus.windows.size()) {
+    for (const std::uint32_t document : documents_) {
+      auto tokens = sample_tokens(context, static_cast<int>(document), share_);
       for (std::size_t i = 0; i < tokens.size(); ++i) {
         const std::size_t w = window_of(context, tokens[i]);
         slots_[w].push_back(
-            {rows_.size() * static_cast<std::size_t>(kMaxRows) + i, tokens[i] - context.first_token[w]});
+            {rows_.size() * static_cast<std::size_t>(share_) + i, tokens[i] - context.first_token[w]});
       }
       rows_.push_back(std::move(tokens));
     }
-    buffer_.resize(rows_.size() * static_cast<std::size_t>(kMaxRows * context.config.hidden));
+    buffer_.resize(rows_.size() * static_cast<std::size_t>(share_ * context.config.hidden));
     grams_.resize(static_cast<std::size_t>(context.config.n_layers + 1) * rows_.size());
   }
 
@@ -55,11 +79,12 @@ class MatrixEntropy final : public Accumulator {
     for_each_window(rows_.size(), context_.threads, [&](std::size_t document) {
       const auto n = static_cast<std::int64_t>(rows_[document].size());
       at::Tensor x = at::empty({n, d}, at::kDouble);
-      std::copy_n(buffer_.data() + static_cast<std::int64_t>(document) * kMaxRows * d, n * d,
+      std::copy_n(buffer_.data() + static_cast<std::int64_t>(document) * share_ * d, n * d,
                   x.data_ptr<double>());
       const at::Tensor gram = at::mm(x, x.t());
       const double* g = gram.data_ptr<double>();
       auto& packed = grams_[static_cast<std::size_t>(state) * rows_.size() + document];
+      packed.reserve(static_cast<std::size_t>(n * (n + 1) / 2));
       for (std::int64_t i = 0; i < n; ++i) packed.insert(packed.end(), g + i * n, g + i * n + i + 1);
     });
   }
@@ -72,17 +97,18 @@ class MatrixEntropy final : public Accumulator {
         const std::size_t document = task / states, state = task % states;
         const auto keep = kept_rows(context, set, document);
         if (static_cast<std::int64_t>(keep.size()) < kMinRows / 2) return;
-        series.by_doc(document, state) =
+        series.by_doc(documents_[document], state) =
             matrix_entropy(gram_of(state, document, keep), static_cast<std::size_t>(context_.config.hidden));
       });
       for (std::size_t document = 0; document < rows_.size(); ++document) {
         const std::size_t n = kept_rows(context, set, document).size();
-        series.weight[document] = static_cast<std::int64_t>(n) < kMinRows / 2 ? 0.0 : static_cast<double>(n);
+        series.weight[documents_[document]] =
+            static_cast<std::int64_t>(n) < kMinRows / 2 ? 0.0 : static_cast<double>(n);
       }
       series.note = fmt::format(
           "from up to {} sampled positions of each of {} documents; the entropy of N rows is at "
           "most ln min(N, d)",
-          kMaxRows, rows_.size());
+          share_, rows_.size());
       context.trace.series.push_back(std::move(series));
     }
   }
@@ -116,16 +142,21 @@ class MatrixEntropy final : public Accumulator {
   }
 
   const SweepContext& context_;
-  std::vector<std::vector<std::int64_t>> rows_;  // per document: its sampled tokens
+  std::int64_t share_;                           // rows of a document, at most
+  std::vector<std::uint32_t> documents_;         // the sampled ones
+  std::vector<std::vector<std::int64_t>> rows_;  // per sampled document: its sampled tokens
   std::vector<std::vector<Slot>> slots_;         // per window
   std::vector<float> buffer_;                    // sampled rows of the current state
-  std::vector<std::vector<double>> grams_;       // (states, documents): lower triangles
+  std::vector<std::vector<double>> grams_;       // (states, sampled documents): lower triangles
 };
 
 std::uint64_t matrix_entropy_bytes(const SweepContext& context) {
-  const auto rows = static_cast<std::uint64_t>(context.positions);
-  return rows * (static_cast<std::uint64_t>(context.config.n_layers + 1) * kMaxRows / 2 * sizeof(double) +
-                 static_cast<std::uint64_t>(context.config.hidden) * sizeof(float));
+  const Shares share = shares(context);
+  const auto rows = static_cast<std::uint64_t>(share.rows);
+  const std::uint64_t packed = rows * (rows + 1) / 2 * sizeof(double);
+  return static_cast<std::uint64_t>(share.documents) *
+         (static_cast<std::uint64_t>(context.config.n_layers + 1) * packed +
+          rows * static_cast<std::uint64_t>(context.config.hidden) * sizeof(float));
 }
 
 }  // namespace

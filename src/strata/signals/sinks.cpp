@@ -101,7 +101,8 @@ void SinkTracker::finish(Trace& trace) const {
           sink.dimension = dimension_[s * static_cast<std::size_t>(tokens_) + static_cast<std::size_t>(t)];
         }
       }
-      if (sink.onset_state < 0) continue;
+      // Position 0 is a sink by its class, massive or not; the list is about the others.
+      if (sink.onset_state < 0 || classes_[static_cast<std::size_t>(t)] == TokenClass::first) continue;
       ++trace.n_massive;
       sink.position = static_cast<int>(t - context_.first_token[w]);
       sink.token_id = window.ids[static_cast<std::size_t>(sink.position)];

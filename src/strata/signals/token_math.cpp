@@ -1,12 +1,35 @@
 #include "strata/signals/token_math.h"
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 #include "strata/model/simd.h"
 
 namespace strata {
+namespace {
+
+// |u - v|^2 and |u + v|^2 of the unit vectors along a and b; NaN when one is zero.
+struct UnitDistance {
+  double minus = 0.0, plus = 0.0;
+};
+
+UnitDistance unit_distance(const float* a, const float* b, std::int64_t width) {
+  const double size_a = std::sqrt(dot(a, a, width)), size_b = std::sqrt(dot(b, b, width));
+  UnitDistance d;
+  if (!(size_a > 0.0) || !(size_b > 0.0)) {
+    d.minus = d.plus = std::numeric_limits<double>::quiet_NaN();
+    return d;
+  }
+  for (std::int64_t i = 0; i < width; ++i) {
+    const double x = a[i] / size_a, y = b[i] / size_b;
+    d.minus += (x - y) * (x - y);
+    d.plus += (x + y) * (x + y);
+  }
+  return d;
+}
+
+}  // namespace
 
 STRATA_VECTORISED
 double dot(const float* a, const float* b, std::int64_t width) {
@@ -21,10 +44,14 @@ double squared_distance(const float* a, const float* b, std::int64_t width) {
   });
 }
 
-double cosine(const float* a, const float* b, std::int64_t width) {
-  const double norms = std::sqrt(dot(a, a, width)) * std::sqrt(dot(b, b, width));
-  if (!(norms > 0.0)) return std::numeric_limits<double>::quiet_NaN();
-  return std::clamp(dot(a, b, width) / norms, -1.0, 1.0);
+double angle(const float* a, const float* b, std::int64_t width) {
+  const UnitDistance d = unit_distance(a, b, width);
+  // atan2 of |u - v| and |u + v| for unit vectors: exact near 0, where arccos of a cosine is not.
+  return 2.0 * std::atan2(std::sqrt(d.minus), std::sqrt(d.plus)) / std::numbers::pi;
+}
+
+double cosine_distance(const float* a, const float* b, std::int64_t width) {
+  return unit_distance(a, b, width).minus / 2.0;
 }
 
 }  // namespace strata

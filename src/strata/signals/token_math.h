@@ -9,7 +9,9 @@ namespace strata {
 [[nodiscard]] double dot(const float* a, const float* b, std::int64_t width);
 /// |a - b|^2.
 [[nodiscard]] double squared_distance(const float* a, const float* b, std::int64_t width);
-/// Cosine of the angle between a and b, clamped to [-1, 1]; NaN when one is zero.
-[[nodiscard]] double cosine(const float* a, const float* b, std::int64_t width);
+/// Angle between a and b in units of pi, in [0, 1]; NaN when one is zero. Keeps its digits near 0 and 1.
+[[nodiscard]] double angle(const float* a, const float* b, std::int64_t width);
+/// 1 - cos of that angle, in [0, 2]; NaN when one is zero. Keeps its digits near 0.
+[[nodiscard]] double cosine_distance(const float* a, const float* b, std::int64_t width);
 
 }  // namespace strata

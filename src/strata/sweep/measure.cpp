@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "strata/base/error.h"
@@ -88,6 +89,23 @@ void add_documents(Trace& trace, const SweepContext& context, const std::vector<
   }
 }
 
+// A lane whose logits overflow has no KL; the curve then has a gap, and the reader must know why.
+void warn_of_gaps(Trace& trace) {
+  for (const DoseCurve& curve : trace.curves) {
+    for (std::size_t s = 0; s < curve.strength.size(); ++s) {
+      std::size_t gaps = 0;
+      for (std::size_t d = 0; d < trace.documents.size(); ++d) {
+        if (trace.documents[d].lane_tokens > 0 && !std::isfinite(curve.kl_nats(d, s))) ++gaps;
+      }
+      if (gaps == 0) continue;
+      trace.warnings.push_back(
+          fmt::format("{} at {} {}, strength {}: undefined in {} documents, the perturbed model "
+                      "overflows float32 there",
+                      curve.intervention, to_string(curve.axis), curve.place, curve.strength[s], gaps));
+    }
+  }
+}
+
 RunCard run_card(const MeasureInput& input, const SweepContext& context, const MeasureOptions& options) {
   RunCard run;
   run.seed = options.seed;
@@ -147,6 +165,7 @@ Trace measure(const MeasureInput& input, const MeasureOptions& options, const Pr
 
   trace.n_tokens = context.token_count();
   add_documents(trace, context, losses, sample);
+  warn_of_gaps(trace);
   for (SinkToken& sink : trace.sinks) {
     if (input.tokenizer != nullptr) sink.text = printable(input.tokenizer->token_bytes(sink.token_id));
   }

@@ -1,0 +1,295 @@
+// matrix_entropy against closed forms and singular values; the logit lens against logits by hand.
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/linalg_svdvals.h>
+#include <ATen/ops/zeros.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+
+#include "strata/base/philox.h"
+#include "strata/model/head.h"
+#include "strata/signals/lens.h"
+#include "strata/signals/matrix_entropy.h"
+#include "tests/signals/world.h"
+#include "tests/support/paths.h"
+#include "tests/support/tiny_checkpoint.h"
+
+namespace strata {
+namespace {
+
+using test::drive;
+using test::series;
+using test::World;
+
+using Rows = std::vector<std::vector<double>>;
+
+Matrix gram(const Rows& rows) {
+  Matrix g(rows.size(), rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    for (std::size_t j = 0; j < rows.size(); ++j) {
+      for (std::size_t k = 0; k < rows[i].size(); ++k) g(i, j) += rows[i][k] * rows[j][k];
+    }
+  }
+  return g;
+}
+
+double entropy_of(const Rows& rows) {
+  return matrix_entropy(gram(rows), rows[0].size());
+}
+
+Rows normal(std::size_t n, std::size_t d, std::uint64_t seed, double offset = 0.0) {
+  Philox rng({.seed = seed, .stream = Stream::test});
+  Rows rows(n, std::vector<double>(d));
+  for (auto& row : rows) {
+    for (double& v : row) v = offset + rng.normal();
+  }
+  return rows;
+}
+
+std::vector<double> axis(std::size_t d, std::size_t i, double value) {
+  std::vector<double> row(d, 0.0);
+  row[i] = value;
+  return row;
+}
+
+// From the singular values of the centred, normalised rows themselves.
+double entropy_by_singular_values(Rows rows) {
+  const std::size_t n = rows.size(), d = rows[0].size();
+  std::vector<double> flat;
+  for (std::size_t k = 0; k < d; ++k) {
+    double mean = 0.0;
+    for (const auto& row : rows) mean += row[k] / static_cast<double>(n);
+    for (auto& row : rows) row[k] -= mean;
+  }
+  for (const auto& row : rows) {
+    double square = 0.0;
+    for (const double v : row) square += v * v;
+    for (const double v : row) flat.push_back(v / std::sqrt(square * static_cast<double>(n)));
+  }
+  const at::Tensor s = at::linalg_svdvals(
+      at::from_blob(flat.data(), {static_cast<std::int64_t>(n), static_cast<std::int64_t>(d)}, at::kDouble));
+  double entropy = 0.0;
+  for (std::int64_t i = 0; i < s.numel(); ++i) {
+    const double lambda = s.data_ptr<double>()[i] * s.data_ptr<double>()[i];
+    if (lambda > 0.0) entropy -= lambda * std::log(lambda);
+  }
+  return entropy / std::log(static_cast<double>(std::min(n, d)));
+}
+
+TEST(MatrixEntropy, MatchesSingularValues) {
+  for (const auto& [n, d] : {std::pair<std::size_t, std::size_t>{40, 12}, {12, 40}, {64, 64}}) {
+    Rows rows = normal(n, d, 1, 0.7);
+    for (auto& row : rows) {
+      for (std::size_t k = 0; k < d; ++k) row[k] *= std::pow(0.9, static_cast<double>(k));
+    }
+    EXPECT_NEAR(entropy_of(rows), entropy_by_singular_values(rows), 1e-10) << n << " " << d;
+  }
+}
+
+TEST(MatrixEntropy, IsotropicRowsGiveOne) {
+  Rows cross;  // +-e_i: mean 0, all directions equal
+  for (std::size_t i = 0; i < 6; ++i) {
+    cross.push_back(axis(6, i, 2.0));
+    cross.push_back(axis(6, i, -2.0));
+  }
+  EXPECT_NEAR(entropy_of(cross), 1.0, 1e-12);
+  Rows simplex;  // centring takes one of its n directions
+  for (std::size_t i = 0; i < 10; ++i) simplex.push_back(axis(30, i, 1.0));
+  EXPECT_NEAR(entropy_of(simplex), std::log(9.0) / std::log(10.0), 1e-12);
+  EXPECT_NEAR(entropy_of(normal(256, 8, 2)), 1.0, 0.02);
+  EXPECT_NEAR(entropy_of(normal(64, 1024, 3)), 1.0, 0.02);
+}
+
+TEST(MatrixEntropy, RankOneGivesZeroAndEqualRowsAreUndefined) {
+  Rows line;
+  for (int i = 0; i < 20; ++i) line.push_back({i % 3 == 0 ? -1.0 : 1.0, i % 3 == 0 ? -2.0 : 2.0, 0.0});
+  EXPECT_NEAR(entropy_of(line), 0.0, 1e-9);
+  Rows clusters;  // two points: one direction after centring
+  for (int i = 0; i < 20; ++i)
+    clusters.push_back(i % 2 == 0 ? std::vector{3.0, 1.0, 0.0} : std::vector{0.0, 1.0, 5.0});
+  EXPECT_NEAR(entropy_of(clusters), 0.0, 1e-9);
+  EXPECT_TRUE(std::isnan(entropy_of(Rows(20, {1.0, 2.0, 3.0}))));
+  EXPECT_TRUE(std::isnan(matrix_entropy(Matrix(1, 1, 1.0), 3)));
+}
+
+TEST(MatrixEntropy, EqualClustersHaveAClosedForm) {
+  Rows pairs;  // +-e_1 and +-e_2, in equal parts: eigenvalues 1/2, 1/2
+  for (int i = 0; i < 40; ++i) pairs.push_back(axis(7, i % 4 < 2 ? 0 : 1, i % 2 == 0 ? 1.0 : -1.0));
+  EXPECT_NEAR(entropy_of(pairs), std::log(2.0) / std::log(7.0), 1e-9);
+  Rows three;  // a triangle: its plane evenly
+  for (std::size_t i = 0; i < 30; ++i) three.push_back(axis(50, i % 3, 1.0));
+  EXPECT_NEAR(entropy_of(three), std::log(2.0) / std::log(30.0), 1e-9);
+}
+
+TEST(MatrixEntropy, RowsThatEqualTheMeanAreLeftOut) {
+  Rows rows;
+  for (int i = 0; i < 8; ++i) rows.push_back(axis(6, i % 4 < 2 ? 0 : 1, i % 2 == 0 ? 1.0 : -1.0));
+  const double without = entropy_of(rows);
+  for (int i = 0; i < 5; ++i) rows.push_back(std::vector<double>(6, 0.0));
+  EXPECT_NEAR(entropy_of(rows), without, 1e-12);
+}
+
+TEST(MatrixEntropy, ACommonOffsetDoesNotMatter) {
+  EXPECT_NEAR(entropy_of(normal(30, 20, 4, 0.0)), entropy_of(normal(30, 20, 4, 100.0)), 1e-9);
+}
+
+TEST(MatrixEntropySignal, EqualsTheEntropyOfTheDocumentsRows) {
+  World world(1, 12, {{100}, {40, 40}, {31}});
+  world.fill_normal(5);
+  const SweepContext context = world.context();
+  const Trace trace = drive(world, context, matrix_entropy_signal());
+  for (const TokenSet set : {TokenSet::ordinary, TokenSet::all}) {
+    const Series& entropy = series(trace, "matrix_entropy", set);
+    for (int document = 0; document < 2; ++document) {
+      for (int state = 0; state <= 1; ++state) {
+        Rows rows;
+        for (std::int64_t t = document == 0 ? 0 : 100; t < (document == 0 ? 100 : 180); ++t) {
+          const bool first = t == 0 || t == 100 || t == 140;
+          if (set == TokenSet::ordinary && first) continue;
+          const auto row = world.row(state, t);
+          rows.emplace_back(row.begin(), row.end());
+        }
+        const auto d = static_cast<std::size_t>(document), s = static_cast<std::size_t>(state);
+        EXPECT_NEAR(entropy.by_doc(d, s), entropy_of(rows), 1e-9);
+        EXPECT_EQ(entropy.weight[d], static_cast<double>(rows.size()));
+      }
+    }
+    EXPECT_TRUE(std::isnan(entropy.by_doc(2, 0)));  // 31 rows are too few
+    EXPECT_EQ(entropy.weight[2], 0.0);
+  }
+}
+
+// More documents than the positions allow: a seeded sample of them, not the first in name order.
+TEST(MatrixEntropySignal, ManyDocumentsAreSampled) {
+  World world(1, 4, std::vector<std::vector<int>>(40, {70}));
+  world.fill_normal(6);
+  std::set<std::vector<double>> samples;
+  for (std::uint64_t seed = 0; seed < 3; ++seed) {
+    SweepContext context = world.context();
+    context.positions = 256;
+    context.seed = seed;
+    const Trace trace = drive(world, context, matrix_entropy_signal());
+    const Series& entropy = series(trace, "matrix_entropy", TokenSet::all);
+    int defined = 0;
+    for (std::size_t d = 0; d < 40; ++d) {
+      EXPECT_EQ(std::isnan(entropy.by_doc(d, 0)), entropy.weight[d] == 0.0);
+      if (entropy.weight[d] == 0.0) continue;
+      EXPECT_EQ(entropy.weight[d], 64.0);
+      ++defined;
+    }
+    EXPECT_EQ(defined, 4);
+    samples.insert(entropy.weight);
+    // 4 documents of 64 rows: their Gram matrices at 2 states, and the rows of one state.
+    EXPECT_EQ(matrix_entropy_signal().memory_bytes(context), 4u * (2u * 64u * 65u / 2u * 8u + 64u * 4u * 4u));
+  }
+  EXPECT_GT(samples.size(), 1u);
+}
+
+TEST(SampleTokens, ALargerSampleExtendsASmallerOne) {
+  World world(1, 2, {{64}, {80, 90}});
+  SweepContext context = world.context();
+  const auto some = sample_tokens(context, 1, 20), more = sample_tokens(context, 1, 1000);
+  EXPECT_TRUE(std::equal(some.begin(), some.end(), more.begin()));
+  EXPECT_EQ(std::set<std::int64_t>(more.begin(), more.end()).size(), 170u);
+  EXPECT_EQ(*std::min_element(more.begin(), more.end()), 64);
+  EXPECT_EQ(*std::max_element(more.begin(), more.end()), 64 + 169);
+  EXPECT_EQ(window_of(context, 64), 1u);
+  EXPECT_EQ(window_of(context, 64 + 80), 2u);
+  EXPECT_EQ(window_of(context, 63), 0u);
+  context.seed = 1;
+  EXPECT_NE(sample_tokens(context, 1, 20), some);
+}
+
+class Lens : public testing::Test {
+ protected:
+  Lens() {
+    test::write_checkpoint(dir_.path(), {.layers = 2, .hidden = 16, .vocab = 40});
+    const Checkpoint checkpoint = Checkpoint::open(dir_.path());
+    head = load_head(checkpoint, load_embedding(checkpoint));
+    world.config = checkpoint.config();
+    world.fill_normal(7);
+  }
+
+  // ln softmax(W norm(h)) in double, by hand.
+  [[nodiscard]] std::vector<double> log_probabilities(std::span<const float> h) const {
+    double square = 0.0;
+    for (const float v : h) square += static_cast<double>(v) * v;
+    const double inverse = 1.0 / std::sqrt(square / static_cast<double>(h.size()) + world.config.norm_eps);
+    const float* norm = head.final_norm.data_ptr<float>();
+    const float* w = head.unembedding.data_ptr<float>();
+    std::vector<double> logits(40, 0.0);
+    double total = 0.0;
+    for (std::size_t v = 0; v < 40; ++v) {
+      for (std::size_t i = 0; i < h.size(); ++i) logits[v] += w[v * h.size() + i] * h[i] * inverse * norm[i];
+      total += std::exp(logits[v]);
+    }
+    for (double& x : logits) x -= std::log(total);
+    return logits;
+  }
+  [[nodiscard]] double entropy(int state, std::int64_t token) const {
+    double sum = 0.0;
+    for (const double q : log_probabilities(world.row(state, token))) sum -= std::exp(q) * q;
+    return sum;
+  }
+  [[nodiscard]] double divergence(int state, std::int64_t token) const {
+    const auto p = log_probabilities(world.row(2, token)), q = log_probabilities(world.row(state, token));
+    double sum = 0.0;
+    for (std::size_t v = 0; v < p.size(); ++v) sum += std::exp(p[v]) * (p[v] - q[v]);
+    return sum;
+  }
+
+  test::TemporaryDirectory dir_;
+  World world{2, 16, {{70}, {65, 64}}};
+  HeadWeights head;
+};
+
+TEST_F(Lens, MatchesLogitsByHandAtEveryPosition) {
+  SweepContext context = world.context();
+  context.lens_positions = 1000;
+  const Trace trace = drive(world, context, lens_signal(), head);
+  for (const TokenSet set : {TokenSet::ordinary, TokenSet::all}) {
+    for (int state = 0; state <= 2; ++state) {
+      double h = 0.0, kl = 0.0, count = 0.0;
+      for (std::int64_t t = 70; t < 70 + 129; ++t) {
+        if (set == TokenSet::ordinary && (t == 70 || t == 135)) continue;
+        h += entropy(state, t);
+        kl += divergence(state, t);
+        count += 1.0;
+      }
+      const auto s = static_cast<std::size_t>(state);
+      EXPECT_NEAR(series(trace, "lens_entropy", set).by_doc(1, s), h / count, 1e-5);
+      EXPECT_NEAR(series(trace, "lens_kl", set).by_doc(1, s), kl / count, 1e-5);
+      EXPECT_EQ(series(trace, "lens_kl", set).weight[1], count);
+    }
+    EXPECT_EQ(series(trace, "lens_kl", set).by_doc(0, 2), 0.0);  // exactly: the same logits
+    EXPECT_EQ(series(trace, "lens_kl", set).by_doc(1, 2), 0.0);
+    EXPECT_GT(series(trace, "lens_kl", set).by_doc(1, 0), 0.1);
+  }
+}
+
+TEST_F(Lens, SampledPositionsAreTheSameAtEveryState) {
+  SweepContext context = world.context();
+  context.lens_positions = 8;
+  const Trace trace = drive(world, context, lens_signal(), head);
+  const Series& all = series(trace, "lens_entropy", TokenSet::all);
+  EXPECT_EQ(all.weight, (std::vector<double>{8, 8}));
+  for (int state = 0; state <= 2; ++state) {
+    double sum = 0.0;
+    for (const std::int64_t t : sample_tokens(context, 1, 8)) sum += entropy(state, t);
+    EXPECT_NEAR(all.by_doc(1, static_cast<std::size_t>(state)), sum / 8, 1e-5);
+  }
+}
+
+TEST_F(Lens, UniformLogitsGiveTheLogarithmOfTheVocabulary) {
+  head.unembedding = at::zeros({40, 16}, at::kFloat);
+  const SweepContext context = world.context();
+  const Trace trace = drive(world, context, lens_signal(), head);
+  for (const double h : series(trace, "lens_entropy", TokenSet::all).by_doc.data) {
+    EXPECT_NEAR(h, std::log(40.0), 1e-6);
+  }
+  for (const double kl : series(trace, "lens_kl", TokenSet::all).by_doc.data) EXPECT_EQ(kl, 0.0);
+}
+
+}  // namespace
+}  // namespace strata
