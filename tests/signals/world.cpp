@@ -6,6 +6,7 @@
 
 #include "strata/base/parallel.h"
 #include "strata/base/philox.h"
+#include "strata/model/threads.h"
 
 namespace strata::test {
 namespace {
@@ -50,6 +51,7 @@ struct Pass {
 }  // namespace
 
 World::World(int layers, int hidden, const std::vector<std::vector<int>>& windows) {
+  (void)single_thread_blas();
   config.n_layers = layers;
   config.hidden = hidden;
   config.heads = 2;
