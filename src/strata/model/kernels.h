@@ -61,7 +61,8 @@ struct Divergence {
 /// p = softmax(p_logits), given as `probability`, against q = softmax(q_logits). Accurate for small
 /// differences: KL = ln(sum p exp(d)) - sum p d with d = q_logits - p_logits, so the common part of the
 /// logits cancels before it is rounded.
-[[nodiscard]] Divergence divergence_from_logits(std::span<const double> probability, std::span<const float> p_logits,
+[[nodiscard]] Divergence divergence_from_logits(std::span<const double> probability,
+                                                std::span<const float> p_logits,
                                                 std::span<const float> q_logits);
 
 }  // namespace strata
