@@ -259,7 +259,7 @@ TEST_F(Planned, TooLittleMemoryIsRefusedWithWhatWouldFit) {
   }();
   const MeasurePlan plan = plan_measure(input, small_options(), least);
   EXPECT_EQ(plan.peak_bytes, least);
-  EXPECT_EQ(plan.lane_passes, plan.lanes);  // one lane at a time
+  EXPECT_GT(plan.lane_passes, 1);  // lanes get no more than a second sweep for late sinks would need
   EXPECT_STRATA_ERROR(plan_measure(input, small_options(), 1 << 20), ErrorKind::out_of_memory, "--mem-limit");
   EXPECT_STRATA_ERROR(plan_measure(input, small_options(), 1 << 20), ErrorKind::out_of_memory,
                       "the run needs");

@@ -11,6 +11,7 @@
 #include "strata/sweep/block_stream.h"
 #include "strata/sweep/clean_sweep.h"
 #include "strata/sweep/scratch.h"
+#include "strata/sweep/selection.h"
 
 namespace strata {
 namespace {
@@ -20,14 +21,10 @@ struct Plan {
   std::vector<Lane> lanes;  // by place
 };
 
-bool wanted(const std::vector<std::string>& list, std::string_view id) {
-  return list.empty() || std::find(list.begin(), list.end(), id) != list.end();
-}
-
 Plan plan_lanes(const SweepContext& context, const MeasureOptions& options) {
   Plan plan;
-  for (const Intervention& intervention : interventions()) {
-    if (!wanted(options.interventions, intervention.id)) continue;
+  for (const Intervention* selected : selected_interventions(options)) {
+    const Intervention& intervention = *selected;
     const bool at_state = intervention.site == Site::state;
     const int places = context.config.n_layers + (at_state ? 1 : 1 - intervention.span);
     for (int place = 0; place < places; ++place) {

@@ -12,6 +12,7 @@
 #include "strata/signals/sinks.h"
 #include "strata/sweep/clean_sweep.h"
 #include "strata/sweep/lanes.h"
+#include "strata/sweep/selection.h"
 
 namespace strata {
 namespace {
@@ -45,13 +46,6 @@ ModelCard card_of(const Checkpoint& checkpoint) {
   card.weight_dtype = fmt::format("{}", fmt::join(dtypes, ", "));
   card.checkpoint_sha256 = checkpoint.digest();
   return card;
-}
-
-bool wanted(const std::vector<std::string>& list, std::span<const SeriesInfo> series) {
-  if (list.empty()) return true;
-  return std::any_of(series.begin(), series.end(), [&](const SeriesInfo& info) {
-    return std::find(list.begin(), list.end(), info.id) != list.end();
-  });
 }
 
 // Token text for people: control characters and bytes outside ASCII's printable range are escaped.
@@ -140,10 +134,9 @@ Trace measure(const MeasureInput& input, const MeasureOptions& options, const Pr
 
   std::vector<std::unique_ptr<Accumulator>> accumulators;
   bool needs_attention = false;
-  for (const Signal& signal : signals()) {
-    if (!wanted(options.signals, signal.series)) continue;
-    needs_attention = needs_attention || signal.needs_attention;
-    accumulators.push_back(signal.make(context));
+  for (const Signal* signal : selected_signals(options)) {
+    needs_attention = needs_attention || signal->needs_attention;
+    accumulators.push_back(signal->make(context));
   }
   SinkTracker tracker(context);
   const at::Tensor embedding = load_embedding(input.checkpoint);

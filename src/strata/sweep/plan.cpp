@@ -15,6 +15,7 @@
 #include "strata/model/threads.h"
 #include "strata/signals/sinks.h"
 #include "strata/sweep/lanes.h"
+#include "strata/sweep/selection.h"
 
 namespace strata {
 namespace {
@@ -84,17 +85,11 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
   add("program and LibTorch", kProgramBytes);
   add("two blocks of weights (current and next)", 2 * block_bytes(c));
   add("embedding and unembedding", c.tied_embeddings ? vocabulary : 2 * vocabulary);
-  add("residual stream",
-      bytes_of(context.token_count(), static_cast<std::uint64_t>(c.hidden) * sizeof(float)));
+  const std::uint64_t residual =
+      bytes_of(context.token_count(), static_cast<std::uint64_t>(c.hidden) * sizeof(float));
+  add("residual stream", residual);
   std::uint64_t kept = SinkTracker::memory_bytes(context);
-  for (const Signal& signal : signals()) {
-    const bool wanted =
-        options.signals.empty() ||
-        std::any_of(signal.series.begin(), signal.series.end(), [&](const SeriesInfo& info) {
-          return std::find(options.signals.begin(), options.signals.end(), info.id) != options.signals.end();
-        });
-    if (wanted) kept += signal.memory_bytes(context);
-  }
+  for (const Signal* signal : selected_signals(options)) kept += signal->memory_bytes(context);
   add("what the signals keep", kept);
   // Per worker: a block's scratch, one window out, and logits of a chunk of rows (two in float32, one in
   // float64).
@@ -105,7 +100,7 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
   const auto sample = lane_sample(context, options.lane_tokens);
   const std::uint64_t each = lane_bytes(context, sample);
   plan.lanes = lane_count(context, options);
-  const std::uint64_t least = plan.lanes > 0 ? 2 * each : 0;
+  const std::uint64_t least = std::max(plan.lanes > 0 ? 2 * each : 0, residual);
   if (plan.peak_bytes + least > mem_limit_bytes) {
     throw Error(
         ErrorKind::out_of_memory,
@@ -123,7 +118,9 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
   const std::int64_t per_pass = std::min(plan.lanes, std::max<std::int64_t>(1, fit));
   plan.lane_passes = plan.lanes == 0 ? 0 : (plan.lanes + per_pass - 1) / per_pass;
   plan.lane_bytes = bytes_of(per_pass, each);
-  add("lanes", plan.lanes > 0 ? plan.lane_bytes + each : 0);
+  // Windows with a late-found sink are swept again before the lanes begin; in the worst case all of them.
+  add("lanes, or windows swept again for late sinks",
+      std::max(plan.lanes > 0 ? plan.lane_bytes + each : 0, residual));
 
   // The ends of the network are read once, the blocks once in every pass.
   plan.weight_bytes_read = input.checkpoint.weight_bytes();

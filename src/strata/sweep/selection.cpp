@@ -1,0 +1,32 @@
+#include "strata/sweep/selection.h"
+
+#include <algorithm>
+
+namespace strata {
+namespace {
+
+bool named(const std::vector<std::string>& list, std::string_view id) {
+  return list.empty() || std::find(list.begin(), list.end(), id) != list.end();
+}
+
+}  // namespace
+
+std::vector<const Signal*> selected_signals(const MeasureOptions& options) {
+  std::vector<const Signal*> selected;
+  for (const Signal& signal : signals()) {
+    const bool wanted = std::any_of(signal.series.begin(), signal.series.end(),
+                                    [&](const SeriesInfo& info) { return named(options.signals, info.id); });
+    if (wanted) selected.push_back(&signal);
+  }
+  return selected;
+}
+
+std::vector<const Intervention*> selected_interventions(const MeasureOptions& options) {
+  std::vector<const Intervention*> selected;
+  for (const Intervention& intervention : interventions()) {
+    if (named(options.interventions, intervention.id)) selected.push_back(&intervention);
+  }
+  return selected;
+}
+
+}  // namespace strata
