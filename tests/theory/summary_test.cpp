@@ -83,11 +83,11 @@ TEST(Summary, TwoBoundaries) {
   const Trace trace = trace_with_documents(std::vector<int>(16, 10), 12);
   const std::string text = text_of(trace, two_boundaries());
   expect_in(text, "[a,b) means blocks a to b-1");
-  expect_in(text, "The kernel detector on CKA (without sink tokens) finds 2 boundaries among 12 blocks");
+  expect_in(text, "The 12 blocks have 2 boundaries, says the kernel detector on CKA (without sink tokens)");
   expect_in(text, "edge 4 (90% interval 3 to 5; 62% of resamples put it exactly there)");
   expect_in(text, "edge 9 (90% interval 8 to 10;");
   expect_in(text, "Local [0,4), Intermediate [4,9) and Global [9,12)");
-  expect_in(text, "1 boundary against quadratic, p = 0.002");
+  expect_in(text, "any boundary against the best smooth curve (quadratic), p = 0.002");
   expect_in(text,
             "The detector on the fused signals (without sink tokens) finds the same number of boundaries");
   expect_in(text, "most brittle segment is Local [0,4) with kappa 8 nats (90% interval 7 to 9)");
@@ -114,7 +114,7 @@ TEST(Summary, SmoothModelWithAForcedSplit) {
   f.segments_forced = true;
   for (auto& b : f.brittleness) b.forced = true;
   const std::string text = text_of(trace, f);
-  expect_in(text, "finds no boundary among 12 blocks: smooth.");
+  expect_in(text, "No boundary: the 12 blocks change smoothly with depth");
   expect_in(text, "p = 0.31");
   expect_in(text, "Forced to two boundaries, the best split is at edge 3 (90% interval 2 to 5;");
   expect_in(text, "edge 8 (interval undefined)");

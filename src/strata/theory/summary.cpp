@@ -88,18 +88,21 @@ std::string show_segments(const std::vector<Segment>& segments) {
 }
 
 std::string show_test(const CountTest& test) {
-  const std::string against =
-      test.null_model.empty() ? boundaries_word(static_cast<std::size_t>(test.k_null)) : test.null_model;
-  return fmt::format("{} against {}, p = {:.3g} (Monte Carlo error {:.1g})",
-                     boundaries_word(static_cast<std::size_t>(test.k_null) + 1), against, test.p_value,
-                     test.p_mc_error);
+  const std::string p = fmt::format("p = {:.3g} (Monte Carlo error {:.1g})", test.p_value, test.p_mc_error);
+  if (test.k_null > 0) {
+    return fmt::format("more than {} against {}, {}", test.k_null,
+                       boundaries_word(static_cast<std::size_t>(test.k_null)), p);
+  }
+  const bool walk = test.null_model == "random walk";
+  return fmt::format("any boundary against {}, {}",
+                     walk ? "a random walk" : "the best smooth curve (" + test.null_model + ")", p);
 }
 
-void add_numbering(const Trace& trace, Sentences& out) {
-  out.push_back(
-      fmt::format("Blocks are numbered from 0 to {}; [a,b) means blocks a to b-1, and edge e lies between "
-                  "block e-1 and block e.",
-                  trace.n_layers() - 1));
+std::string numbering(const Trace& trace) {
+  return fmt::format(
+      "Blocks are numbered from 0 to {}; [a,b) means blocks a to b-1, and edge e lies between block e-1 and "
+      "block e.",
+      trace.n_layers() - 1);
 }
 
 void add_forced(const Detection& d, const Findings& findings, Sentences& out) {
@@ -124,12 +127,17 @@ void add_headline(const Trace& trace, const Findings& findings, Sentences& out) 
   }
   STRATA_CHECK(static_cast<std::size_t>(findings.headline) < findings.detections.size());
   const Detection& d = findings.detections[static_cast<std::size_t>(findings.headline)];
-  std::string found = fmt::format("{} finds {} among {} blocks", capitalised(label(d)),
-                                  boundaries_word(static_cast<std::size_t>(d.selected_k)), trace.n_layers());
   if (d.selected_k == 0) {
-    out.push_back(found + (d.verdict.empty() ? "" : ": " + d.verdict) + ".");
+    const bool smooth = d.verdict == "smooth";
+    out.push_back(smooth ? fmt::format("No boundary: the {} blocks change smoothly with depth, says {}.",
+                                       trace.n_layers(), label(d))
+                         : fmt::format("How many boundaries divide the {} blocks is {}, says {}{}.",
+                                       trace.n_layers(), d.verdict, label(d),
+                                       d.note.empty() ? "" : ": " + d.note));
   } else {
-    out.push_back(found + ": " + show_edges(d.boundaries) + ".");
+    out.push_back(fmt::format("The {} blocks have {}, says {}: {}.", trace.n_layers(),
+                              boundaries_word(static_cast<std::size_t>(d.selected_k)), label(d),
+                              show_edges(d.boundaries)));
     if (!findings.segments_forced && !findings.segments.empty()) {
       out.push_back("They cut the model into " + show_segments(findings.segments) + ".");
     }
@@ -137,7 +145,7 @@ void add_headline(const Trace& trace, const Findings& findings, Sentences& out) 
   if (!d.tests.empty()) {
     std::vector<std::string> tests;
     for (const CountTest& test : d.tests) tests.push_back(show_test(test));
-    out.push_back("Tests of the number, in order (a small p speaks for the larger number): " + join(tests) +
+    out.push_back("Tests of the number, in order (a small p speaks for more boundaries): " + join(tests) +
                   ".");
   }
   add_forced(d, findings, out);
@@ -274,8 +282,8 @@ void add_massive(const Trace& trace, Sentences& out) {
 
 Sentences headline_sentences(const Trace& trace, const Findings& findings) {
   Sentences out;
-  add_numbering(trace, out);
   add_headline(trace, findings, out);
+  out.insert(out.begin() + 1, numbering(trace));
   add_others(findings, out);
   add_segment_brittleness(findings, out);
   add_brittle_layers(trace, findings, out);

@@ -11,7 +11,7 @@ namespace strata {
 
 /// Whole sentences, most important first; `findings.sentences` is not read. What was not measured is
 /// said to be undefined, with the reason from the record where there is one. The numbering of blocks is
-/// explained once, in the first sentence.
+/// explained once, in the second sentence.
 [[nodiscard]] std::vector<std::string> headline_sentences(const Trace& trace, const Findings& findings);
 
 }  // namespace strata
