@@ -114,7 +114,7 @@ TEST(Summary, SmoothModelWithAForcedSplit) {
   f.segments_forced = true;
   for (auto& b : f.brittleness) b.forced = true;
   const std::string text = text_of(trace, f);
-  expect_in(text, "No boundary: the 12 blocks change smoothly with depth");
+  expect_in(text, "No boundary found: jumps explain the 12 blocks no better than a smooth curve does");
   expect_in(text, "p = 0.31");
   expect_in(text, "Forced to two boundaries, the best split is at edge 3 (90% interval 2 to 5;");
   expect_in(text, "edge 8 (interval undefined)");

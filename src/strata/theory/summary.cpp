@@ -129,7 +129,8 @@ void add_headline(const Trace& trace, const Findings& findings, Sentences& out) 
   const Detection& d = findings.detections[static_cast<std::size_t>(findings.headline)];
   if (d.selected_k == 0) {
     const bool smooth = d.verdict == "smooth";
-    out.push_back(smooth ? fmt::format("No boundary: the {} blocks change smoothly with depth, says {}.",
+    out.push_back(smooth ? fmt::format("No boundary found: jumps explain the {} blocks no better than a "
+                                       "smooth curve does, says {}.",
                                        trace.n_layers(), label(d))
                          : fmt::format("How many boundaries divide the {} blocks is {}, says {}{}.",
                                        trace.n_layers(), d.verdict, label(d),
