@@ -76,7 +76,7 @@ TEST(KernelProfile, UndefinedInputsSayWhy) {
   EXPECT_EQ(why([](Trace& t) {
               t.cka[0] = {.tokens = TokenSet::ordinary, .value = {}, .replicates = {}, .note = "x y"};
             }),
-            "the CKA matrix is undefined: x y");
+            "no CKA matrix: x y");
   EXPECT_NE(why([](Trace& t) { t.cka[0].value = Matrix(3, 3, 1.0); }).find("3 x 3 instead of 13 x 13"),
             std::string::npos);
   EXPECT_NE(why([](Trace& t) { t.cka[0].value(2, 3) = kNan; }).find("undefined entries"), std::string::npos);

@@ -11,7 +11,7 @@ namespace {
 
 // Why this matrix cannot be used, or empty.
 std::string problem_of(const Matrix& cka, std::size_t states) {
-  if (cka.rows == 0) return "the CKA matrix is undefined";
+  if (cka.rows == 0) return "no CKA matrix";
   if (cka.rows != states || cka.cols != states) {
     return fmt::format("the CKA matrix is {} x {} instead of {} x {}", cka.rows, cka.cols, states, states);
   }

@@ -170,16 +170,15 @@ class Cka final : public Accumulator {
     CkaRecord record;
     record.tokens = set;
     if (batches_.empty()) {
-      record.note =
-          fmt::format("undefined: {} windows, at least {} are needed for batches of independent rows",
-                      context_.corpus.windows.size(), kMinBatchWindows);
+      record.note = fmt::format("{} windows, at least {} are needed for batches of independent rows",
+                                context_.corpus.windows.size(), kMinBatchWindows);
       return record;
     }
     const std::size_t documents = context_.corpus.documents.size();
     const Matrix value = cka_of(context, set, std::vector<char>(documents, 1), &record);
     for (const double v : value.data) {
       if (std::isnan(v)) {
-        record.note = "undefined: the unbiased HSIC of some state with itself is not positive in this sample";
+        record.note = "the unbiased HSIC of some state with itself is not positive in this sample";
         return record;
       }
     }
