@@ -57,6 +57,25 @@ TEST(Json, UndefinedIsNullAndBack) {
   EXPECT_TRUE(std::isnan(back.findings.kappa[0].critical_strength));
 }
 
+TEST(Json, JointValuesTakeThePlaceOfMeans) {
+  strata::Run run = test::tiny_run();
+  Series& series = run.trace.series[0];
+  const std::size_t places = series.by_doc.cols;
+  series.joint.assign(places, 0.25);
+  series.joint_error.assign(places, 0.5);
+  const strata::Run back = parse_results_json(results_json(run), "x");
+  EXPECT_EQ(back.trace.series[0].joint, series.joint);
+  EXPECT_EQ(mean_over_documents(back.trace.series[0]), series.joint);
+  EXPECT_EQ(standard_error(back.trace.series[0]), series.joint_error);
+  Json document = Json::parse(results_json(run));
+  const std::string text = document.dump();
+  const std::size_t at = text.find("\"joint\":[0.25");
+  ASSERT_NE(at, std::string::npos);
+  std::string shorter = text;
+  shorter.replace(at, std::string("\"joint\":[0.25,").size(), "\"joint\":[");
+  EXPECT_STRATA_ERROR(parse_results_json(shorter, "results.json"), ErrorKind::bad_file, "/joint");
+}
+
 TEST(Json, DerivedMeansAreThereForReaders) {
   const Json document = Json::parse(results_json(test::tiny_run()));
   EXPECT_EQ(document["series"][0]["mean"].dump(), "[0.6875,0.25,null]");
