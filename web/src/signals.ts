@@ -35,5 +35,5 @@ export const kConventions: string[] = [
   'Sink tokens are position 0 of each window and any token whose largest activation at some state exceeds 50 times its document\u2019s median token maximum there; "ordinary tokens" leaves them out, "all tokens" does not.',
   'The resampling unit is the document; bands and standard errors are over documents, weighted by tokens.',
   'kappa is the limit of (2/eps\u00b2) times the mean KL divergence (clean against perturbed) under Gaussian noise of eps times each token\u2019s own RMS; it is taken where the log-log slope is 2 \u00b1 0.15.',
-  'Boundaries: exact least-squares partition; a jump is accepted when it beats the best smooth model, then K+1 jumps against K, each at 5% against AR(1) surrogates. Where two boundaries are not accepted the best two-boundary split is shown and marked "forced".',
+  'Boundaries: exact least-squares partition; jumps are accepted when they beat the best smooth model and a random walk, then more than K against K, each at 5% against AR(1) surrogates and with a gain in BIC. Where two boundaries are not accepted the best two-boundary split is shown and marked "forced".',
 ];

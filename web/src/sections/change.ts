@@ -35,7 +35,7 @@ const moved: Doubt = (record) => {
 
 const closeTest: Doubt = (record) => (headline(record)?.tests ?? [])
   .filter((t) => t.p_value !== null && t.p_value > 0.01 && t.p_value < 0.1)
-  .map((t) => `The test of ${t.k_null + 1} against ${t.k_null} jumps is close to 5%: p = ${num(t.p_value)} (Monte Carlo error ${num(t.p_mc_error)}). Another text could turn it.`);
+  .map((t) => `The test of more than ${t.k_null} jumps is close to 5%: p = ${num(t.p_value)} (Monte Carlo error ${num(t.p_mc_error)}). Another text could turn it.`);
 
 const lowShare: Doubt = (record) => (headline(record)?.boundaries ?? [])
   .filter((b) => b.modal_share !== null && b.modal_share < 0.5)

@@ -27,7 +27,7 @@ function bin(test: CountTest): Histogram[] {
 }
 
 function step(test: CountTest): string {
-  return test.k_null === 0 ? `1 jump against ${test.null_model}` : `${test.k_null + 1} jumps against ${test.k_null}`;
+  return test.k_null === 0 ? `any jump against ${test.null_model}` : `more than ${test.k_null} against ${test.k_null}`;
 }
 
 function nullPlot(body: HTMLElement, detection: Detection, histograms: Histogram[]): void {
@@ -35,7 +35,7 @@ function nullPlot(body: HTMLElement, detection: Detection, histograms: Histogram
   addPlot(body, {
     id: 'null-distributions',
     title: `Sequential tests, ${detectionName(detection)}`,
-    how: 'Grey bars: the gain in fit in surrogates made from the smaller model; vertical line: the observed gain. A line right of the bars means that the smaller model hardly ever gains as much by chance.',
+    how: 'Gain: BIC of the smaller model less the smallest BIC with more jumps. Grey bars: the gain in surrogates made from the smaller model; vertical line: the observed gain. The smaller model falls when the line is right of nearly all bars (p at most 0.05) and of zero.',
     label: histograms.map(({ test }) => `${step(test)}: statistic ${num(test.statistic)}, p = ${num(test.p_value)}`).join('. '),
     height: () => 30 + histograms.length * (height + 66),
     option: ({ theme, width }) => ({
