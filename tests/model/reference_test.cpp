@@ -27,7 +27,7 @@ Forward run(const std::filesystem::path& model, const std::vector<std::int32_t>&
   const ModelConfig& config = checkpoint.config();
   const auto n = static_cast<std::int64_t>(ids.size());
   const RopeTable rope = make_rope_table(config, static_cast<int>(n));
-  const at::Tensor embedding = load_embedding(checkpoint);
+  const PackedMatrix embedding = load_embedding(checkpoint);
   std::vector<float> h(static_cast<std::size_t>(n * config.hidden));
   embed(embedding, ids, h.data());
   Forward result;

@@ -151,10 +151,19 @@ void Checkpoint::set_load_threads(int threads) {
 }
 
 void Checkpoint::load(Role role, int layer, std::span<float> out) const {
+  STRATA_CHECK(out.size() == element_count(role));
+  load_into(role, layer, out, {});
+}
+
+void Checkpoint::load(Role role, int layer, const RowSink& sink) const {
+  load_into(role, layer, {}, sink);
+}
+
+// Into `out`, or to `sink` where there is one.
+void Checkpoint::load_into(Role role, int layer, std::span<float> out, const RowSink& sink) const {
   const TensorRule* rule = find_rule(config(), role);
   STRATA_CHECK(rule != nullptr);
   STRATA_CHECK(!rule->per_block || (layer >= 0 && layer < config().n_layers));
-  STRATA_CHECK(out.size() == element_count(role));
   const std::size_t index = impl_->inventory.slot.at({role, rule->per_block ? layer : 0});
   const TensorInfo& tensor = tensors()[index];
   const auto bytes = impl_->shards.bytes(tensor);
@@ -166,8 +175,15 @@ void Checkpoint::load(Role role, int layer, std::span<float> out) const {
   // With threads to spare the digest is taken meanwhile.
   auto sha256 = std::async(threads > 1 ? std::launch::async : std::launch::deferred,
                            [&] { return hashed ? std::string() : digest_of(bytes); });
-  const std::size_t at = decode_tensor(impl_->stored_matrix(tensor, role), threads, out);
-  if (at != out.size()) {
+  const StoredMatrix stored = impl_->stored_matrix(tensor, role);
+  const std::size_t at = sink ? decode_tensor(stored, threads, sink) : decode_tensor(stored, threads, out);
+  if (at != element_count(role)) {
+    std::vector<float> again;
+    if (sink) {
+      again.resize(element_count(role));
+      (void)decode_tensor(stored, threads, std::span(again));
+      out = again;
+    }
     throw Error(ErrorKind::bad_file,
                 {.where = fmt::format("{}: tensor \"{}\"", files()[tensor.file].string(), tensor.name),
                  .found = fmt::format("{} at flat index {}", out[at], at),

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -70,6 +71,10 @@ class Checkpoint {
   /// gives its pages back to the kernel. `layer` is ignored for roles that are
   /// not per block. Throws Error(bad_file) naming the tensor and the index for NaN or infinity.
   void load(Role role, int layer, std::span<float> out) const;
+  /// The same, shown to `sink` a few rows at a time, concurrently on the load threads: sink(first row, whole
+  /// rows of float32 values, row-major).
+  void load(Role role, int layer,
+            const std::function<void(std::size_t row, std::span<const float> values)>& sink) const;
 
   /// hub_digest() of the weights' files where the Hub cache knows it: then nothing is hashed here. Else
   /// SHA-256 over one line "name sha256" for each tensor of the table, sorted by name, once every tensor
@@ -82,6 +87,8 @@ class Checkpoint {
 
  private:
   struct Impl;
+  void load_into(Role role, int layer, std::span<float> out,
+                 const std::function<void(std::size_t row, std::span<const float> values)>& sink) const;
   explicit Checkpoint(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

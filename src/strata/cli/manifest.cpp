@@ -1,5 +1,6 @@
 #include "strata/cli/manifest.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "strata/base/error.h"
@@ -20,6 +21,7 @@ std::string manifest_json(const Run& run, const ManifestInput& input) {
   json["command_line"] = input.command_line;
   json["seed"] = card.seed;
   json["compute_dtype"] = card.compute_dtype;
+  json["noise_floor_nats"] = std::isnan(card.noise_floor_nats) ? Json(nullptr) : Json(card.noise_floor_nats);
   json["model"] = {{"name", run.trace.model.name},
                    {"hub_id", run.trace.model.hub_id},
                    {"revision", run.trace.model.revision}};

@@ -66,14 +66,14 @@ class Wave {
     sums_.assign(states_.size(), std::vector<WindowSums>(windows.size()));
   }
 
-  void forward(const at::Tensor& embedding, const Progress& progress) {
+  void forward(const PackedMatrix& embedding, const Progress& progress) {
     const int n_layers = context_.config.n_layers;
     states_[0] = buffer();
     for (std::size_t w = 0; w < windows_.size(); ++w) {
       const auto& ids = context_.corpus.windows[windows_[w].window].ids;
       embed(embedding, std::span(ids).first(static_cast<std::size_t>(windows_[w].tokens)), state(0, w));
     }
-    BlockStream blocks(checkpoint_, 0);
+    BlockStream blocks(checkpoint_, 0, options_.compute);
     for (int block = 0; block < n_layers; ++block) {
       report_progress(progress, {"backward sweep", block, 2 * n_layers, tokens_});
       const BlockWeights weights = blocks.next();
@@ -89,7 +89,7 @@ class Wave {
     const int n_layers = context_.config.n_layers;
     each_window([&](std::size_t w, Scratch& scratch) { label_gradients(head, w, scratch); });
     each_window([&](std::size_t w, Scratch&) { add_squares(n_layers, w); });
-    BlockStream blocks(checkpoint_, n_layers - 1, BlockOrder::descending);
+    BlockStream blocks(checkpoint_, n_layers - 1, options_.compute, BlockOrder::descending);
     for (int block = n_layers - 1; block >= 0; --block) {
       report_progress(progress, {"backward sweep", 2 * n_layers - 1 - block, 2 * n_layers, tokens_});
       const BlockWeights weights = blocks.next();
@@ -229,7 +229,7 @@ std::uint64_t backward_token_bytes(const ModelConfig& config, int label_samples)
 }
 
 std::vector<Series> run_backward_sweep(const Checkpoint& checkpoint, const SweepContext& context,
-                                       std::span<const TokenClass> classes, const at::Tensor& embedding,
+                                       std::span<const TokenClass> classes, const PackedMatrix& embedding,
                                        const HeadWeights& head, const std::vector<LaneWindow>& sample,
                                        const MeasureOptions& options, const Progress& progress) {
   STRATA_CHECK(options.label_samples > 0);

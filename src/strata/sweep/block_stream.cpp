@@ -4,8 +4,8 @@
 
 namespace strata {
 
-BlockStream::BlockStream(const Checkpoint& checkpoint, int first, BlockOrder order)
-    : checkpoint_(checkpoint), next_(first), step_(order == BlockOrder::ascending ? 1 : -1) {
+BlockStream::BlockStream(const Checkpoint& checkpoint, int first, ComputeDType dtype, BlockOrder order)
+    : checkpoint_(checkpoint), dtype_(dtype), next_(first), step_(order == BlockOrder::ascending ? 1 : -1) {
   prefetch();
 }
 
@@ -19,7 +19,8 @@ BlockWeights BlockStream::next() {
 
 void BlockStream::prefetch() {
   if (next_ < 0 || next_ >= checkpoint_.config().n_layers) return;
-  pending_ = std::async(std::launch::async, [this, layer = next_] { return load_block(checkpoint_, layer); });
+  pending_ = std::async(std::launch::async,
+                        [this, layer = next_] { return load_block(checkpoint_, layer, dtype_); });
 }
 
 }  // namespace strata

@@ -12,14 +12,16 @@ enum class BlockOrder { ascending, descending };
 
 class BlockStream {
  public:
-  /// Streams blocks first .. n_layers-1, or first .. 0.
-  BlockStream(const Checkpoint& checkpoint, int first, BlockOrder order = BlockOrder::ascending);
+  /// Streams blocks first .. n_layers-1, or first .. 0, for products of this dtype.
+  BlockStream(const Checkpoint& checkpoint, int first, ComputeDType dtype,
+              BlockOrder order = BlockOrder::ascending);
   /// The next block; throws what loading it threw.
   [[nodiscard]] BlockWeights next();
 
  private:
   void prefetch();
   const Checkpoint& checkpoint_;
+  ComputeDType dtype_;
   int next_;
   int step_;
   std::future<BlockWeights> pending_;

@@ -91,7 +91,7 @@ void end_state(Sweep& sweep, int state) {
 
 // A token that turned out massive at state s was not masked in the attention of blocks before s. Those
 // blocks are run again for its window alone, so that the mask is the same at every depth.
-void repair_attention(Sweep& sweep, const Checkpoint& checkpoint, const at::Tensor& embedding) {
+void repair_attention(Sweep& sweep, const Checkpoint& checkpoint, const PackedMatrix& embedding) {
   const auto onset = sweep.tracker.latest_onset();
   const int last = *std::max_element(onset.begin(), onset.end());
   if (!sweep.needs_attention || last < 1) return;
@@ -105,7 +105,7 @@ void repair_attention(Sweep& sweep, const Checkpoint& checkpoint, const at::Tens
     h[w].resize(static_cast<std::size_t>(context.tokens_in(w)) * width);
     embed(embedding, context.corpus.windows[w].ids, h[w].data());
   }
-  BlockStream stream(checkpoint, 0);
+  BlockStream stream(checkpoint, 0, sweep.options.compute);
   for (int block = 0; block < last; ++block) {
     const BlockWeights weights = stream.next();
     std::erase_if(affected, [&](std::size_t w) { return onset[w] <= block; });
@@ -135,7 +135,7 @@ void report_progress(const Progress& progress, const ProgressEvent& event) {
 }
 
 CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& context,
-                           const at::Tensor& embedding,
+                           const PackedMatrix& embedding,
                            std::vector<std::unique_ptr<Accumulator>>& accumulators, bool needs_attention,
                            SinkTracker& tracker, const MeasureOptions& options, const Progress& progress) {
   std::int64_t longest = 0;
@@ -155,7 +155,7 @@ CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& con
   result.last_state.resize(static_cast<std::size_t>(context.token_count() * d));
   const auto state_of = [&](std::size_t w) { return result.last_state.data() + context.first_token[w] * d; };
 
-  BlockStream stream(checkpoint, 0);
+  BlockStream stream(checkpoint, 0, options.compute);
   in_batches(all, options, [&](std::size_t w) {
     embed(embedding, context.corpus.windows[w].ids, state_of(w));
     observe_state(sweep, 0, w, state_of(w));

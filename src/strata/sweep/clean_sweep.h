@@ -22,7 +22,7 @@ struct CleanSweep {
 /// found late are swept again up to there. Throws Error(run_failed) naming the block when a state is not
 /// finite, and what loading the weights throws.
 [[nodiscard]] CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& context,
-                                         const at::Tensor& embedding,
+                                         const PackedMatrix& embedding,
                                          std::vector<std::unique_ptr<Accumulator>>& accumulators,
                                          bool needs_attention, SinkTracker& tracker,
                                          const MeasureOptions& options, const Progress& progress);

@@ -100,7 +100,7 @@ class LanePass {
   }
 
   // damage[lane][window] of the lanes in [begin, end).
-  std::vector<std::vector<Damage>> run(std::span<const Lane> lanes, const at::Tensor& embedding,
+  std::vector<std::vector<Damage>> run(std::span<const Lane> lanes, const PackedMatrix& embedding,
                                        const HeadWeights& head, const Progress& progress) {
     const auto size = static_cast<std::size_t>(offset_.back() * context_.config.hidden);
     std::vector<std::vector<float>> streams(lanes.size() + 1);
@@ -110,7 +110,7 @@ class LanePass {
       embed(embedding, std::span(ids).first(static_cast<std::size_t>(sample_[w].tokens)), at(streams[0], w));
     }
     std::size_t alive = 0;  // lanes forked so far; they are sorted by place
-    BlockStream blocks(checkpoint_, 0);
+    BlockStream blocks(checkpoint_, 0, options_.compute);
     const int n_layers = context_.config.n_layers;
     for (int place = 0; place <= n_layers; ++place) {
       report_progress(progress,
@@ -300,7 +300,7 @@ std::uint64_t lane_bytes(const SweepContext& context, const std::vector<LaneWind
 }
 
 std::vector<DoseCurve> run_lanes(const Checkpoint& checkpoint, const SweepContext& context,
-                                 std::span<const TokenClass> classes, const at::Tensor& embedding,
+                                 std::span<const TokenClass> classes, const PackedMatrix& embedding,
                                  const HeadWeights& head, const std::vector<LaneWindow>& sample,
                                  const MeasureOptions& options, const Progress& progress) {
   Plan plan = plan_lanes(context, options);

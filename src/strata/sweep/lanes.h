@@ -41,7 +41,7 @@ struct Lane {
 /// A lane's numbers do not depend on which other lanes run.
 [[nodiscard]] std::vector<DoseCurve> run_lanes(const Checkpoint& checkpoint, const SweepContext& context,
                                                std::span<const TokenClass> classes,
-                                               const at::Tensor& embedding, const HeadWeights& head,
+                                               const PackedMatrix& embedding, const HeadWeights& head,
                                                const std::vector<LaneWindow>& sample,
                                                const MeasureOptions& options, const Progress& progress);
 

@@ -7,12 +7,14 @@
 #include <set>
 
 #include "strata/base/error.h"
+#include "strata/model/device.h"
 #include "strata/model/head.h"
 #include "strata/model/threads.h"
 #include "strata/signals/sinks.h"
 #include "strata/sweep/backward_sweep.h"
 #include "strata/sweep/clean_sweep.h"
 #include "strata/sweep/lanes.h"
+#include "strata/sweep/noise_floor.h"
 #include "strata/sweep/selection.h"
 
 namespace strata {
@@ -111,7 +113,7 @@ RunCard run_card(const MeasureInput& input, const SweepContext& context, const M
   for (std::size_t w = 0; w < context.corpus.windows.size(); ++w)
     longest = std::max(longest, context.tokens_in(w));
   run.context = static_cast<int>(longest);
-  run.compute_dtype = "float32";
+  run.compute_dtype = to_string(options.compute);
   run.bos_policy = input.corpus.bos_policy;
   run.corpus_name = input.corpus.name;
   run.corpus_sha256 = input.corpus.sha256;
@@ -130,6 +132,8 @@ ModelCard model_card(const Checkpoint& checkpoint) {
 }
 
 Trace measure(const MeasureInput& input, const MeasureOptions& options, const Progress& progress) {
+  require_device(options.device);
+  require_compute(options.compute);
   Trace trace;
   if (std::string warning = single_thread_blas(); !warning.empty())
     trace.warnings.push_back(std::move(warning));
@@ -147,7 +151,7 @@ Trace measure(const MeasureInput& input, const MeasureOptions& options, const Pr
     accumulators.push_back(signal->make(context));
   }
   SinkTracker tracker(context);
-  const at::Tensor embedding = load_embedding(input.checkpoint);
+  const PackedMatrix embedding = load_embedding(input.checkpoint, options.compute);
   const CleanSweep sweep = run_clean_sweep(input.checkpoint, context, embedding, accumulators,
                                            needs_attention, tracker, options, progress);
   const HeadWeights head = load_head(input.checkpoint, embedding);
@@ -164,6 +168,15 @@ Trace measure(const MeasureInput& input, const MeasureOptions& options, const Pr
   trace.curves =
       run_lanes(input.checkpoint, context, sweep.classes, embedding, head, sample, options, progress);
 
+  double noise_floor = std::numeric_limits<double>::quiet_NaN();
+  if (options.compute != ComputeDType::float32) {
+    const NoiseFloor floor =
+        measure_noise_floor(input.checkpoint, context, embedding, head, sample, options, progress);
+    trace.warnings.push_back(noise_floor_text(floor, options.compute));
+    refuse_below(floor, trace.curves, trace.warnings);
+    noise_floor = floor.kl_nats;
+  }
+
   if (wants_backward_sweep(options)) {
     for (Series& series : run_backward_sweep(input.checkpoint, context, sweep.classes, embedding, head,
                                              sample, options, progress)) {
@@ -178,6 +191,7 @@ Trace measure(const MeasureInput& input, const MeasureOptions& options, const Pr
     if (input.tokenizer != nullptr) sink.text = printable(input.tokenizer->token_bytes(sink.token_id));
   }
   trace.run = run_card(input, context, options);
+  trace.run.noise_floor_nats = noise_floor;
   trace.model = card_of(input.checkpoint);
   return trace;
 }

@@ -6,10 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "strata/model/compute.h"
+
 namespace strata {
 
 struct MeasureOptions {
   std::uint64_t seed = 0;
+  ComputeDType compute = ComputeDType::float32;  ///< of the matrix products
+  std::string device = "cpu";
   int threads = 1;
   int batch = 16;                    ///< windows in flight at once; changes memory and speed, never a number
   std::int64_t positions = 4096;     ///< sampled positions in all, for ranks and spectra

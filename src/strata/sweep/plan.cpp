@@ -1,8 +1,5 @@
 #include "strata/sweep/plan.h"
 
-#include <ATen/ops/empty.h>
-#include <ATen/ops/mm.h>
-#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,11 +9,13 @@
 #include "strata/base/error.h"
 #include "strata/model/backward.h"
 #include "strata/model/block.h"
+#include "strata/model/device.h"
 #include "strata/model/head.h"
 #include "strata/model/threads.h"
 #include "strata/signals/sinks.h"
 #include "strata/sweep/backward_sweep.h"
 #include "strata/sweep/lanes.h"
+#include "strata/sweep/noise_floor.h"
 #include "strata/sweep/selection.h"
 
 namespace strata {
@@ -43,20 +42,23 @@ double head_flops(const ModelConfig& c) {
 }
 
 // The rate of this machine's matrix product on the shape of the MLP, on all threads.
-double measure_rate(const ModelConfig& c, int threads) {
+double measure_rate(const ModelConfig& c, const MeasureOptions& options) {
   constexpr std::int64_t kRows = 256;
   constexpr double kSeconds = 0.1;
-  (void)single_thread_blas();
   const std::int64_t columns = std::min(c.ffn, 4096), depth = std::min(c.hidden, 4096);
-  const at::Tensor weight = at::zeros({depth, columns});
-  std::vector<double> rate(static_cast<std::size_t>(threads));
-  for_each_window(rate.size(), threads, [&](std::size_t i) {
-    const at::Tensor x = at::zeros({kRows, depth});
-    at::Tensor out = at::empty({kRows, columns});
+  const std::vector<float> zero(static_cast<std::size_t>(std::max(columns, kRows) * depth));
+  PackedMatrix weight(options.compute, columns, depth);
+  weight.put_rows(0, columns, zero.data(), depth);
+  std::vector<double> rate(static_cast<std::size_t>(options.threads));
+  for_each_window(rate.size(), options.threads, [&](std::size_t i) {
+    PackedRows x;
+    std::vector<float> out(static_cast<std::size_t>(kRows * columns));
     const auto start = std::chrono::steady_clock::now();
     double elapsed = 0.0, work = 0.0;
     while (elapsed < kSeconds) {
-      at::mm_out(out, x, weight);
+      x.reset(options.compute, kRows, depth);
+      x.put(zero.data(), depth);
+      multiply(x, weight, {.data = out.data(), .stride = columns});
       work += 2.0 * static_cast<double>(kRows * depth * columns);
       elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     }
@@ -92,6 +94,8 @@ Backward plan_backward(const ModelConfig& c, const std::vector<LaneWindow>& samp
 
 MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& options,
                          std::uint64_t mem_limit_bytes) {
+  require_device(options.device);
+  require_compute(options.compute);
   const ModelConfig& c = input.checkpoint.config();
   SweepContext context = make_context(c, input.corpus);
   context.seed = options.seed;
@@ -101,7 +105,7 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
   int longest = 0;
   for (const Window& w : input.corpus.windows) longest = std::max(longest, static_cast<int>(w.ids.size()));
   const auto workers = static_cast<std::uint64_t>(std::max(1, std::min(options.threads, options.batch)));
-  const std::uint64_t vocabulary = bytes_of(c.vocab, static_cast<std::uint64_t>(c.hidden) * sizeof(float));
+  const std::uint64_t block = block_bytes(c, options.compute), ends = ends_bytes(c, options.compute);
 
   MeasurePlan plan;
   const auto add = [&](std::string what, std::uint64_t bytes) {
@@ -109,8 +113,8 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
     plan.peak_bytes += bytes;
   };
   add("program and LibTorch", kProgramBytes);
-  add("two blocks of weights (current and next)", 2 * block_bytes(c));
-  add("embedding and unembedding", c.tied_embeddings ? vocabulary : 2 * vocabulary);
+  add("two blocks of weights (current and next)", 2 * block);
+  add("embedding and unembedding", ends);
   const std::uint64_t residual =
       bytes_of(context.token_count(), static_cast<std::uint64_t>(c.hidden) * sizeof(float));
   add("residual stream", residual);
@@ -127,17 +131,18 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
 
   const std::uint64_t each = lane_bytes(context, sample);
   plan.lanes = lane_count(context, options);
-  const std::uint64_t least = std::max({plan.lanes > 0 ? 2 * each : 0, residual, backward.least_bytes});
+  const std::uint64_t floor_bytes = options.compute == ComputeDType::float32 ? 0 : noise_floor_bytes(c, each);
+  const std::uint64_t least =
+      std::max({plan.lanes > 0 ? 2 * each : 0, residual, backward.least_bytes, floor_bytes});
   if (plan.peak_bytes + least > mem_limit_bytes) {
     throw Error(
         ErrorKind::out_of_memory,
         {.where = "--mem-limit",
          .found = fmt::format("the run needs {:.2f} GiB, the limit is {:.2f} GiB",
                               gib(plan.peak_bytes + least), gib(mem_limit_bytes)),
-         .hint = fmt::format(
-             "fewer windows (--chunks, --limit), a shorter --ctx-size or smaller --positions "
-             "and --lane-tokens need less; without text {:.2f} GiB remain",
-             gib(kProgramBytes + 2 * block_bytes(c) + (c.tied_embeddings ? vocabulary : 2 * vocabulary)))});
+         .hint = fmt::format("fewer windows (--chunks, --limit), a shorter --ctx-size or smaller --positions "
+                             "and --lane-tokens need less; without text {:.2f} GiB remain",
+                             gib(kProgramBytes + 2 * block + ends))});
   }
   const std::uint64_t room = mem_limit_bytes - plan.peak_bytes;
   const auto fit =
@@ -153,7 +158,7 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
     plan.backward_waves = static_cast<std::int64_t>(backward_waves(c, sample, chosen).size());
   }
   add("lanes, states of the backward sweep, or windows swept again for late sinks",
-      std::max({plan.lanes > 0 ? plan.lane_bytes + each : 0, plan.backward_bytes, residual}));
+      std::max({plan.lanes > 0 ? plan.lane_bytes + each : 0, plan.backward_bytes, residual, floor_bytes}));
 
   // The ends of the network are read once, the blocks once in every pass.
   plan.weight_bytes_read = input.checkpoint.weight_bytes();
@@ -161,6 +166,11 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
     if (!tensor.per_block) continue;
     plan.weight_bytes_read +=
         tensor.size_bytes * static_cast<std::uint64_t>(plan.lane_passes + 2 * plan.backward_waves);
+  }
+  // The noise floor: every block in both modes, the ends once more.
+  if (options.compute != ComputeDType::float32) {
+    for (const TensorInfo& tensor : input.checkpoint.tensors())
+      plan.weight_bytes_read += tensor.size_bytes * (tensor.per_block ? 2 : 1);
   }
   std::int64_t lane_tokens = 0;
   for (const LaneWindow& w : sample) lane_tokens += w.tokens;
@@ -173,7 +183,7 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
           (c.n_layers * block_flops(c, keys) + head_flops(c)) +
       static_cast<double>(options.lens_positions) * static_cast<double>(input.corpus.documents.size()) *
           (c.n_layers + 1) * head_flops(c);
-  plan.flops_per_second = measure_rate(c, options.threads);
+  plan.flops_per_second = measure_rate(c, options);
   return plan;
 }
 

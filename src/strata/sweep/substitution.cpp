@@ -59,7 +59,7 @@ class SubstitutionPass {
       if (lanes[i].part == Part::everything || lanes[i].part == Part::embedding)
         streams[i + 1] = embedded(other_.embedding);
     }
-    BlockStream blocks(original_.checkpoint, 0);
+    BlockStream blocks(original_.checkpoint, 0, options_.compute);
     const int n_layers = context_.config.n_layers;
     for (int block = 0; block < n_layers; ++block) {
       const auto alive =
@@ -70,7 +70,7 @@ class SubstitutionPass {
       const bool needed = std::any_of(lanes.begin(), lanes.end(), [&](const PartLane& lane) {
         return lane.part == Part::everything || (lane.part == Part::block && lane.block == block);
       });
-      if (needed) others = load_block(other_.checkpoint, block);
+      if (needed) others = load_block(other_.checkpoint, block, options_.compute);
       step(weights, others, lanes, streams, block);
     }
     report_progress(progress, {"substitution", n_layers, n_layers + 1, 0});
@@ -84,7 +84,7 @@ class SubstitutionPass {
     return stream.data() + offset_[window] * context_.config.hidden;
   }
 
-  [[nodiscard]] std::vector<float> embedded(const at::Tensor& table) const {
+  [[nodiscard]] std::vector<float> embedded(const PackedMatrix& table) const {
     std::vector<float> stream(static_cast<std::size_t>(offset_.back() * context_.config.hidden));
     for (std::size_t w = 0; w < sample_.size(); ++w) {
       const auto& ids = context_.corpus.windows[sample_[w].window].ids;

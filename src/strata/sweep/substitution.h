@@ -15,7 +15,7 @@ namespace strata {
 /// One of the two models with what is held of it throughout.
 struct Twin {
   const Checkpoint& checkpoint;
-  const at::Tensor& embedding;
+  const PackedMatrix& embedding;
   const HeadWeights& head;
 };
 
