@@ -1,7 +1,7 @@
 // Speed of the engine, as ratios from one run whose parts take turns: what the machine's other jobs do to one
 // part they do to the next. Prints wall-clock and processor seconds, the best round of each part.
 //
-//   strata synth -o /var/tmp/bench --like llama-3.2-1b --vocab 32000 --untied
+//   strata synth -o /var/tmp/bench --like llama-3.2-1b --vocab 32000 --tied false
 //   bench_engine /var/tmp/bench --dtype bfloat16
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -223,7 +223,7 @@ class PhaseTimes {
   std::map<std::string, Seconds> sums_;
 };
 
-// Whole measurements: every signal on, and one alone; their phases against a bare streamed forward pass.
+// A whole measurement with every signal on: its phases against a bare streamed forward pass.
 void bench_sweeps(const Checkpoint& checkpoint, const Asked& asked, ComputeDType dtype) {
   const ModelConfig& c = checkpoint.config();
   Corpus corpus{.name = "random"};
@@ -240,13 +240,12 @@ void bench_sweeps(const Checkpoint& checkpoint, const Asked& asked, ComputeDType
   const MeasurePlan plan = plan_measure(input, options, std::uint64_t{1} << 40);
   options.lane_bytes = plan.lane_bytes;
   options.backward_bytes = plan.backward_bytes;
-  std::map<std::string, Seconds> all, one;
-  const auto run = [&](std::map<std::string, Seconds>& into, std::vector<std::string> signals) {
-    options.signals = std::move(signals);
+  std::map<std::string, Seconds> all;
+  const auto run = [&] {
     PhaseTimes phases;
     (void)measure(input, options, [&](const ProgressEvent& event) { return phases(event); });
     phases.close();
-    into = phases.sums();
+    all = phases.sums();
   };
   const ForwardObserver nobody{
       .state = [](int, std::size_t, std::span<const float>) {},
@@ -254,7 +253,7 @@ void bench_sweeps(const Checkpoint& checkpoint, const Asked& asked, ComputeDType
   std::vector<Part> parts = {
       {"bare forward, streamed",
        [&] { forward_windows(checkpoint, ids, {.threads = asked.threads, .compute = dtype}, nobody); }},
-      {"measure, every signal", [&] { run(all, {}); }},
+      {"measure, every signal", run},
   };
   run_rounds(parts, asked.rounds);
   const double tokens = static_cast<double>(asked.windows) * asked.tokens;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <set>
 
 #include "strata/base/error.h"
@@ -168,13 +169,9 @@ Trace measure(const MeasureInput& input, const MeasureOptions& options, const Pr
   trace.curves =
       run_lanes(input.checkpoint, context, sweep.classes, embedding, head, sample, options, progress);
 
-  double noise_floor = std::numeric_limits<double>::quiet_NaN();
+  std::optional<NoiseFloor> floor;
   if (options.compute != ComputeDType::float32) {
-    const NoiseFloor floor =
-        measure_noise_floor(input.checkpoint, context, embedding, head, sample, options, progress);
-    trace.warnings.push_back(noise_floor_text(floor, options.compute));
-    refuse_below(floor, trace.curves, trace.warnings);
-    noise_floor = floor.kl_nats;
+    floor = measure_noise_floor(input.checkpoint, context, embedding, head, sample, options, progress);
   }
 
   if (wants_backward_sweep(options)) {
@@ -187,11 +184,15 @@ Trace measure(const MeasureInput& input, const MeasureOptions& options, const Pr
   trace.n_tokens = context.token_count();
   add_documents(trace, context, losses, sample);
   warn_of_gaps(trace);
+  if (floor) {
+    trace.warnings.push_back(noise_floor_text(*floor, options.compute));
+    refuse_below(*floor, trace.curves, trace.warnings);
+  }
   for (SinkToken& sink : trace.sinks) {
     if (input.tokenizer != nullptr) sink.text = printable(input.tokenizer->token_bytes(sink.token_id));
   }
   trace.run = run_card(input, context, options);
-  trace.run.noise_floor_nats = noise_floor;
+  if (floor) trace.run.noise_floor_nats = floor->kl_nats;
   trace.model = card_of(input.checkpoint);
   return trace;
 }
