@@ -232,9 +232,11 @@ TEST(TextIndependence, SupportedRefutedAndSilent) {
   }
   const Verdict moves = verdict_on("T10", moving);
   EXPECT_EQ(moves.outcome, Outcome::refuted) << moves.reason;
-  EXPECT_LE(supported_share("T10", kNullStudies,
-                            [](Philox& null_rng) { return on_three_texts(0.08, 0.0, null_rng); }),
-            kMostSupported);
+  // Runs are exchangeable, so the permutation is exact: the rate is 5% itself, counted here to two standard
+  // errors.
+  EXPECT_LE(
+      supported_share("T10", 1000, [](Philox& null_rng) { return on_three_texts(0.08, 0.0, null_rng); }),
+      kMostSupported + 0.014);
   moving.resize(6);
   const Verdict few = verdict_on("T10", moving);
   EXPECT_EQ(few.outcome, Outcome::undecided);
