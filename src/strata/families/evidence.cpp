@@ -1,5 +1,7 @@
 #include "strata/families/evidence.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -190,6 +192,23 @@ void add_skip(const Trace& trace, Evidence& evidence) {
   if (!any) evidence.note += "the record holds no block_skip; ";
 }
 
+// Compression weights of the inputs of blocks at one noise for all layers and models.
+void add_beta(const Run& run, Evidence& evidence) {
+  std::vector<double> beta(static_cast<std::size_t>(run.trace.n_layers()), kUndefined);
+  bool any = false;
+  for (const StateRateDistortion& state : run.findings.rate_distortion) {
+    if (state.state < 0 || state.state >= run.trace.n_layers()) continue;
+    for (const RatePoint& point : state.curve.points) {
+      if (point.strength != kBetaStrength) continue;
+      beta[static_cast<std::size_t>(state.state)] = safe_ln(point.beta);
+      any = true;
+    }
+  }
+  if (any) evidence.ln_beta = beta;
+  if (!any)
+    evidence.note += fmt::format("the record holds no compression weights at noise {}; ", kBetaStrength);
+}
+
 }  // namespace
 
 Evidence gather_evidence(const Run& run, const EvidenceOptions& options) {
@@ -207,6 +226,7 @@ Evidence gather_evidence(const Run& run, const EvidenceOptions& options) {
   add_kappa(run, options, evidence);
   add_rms(run.trace, evidence);
   add_skip(run.trace, evidence);
+  add_beta(run, evidence);
   if (evidence.note.ends_with("; ")) evidence.note.resize(evidence.note.size() - 2);
   return evidence;
 }

@@ -39,7 +39,7 @@ struct Evidence {
   std::vector<double> ln_kappa, ln_absolute;  ///< states 0..L-1, nats; empty = not measured
   std::vector<double> ln_rms;                 ///< states 0..L-1, of the median token; likewise
   std::vector<double> ln_skip_kl;             ///< blocks 0..L-1; likewise
-  std::vector<double> ln_beta;                ///< blocks 0..L-1; likewise
+  std::vector<double> ln_beta;                ///< states 0..L-1 at kBetaStrength; likewise
   /// Resamples of documents x L, the same documents in every run on the same text; 0 x 0 = fewer than two
   /// documents. Logarithms of the resampled means.
   Matrix kappa_resamples, absolute_resamples;
@@ -49,6 +49,9 @@ struct Evidence {
     return static_cast<double>(split.edges[boundary]) / n_layers;
   }
 };
+
+/// Noise, in units of each token's rms, at which compression weights are compared (matched noise).
+inline constexpr double kBetaStrength = 0.1;
 
 struct EvidenceOptions {
   std::uint64_t seed = 0;
