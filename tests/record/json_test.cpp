@@ -106,6 +106,7 @@ const std::set<std::string> kOptional{"/model/hub_id",
                                       "/findings/rate_distortion",
                                       "/findings/segment_rate_distortion",
                                       "/spectra",
+                                      "/bottlenecks",
                                       "/findings/kappa/0/fisher",
                                       "/findings/kappa/0/fisher_error",
                                       "/findings/kappa/0/difference_z"};
@@ -148,6 +149,8 @@ TEST(Json, EveryKeyMissingOrMistyped) {
   run.trace.cka[0].value = Matrix(4, 4, 1.0);
   run.trace.spectra = {{.width = 6, .entries = 6, .value = Matrix(4, 6), .multiplicity = Matrix(4, 6)}};
   run.trace.spectra[0].shrinkage.assign(4, 0.0);
+  run.trace.bottlenecks = {BottleneckCurve{}};
+  run.trace.bottlenecks[0].points = {BottleneckPoint{}};
   run.findings.rate_distortion = {full.findings.rate_distortion[0]};
   run.findings.segment_rate_distortion = {{run.findings.segments[0], false, {}}};
   run.findings.sentences = {"s"};
@@ -205,6 +208,7 @@ TEST(Json, WrongLengthsAndIndices) {
       {"/spectra/0/probes", "-1", "/spectra/0/probes: -1"},
       {"/spectra/0/width", "0", "/spectra/0/width: 0; expected at least one dimension"},
       {"/spectra/0/shrinkage", "[0.5]", "/spectra/0/shrinkage: 1 entries; expected 9"},
+      {"/bottlenecks/0/state", "9", "/bottlenecks/0/state: 9; expected between 0 and 8"},
       {"/findings/rate_distortion/1/state", "9", "/findings/rate_distortion/1/state: 9"},
       {"/findings/segment_rate_distortion/0/segment/end", "0", "/segment_rate_distortion/0/segment/end: 0"},
       {"/curves/0/place", "9", "/curves/0/place: 9; expected between 0 and 8"},

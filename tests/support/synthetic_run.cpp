@@ -266,6 +266,19 @@ RateDistortion make_rate_distortion(double kappa) {
   return curve;
 }
 
+BottleneckCurve make_bottleneck(int state, double kappa) {
+  BottleneckCurve curve{
+      .state = state, .train_tokens = 1024, .held_out_tokens = 1024, .steps = 150, .hidden = 32};
+  const RateDistortion gaussian = make_rate_distortion(kappa);
+  for (std::size_t i = 2; i < gaussian.points.size(); ++i) {
+    const RatePoint& start = gaussian.points[i];
+    curve.points.push_back({start.beta, 0.8 * start.rate_nats, 0.1, 0.9 * start.distortion_nats,
+                            0.05 * start.distortion_nats, start.strength, start.rate_nats,
+                            start.distortion_nats});
+  }
+  return curve;
+}
+
 void add_rate_distortion(Run& run, int layers) {
   run.trace.spectra = {make_spectrum(layers)};
   for (int state = 0; state <= layers; ++state) {
@@ -275,6 +288,7 @@ void add_rate_distortion(Run& run, int layers) {
     const double kappa = kappa_at((segment.begin + segment.end) / 2, layers);
     run.findings.segment_rate_distortion.push_back(
         {segment, run.findings.segments_forced, make_rate_distortion(kappa)});
+    run.trace.bottlenecks.push_back(make_bottleneck(segment.begin, kappa_at(segment.begin, layers)));
   }
 }
 
@@ -448,6 +462,7 @@ Run undefined_run(int layers) {
              .note = "no lanes were run"};
   }
   run.trace.curves.clear();
+  run.trace.bottlenecks.clear();
   run.trace.sinks.clear();
   run.trace.n_massive = 0;
   run.trace.documents.resize(3);
@@ -468,6 +483,7 @@ Run tiny_run() {
   trace.sinks.clear();
   trace.cka.clear();
   trace.spectra.clear();
+  trace.bottlenecks.clear();
   trace.series.clear();
   Series step{.id = "angular_step",
               .unit = "pi rad",

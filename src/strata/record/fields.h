@@ -141,6 +141,31 @@ void fields(Visitor& visit, T& x) {
   visit("delta_nll_nats", delta_nll_nats);
 }
 
+template <class Visitor, Is<BottleneckPoint> T>
+void fields(Visitor& visit, T& x) {
+  auto& [beta, rate_nats, rate_error, distortion_nats, distortion_error, start_strength, start_rate_nats,
+         start_distortion_nats] = x;
+  visit("beta", beta);
+  visit("rate_nats", rate_nats);
+  visit("rate_error", rate_error);
+  visit("distortion_nats", distortion_nats);
+  visit("distortion_error", distortion_error);
+  visit("start_strength", start_strength);
+  visit("start_rate_nats", start_rate_nats);
+  visit("start_distortion_nats", start_distortion_nats);
+}
+
+template <class Visitor, Is<BottleneckCurve> T>
+void fields(Visitor& visit, T& x) {
+  auto& [state, train_tokens, held_out_tokens, steps, hidden, points] = x;
+  visit("state", state);
+  visit("train_tokens", train_tokens);
+  visit("held_out_tokens", held_out_tokens);
+  visit("steps", steps);
+  visit("hidden", hidden);
+  visit("points", points);
+}
+
 template <class Visitor, Is<SinkToken> T>
 void fields(Visitor& visit, T& x) {
   auto& [document, window, position, token_id, text, onset_state, offset_state, dimension, peak_ratio] = x;
@@ -343,7 +368,8 @@ void fields(Visitor& visit, T& x) {
 template <class Visitor, Is<Run> T>
 void fields(Visitor& visit, T& x) {
   auto& [trace, findings] = x;
-  auto& [run, model, documents, series, cka, spectra, curves, sinks, n_massive, n_tokens, warnings] = trace;
+  auto& [run, model, documents, series, cka, spectra, curves, bottlenecks, sinks, n_massive, n_tokens,
+         warnings] = trace;
   visit("run", run);
   visit("model", model);
   visit("warnings", warnings);
@@ -356,6 +382,7 @@ void fields(Visitor& visit, T& x) {
   visit("cka", cka);
   visit.optional("spectra", spectra);
   visit("curves", curves);
+  visit.optional("bottlenecks", bottlenecks);
 }
 
 inline constexpr Axis kAxes[] = {Axis::state, Axis::block, Axis::edge};

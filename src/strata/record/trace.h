@@ -138,6 +138,25 @@ struct RunCard {
   int replicates = 0;
 };
 
+/// A trained Gaussian bottleneck at one exchange rate, judged on windows that it was not trained on.
+struct BottleneckPoint {
+  double beta = 0.0;
+  double rate_nats = 0.0;        ///< KL(encoder || prior), per token that goes through
+  double rate_error = 0.0;       ///< over windows
+  double distortion_nats = 0.0;  ///< KL(clean || through the bottleneck), per scored position
+  double distortion_error = 0.0;
+  double start_strength = 0.0;  ///< eps of the Gaussian channel that training started from
+  double start_rate_nats = 0.0, start_distortion_nats = 0.0;  ///< of that channel, on the same windows
+};
+
+struct BottleneckCurve {
+  int state = 0;
+  std::int64_t train_tokens = 0, held_out_tokens = 0;
+  int steps = 0;
+  std::int64_t hidden = 0;  ///< units of the encoder's hidden layer
+  std::vector<BottleneckPoint> points;
+};
+
 struct Trace {
   RunCard run;
   ModelCard model;
@@ -146,6 +165,7 @@ struct Trace {
   std::vector<CkaRecord> cka;
   std::vector<SpectrumRecord> spectra;
   std::vector<DoseCurve> curves;
+  std::vector<BottleneckCurve> bottlenecks;  ///< empty unless asked for
   std::vector<SinkToken> sinks;       ///< massive tokens other than position 0, largest first, at most 100
   std::int64_t n_massive = 0;         ///< how many there are in all
   std::int64_t n_tokens = 0;          ///< tokens in windows

@@ -25,6 +25,8 @@ class Validator {
     each("/cka", run_.trace.cka, [&](const auto& path, const auto& x) { cka(path, x); });
     each("/spectra", run_.trace.spectra, [&](const auto& path, const auto& x) { spectrum(path, x); });
     each("/curves", run_.trace.curves, [&](const auto& path, const auto& x) { curve(path, x); });
+    each("/bottlenecks", run_.trace.bottlenecks,
+         [&](const auto& path, const auto& x) { range(path + "/state", x.state, 0, layers_); });
     each("/sinks", run_.trace.sinks, [&](const auto& path, const auto& x) { sink(path, x); });
     findings();
   }
