@@ -149,6 +149,15 @@ struct BottleneckPoint {
   double start_rate_nats = 0.0, start_distortion_nats = 0.0;  ///< of that channel, on the same windows
 };
 
+/// What to train: exchange rates, and the noise of the Gaussian channel that has each.
+struct BottleneckStart {
+  double beta = 0.0, eps = 0.0;
+};
+struct BottleneckTask {
+  int state = 0;
+  std::vector<BottleneckStart> grid;
+};
+
 struct BottleneckCurve {
   int state = 0;
   std::int64_t train_tokens = 0, held_out_tokens = 0;

@@ -9,16 +9,6 @@
 
 namespace strata {
 
-/// One exchange rate, and the noise of the Gaussian channel that has it.
-struct BottleneckStart {
-  double beta = 0.0, eps = 0.0;
-};
-
-struct BottleneckTask {
-  int state = 0;
-  std::vector<BottleneckStart> grid;
-};
-
 /// Bottlenecks are trained on every second window of the sample and judged on the others. Every (state, beta)
 /// is trained on its own, so that the numbers do not depend on threads or on what else is asked for. Throws
 /// Error(out_of_memory) where the blocks do not fit into options.lane_bytes together, and Error(usage) with
