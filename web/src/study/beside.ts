@@ -1,5 +1,5 @@
 // Each model beside the others of its family: does it differ?
-import { h, paragraph, tableBox } from '../dom';
+import { details, h, paragraph, tableBox } from '../dom';
 import { interval, kMissing, num } from '../format';
 import type { Cell } from '../format';
 import type { Interval, Value } from '../record';
@@ -17,7 +17,7 @@ function boundary(i: number): Figure {
 
 function segment(name: string): Figure {
   return {
-    name: `ln kappa, ${name}`,
+    name: `ln kappa of ${name}`,
     of: (m) => {
       const own = m.segments.find((s) => s.segment.name === name);
       return { value: own?.ln_kappa ?? null, range: own?.ln_kappa_interval_90 ?? kNone };
@@ -28,10 +28,10 @@ function segment(name: string): Figure {
 const kFigures = [boundary(0), boundary(1), segment('Local'), segment('Intermediate'), segment('Global')];
 const kOthers = 2;  // fewer span no range
 
-export interface Compared { model: string; family: string; judged: boolean; differs: string[]; rows: Cell[][] }
+export interface Compared { model: string; family: string; judged: boolean; differs: string[]; readings: Map<string, string>; rows: Cell[][] }
 
 function compare(m: Member, others: Member[]): Compared {
-  const out: Compared = { model: m.model, family: m.family, judged: false, differs: [], rows: [] };
+  const out: Compared = { model: m.model, family: m.family, judged: false, differs: [], readings: new Map(), rows: [] };
   for (const figure of kFigures) {
     const { value, range } = figure.of(m);
     const known = others.map((o) => figure.of(o).value).filter((v): v is number => v !== null);
@@ -43,8 +43,9 @@ function compare(m: Member, others: Member[]): Compared {
     const judged = known.length >= kOthers;
     out.judged ||= judged;
     if (judged && outside) out.differs.push(figure.name);
-    out.rows.push([m.model, m.family, figure.name, value, interval(range), judged ? `${num(low)} to ${num(high)}` : kMissing, known.length,
-      !judged ? 'too few models' : outside ? (value > high ? 'above the family' : 'below the family') : 'within']);
+    const reading = !judged ? 'too few models' : outside ? (value > high ? 'above' : 'below') : 'within';
+    out.readings.set(figure.name, reading);
+    out.rows.push([m.model, m.family, figure.name, value, interval(range), judged ? `${num(low)} to ${num(high)}` : kMissing, known.length, reading]);
   }
   return out;
 }
@@ -64,9 +65,13 @@ export const beside: Section<StudyRecord> = {
     const unlike = compared.filter((c) => c.differs.length > 0);
     body.append(h('ul', {}, ...unlike.map((c) => h('li', {}, h('strong', {}, c.model), ` (${c.family}): ${c.differs.join(', ')}`))));
     if (unlike.length === 0) body.append(paragraph(compared.some((c) => c.judged) ? 'No model differs from its family by this rule.' : 'No family has three models on the main text: this cannot be judged.'));
-    if (compared.some((c) => c.rows.length > 0)) body.append(tableBox({
+    if (!compared.some((c) => c.rows.length > 0)) return;
+    body.append(tableBox({
+      columns: ['model', 'family', ...kFigures.map((f) => f.name)],
+      rows: compared.map((c): Cell[] => [c.model, c.family, ...kFigures.map((f) => c.readings.get(f.name) ?? kMissing)]),
+    }, 'Models beside their family'), details('The numbers', (box) => box.append(tableBox({
       columns: ['model', 'family', 'quantity', 'value', '90% interval', 'range of the others', 'others', 'reading'],
       rows: compared.flatMap((c) => c.rows),
-    }, 'Models beside their family'));
+    }, 'Models beside their family, numbers'))));
   },
 };

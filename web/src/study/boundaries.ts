@@ -50,7 +50,7 @@ function depthPlot(record: StudyRecord, body: HTMLElement, rows: Row[]): void {
       yAxis: rowAxis(rows.length) as never,
       tooltip: tooltip(theme, { formatter: (p: { data: { what: string } }) => p.data.what }),
       series: [
-        spans(points.map((p) => ({ at: p.i, lo: p.lo, hi: p.hi, family: p.row.family, dashed: p.row.hollow })), (s) => [s.lo ?? 0, s.at], 'x', theme),
+        spans(points.map((p) => ({ at: p.i, lo: p.lo, hi: p.hi, family: p.row.family, dashed: p.row.hollow })), 'x', theme),
         {
           type: 'scatter', z: 4, data: points.map((p) => ({
             value: [p.x, p.i], what: p.what, symbol: familyMarker(p.row.family, p.row.hollow), symbolSize: p.row.bold ? 15 : 11,
@@ -78,6 +78,7 @@ function cvPlot(record: StudyRecord, body: HTMLElement, figures: (FamilyFigure &
       return { name: `${family}: ours, ${x.quantity} (${x.models} models)`, family, lo: scaled(x.sd_interval_90.lo), hi: scaled(x.sd_interval_90.hi), at: x.cv as Value, paper: false };
     }),
   ]);
+  const max = 1.05 * Math.max(...rows.flatMap((r) => [r.lo, r.hi, r.at]).filter((v): v is number => v !== null));
   addPlot(body, {
     id: 'spread',
     title: 'How much boundaries vary within a family (CV)',
@@ -86,14 +87,14 @@ function cvPlot(record: StudyRecord, body: HTMLElement, figures: (FamilyFigure &
     height: (width) => 60 + (width < 620 ? kMain : kRow + 2) * rows.length,
     option: ({ theme, width }) => ({
       grid: { left: width < 620 ? 14 : 250, right: 18, top: 8, bottom: 44 },
-      xAxis: valueAxis(theme, { min: 0, name: 'coefficient of variation', nameLocation: 'middle', nameGap: 26, nameTextStyle: { color: theme.faint } }),
+      xAxis: valueAxis(theme, { min: 0, max, axisLabel: { color: theme.faint, hideOverlap: true, formatter: (v: number) => num(v) }, name: 'coefficient of variation', nameLocation: 'middle', nameGap: 26, nameTextStyle: { color: theme.faint } }),
       yAxis: rowAxis(rows.length) as never,
       tooltip: tooltip(theme, { formatter: (p: { data: { what: string } }) => p.data.what }),
       series: [
         { type: 'line', symbol: 'none', data: [], silent: true },
         ...rows.flatMap((r, i) => (r.paper && r.lo !== null && r.hi !== null
           ? [{ type: 'line', silent: true, symbol: 'rect', symbolSize: 9, data: [[r.lo, i], [r.hi, i]], lineStyle: { color: theme.grey, width: 9 }, itemStyle: { color: theme.grey } }] : [])),
-        spans(rows.flatMap((r, i) => (r.paper ? [] : [{ at: i, lo: r.lo, hi: r.hi, family: families.indexOf(r.family), dashed: false }])), (s) => [s.lo ?? 0, s.at], 'x', theme),
+        spans(rows.flatMap((r, i) => (r.paper ? [] : [{ at: i, lo: r.lo, hi: r.hi, family: families.indexOf(r.family), dashed: false }])), 'x', theme),
         {
           type: 'scatter', z: 4, data: rows.flatMap((r, i) => (r.at === null ? [] : [{
             value: [r.at, i], what: `${r.name}: CV ${num(r.at)} (90% ${interval({ lo: r.lo, hi: r.hi })})`, symbol: familyMarker(families.indexOf(r.family), false), symbolSize: 11, itemStyle: { color: series(families.indexOf(r.family), theme) },

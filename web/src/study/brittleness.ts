@@ -58,7 +58,7 @@ function segmentPlot(record: StudyRecord, body: HTMLElement, members: Member[]):
         yAxis: measures.map((_, i) => logAxis(context, { gridIndex: i, scale: true })) as never,
         tooltip: tooltip(theme, { formatter: (p: { data: { what: string } }) => p.data.what }),
         series: measures.flatMap((measure, i) => [
-          spans(points.map((p) => ({ at: p.x, lo: exp(measure.range(p.own).lo), hi: exp(measure.range(p.own).hi), family: p.family, dashed: p.m.forced })), (s) => [s.at, s.lo ?? 0], 'y', theme, i),
+          spans(points.map((p) => ({ at: p.x, lo: exp(measure.range(p.own).lo), hi: exp(measure.range(p.own).hi), family: p.family, dashed: p.m.forced })), 'y', theme, i),
           {
             type: 'scatter', xAxisIndex: i, yAxisIndex: i, z: 4, data: points.flatMap((p) => {
               const value = exp(measure.value(p.own));
@@ -80,34 +80,39 @@ function segmentPlot(record: StudyRecord, body: HTMLElement, members: Member[]):
 }
 
 const kParts: { name: string; of: (g: Gap) => Value; range: (g: Gap) => Interval }[] = [
-  { name: 'absolute noise: the whole gap', of: (g) => g.ln_absolute, range: (g) => g.ln_absolute_interval_90 },
+  { name: 'absolute noise', of: (g) => g.ln_absolute, range: (g) => g.ln_absolute_interval_90 },
   { name: '= function (relative noise)', of: (g) => g.ln_kappa, range: (g) => g.ln_kappa_interval_90 },
   { name: '+ scale', of: (g) => g.scale, range: () => ({ lo: null, hi: null }) },
 ];
 
+function pair(g: Gap): string {
+  return `${g.family} / ${g.against}`;
+}
+
 function gapPlot(body: HTMLElement, gaps: Gap[]): void {
-  const rows = gaps.flatMap((g) => kParts.map((part, k) => ({ g, k, value: exp(part.of(g)), lo: exp(part.range(g).lo), hi: exp(part.range(g).hi), name: k === 0 ? `${g.segment}, ${g.family} / ${g.against}: ${part.name}` : part.name })));
+  const pairs = [...new Set(gaps.map(pair))];
+  const rows = gaps.flatMap((g) => kParts.map((part, k) => ({ g, k, value: exp(part.of(g)), lo: exp(part.range(g).lo), hi: exp(part.range(g).hi), name: k === 0 ? `${g.segment}: ${part.name}${pairs.length > 1 ? `, ${pair(g)}` : ''}` : part.name })));
   const shown = rows.filter((r) => r.value !== null);
   addPlot(body, {
     id: 'gap',
-    title: 'The gap between families, split into function and scale',
+    title: `The gap ${pairs.length === 1 ? pairs[0] ?? '' : 'between families'}, split into function and scale`,
     how: 'Ratio of family geometric means, log axis; 1 means no gap. For each segment the whole gap under absolute noise is the product of a part that noise relative to each token sees too (function) and a part that is the size of the residual stream alone (scale). Bars are 90% intervals.',
     label: shown.map((r) => `${r.name}: ratio ${num(r.value)}`).join('; '),
     height: (width) => 60 + (width < 620 ? 36 : 24) * rows.length,
     option: (context) => {
       const { theme, width } = context;
       return {
-        grid: { left: width < 620 ? 14 : 330, right: 24, top: 10, bottom: 44 },
+        grid: { left: width < 620 ? 14 : 250, right: 24, top: 10, bottom: 44 },
         xAxis: logAxis(context, { scale: true, name: 'ratio', nameLocation: 'middle', nameGap: 26, nameTextStyle: { color: theme.faint } }) as never,
         yAxis: rowAxis(rows.length) as never,
         tooltip: tooltip(theme, { formatter: (p: { data: { what: string } }) => p.data.what }),
         series: [
-          spans(rows.map((r, i) => ({ at: i, lo: r.lo, hi: r.hi, family: r.k, dashed: false })), (s) => [s.lo ?? 1, s.at], 'x', theme),
+          spans(rows.map((r, i) => ({ at: i, lo: r.lo, hi: r.hi, family: r.k, dashed: false })), 'x', theme),
           {
             type: 'scatter', z: 4, data: rows.flatMap((r, i) => (r.value === null ? [] : [{ value: [r.value, i], what: `${r.name}: ${num(r.value)}${r.lo === null ? '' : ` (90% ${interval(r)})`}`, symbol: familyMarker(r.k, false), symbolSize: 11, itemStyle: { color: series(r.k, theme) } }])),
             markLine: { silent: true, symbol: 'none', data: [{ xAxis: 1 }], lineStyle: { color: theme.text, type: 'dashed' }, label: { show: false } },
           },
-          rowNames(rows.map((r) => ({ text: r.name, bold: r.k === 0 })), width < 620, theme, 330),
+          rowNames(rows.map((r) => ({ text: r.name, bold: r.k === 0 })), width < 620, theme, 250),
         ] as never,
       };
     },

@@ -21,7 +21,7 @@ export function familyKey(families: string[], theme: Theme): object {
 export interface Span { at: number; lo: Value; hi: Value; family: number; dashed: boolean }
 
 /// Horizontal (x over rows) or vertical (y over columns) interval bars with caps.
-export function spans(all: Span[], value: (s: Span) => [number, number], axis: 'x' | 'y', theme: Theme, axisIndex = 0): object {
+export function spans(all: Span[], axis: 'x' | 'y', theme: Theme, axisIndex = 0): object {
   const shown = all.filter((s): s is Span & { lo: number; hi: number } => s.lo !== null && s.hi !== null);
   const renderItem: CustomSeriesRenderItem = (params, api) => {
     const s = shown[params.dataIndex];
@@ -37,7 +37,7 @@ export function spans(all: Span[], value: (s: Span) => [number, number], axis: '
       children: [line(ax, ay, bx, by, s.dashed ? [4, 3] : undefined), line(ax - cap[0], ay - cap[1], ax + cap[0], ay + cap[1]), line(bx - cap[0], by - cap[1], bx + cap[0], by + cap[1])],
     };
   };
-  return { type: 'custom', renderItem, silent: true, clip: true, z: 2, xAxisIndex: axisIndex, yAxisIndex: axisIndex, tooltip: { show: false }, data: shown.map(value), encode: { x: 0, y: 1 } };
+  return { type: 'custom', renderItem, silent: true, clip: true, z: 2, xAxisIndex: axisIndex, yAxisIndex: axisIndex, tooltip: { show: false }, data: shown.map((s) => [s.at, s.lo, s.hi]), encode: axis === 'x' ? { x: [1, 2], y: 0 } : { x: 0, y: [1, 2] } };
 }
 
 /// Names of rows, left of the plot, or above each row where the page is narrow.

@@ -17,6 +17,8 @@ function body_(v: Verdict): (box: HTMLElement) => void {
   return (box) => {
     const rows: [string, string][] = [['Claim', v.claim], ['Statistic', v.statistic], ['Null', v.null], ['Claimed region', v.region], ['Refuted by', v.refuted_by]];
     box.append(h('dl', { class: 'definitions' }, ...rows.flatMap(([key, text]) => [h('dt', {}, key), h('dd', {}, text)])));
+    const needed = v.models_needed > 0 ? `; ${v.models_needed}${v.set === 'between_model' ? ' in each family' : ''} are needed` : '';
+    box.append(paragraph(`Tested ${kSets[v.set] ?? v.set}, on ${v.models} models${needed}. p = ${num(v.p_value)}, adjusted ${num(v.p_adjusted)}, smallest that the data allow ${num(v.smallest_p)}.`));
     if (v.quantities.length > 0) {
       box.append(tableBox({ columns: ['quantity', 'unit', 'value', '90% interval', 'note'], rows: v.quantities.map((q): Cell[] => [q.name, q.unit, q.value, interval(q.interval_90), q.note]) }, `Quantities of ${v.id}`));
     }
@@ -32,11 +34,10 @@ export const verdicts: Section<StudyRecord> = {
       return;
     }
     body.append(tableBox({
-      columns: ['id', 'prediction', 'outcome', 'effect', 'unit', '90% interval', 'claimed', 'p', 'adjusted p', 'smallest p possible', 'models', 'set'],
-      rows: record.verdicts.map((v): Cell[] => [v.id, v.title + (v.forced ? ' (rests on forced splits)' : ''), kSigns[v.outcome] + (v.tag === '' ? '' : `: ${v.tag}`), v.effect, v.effect_unit, interval(v.effect_interval_90), region(v), v.p_value, v.p_adjusted, v.smallest_p,
-        v.outcome === 'undecided' && v.models_needed > 0 ? `${v.models} of ${v.models_needed} needed` : String(v.models), kSets[v.set] ?? v.set]),
+      columns: ['id', 'prediction', 'outcome', 'effect', '90% interval', 'claimed', 'adjusted p', 'models'],
+      rows: record.verdicts.map((v): Cell[] => [v.id, v.title, kSigns[v.outcome] + (v.tag === '' ? '' : `: ${v.tag}`) + (v.forced ? ' (on forced splits)' : ''), `${num(v.effect)} ${v.effect === null ? '' : v.effect_unit}`, interval(v.effect_interval_90), region(v), v.p_adjusted, String(v.models)]),
     }, 'Verdicts'));
-    body.append(paragraph(`Supported or refuted takes an adjusted p (Holm, within the set) below ${num(record.study.alpha)} and the claimed region; a test that could not have come out otherwise with this many models is undecided and says how many it needs. A refuted prediction is a successful run.`, 'faint'));
+    body.append(paragraph(`p is adjusted by Holm\u2019s method within its set of tests; alpha is ${num(record.study.alpha)}. Undecided means that these data cannot tell, not that the claim is wrong. A refuted prediction is a successful run.`, 'faint'));
     body.append(h('h3', {}, 'Why, one by one'));
     for (const v of record.verdicts) {
       body.append(h('div', { id: `verdict-${v.id}`, class: `verdict ${v.outcome}` }, h('p', {}, h('strong', {}, `${v.id} ${v.title}: ${kSigns[v.outcome]}${v.tag === '' ? '' : ` (${v.tag})`}. `), v.reason || kMissing),
