@@ -7,6 +7,7 @@
 #include "strata/report/report.h"
 #include "tests/support/synthetic_run.h"
 #include "tests/support/synthetic_study.h"
+#include "tests/support/synthetic_twins.h"
 
 int main(int argc, char** argv) {
   if (argc != 2) {
@@ -32,6 +33,10 @@ int main(int argc, char** argv) {
     strata::Study empty;
     empty.study.name = "empty";
     empty.study.main_text = "tales";
+    for (const bool same : {false, true}) {
+      write_page(same ? "twins-identical.html" : "twins.html",
+                 strata::twins_report_html(strata::test::synthetic_twins(same), "strata compare a b"));
+    }
     write_page("study-empty.html", strata::study_report_html(empty, "strata compare a b"));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "make_fixture: %s\n", error.what());

@@ -5,8 +5,10 @@ import { kModelPage } from './sections/registry';
 import type { StudyRecord } from './study/record';
 import { kStudyPage } from './study/registry';
 import { startTheme } from './theme';
+import type { TwinRecord } from './twins/record';
+import { kTwinPage } from './twins/registry';
 
-type PageRecord = ({ page: 'model' } & RunRecord) | ({ page: 'study' } & StudyRecord);
+type PageRecord = ({ page: 'model' } & RunRecord) | ({ page: 'study' } & StudyRecord) | ({ page: 'twins' } & TwinRecord);
 
 function main(): void {
   const root = document.getElementById('report');
@@ -17,6 +19,7 @@ function main(): void {
   switch (record.page) {
     case 'model': return buildPage(kModelPage, record, root);
     case 'study': return buildPage(kStudyPage, record, root);
+    case 'twins': return buildPage(kTwinPage, record, root);
   }
 }
 

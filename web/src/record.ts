@@ -66,7 +66,7 @@ export interface StateRate { state: number; curve: RateCurve }
 export interface SegmentRate { segment: Segment; forced: boolean; curve: RateCurve }
 export interface LensRow { token_id: number[]; probability: Value[] }
 export interface LensPassage {
-  document: number; window: number; note: string; token_id: number[]; rows: LensRow[]; vocabulary: { id: number; text: string }[];
+  document: number; window: number; token_id: number[]; rows: LensRow[]; vocabulary: { id: number; text: string }[];
 }
 export type Card = Record<string, string | number | boolean | null>;
 export interface RunRecord {

@@ -63,4 +63,14 @@ std::string study_page_record(const Study& study, const std::string& command) {
   return page_text(page);
 }
 
+std::string twins_page_record(const DivergenceRecord& record, const std::string& command) {
+  Json page = Json::parse(divergence_json(record));
+  page["page"] = "twins";
+  page["command"] = command;
+  page["run"]["seed"] = std::to_string(record.run.seed);
+  page.erase("series");
+  page.erase("substitutions");
+  return page_text(page);
+}
+
 }  // namespace strata

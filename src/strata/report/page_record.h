@@ -1,8 +1,10 @@
-// Records as their pages get them: results.json without the values per document, study.json.
+// Records as their pages get them: results.json without the values per document, study.json and
+// divergence.json.
 #pragma once
 
 #include <string>
 
+#include "strata/record/divergence.h"
 #include "strata/record/run_directory.h"
 #include "strata/record/study.h"
 
@@ -15,5 +17,9 @@ namespace strata {
 
 /// study.json with `page` = "study", numbers rounded to six digits, the seed as a string, and `command`.
 [[nodiscard]] std::string study_page_record(const Study& study, const std::string& command);
+
+/// divergence.json with `page` = "twins", without series and substitutions (values per document), else
+/// likewise.
+[[nodiscard]] std::string twins_page_record(const DivergenceRecord& record, const std::string& command);
 
 }  // namespace strata

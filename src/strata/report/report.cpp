@@ -29,4 +29,9 @@ std::string study_report_html(const Study& study, const std::string& command) {
                        study_page_record(study, command));
 }
 
+std::string twins_report_html(const DivergenceRecord& record, const std::string& command) {
+  return fill_template(record.other.name + " against " + record.original.name,
+                       twins_page_record(record, command));
+}
+
 }  // namespace strata

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "strata/record/divergence.h"
 #include "strata/record/run_directory.h"
 #include "strata/record/study.h"
 
@@ -14,5 +15,8 @@ namespace strata {
 
 /// The whole report.html of a study: several runs side by side, and the verdicts.
 [[nodiscard]] std::string study_report_html(const Study& study, const std::string& command);
+
+/// The whole report.html of two twins, a model and its quantized or edited version.
+[[nodiscard]] std::string twins_report_html(const DivergenceRecord& record, const std::string& command);
 
 }  // namespace strata

@@ -20,7 +20,7 @@ interface Texts { of: (id: number) => string }
 
 function textsOf(passage: LensPassage): Texts {
   const known = new Map(passage.vocabulary.map(({ id, text }) => [id, text]));
-  return { of: (id) => known.get(id) ?? `#${id}` };
+  return { of: (id) => known.get(id) || `#${id}` };
 }
 
 function tableOf(passage: LensPassage, texts: Texts): Table {
@@ -64,11 +64,9 @@ export const lens: Section = {
   id: 'lens',
   title: 'What each state would say next',
   render(record, body) {
-    const passages = record.lens_passages ?? [];
-    const shown = passages.filter((p) => p.rows.length > 0);
+    const shown = (record.lens_passages ?? []).filter((p) => p.rows.length > 0 && p.token_id.length > 0);
     if (shown.length === 0) {
-      const notes = passages.map((p) => p.note).filter((note) => note !== '');
-      body.append(undefinedBox('Logit lens of a passage', notes.length > 0 ? notes : ['the record holds none (an older version wrote it, or --signals left lens_passage out)']));
+      body.append(undefinedBox('Logit lens of a passage', ['the record holds none (an older version wrote it, or --signals left lens_passage out)']));
       return;
     }
     body.append(paragraph('Columns are the tokens of a passage, rows the states, the last one on top. A cell is the most likely next token if the state were the last: the state through the final norm and the unembedding. Brighter is more probable (from 0 to 1); a bold frame marks the token that the model says in the end. \u00b7 stands for a space.', 'faint'));
