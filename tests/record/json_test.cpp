@@ -107,6 +107,7 @@ const std::set<std::string> kOptional{"/model/hub_id",
                                       "/findings/segment_rate_distortion",
                                       "/spectra",
                                       "/bottlenecks",
+                                      "/lens_passages",
                                       "/findings/kappa/0/fisher",
                                       "/findings/kappa/0/fisher_error",
                                       "/findings/kappa/0/difference_z"};
@@ -151,6 +152,8 @@ TEST(Json, EveryKeyMissingOrMistyped) {
   run.trace.spectra[0].shrinkage.assign(4, 0.0);
   run.trace.bottlenecks = {BottleneckCurve{}};
   run.trace.bottlenecks[0].points = {BottleneckPoint{}};
+  run.trace.lens_passages = {full.trace.lens_passages[0]};
+  run.trace.lens_passages[0].rows.resize(4);
   run.findings.rate_distortion = {full.findings.rate_distortion[0]};
   run.findings.segment_rate_distortion = {{run.findings.segments[0], false, {}}};
   run.findings.sentences = {"s"};
@@ -216,6 +219,11 @@ TEST(Json, WrongLengthsAndIndices) {
       {"/curves/0/span", "0", "/curves/0/span"},
       {"/curves/0/strength", "[1]", "/curves/0/kl_nats: 16 x 6 numbers; expected 16 x 1"},
       {"/curves/0/delta_nll_nats", "[]", "/curves/0/delta_nll_nats: 0 x 0 numbers; expected 16 x 6"},
+      {"/lens_passages/0/document", "16", "/lens_passages/0/document: 16; expected between 0 and 15"},
+      {"/lens_passages/0/rows", "[]", "/lens_passages/0/rows: 0 entries; expected 9"},
+      {"/lens_passages/0/rows/1/token_id", "[1]", "/lens_passages/0/rows/1/token_id: 1 entries; expected 3"},
+      {"/lens_passages/0/rows/1/probability", "[]", "/rows/1/probability: 0 entries; expected 3"},
+      {"/lens_passages/0/vocabulary/0/id", "4294967296", "/vocabulary/0/id: 4294967296"},
       {"/sinks/0/document", "16", "/sinks/0/document: 16; expected between 0 and 15"},
       {"/sinks/0/onset_state", "-1", "/sinks/0/onset_state"},
       {"/sinks/0/offset_state", "0", "/sinks/0/offset_state"},

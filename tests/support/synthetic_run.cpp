@@ -292,6 +292,18 @@ void add_rate_distortion(Run& run, int layers) {
   }
 }
 
+// Three tokens; deeper states are surer of the next one.
+LensPassage make_passage(int layers) {
+  LensPassage passage{.token_id = {0, 5, 7},
+                      .vocabulary = {{0, "<s>"}, {5, " the"}, {7, " </td><b>"}, {9, "\xe6\xb0\xb4"}}};
+  for (int state = 0; state <= layers; ++state) {
+    const double sure = 0.1 + 0.8 * state / layers;
+    passage.rows.push_back(
+        {.token_id = {state < layers / 2 ? 9 : 5, 7, 9}, .probability = {sure, 0.5 * sure, sure}});
+  }
+  return passage;
+}
+
 void add_cards(Trace& trace, int layers) {
   trace.run = {.tool_version = "0.1.0",
                .seed = 18446744073709551615u,
@@ -376,6 +388,7 @@ Run synthetic_run(int layers) {
                       .offset_state = layers,
                       .dimension = 131,
                       .peak_ratio = 91.0}};
+  run.trace.lens_passages = {make_passage(layers)};
   run.trace.n_massive = 2;
   run.trace.warnings = {"block 0 is cheaper to skip than to keep <in this invented run>"};
 
@@ -464,6 +477,7 @@ Run undefined_run(int layers) {
   run.trace.curves.clear();
   run.trace.bottlenecks.clear();
   run.trace.sinks.clear();
+  run.trace.lens_passages.clear();
   run.trace.n_massive = 0;
   run.trace.documents.resize(3);
   for (Series& series : run.trace.series) {
@@ -484,6 +498,7 @@ Run tiny_run() {
   trace.cka.clear();
   trace.spectra.clear();
   trace.bottlenecks.clear();
+  trace.lens_passages.clear();
   trace.series.clear();
   Series step{.id = "angular_step",
               .unit = "pi rad",

@@ -15,6 +15,7 @@
 #include "strata/cli/version.h"
 #include "strata/families/study.h"
 #include "strata/families/study_file.h"
+#include "strata/report/report.h"
 
 namespace strata {
 namespace {
@@ -271,6 +272,7 @@ int compare_study(const StudyOptions& asked, const std::string& command_line) {
   const Study study = make_study(card, entries, file.expected);
   facts.seconds_compare = seconds_since(start);
   write_study(options.output, study);
+  write_file_atomic(options.output / "report.html", study_report_html(study, command_line));
   write_file_atomic(options.output / "manifest.json", manifest_text(study, command_line, facts));
   for (const std::string& warning : study.warnings) fmt::print(stderr, "warning: {}\n", warning);
   if (!options.quiet) fmt::print(stderr, "{}\nwritten: {}\n", study_text(study), options.output.string());

@@ -181,6 +181,30 @@ void fields(Visitor& visit, T& x) {
   visit("peak_ratio", peak_ratio);
 }
 
+template <class Visitor, Is<LensRow> T>
+void fields(Visitor& visit, T& x) {
+  auto& [token_id, probability] = x;
+  visit("token_id", token_id);
+  visit("probability", probability);
+}
+
+template <class Visitor, Is<TokenText> T>
+void fields(Visitor& visit, T& x) {
+  auto& [id, text] = x;
+  visit("id", id);
+  visit("text", text);
+}
+
+template <class Visitor, Is<LensPassage> T>
+void fields(Visitor& visit, T& x) {
+  auto& [document, window, token_id, rows, vocabulary] = x;
+  visit("document", document);
+  visit("window", window);
+  visit("token_id", token_id);
+  visit("rows", rows);
+  visit("vocabulary", vocabulary);
+}
+
 template <class Visitor, Is<CountTest> T>
 void fields(Visitor& visit, T& x) {
   auto& [k_null, null_model, statistic, p_value, p_mc_error, null_sample] = x;
@@ -369,8 +393,8 @@ void fields(Visitor& visit, T& x) {
 template <class Visitor, Is<Run> T>
 void fields(Visitor& visit, T& x) {
   auto& [trace, findings] = x;
-  auto& [run, model, documents, series, cka, spectra, curves, bottlenecks, sinks, n_massive, n_tokens,
-         warnings] = trace;
+  auto& [run, model, documents, series, cka, spectra, curves, bottlenecks, sinks, lens_passages, n_massive,
+         n_tokens, warnings] = trace;
   visit("run", run);
   visit("model", model);
   visit("warnings", warnings);
@@ -379,6 +403,7 @@ void fields(Visitor& visit, T& x) {
   visit("n_tokens", n_tokens);
   visit("n_massive", n_massive);
   visit("sinks", sinks);
+  visit.optional("lens_passages", lens_passages);
   visit("series", series);
   visit("cka", cka);
   visit.optional("spectra", spectra);

@@ -91,6 +91,26 @@ struct SinkToken {
   double peak_ratio = 0;  ///< largest ratio to the document's median token maximum
 };
 
+/// What one state would say next: the most likely token at each position of a passage.
+struct LensRow {
+  std::vector<std::int32_t> token_id;
+  std::vector<double> probability;  ///< of that token
+};
+
+struct TokenText {
+  std::int32_t id = 0;
+  std::string text;  ///< printable; empty where no tokenizer was given
+};
+
+/// The logit lens on the first tokens of a window, kept to be looked at.
+struct LensPassage {
+  int document = 0;
+  int window = 0;                      ///< within the document
+  std::vector<std::int32_t> token_id;  ///< of the passage
+  std::vector<LensRow> rows;           ///< states 0..L
+  std::vector<TokenText> vocabulary;   ///< every token above, once, by rising id
+};
+
 struct Document {
   std::string name;
   std::int64_t bytes = 0;
@@ -175,7 +195,8 @@ struct Trace {
   std::vector<SpectrumRecord> spectra;
   std::vector<DoseCurve> curves;
   std::vector<BottleneckCurve> bottlenecks;  ///< empty unless asked for
-  std::vector<SinkToken> sinks;       ///< massive tokens other than position 0, largest first, at most 100
+  std::vector<SinkToken> sinks;  ///< massive tokens other than position 0, largest first, at most 100
+  std::vector<LensPassage> lens_passages;
   std::int64_t n_massive = 0;         ///< how many there are in all
   std::int64_t n_tokens = 0;          ///< tokens in windows
   std::vector<std::string> warnings;  ///< things a reader must know, in words

@@ -28,6 +28,8 @@ class Validator {
     each("/bottlenecks", run_.trace.bottlenecks,
          [&](const auto& path, const auto& x) { range(path + "/state", x.state, 0, layers_); });
     each("/sinks", run_.trace.sinks, [&](const auto& path, const auto& x) { sink(path, x); });
+    each("/lens_passages", run_.trace.lens_passages,
+         [&](const auto& path, const auto& x) { lens_passage(path, x); });
     findings();
   }
 
@@ -108,6 +110,14 @@ class Validator {
     range(path + "/document", x.document, 0, static_cast<int>(documents_) - 1);
     range(path + "/onset_state", x.onset_state, 0, layers_);
     range(path + "/offset_state", x.offset_state, x.onset_state, layers_);
+  }
+  void lens_passage(const std::string& path, const LensPassage& x) const {
+    range(path + "/document", x.document, 0, static_cast<int>(documents_) - 1);
+    length(path + "/rows", x.rows.size(), positions(Axis::state));
+    each(path + "/rows", x.rows, [&](const auto& p, const LensRow& row) {
+      length(p + "/token_id", row.token_id.size(), x.token_id.size());
+      length(p + "/probability", row.probability.size(), x.token_id.size());
+    });
   }
   void segment(const std::string& path, const Segment& x) const {
     range(path + "/begin", x.begin, 0, layers_ - 1);

@@ -25,10 +25,16 @@ void round_numbers(Json& value) {
   for (Json& element : value) round_numbers(element);
 }
 
+std::string page_text(Json& page) {
+  round_numbers(page);
+  return page.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 }  // namespace
 
 std::string page_record(const Run& run, const std::string& command) {
   Json page = Json::parse(results_json(run));
+  page["page"] = "model";
   page["command"] = command;
   page["run"]["seed"] = std::to_string(run.trace.run.seed);
   for (Json& series : page["series"]) {
@@ -46,8 +52,25 @@ std::string page_record(const Run& run, const std::string& command) {
     out["nll"] = averages(weighted_mean(curve.delta_nll_nats, weight));
     out["nll_se"] = averages(weighted_standard_error(curve.delta_nll_nats, weight));
   }
-  round_numbers(page);
-  return page.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return page_text(page);
+}
+
+std::string study_page_record(const Study& study, const std::string& command) {
+  Json page = Json::parse(study_json(study));
+  page["page"] = "study";
+  page["command"] = command;
+  page["study"]["seed"] = std::to_string(study.study.seed);
+  return page_text(page);
+}
+
+std::string twins_page_record(const DivergenceRecord& record, const std::string& command) {
+  Json page = Json::parse(divergence_json(record));
+  page["page"] = "twins";
+  page["command"] = command;
+  page["run"]["seed"] = std::to_string(record.run.seed);
+  page.erase("series");
+  page.erase("substitutions");
+  return page_text(page);
 }
 
 }  // namespace strata

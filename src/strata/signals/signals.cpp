@@ -14,6 +14,7 @@
 #include "strata/signals/covariance_spectrum.h"
 #include "strata/signals/curvature.h"
 #include "strata/signals/lens.h"
+#include "strata/signals/lens_passage.h"
 #include "strata/signals/residual_rms.h"
 #include "strata/signals/spectrum.h"
 #include "strata/signals/update_ratio.h"
@@ -33,6 +34,7 @@ std::span<const Signal> signals() {
       spectrum_signal(),
       covariance_spectrum_signal(),
       lens_signal(),
+      lens_passage_signal(),
       residual_rms_signal(),
   };
   return kSignals;

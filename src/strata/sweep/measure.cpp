@@ -14,6 +14,7 @@
 #include "strata/sweep/clean_sweep.h"
 #include "strata/sweep/lanes.h"
 #include "strata/sweep/selection.h"
+#include "strata/tokenizer/utf8.h"
 
 namespace strata {
 namespace {
@@ -62,6 +63,20 @@ std::string printable(const std::string& bytes) {
     } else {
       out += fmt::format("\\x{:02x}", byte);
     }
+  }
+  return out;
+}
+
+// The same for a page that shows any script: whole UTF-8 stays as it is, but for control characters.
+std::string shown(const std::string& bytes) {
+  if (invalid_utf8_offset(bytes)) return printable(bytes);
+  std::string out;
+  for (std::size_t at = 0; at < bytes.size();) {
+    const std::size_t begin = at;
+    const char32_t c = next_code_point(bytes, at);
+    const bool control = c < 0x20 || (c >= 0x7f && c < 0xa0);
+    const std::string text = bytes.substr(begin, at - begin);
+    out += control ? printable(text) : text;
   }
   return out;
 }
@@ -176,6 +191,10 @@ Trace measure(const MeasureInput& input, const MeasureOptions& options, const Pr
   warn_of_gaps(trace);
   for (SinkToken& sink : trace.sinks) {
     if (input.tokenizer != nullptr) sink.text = printable(input.tokenizer->token_bytes(sink.token_id));
+  }
+  for (LensPassage& passage : trace.lens_passages) {
+    if (input.tokenizer == nullptr) break;
+    for (TokenText& token : passage.vocabulary) token.text = shown(input.tokenizer->token_bytes(token.id));
   }
   trace.run = run_card(input, context, options);
   trace.model = card_of(input.checkpoint);

@@ -13,7 +13,8 @@ const kFiles: [string, string][] = [
   ['manifest.json', 'command, digests, timings'],
 ];
 
-function pairs(card: Card): [string, string][] {
+/// A card as names and values.
+export function pairs(card: Card): [string, string][] {
   return Object.entries(card).map(([key, value]) => {
     const text = typeof value === 'boolean' ? (value ? 'yes' : 'no') : typeof value === 'number' ? value.toLocaleString('en-US', { maximumSignificantDigits: 9 }) : String(value ?? kMissing);
     return [key.replace(/_/g, ' '), text === '' ? kMissing : text];
