@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -139,12 +138,7 @@ void check_absent(const fs::path& path, bool directory) {
 }
 
 void check_room(const fs::path& path, std::uint64_t needed) {
-  fs::path there = fs::absolute(path).lexically_normal().parent_path();
-  while (!fs::exists(there) && there.has_relative_path()) there = there.parent_path();
-  struct statvfs info {};
-  if (::statvfs(there.c_str(), &info) != 0)
-    fail(there, fmt::format("cannot tell the free space: {}", std::strerror(errno)));
-  const std::uint64_t room = static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize;
+  const std::uint64_t room = free_disk_bytes(path);
   if (needed <= room) return;
   throw Error(ErrorKind::run_failed,
               {.where = path.string(),
