@@ -19,6 +19,7 @@ enum class Stream : std::uint32_t {
   documents = 6,
   labels = 7,
   planted = 20,
+  null_model = 21,
   test = 100,
 };
 
