@@ -108,6 +108,7 @@ const std::set<std::string> kOptional{"/model/hub_id",
                                       "/spectra",
                                       "/bottlenecks",
                                       "/lens_passages",
+                                      "/findings/random_twins",
                                       "/findings/kappa/0/fisher",
                                       "/findings/kappa/0/fisher_error",
                                       "/findings/kappa/0/difference_z"};
@@ -168,6 +169,11 @@ TEST(Json, EveryKeyMissingOrMistyped) {
   run.findings.agreement = {Agreement{}};
   run.findings.agreement[0].detectors = {"fused"};
   run.findings.agreement[0].distance = Matrix(1, 1);
+  run.findings.random_twins = {RandomTwins{}};
+  run.findings.random_twins[0].statistic = {1.0};
+  run.findings.random_twins[0].selected_k = {0};
+  run.findings.random_twins[0].verdict = {"smooth"};
+  run.findings.random_twins[0].forced_two = Matrix(1, 2);
   run.findings.brittleness = {SegmentBrittleness{}};
   run.findings.brittleness[0].segment = run.findings.segments[0];
   Detection& detection = run.findings.detections[0];
@@ -248,6 +254,11 @@ TEST(Json, WrongLengthsAndIndices) {
       {"/findings/groups_left_out/0/group", "\"x\"", "/findings/groups_left_out/0/group: an unknown name"},
       {"/findings/agreement/0/distance", "[[0]]",
        "/findings/agreement/0/distance: 1 x 1 numbers; expected 2"},
+      {"/findings/random_twins/0/selected_k", "[0]", "/selected_k: 1 entries; expected 2"},
+      {"/findings/random_twins/0/verdict", "[]", "/verdict: 0 entries; expected 2"},
+      {"/findings/random_twins/0/forced_two", "[[1], [2]]", "/forced_two: 2 x 1 numbers; expected 2 x 2"},
+      {"/findings/random_twins/0/rank", "4", "/rank: 4; expected between 1 and 3"},
+      {"/findings/random_twins/0/rank", "0", "/rank: 0; expected between 1 and 3"},
       {"/findings/detections/1/tokens", "\"ordinary\"", "/detector: the same detector twice"},
   };
   const Json good = sample();

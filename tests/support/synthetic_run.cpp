@@ -414,6 +414,16 @@ Run synthetic_run(int layers) {
                         .selected_k = 2,
                         .edges = {first, second},
                         .forced_two = {first, second}}};
+  f.random_twins = {{.detector = "kernel_cka",
+                     .defined = true,
+                     .note = "",
+                     .observed = 12.5,
+                     .statistic = {3.25, -7.5},
+                     .selected_k = {1, 0},
+                     .verdict = {"1 boundary", "smooth"},
+                     .forced_two = Matrix(2, 2, 3.0),
+                     .rank = 1,
+                     .p_value = 1.0 / 3.0}};
   f.agreement = {{.detectors = {"kernel_cka", "fused"}, .distance = Matrix(2, 2), .note = ""}};
   f.segments = {{.name = "Local", .begin = 0, .end = first},
                 {.name = "Intermediate", .begin = first, .end = second},

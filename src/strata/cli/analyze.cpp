@@ -14,6 +14,7 @@
 #include "strata/base/file.h"
 #include "strata/cli/command.h"
 #include "strata/cli/manifest.h"
+#include "strata/cli/null_models.h"
 #include "strata/cli/numbers.h"
 #include "strata/cli/terminal.h"
 #include "strata/cli/version.h"
@@ -106,7 +107,7 @@ void prepare_output(const std::filesystem::path& directory) {
   }
 }
 
-std::string plan_text(const MeasurePlan& plan, std::uint64_t limit) {
+std::string plan_text(const MeasurePlan& plan, const NullModelPlan& twins, std::uint64_t limit) {
   std::string out = "memory at the peak:\n";
   for (const MemoryItem& item : plan.memory)
     out += fmt::format("  {:<42} {:>10}\n", item.what, human_bytes(item.bytes));
@@ -119,6 +120,13 @@ std::string plan_text(const MeasurePlan& plan, std::uint64_t limit) {
   out += fmt::format("weights read: {}\n", human_bytes(plan.weight_bytes_read));
   out += fmt::format("matrix products: {:.3g} TFLOP; at the {:.0f} GFLOP/s measured now at least {:.1f} s\n",
                      plan.flops / 1e12, plan.flops_per_second / 1e9, plan.flops / plan.flops_per_second);
+  if (twins.count > 0) {
+    out += fmt::format(
+        "networks with random weights: {}, one clean sweep each; {} on the disk at a time; {:.3g} TFLOP "
+        "more, at "
+        "least {:.1f} s\n",
+        twins.count, human_bytes(twins.disk_bytes), twins.flops / 1e12, twins.flops / plan.flops_per_second);
+  }
   return out;
 }
 
@@ -165,12 +173,16 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   manifest.plan = engine.plan(input, options.measure, manifest.mem_limit_bytes);
   options.measure.lane_bytes = manifest.plan.lane_bytes;
   options.measure.backward_bytes = manifest.plan.backward_bytes;
+  const NullModelPlan twins = plan_null_models(engine, input, options.measure, manifest.mem_limit_bytes,
+                                               null_model_count(options.null_models, checkpoint.config()));
   if (options.dry_run) {
-    fmt::print("{}", plan_text(manifest.plan, manifest.mem_limit_bytes));
+    fmt::print("{}", plan_text(manifest.plan, twins, manifest.mem_limit_bytes));
     return 0;
   }
-  if (options.verbose > 0) fmt::print(stderr, "{}", plan_text(manifest.plan, manifest.mem_limit_bytes));
+  if (options.verbose > 0)
+    fmt::print(stderr, "{}", plan_text(manifest.plan, twins, manifest.mem_limit_bytes));
   if (options.output.empty()) options.output = std::filesystem::path("runs") / checkpoint.name();
+  remove_null_models(options.output);
   prepare_output(options.output);
   const EmptyDirectoryGuard guard(options.output);
   manifest.seconds.emplace_back("open and plan", watch.lap());
@@ -186,13 +198,17 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   run.trace.run.tool_version = version();
   run.trace.run.surrogates = options.surrogates;
   manifest.seconds.emplace_back("measure", watch.lap());
+  const SegmentationOptions segmentation{.seed = options.measure.seed,
+                                         .surrogates = options.surrogates,
+                                         .bootstraps = options.measure.replicates,
+                                         .threads = options.measure.threads};
+  const auto counts = measure_null_models(engine, input, options.measure, segmentation, twins.count,
+                                          options.output, progress);
+  if (twins.count > 0) manifest.seconds.emplace_back("random weights", watch.lap());
   on_stop(stop_now);  // from here to the writing there are no steps to stop between
   if (interrupted) stop_now(0);
   printer({"boundaries", 0, 1, 0});
-  run.findings = conclude(run.trace, {.seed = options.measure.seed,
-                                      .surrogates = options.surrogates,
-                                      .bootstraps = options.measure.replicates,
-                                      .threads = options.measure.threads});
+  run.findings = conclude(run.trace, segmentation, counts);
   printer({"boundaries", 1, 1, 0});
   printer.finish();
   manifest.seconds.emplace_back("conclude", watch.lap());
@@ -267,6 +283,11 @@ void register_analyze(CLI::App& app, Program& program) {
       ->capture_default_str();
   command->add_option("--replicates", m.replicates, "Half-samples of documents and bootstraps of layers")
       ->check(CLI::Range(20, 10000))
+      ->capture_default_str();
+  command
+      ->add_option("--null-models", o->null_models,
+                   "Networks with random weights on the same text: a number, or auto (19 up to 100M "
+                   "parameters, else 1)")
       ->capture_default_str();
   command->add_option("-s,--seed", m.seed, "Seed of every random choice")->capture_default_str();
   command->add_option("--mem-limit", o->mem_limit,

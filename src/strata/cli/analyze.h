@@ -15,7 +15,7 @@ struct AnalyzeOptions {
   std::filesystem::path output;
   MeasureOptions measure;
   int surrogates = 999;
-  std::string mem_limit, layers;
+  std::string mem_limit, layers, null_models = "0";
   bool dry_run = false, quiet = false, json = false;
   int verbose = 0;
 };

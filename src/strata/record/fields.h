@@ -289,6 +289,23 @@ void fields(Visitor& visit, T& x) {
   visit("note", note);
 }
 
+template <class Visitor, Is<RandomTwins> T>
+void fields(Visitor& visit, T& x) {
+  auto& [detector, tokens, defined, note, observed, statistic, selected_k, verdict, forced_two, rank,
+         p_value] = x;
+  visit("detector", detector);
+  visit("tokens", tokens);
+  visit("defined", defined);
+  visit("note", note);
+  visit("observed", observed);
+  visit("statistic", statistic);
+  visit("selected_k", selected_k);
+  visit("verdict", verdict);
+  visit("forced_two", forced_two);
+  visit("rank", rank);
+  visit("p_value", p_value);
+}
+
 template <class Visitor, Is<Segment> T>
 void fields(Visitor& visit, T& x) {
   auto& [name, begin, end] = x;
@@ -373,8 +390,8 @@ void fields(Visitor& visit, T& x) {
 
 template <class Visitor, Is<Findings> T>
 void fields(Visitor& visit, T& x) {
-  auto& [detections, reproductions, groups_left_out, agreement, headline, segments, segments_forced, kappa,
-         brittleness, rate_distortion, segment_rate_distortion, sentences] = x;
+  auto& [detections, reproductions, groups_left_out, agreement, random_twins, headline, segments,
+         segments_forced, kappa, brittleness, rate_distortion, segment_rate_distortion, sentences] = x;
   visit("sentences", sentences);
   visit("segments", segments);
   visit("segments_forced", segments_forced);
@@ -383,6 +400,7 @@ void fields(Visitor& visit, T& x) {
   visit.optional("reproductions", reproductions);
   visit.optional("groups_left_out", groups_left_out);
   visit.optional("agreement", agreement);
+  visit.optional("random_twins", random_twins);
   visit("kappa", kappa);
   visit("brittleness", brittleness);
   visit.optional("rate_distortion", rate_distortion);

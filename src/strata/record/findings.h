@@ -91,6 +91,22 @@ struct Agreement {
   std::string note;  ///< who has no two-boundary split
 };
 
+/// Networks of the same architecture with random weights, on the same text and through the same detector:
+/// what the detector says of a network that has learnt nothing.
+struct RandomTwins {
+  std::string detector;
+  TokenSet tokens = TokenSet::ordinary;
+  bool defined = false;  ///< false: `note` says why
+  std::string note;
+  double observed = 0.0;             ///< gain in BIC of jumps over the best smooth model, in this model
+  std::vector<double> statistic;     ///< the same in each twin; NaN = its detection is undefined
+  std::vector<int> selected_k;       ///< of each twin
+  std::vector<std::string> verdict;  ///< of each twin
+  Matrix forced_two;                 ///< twins x 2: edges of its best two-boundary split; NaN = undefined
+  int rank = 0;  ///< of `observed` among all, 1 = largest gain; ties count against this model
+  double p_value = std::numeric_limits<double>::quiet_NaN();  ///< rank / (twins + 1)
+};
+
 /// A half-open range of blocks.
 struct Segment {
   std::string name;  ///< "Local", "Intermediate", "Global", or "Segment 1" ...
@@ -166,7 +182,8 @@ struct Findings {
   std::vector<Reproduction> reproductions;
   std::vector<GroupLeftOut> groups_left_out;
   std::vector<Agreement> agreement;
-  int headline = -1;              ///< index into detections of the headline, -1 = none defined
+  std::vector<RandomTwins> random_twins;  ///< one for each detection; empty = none were made
+  int headline = -1;                      ///< index into detections of the headline, -1 = none defined
   std::vector<Segment> segments;  ///< of the headline when it has boundaries, else of its forced split
   bool segments_forced = false;
   std::vector<KappaEstimate> kappa;  ///< per state, ordinary tokens noised

@@ -146,6 +146,13 @@ class Validator {
   void agreement(const std::string& path, const Agreement& x) const {
     shape(path + "/distance", x.distance, x.detectors.size(), x.detectors.size());
   }
+  void random_twins(const std::string& path, const RandomTwins& x) const {
+    const std::size_t twins = x.statistic.size();
+    length(path + "/selected_k", x.selected_k.size(), twins);
+    length(path + "/verdict", x.verdict.size(), twins);
+    shape(path + "/forced_two", x.forced_two, twins, 2);
+    range(path + "/rank", x.rank, x.defined ? 1 : 0, static_cast<int>(twins) + 1);
+  }
   void findings() const {
     const Findings& f = run_.findings;
     range("/findings/headline", f.headline, -1, static_cast<int>(f.detections.size()) - 1);
@@ -155,6 +162,8 @@ class Validator {
     each("/findings/groups_left_out", f.groups_left_out,
          [&](const auto& path, const auto& x) { group_left_out(path, x); });
     each("/findings/agreement", f.agreement, [&](const auto& path, const auto& x) { agreement(path, x); });
+    each("/findings/random_twins", f.random_twins,
+         [&](const auto& path, const auto& x) { random_twins(path, x); });
     each("/findings/segments", f.segments, [&](const auto& path, const auto& x) { segment(path, x); });
     each("/findings/kappa", f.kappa,
          [&](const auto& path, const auto& x) { range(path + "/state", x.state, 0, layers_); });

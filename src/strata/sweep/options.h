@@ -22,6 +22,7 @@ struct MeasureOptions {
   std::vector<std::string> signals;           ///< ids; empty = all
   std::vector<std::string> interventions;     ///< ids; empty = all
   std::vector<int> layers;                    ///< places to perturb; empty = all
+  bool clean_only = false;  ///< the clean sweep alone: no perturbed lanes, no backward sweep
 };
 
 struct ProgressEvent {

@@ -16,12 +16,14 @@ std::vector<int> edges_of(const std::vector<EdgeEstimate>& boundaries) {
 
 }  // namespace
 
-Findings conclude(const Trace& trace, const SegmentationOptions& options) {
+Findings conclude(const Trace& trace, const SegmentationOptions& options,
+                  const std::vector<std::vector<RecordCount>>& twins) {
   Findings findings;
   findings.detections = find_boundaries(trace, options);
   findings.reproductions = reproduce_published_rules(trace);
   findings.groups_left_out = leave_groups_out(trace, options);
   findings.agreement = compare_splits(findings.detections, findings.reproductions, trace.n_layers());
+  findings.random_twins = rank_among_twins(findings.detections, twins);
   findings.headline = headline_detection(findings.detections);
   if (findings.headline >= 0) {
     const Detection& headline = findings.detections[static_cast<std::size_t>(findings.headline)];

@@ -9,6 +9,8 @@ namespace strata {
 
 /// Runs the detectors, names the segments (of the headline detection, else of its forced two-boundary
 /// split), estimates kappa and the segments' brittleness, and puts the headline into words.
-[[nodiscard]] Findings conclude(const Trace& trace, const SegmentationOptions& options);
+/// `twins`: what count_record says of networks with random weights, one vector for each.
+[[nodiscard]] Findings conclude(const Trace& trace, const SegmentationOptions& options,
+                                const std::vector<std::vector<RecordCount>>& twins = {});
 
 }  // namespace strata
