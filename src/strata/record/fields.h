@@ -117,16 +117,19 @@ void fields(Visitor& visit, T& x) {
 
 template <class Visitor, Is<DoseCurve> T>
 void fields(Visitor& visit, T& x) {
-  auto& [intervention, site, strength_unit, axis, place, span, strength, kl_nats, delta_nll_nats] = x;
+  auto& [intervention, site, strength_unit, axis, place, span, head, strength, kl_nats, delta_nll_nats,
+         top1_agreement] = x;
   visit("intervention", intervention);
   visit("site", site);
   visit("strength_unit", strength_unit);
   visit("axis", axis);
   visit("place", place);
   visit("span", span);
+  visit.optional("head", head);
   visit("strength", strength);
   visit("kl_nats", kl_nats);
   visit("delta_nll_nats", delta_nll_nats);
+  visit.optional("top1_agreement", top1_agreement);
 }
 
 template <class Visitor, Is<SinkToken> T>

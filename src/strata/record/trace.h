@@ -58,10 +58,13 @@ struct DoseCurve {
   std::string strength_unit;  ///< "token rms", "share"
   Axis axis = Axis::state;
   int place = 0;  ///< state or first block
-  int span = 1;   ///< blocks spanned (1 for states)
+  int span = 1;   ///< states or blocks spanned, `place` the first
+  int head = -1;  ///< attention head, for an intervention on one of them
   std::vector<double> strength;
   Matrix kl_nats;         ///< documents x strength: mean KL(clean || perturbed) per scored token
   Matrix delta_nll_nats;  ///< documents x strength: mean change of the next token's NLL per predicted token
+  Matrix top1_agreement;  ///< documents x strength: share of scored positions whose most probable token
+                          ///< stays so; 0 x 0 = not measured
 };
 
 /// One token whose activations are massive at some state.

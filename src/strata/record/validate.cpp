@@ -1,4 +1,5 @@
 // Lengths and indices that must agree across a record.
+#include <algorithm>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -85,6 +86,9 @@ class Validator {
     range(path + "/place", x.place, x.axis == Axis::edge ? 1 : 0, last);
     shape(path + "/kl_nats", x.kl_nats, documents_, x.strength.size());
     shape(path + "/delta_nll_nats", x.delta_nll_nats, documents_, x.strength.size());
+    if (x.top1_agreement.rows != 0)
+      shape(path + "/top1_agreement", x.top1_agreement, documents_, x.strength.size());
+    range(path + "/head", x.head, -1, std::max(0, run_.trace.model.heads) - 1);
   }
   void sink(const std::string& path, const SinkToken& x) const {
     range(path + "/document", x.document, 0, static_cast<int>(documents_) - 1);

@@ -161,8 +161,13 @@ Trace measure(const MeasureInput& input, const MeasureOptions& options, const Pr
   report_progress(progress, {"signals", 1, 1, 0});
 
   const auto sample = lane_sample(context, options.lane_tokens);
-  trace.curves =
-      run_lanes(input.checkpoint, context, sweep.classes, embedding, head, sample, options, progress);
+  const LaneModel model{input.checkpoint, embedding, head};
+  const LaneEngineInput lanes{.model = model,
+                              .context = context,
+                              .classes = sweep.classes,
+                              .sample = sample,
+                              .options = options};
+  trace.curves = measure_curves(lanes, {}, progress);
 
   if (wants_backward_sweep(options)) {
     for (Series& series : run_backward_sweep(input.checkpoint, context, sweep.classes, embedding, head,
