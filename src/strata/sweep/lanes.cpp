@@ -57,6 +57,7 @@ DoseCurve empty_curve(const Intervention& what, const Place& place) {
   curve.place = place.begin;
   curve.span = place.span;
   curve.head = place.head;
+  curve.continuous = what.continuous;
   curve.strength.assign(what.strengths.begin(), what.strengths.end());
   return curve;
 }

@@ -67,7 +67,7 @@ std::string printable(const std::string& bytes) {
 }
 
 void add_documents(Trace& trace, const SweepContext& context, const std::vector<DocumentLoss>& losses,
-                   const std::vector<LaneWindow>& sample) {
+                   const std::vector<LaneWindow>& sample, const Tokenizer* tokenizer) {
   for (std::size_t d = 0; d < context.corpus.documents.size(); ++d) {
     const CorpusDocument& from = context.corpus.documents[d];
     trace.documents.push_back({.name = from.name,
@@ -84,6 +84,10 @@ void add_documents(Trace& trace, const SweepContext& context, const std::vector<
   for (const LaneWindow& lane : sample) {
     const auto d = static_cast<std::size_t>(context.corpus.windows[lane.window].document);
     trace.documents[d].lane_tokens = lane.tokens;
+    if (tokenizer == nullptr) continue;
+    const auto& ids = context.corpus.windows[lane.window].ids;
+    for (std::size_t t = 1; t < static_cast<std::size_t>(lane.tokens); ++t)
+      trace.documents[d].lane_bytes += static_cast<std::int64_t>(tokenizer->token_bytes(ids[t]).size());
   }
 }
 
@@ -162,11 +166,8 @@ Trace measure(const MeasureInput& input, const MeasureOptions& options, const Pr
 
   const auto sample = lane_sample(context, options.lane_tokens);
   const LaneModel model{input.checkpoint, embedding, head};
-  const LaneEngineInput lanes{.model = model,
-                              .context = context,
-                              .classes = sweep.classes,
-                              .sample = sample,
-                              .options = options};
+  const LaneEngineInput lanes{
+      .model = model, .context = context, .classes = sweep.classes, .sample = sample, .options = options};
   trace.curves = measure_curves(lanes, {}, progress);
 
   if (wants_backward_sweep(options)) {
@@ -177,7 +178,7 @@ Trace measure(const MeasureInput& input, const MeasureOptions& options, const Pr
   }
 
   trace.n_tokens = context.token_count();
-  add_documents(trace, context, losses, sample);
+  add_documents(trace, context, losses, sample, input.tokenizer);
   warn_of_gaps(trace);
   for (SinkToken& sink : trace.sinks) {
     if (input.tokenizer != nullptr) sink.text = printable(input.tokenizer->token_bytes(sink.token_id));
