@@ -111,7 +111,27 @@ const std::set<std::string> kOptional{"/model/hub_id",
                                       "/findings/random_twins",
                                       "/findings/kappa/0/fisher",
                                       "/findings/kappa/0/fisher_error",
-                                      "/findings/kappa/0/difference_z"};
+                                      "/findings/kappa/0/difference_z",
+                                      "/documents/0/lane_bytes",
+                                      "/curves/0/head",
+                                      "/curves/0/continuous",
+                                      "/curves/0/top1_agreement",
+                                      "/findings/kappa/0/critical_error",
+                                      "/findings/kappa/0/nll",
+                                      "/findings/kappa/0/nll_error",
+                                      "/findings/kappa/0/absolute_fisher",
+                                      "/findings/kappa/0/absolute_fisher_error",
+                                      "/findings/kappa/0/absolute",
+                                      "/findings/kappa/0/absolute_error",
+                                      "/findings/kappa/0/absolute_nll",
+                                      "/findings/kappa/0/absolute_nll_error",
+                                      "/findings/splits",
+                                      "/findings/doses",
+                                      "/findings/brittleness/0/kappa_joint",
+                                      "/findings/brittleness/0/kappa_joint_error",
+                                      "/findings/brittleness/0/means",
+                                      "/findings/brittleness/0/rms_effective",
+                                      "/findings/brittleness/0/rms_median"};
 
 // Walks the whole document; at every object, each key in turn is removed and mistyped. Of an array only
 // the first element is entered: the others go through the same code.
@@ -176,6 +196,13 @@ TEST(Json, EveryKeyMissingOrMistyped) {
   run.findings.random_twins[0].forced_two = Matrix(1, 2);
   run.findings.brittleness = {SegmentBrittleness{}};
   run.findings.brittleness[0].segment = run.findings.segments[0];
+  run.findings.brittleness[0].means = {SegmentMean{}};
+  const std::vector<double> by_doc(run.trace.documents.size(), 1.0);
+  run.findings.splits = {StateSplit{.kappa_by_doc = by_doc,
+                                    .absolute_by_doc = by_doc,
+                                    .rms_effective_by_doc = by_doc,
+                                    .rms_median_by_doc = by_doc}};
+  run.findings.doses = {DoseSummary{}};
   Detection& detection = run.findings.detections[0];
   detection.forced_two = detection.boundaries;
   detection.tests = {CountTest{}};

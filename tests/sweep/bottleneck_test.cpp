@@ -37,8 +37,11 @@ class BottleneckSweep : public testing::Test {
   [[nodiscard]] std::vector<BottleneckCurve> run(int threads, std::uint64_t room = 1u << 20) const {
     const std::vector<BottleneckTask> tasks{{.state = 0, .grid = {{0.01, 0.3}, {0.1, 1.0}}},
                                             {.state = 1, .grid = {{0.02, 0.5}}}};
-    return run_bottlenecks(*checkpoint_, *context_, classes_, embedding_, head_, sample_, tasks,
-                           {.threads = threads, .lane_bytes = room}, nullptr);
+    const LaneModel model{*checkpoint_, embedding_, head_};
+    const MeasureOptions options{.threads = threads, .lane_bytes = room};
+    return run_bottlenecks(
+        {.model = model, .context = *context_, .classes = classes_, .sample = sample_, .options = options},
+        tasks, nullptr);
   }
 
   test::TemporaryDirectory directory_;

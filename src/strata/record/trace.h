@@ -71,11 +71,15 @@ struct DoseCurve {
   std::string site;           ///< "state", "branch", "attention", "weights"
   std::string strength_unit;  ///< "token rms", "share"
   Axis axis = Axis::state;
-  int place = 0;  ///< state or first block
-  int span = 1;   ///< blocks spanned (1 for states)
+  int place = 0;           ///< state or first block
+  int span = 1;            ///< states or blocks spanned, `place` the first
+  int head = -1;           ///< attention head, for an intervention on one of them
+  bool continuous = true;  ///< whether strengths between these mean something
   std::vector<double> strength;
   Matrix kl_nats;         ///< documents x strength: mean KL(clean || perturbed) per scored token
   Matrix delta_nll_nats;  ///< documents x strength: mean change of the next token's NLL per predicted token
+  Matrix top1_agreement;  ///< documents x strength: share of scored positions whose most probable token
+                          ///< stays so; 0 x 0 = not measured
 };
 
 /// One token whose activations are massive at some state.
@@ -120,6 +124,8 @@ struct Document {
   std::int64_t dropped_tokens = 0;  ///< tokens of a last piece too short for a window
   double nll_nats = 0.0;            ///< mean next-token NLL over the scored positions
   std::int64_t lane_tokens = 0;     ///< tokens in perturbed lanes (0 = not in the lane sample)
+  std::int64_t lane_bytes = 0;      ///< bytes of their text that is predicted there: of all tokens but the
+                                    ///< first (0 = not known: token ids were given)
 };
 
 struct ModelCard {
@@ -228,6 +234,14 @@ struct Trace {
                                                           const std::vector<double>& weight);
 /// Tokens of each document in perturbed lanes.
 [[nodiscard]] std::vector<double> lane_weights(const Trace& trace);
+
+/// The same damage per byte of text: with weight `bytes`, its weighted mean is the sum over documents over
+/// the sum of their bytes.
+struct PerByte {
+  Matrix by_doc;              ///< documents x strength: nats per byte; NaN where the bytes are not known
+  std::vector<double> bytes;  ///< Document::lane_bytes
+};
+[[nodiscard]] PerByte per_byte(const Trace& trace, const Matrix& nats_per_token);
 
 [[nodiscard]] const char* to_string(Axis axis);
 [[nodiscard]] const char* to_string(TokenSet tokens);

@@ -1,4 +1,5 @@
 // Lengths and indices that must agree across a record.
+#include <algorithm>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -99,12 +100,20 @@ class Validator {
     shape(path + "/value", x.value, positions(Axis::state), entries);
     shape(path + "/multiplicity", x.multiplicity, positions(Axis::state), entries);
   }
-  void curve(const std::string& path, const DoseCurve& x) const {
+  // Of a curve, or of its summary.
+  template <class T>
+  void place(const std::string& path, const T& x) const {
     range(path + "/span", x.span, 1, layers_);
     const int last = x.axis == Axis::state ? layers_ : layers_ - x.span;
     range(path + "/place", x.place, x.axis == Axis::edge ? 1 : 0, last);
+    range(path + "/head", x.head, -1, std::max(0, run_.trace.model.heads) - 1);
+  }
+  void curve(const std::string& path, const DoseCurve& x) const {
+    place(path, x);
     shape(path + "/kl_nats", x.kl_nats, documents_, x.strength.size());
     shape(path + "/delta_nll_nats", x.delta_nll_nats, documents_, x.strength.size());
+    if (x.top1_agreement.rows != 0)
+      shape(path + "/top1_agreement", x.top1_agreement, documents_, x.strength.size());
   }
   void sink(const std::string& path, const SinkToken& x) const {
     range(path + "/document", x.document, 0, static_cast<int>(documents_) - 1);
@@ -143,6 +152,14 @@ class Validator {
     edges(path + "/edges", x.edges);
     edges(path + "/forced_two", x.forced_two);
   }
+  void split(const std::string& path, const StateSplit& x) const {
+    range(path + "/state", x.state, 0, layers_);
+    length(path + "/kappa_by_doc", x.kappa_by_doc.size(), documents_);
+    length(path + "/absolute_by_doc", x.absolute_by_doc.size(), documents_);
+    length(path + "/rms_effective_by_doc", x.rms_effective_by_doc.size(), documents_);
+    length(path + "/rms_median_by_doc", x.rms_median_by_doc.size(), documents_);
+  }
+  void dose(const std::string& path, const DoseSummary& x) const { place(path, x); }
   void agreement(const std::string& path, const Agreement& x) const {
     shape(path + "/distance", x.distance, x.detectors.size(), x.detectors.size());
   }
@@ -167,6 +184,8 @@ class Validator {
     each("/findings/segments", f.segments, [&](const auto& path, const auto& x) { segment(path, x); });
     each("/findings/kappa", f.kappa,
          [&](const auto& path, const auto& x) { range(path + "/state", x.state, 0, layers_); });
+    each("/findings/splits", f.splits, [&](const auto& path, const auto& x) { split(path, x); });
+    each("/findings/doses", f.doses, [&](const auto& path, const auto& x) { dose(path, x); });
     each("/findings/brittleness", f.brittleness,
          [&](const auto& path, const auto& x) { segment(path + "/segment", x.segment); });
     each("/findings/rate_distortion", f.rate_distortion,

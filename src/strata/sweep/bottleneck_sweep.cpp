@@ -27,13 +27,12 @@ struct Place {
   ChannelBasis basis;
 };
 
-Place make_place(const ResidentModel& model, const SweepContext& context, std::span<const TokenClass> classes,
-                 const std::vector<LaneWindow>& sample, int state) {
+Place make_place(const ResidentModel& model, const LaneEngineInput& input, int state) {
   Place place;
-  place.network = std::make_unique<FrozenNetwork>(model, context, classes, sample, state);
+  place.network = std::make_unique<FrozenNetwork>(model, input.context, input.classes, input.sample, state);
   place.decoder = place.network->decoder();
   std::vector<at::Tensor> rows;
-  for (const std::size_t w : half(sample.size(), 0)) rows.push_back(place.decoder.rows(w));
+  for (const std::size_t w : half(input.sample.size(), 0)) rows.push_back(place.decoder.rows(w));
   place.basis = channel_basis(at::cat(rows, 0));
   return place;
 }
@@ -85,11 +84,12 @@ BottleneckPoint train_point(const Place& place, const std::vector<LaneWindow>& s
 
 }  // namespace
 
-std::vector<BottleneckCurve> run_bottlenecks(const Checkpoint& checkpoint, const SweepContext& context,
-                                             std::span<const TokenClass> classes, const at::Tensor& embedding,
-                                             const HeadWeights& head, const std::vector<LaneWindow>& sample,
+std::vector<BottleneckCurve> run_bottlenecks(const LaneEngineInput& input,
                                              const std::vector<BottleneckTask>& tasks,
-                                             const MeasureOptions& options, const Progress& progress) {
+                                             const Progress& progress) {
+  const Checkpoint& checkpoint = input.model.checkpoint;
+  const std::vector<LaneWindow>& sample = input.sample;
+  const MeasureOptions& options = input.options;
   const std::uint64_t bytes = resident_model_bytes(checkpoint.config());
   if (bytes > options.lane_bytes) {
     throw Error(ErrorKind::out_of_memory,
@@ -104,14 +104,13 @@ std::vector<BottleneckCurve> run_bottlenecks(const Checkpoint& checkpoint, const
                                    .expected = "at least 4: half train, half judge",
                                    .hint = "give more documents"});
   }
-  ResidentModel model{checkpoint.config(), embedding, head, {}};
+  ResidentModel model{checkpoint.config(), input.model.embedding, input.model.head, {}};
   for (int block = 0; block < checkpoint.config().n_layers; ++block) {
     model.blocks.push_back(load_block(checkpoint, block));
   }
   std::vector<Place> places(tasks.size());
-  for_each_window(places.size(), options.threads, [&](std::size_t i) {
-    places[i] = make_place(model, context, classes, sample, tasks[i].state);
-  });
+  for_each_window(places.size(), options.threads,
+                  [&](std::size_t i) { places[i] = make_place(model, input, tasks[i].state); });
   TrainOptions train;
   std::vector<BottleneckCurve> curves;
   std::vector<std::pair<std::size_t, std::size_t>> jobs;  // task, point
@@ -134,7 +133,7 @@ std::vector<BottleneckCurve> run_bottlenecks(const Checkpoint& checkpoint, const
       TrainOptions own = train;
       own.beta = start.beta;
       own.eps = start.eps;
-      own.seed = context.seed;
+      own.seed = input.context.seed;
       curves[task].points[point] = train_point(places[task], sample, start, own);
     });
   }

@@ -13,9 +13,8 @@ namespace strata {
 /// is trained on its own, so that the numbers do not depend on threads or on what else is asked for. Throws
 /// Error(out_of_memory) where the blocks do not fit into options.lane_bytes together, and Error(usage) with
 /// fewer than four windows.
-[[nodiscard]] std::vector<BottleneckCurve> run_bottlenecks(
-    const Checkpoint& checkpoint, const SweepContext& context, std::span<const TokenClass> classes,
-    const at::Tensor& embedding, const HeadWeights& head, const std::vector<LaneWindow>& sample,
-    const std::vector<BottleneckTask>& tasks, const MeasureOptions& options, const Progress& progress);
+[[nodiscard]] std::vector<BottleneckCurve> run_bottlenecks(const LaneEngineInput& input,
+                                                           const std::vector<BottleneckTask>& tasks,
+                                                           const Progress& progress);
 
 }  // namespace strata

@@ -11,7 +11,7 @@
 #include "strata/model/block.h"
 #include "strata/model/head.h"
 #include "strata/signals/signal.h"
-#include "strata/sweep/lanes.h"
+#include "strata/sweep/lane_engine.h"
 
 namespace strata {
 

@@ -82,7 +82,7 @@ std::string shown(const std::string& bytes) {
 }
 
 void add_documents(Trace& trace, const SweepContext& context, const std::vector<DocumentLoss>& losses,
-                   const std::vector<LaneWindow>& sample) {
+                   const std::vector<LaneWindow>& sample, const Tokenizer* tokenizer) {
   for (std::size_t d = 0; d < context.corpus.documents.size(); ++d) {
     const CorpusDocument& from = context.corpus.documents[d];
     trace.documents.push_back({.name = from.name,
@@ -99,6 +99,10 @@ void add_documents(Trace& trace, const SweepContext& context, const std::vector<
   for (const LaneWindow& lane : sample) {
     const auto d = static_cast<std::size_t>(context.corpus.windows[lane.window].document);
     trace.documents[d].lane_tokens = lane.tokens;
+    if (tokenizer == nullptr) continue;
+    const auto& ids = context.corpus.windows[lane.window].ids;
+    for (std::size_t t = 1; t < static_cast<std::size_t>(lane.tokens); ++t)
+      trace.documents[d].lane_bytes += static_cast<std::int64_t>(tokenizer->token_bytes(ids[t]).size());
   }
 }
 
@@ -176,8 +180,10 @@ Trace measure(const MeasureInput& input, const MeasureOptions& options, const Pr
   report_progress(progress, {"signals", 1, 1, 0});
 
   const auto sample = lane_sample(context, options.lane_tokens);
-  trace.curves =
-      run_lanes(input.checkpoint, context, sweep.classes, embedding, head, sample, options, progress);
+  const LaneModel model{input.checkpoint, embedding, head};
+  const LaneEngineInput lanes{
+      .model = model, .context = context, .classes = sweep.classes, .sample = sample, .options = options};
+  trace.curves = measure_curves(lanes, {}, progress);
 
   if (wants_backward_sweep(options)) {
     for (Series& series : run_backward_sweep(input.checkpoint, context, sweep.classes, embedding, head,
@@ -187,7 +193,7 @@ Trace measure(const MeasureInput& input, const MeasureOptions& options, const Pr
   }
 
   trace.n_tokens = context.token_count();
-  add_documents(trace, context, losses, sample);
+  add_documents(trace, context, losses, sample, input.tokenizer);
   warn_of_gaps(trace);
   for (SinkToken& sink : trace.sinks) {
     if (input.tokenizer != nullptr) sink.text = printable(input.tokenizer->token_bytes(sink.token_id));

@@ -20,7 +20,7 @@ struct MeasureOptions {
   std::uint64_t lane_bytes = 2ull << 30;      ///< memory for lanes; more lanes than fit take further passes
   std::uint64_t backward_bytes = 2ull << 30;  ///< memory for the states of the backward sweep; likewise
   std::vector<std::string> signals;           ///< ids; empty = all
-  std::vector<std::string> interventions;     ///< ids; empty = all
+  std::vector<std::string> interventions;     ///< ids, or "all"; empty = the default set
   std::vector<int> layers;                    ///< places to perturb; empty = all
   bool clean_only = false;  ///< the clean sweep alone: no perturbed lanes, no backward sweep
 };

@@ -126,7 +126,7 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
                  static_cast<std::uint64_t>(kLogitRows * c.vocab) * (2 * sizeof(float) + sizeof(double))));
 
   const std::uint64_t each = lane_bytes(context, sample);
-  plan.lanes = lane_count(context, options);
+  plan.lanes = lane_cost(context, options).lanes;
   const std::uint64_t least = std::max({plan.lanes > 0 ? 2 * each : 0, residual, backward.least_bytes});
   if (plan.peak_bytes + least > mem_limit_bytes) {
     throw Error(
