@@ -65,7 +65,7 @@ TEST(StudyRun, TheNanoStudyInShort) {
 
 // T10 on texts that are not ours, where they are.
 TEST(StudyRun, ThirdPartyTexts) {
-  const char* const names[] = {"tinystories-200k.txt", "wiki.test.raw", "alice.txt"};
+  const char* const names[] = {"tinystories-200k.txt", "alice.txt", "sherlock.txt"};
   std::string study =
       "[analyze]\nchunks = 32\nctx_size = 160\nsurrogates = 19\nreplicates = 20\n"
       "signals = ['cka_matrix', 'angular_step']\n";
