@@ -63,6 +63,30 @@ TEST(StudyRun, TheNanoStudyInShort) {
       << refused.err;
 }
 
+// T10 on texts that are not ours, where they are.
+TEST(StudyRun, ThirdPartyTexts) {
+  const char* const names[] = {"tinystories-200k.txt", "alice.txt", "sherlock.txt"};
+  std::string study =
+      "[analyze]\nchunks = 32\nctx_size = 160\nsurrogates = 19\nreplicates = 20\n"
+      "signals = ['cka_matrix', 'angular_step']\n";
+  for (const char* name : names) {
+    const auto text = shared_data(std::string("third-party/texts/") + name);
+    if (!text) GTEST_SKIP() << "no third-party/texts/" << name << " (STRATA_SHARED_DATA)";
+    study += "[[text]]\npath = '" + text->string() + "'\nboundaries_only = true\n";
+  }
+  for (const char* model : {"llama-nano", "qwen2-nano", "qwen3-nano"})
+    study += "[[model]]\nmodel = '" + repo_path(std::string("models/") + model).string() + "'\n";
+  const TemporaryDirectory directory;
+  write_text(directory.path() / "s.toml", study);
+  const Result result = strata({"compare", (directory.path() / "s.toml").string(), "-o",
+                                (directory.path() / "out").string(), "-t", "2", "--quiet"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Verdict v = read_study(directory.path() / "out").verdicts[9];
+  EXPECT_EQ(v.id, "T10");
+  EXPECT_EQ(v.models, 3);
+  EXPECT_TRUE(std::isfinite(v.effect)) << v.reason;
+}
+
 // One tensor of a .safetensors file as float32.
 std::vector<float> values_of(const std::string& file, std::size_t data, const Json& tensor) {
   const std::size_t begin = data + tensor["data_offsets"][0].get<std::size_t>();
@@ -172,7 +196,7 @@ TEST_P(OneFunctionTwoScales, ThePapersFactorOutOfScaleAlone) {
 
 // Untied, and tied with an explicit unembedding.
 INSTANTIATE_TEST_SUITE_P(Models, OneFunctionTwoScales, ::testing::Values("llama-nano", "qwen2-nano"),
-                         [](const auto& info) { return std::string(info.param).substr(0, 5); });
+                         [](const auto& row) { return std::string(row.param).substr(0, 5); });
 
 }  // namespace
 }  // namespace strata::test
