@@ -39,7 +39,7 @@ TEST_F(Compare, WritesItsFilesAndSaysWhereDamageBegins) {
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(result.out, "");
   EXPECT_EQ(names_in(path("out")),
-            (std::vector<std::string>{"divergence.csv", "divergence.json", "manifest.json"}));
+            (std::vector<std::string>{"divergence.csv", "divergence.json", "manifest.json", "report.html"}));
   for (const char* words :
        {"rounded against original", "KL(original || other)", "block 2", "embedding", "head"})
     EXPECT_NE(result.err.find(words), std::string::npos) << words;

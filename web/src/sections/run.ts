@@ -9,6 +9,7 @@ const kFiles: [string, string][] = [
   ['blocks.csv', 'one row for each block'],
   ['edges.csv', 'one row for each edge'],
   ['brittleness.csv', 'one row for each intervention, place and strength'],
+  ['rate_distortion.csv', 'one row for each state and noise level'],
   ['arrays.npz', 'CKA matrices, replicates, null samples'],
   ['manifest.json', 'command, digests, timings'],
 ];
