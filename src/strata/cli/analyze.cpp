@@ -124,6 +124,11 @@ std::string plan_text(const MeasurePlan& plan, std::uint64_t limit) {
                      human_bytes(limit));
   out += fmt::format("lanes: {}, in {} pass{} over the weights after the clean sweep\n", plan.lanes,
                      plan.lane_passes, plan.lane_passes == 1 ? "" : "es");
+  if (plan.segment_lanes > 0) {
+    out +=
+        fmt::format("lanes over whole segments: {} if there are three, in {} pass{} after the boundaries\n",
+                    plan.segment_lanes, plan.segment_passes, plan.segment_passes == 1 ? "" : "es");
+  }
   out += fmt::format("backward sweep: {} group{} of windows, two passes over the weights each\n",
                      plan.backward_waves, plan.backward_waves == 1 ? "" : "s");
   out += fmt::format("weights read: {}\n", human_bytes(plan.weight_bytes_read));
@@ -166,10 +171,13 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   const Engine& engine = open_engine();
   manifest.libtorch_version = engine.libtorch_version();
   check_ids(options.measure.signals, engine.signal_ids(), "--signals");
-  check_ids(options.measure.interventions, engine.intervention_ids(), "--interventions");
+  std::vector<std::string> interventions = engine.intervention_ids();
+  interventions.insert(interventions.begin(), "all");
+  check_ids(options.measure.interventions, interventions, "--interventions");
   const MeasureInput input{.checkpoint = checkpoint,
                            .corpus = text.corpus,
                            .tokenizer = text.tokenizer ? &*text.tokenizer : nullptr};
+  options.measure.find_segments = [](const Trace&) { return std::vector<Segment>{}; };  // they will be asked
   manifest.plan = engine.plan(input, options.measure, manifest.mem_limit_bytes);
   options.measure.lane_bytes = manifest.plan.lane_bytes;
   options.measure.backward_bytes = manifest.plan.backward_bytes;
@@ -190,20 +198,37 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
     return !interrupted;
   };
   Run run;
+  const SegmentationOptions segmentation{.seed = options.measure.seed,
+                                         .surrogates = options.surrogates,
+                                         .bootstraps = options.measure.replicates,
+                                         .threads = options.measure.threads};
+  bool segmented = false;
+  const auto find = [&](const Trace& trace) {
+    segmented = true;
+    manifest.seconds.emplace_back("measure", watch.lap());
+    printer({"boundaries", 0, 1, 0});
+    on_stop(stop_now);  // in here are no steps to stop between
+    if (interrupted) stop_now(0);
+    run.findings = find_segments(trace, segmentation);
+    on_stop(ask_to_stop);
+    printer({"boundaries", 1, 1, 0});
+    manifest.seconds.emplace_back("boundaries", watch.lap());
+    return run.findings.segments;
+  };
+  options.measure.find_segments = find;
   run.trace = engine.measure(input, options.measure, progress);
   run.trace.run.tool_version = version();
   run.trace.run.surrogates = options.surrogates;
-  manifest.seconds.emplace_back("measure", watch.lap());
+  if (segmented) {
+    manifest.seconds.emplace_back("lanes over segments", watch.lap());
+  } else {
+    (void)find(run.trace);  // no lanes over segments were asked for
+  }
   on_stop(stop_now);  // from here to the writing there are no steps to stop between
   if (interrupted) stop_now(0);
-  printer({"boundaries", 0, 1, 0});
-  run.findings = conclude(run.trace, {.seed = options.measure.seed,
-                                      .surrogates = options.surrogates,
-                                      .bootstraps = options.measure.replicates,
-                                      .threads = options.measure.threads});
-  printer({"boundaries", 1, 1, 0});
+  add_brittleness(run.trace, options.measure.seed, run.findings);
   printer.finish();
-  manifest.seconds.emplace_back("conclude", watch.lap());
+  manifest.seconds.emplace_back("brittleness", watch.lap());
   manifest.options = options.measure;
   manifest.bytes_read = checkpoint.bytes_read();
   manifest.peak_rss_bytes = peak_rss_bytes();
@@ -269,7 +294,9 @@ void register_analyze(CLI::App& app, Program& program) {
       ->capture_default_str();
   command->add_option("--layers", o->layers, "States or blocks to perturb, like 3,7,10-14 (default: all)");
   command->add_option("--signals", m.signals, "Signals to measure (default: all)")->delimiter(',');
-  command->add_option("--interventions", m.interventions, "Interventions to run (default: all)")
+  command
+      ->add_option("--interventions", m.interventions,
+                   "Interventions to run, or all (default: relative_noise, joint_noise, block_skip)")
       ->delimiter(',');
   command->add_option("--surrogates", o->surrogates, "Surrogates of each test of the number of boundaries")
       ->check(CLI::Range(19, 100000))

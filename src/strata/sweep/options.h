@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "strata/record/findings.h"
+
 namespace strata {
 
 struct MeasureOptions {
@@ -22,6 +24,9 @@ struct MeasureOptions {
   std::vector<std::string> signals;           ///< ids; empty = all
   std::vector<std::string> interventions;     ///< ids, or "all"; empty = the default set
   std::vector<int> layers;                    ///< places to perturb; empty = all
+  /// Asked once, when everything else has been measured: the segments for interventions over whole segments.
+  /// Without it those do not run.
+  std::function<std::vector<Segment>(const Trace&)> find_segments{};
 };
 
 struct ProgressEvent {

@@ -3,6 +3,7 @@
 #include "strata/theory/brittleness.h"
 #include "strata/theory/critical.h"
 #include "strata/theory/kappa.h"
+#include "strata/theory/rate_distortion.h"
 #include "strata/theory/split.h"
 #include "strata/theory/summary.h"
 
@@ -40,6 +41,9 @@ void add_brittleness(const Trace& trace, std::uint64_t seed, Findings& findings)
   findings.brittleness = segment_brittleness(
       trace, findings.segments, findings.kappa,
       {.seed = seed, .forced_segments = findings.segments_forced, .splits = findings.splits});
+  findings.rate_distortion = rate_distortion(trace, findings.kappa);
+  findings.segment_rate_distortion =
+      segment_rate_distortion(findings.segments, findings.segments_forced, findings.rate_distortion);
   findings.sentences = headline_sentences(trace, findings);
 }
 
