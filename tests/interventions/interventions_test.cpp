@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <fstream>
 #include <functional>
 #include <limits>
 #include <numeric>
@@ -14,6 +15,7 @@
 #include "strata/interventions/block_skip.h"
 #include "strata/interventions/intervention.h"
 #include "strata/interventions/relative_noise.h"
+#include "tests/support/paths.h"
 
 namespace strata {
 namespace {
@@ -178,6 +180,20 @@ TEST(Interventions, StatesOfTheOtherTokensStay) {
       EXPECT_EQ(same, sink != (what.id == "sink_noise")) << what.id << " " << t;
     }
   }
+}
+
+// docs/brittleness.md has one row "| `id` | site | ..." for each, a star behind those that run by default.
+TEST(Interventions, AreDocumented) {
+  std::ifstream file(test::repo_path("docs/brittleness.md"));
+  std::set<std::string> rows;
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with("| `")) rows.insert(line.substr(0, line.find('|', line.find('|', 1) + 1)));
+  for (const Intervention& what : interventions()) {
+    const std::string row =
+        "| `" + std::string(what.id) + (what.by_default ? "` * | " : "` | ") + to_string(what.site) + " ";
+    EXPECT_EQ(rows.count(row), 1u) << row;
+  }
+  EXPECT_EQ(rows.size(), interventions().size());
 }
 
 double rms_of(const std::vector<float>& h, std::size_t first, std::size_t count) {

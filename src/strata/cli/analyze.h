@@ -16,7 +16,7 @@ struct AnalyzeOptions {
   MeasureOptions measure;
   int surrogates = 999;
   std::string mem_limit, layers, null_models = "0";
-  bool dry_run = false, quiet = false, json = false;
+  bool bottleneck = false, dry_run = false, quiet = false, json = false;
   int verbose = 0;
 };
 

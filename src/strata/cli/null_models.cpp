@@ -38,6 +38,8 @@ MeasureOptions sweep_options(const MeasureOptions& options) {
   MeasureOptions clean = options;
   clean.clean_only = true;
   clean.replicates = 2;  // intervals are not asked for
+  clean.find_segments = nullptr;
+  clean.plan_bottlenecks = nullptr;
   return clean;
 }
 

@@ -47,10 +47,19 @@ std::string page_record(const Run& run, const std::string& command) {
     Json& out = page["curves"][i];
     out.erase("kl_nats");
     out.erase("delta_nll_nats");
+    out.erase("top1_agreement");
+    if (curve.top1_agreement.cols == curve.strength.size()) {
+      out["top1"] = averages(weighted_mean(curve.top1_agreement, weight));
+      out["top1_se"] = averages(weighted_standard_error(curve.top1_agreement, weight));
+    }
     out["kl"] = averages(weighted_mean(curve.kl_nats, weight));
     out["kl_se"] = averages(weighted_standard_error(curve.kl_nats, weight));
     out["nll"] = averages(weighted_mean(curve.delta_nll_nats, weight));
     out["nll_se"] = averages(weighted_standard_error(curve.delta_nll_nats, weight));
+  }
+  for (Json& split : page["findings"]["splits"]) {
+    for (const char* key : {"kappa_by_doc", "absolute_by_doc", "rms_effective_by_doc", "rms_median_by_doc"})
+      split.erase(key);
   }
   return page_text(page);
 }

@@ -11,6 +11,7 @@
 #include "strata/model/threads.h"
 #include "strata/signals/sinks.h"
 #include "strata/sweep/backward_sweep.h"
+#include "strata/sweep/bottleneck_sweep.h"
 #include "strata/sweep/clean_sweep.h"
 #include "strata/sweep/lanes.h"
 #include "strata/sweep/selection.h"
@@ -194,7 +195,6 @@ Trace measure(const MeasureInput& input, const MeasureOptions& options, const Pr
 
   trace.n_tokens = context.token_count();
   add_documents(trace, context, losses, sample, input.tokenizer);
-  warn_of_gaps(trace);
   for (SinkToken& sink : trace.sinks) {
     if (input.tokenizer != nullptr) sink.text = printable(input.tokenizer->token_bytes(sink.token_id));
   }
@@ -204,6 +204,17 @@ Trace measure(const MeasureInput& input, const MeasureOptions& options, const Pr
   }
   trace.run = run_card(input, context, options);
   trace.model = card_of(input.checkpoint);
+  if (options.find_segments && segment_lane_cost(context, options, 1).lanes > 0) {
+    const std::vector<Segment> segments = options.find_segments(trace);
+    if (!segments.empty()) {
+      for (DoseCurve& curve : measure_curves(lanes, segments, progress))
+        trace.curves.push_back(std::move(curve));
+    }
+  }
+  if (options.plan_bottlenecks) {
+    trace.bottlenecks = run_bottlenecks(lanes, options.plan_bottlenecks(trace), progress);
+  }
+  warn_of_gaps(trace);
   return trace;
 }
 

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "strata/record/findings.h"
+
 namespace strata {
 
 struct MeasureOptions {
@@ -23,6 +25,11 @@ struct MeasureOptions {
   std::vector<std::string> interventions;     ///< ids, or "all"; empty = the default set
   std::vector<int> layers;                    ///< places to perturb; empty = all
   bool clean_only = false;  ///< the clean sweep alone: no perturbed lanes, no backward sweep
+  /// Asked once, when everything else has been measured: the segments for interventions over whole segments.
+  /// Without it those do not run.
+  std::function<std::vector<Segment>(const Trace&)> find_segments{};
+  /// Asked last: which bottlenecks to train. Without it none are.
+  std::function<std::vector<BottleneckTask>(const Trace&)> plan_bottlenecks{};
 };
 
 struct ProgressEvent {
