@@ -87,7 +87,7 @@ TEST(Progress, OneLineInPlaceOnATerminal) {
 }
 
 TEST(Summary, ColoursOnlyOnATerminalAndNotWithNoColor) {
-  const Run run = test::synthetic_run(12);
+  const strata::Run run = test::synthetic_run(12);
   setenv("TERM", "xterm", 1);
   unsetenv("NO_COLOR");
   std::string text;
@@ -100,7 +100,7 @@ TEST(Summary, ColoursOnlyOnATerminalAndNotWithNoColor) {
 }
 
 TEST(Summary, BarTableAndWrappedWords) {
-  Run run = test::synthetic_run(12);
+  strata::Run run = test::synthetic_run(12);
   run.findings.sentences = {"A sentence of many words that is so long that it " + std::string(60, 'x') +
                             " has to go on in a second line of the summary."};
   setenv("NO_COLOR", "1", 1);
