@@ -28,6 +28,11 @@ float largest(std::span<const float> row) {
   return simd::max<float>(static_cast<std::int64_t>(row.size()), [&](std::int64_t i) { return z[i]; });
 }
 
+// The first index of the largest value, so that a row of equal values agrees with no more than its own first.
+std::size_t top_of(std::span<const float> row) {
+  return static_cast<std::size_t>(std::find(row.begin(), row.end(), largest(row)) - row.begin());
+}
+
 class Comparison {
  public:
   Comparison(const LaneEngineInput& input, std::span<const std::int64_t> offset,
@@ -79,8 +84,7 @@ class Comparison {
     for (std::size_t r = 0; r < static_cast<std::size_t>(chunk.rows); ++r) {
       const auto row = std::span<const float>(scratch.clean_logits).subspan(r * vocab_, vocab_);
       softmax_row(row, std::span(scratch.probability).subspan(r * vocab_, vocab_));
-      scratch.clean_top[r] =
-          static_cast<std::size_t>(std::find(row.begin(), row.end(), largest(row)) - row.begin());
+      scratch.clean_top[r] = top_of(row);
     }
   }
 
@@ -96,9 +100,7 @@ class Comparison {
       const auto next = static_cast<std::size_t>(ids[static_cast<std::size_t>(chunk.begin) + r + 1]);
       damage.kl += divergence.kl_nats;
       damage.delta_nll += divergence.delta_log_normaliser - (static_cast<double>(lane[next]) - clean[next]);
-      // Two tokens may share the first place.
-      const std::size_t top = scratch.clean_top[r];
-      damage.same_top += top < vocab_ && lane[top] >= largest(lane) ? 1 : 0;
+      damage.same_top += top_of(lane) == scratch.clean_top[r] ? 1 : 0;
     }
     return damage;
   }

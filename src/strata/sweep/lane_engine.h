@@ -55,7 +55,7 @@ struct Lane {
 struct Damage {
   double kl = 0.0;            ///< KL(clean || lane), nats
   double delta_nll = 0.0;     ///< change of the true next token's NLL, nats
-  std::int64_t same_top = 0;  ///< positions whose most probable token is still among the most probable
+  std::int64_t same_top = 0;  ///< positions whose most probable token (the first of equals) stays so
 };
 
 struct LaneEngineInput {
