@@ -18,9 +18,7 @@ TEST(PlantedNetworks, AreCountedAndPlacedAndRandomOnesAreSmooth) {
     EXPECT_EQ(result.code, 0) << result.err;
     return slurp(directory.path() / name / "calibration.json");
   };
-  const std::string one = run("one", "1");
-  EXPECT_TRUE(run("two", "2") == one);
-  const auto json = nlohmann::json::parse(one);
+  const auto json = nlohmann::json::parse(run("one", "2"));
   int seen = 0;
   for (const auto& row : json["rows"]) {
     const std::string cell = row["cell"];
