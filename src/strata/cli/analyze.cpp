@@ -1,4 +1,6 @@
 // strata analyze: the main job. Measures, concludes, writes the run directory.
+#include "strata/cli/analyze.h"
+
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -11,7 +13,6 @@
 #include "strata/base/error.h"
 #include "strata/base/file.h"
 #include "strata/cli/command.h"
-#include "strata/cli/load_text.h"
 #include "strata/cli/manifest.h"
 #include "strata/cli/null_models.h"
 #include "strata/cli/numbers.h"
@@ -25,17 +26,6 @@ namespace strata {
 namespace {
 
 constexpr double kMemoryShare = 0.7;  // of the available memory, when --mem-limit is not given
-
-struct AnalyzeOptions {
-  std::filesystem::path model;
-  TextOptions text;
-  std::filesystem::path output;
-  MeasureOptions measure;
-  int surrogates = 999;
-  std::string mem_limit, layers, null_models = "0";
-  bool dry_run = false, quiet = false, json = false;
-  int verbose = 0;
-};
 
 // Set by the first SIGINT or SIGTERM; the sweep looks at it between steps.
 std::atomic<bool> interrupted{false};
@@ -133,8 +123,8 @@ std::string plan_text(const MeasurePlan& plan, const NullModelPlan& twins, std::
   if (twins.count > 0) {
     out += fmt::format(
         "networks with random weights: {}, one clean sweep each; {} on the disk at a time; {:.3g} TFLOP "
-        "more, at "
-        "least {:.1f} s\n",
+        "more, "
+        "at least {:.1f} s\n",
         twins.count, human_bytes(twins.disk_bytes), twins.flops / 1e12, twins.flops / plan.flops_per_second);
   }
   return out;
@@ -153,6 +143,8 @@ void write_outputs(const std::filesystem::path& directory, const Run& run, const
   write_file_atomic(directory / "report.html", model_report_html(run, command_line));
   write_file_atomic(directory / "manifest.json", manifest);
 }
+
+}  // namespace
 
 int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   AnalyzeOptions options = asked;
@@ -225,13 +217,12 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   manifest.peak_rss_bytes = peak_rss_bytes();
   on_stop(SIG_IGN);  // a run directory is written whole; it takes milliseconds
   write_outputs(options.output, run, command_line, manifest_json(run, manifest));
+  on_stop(SIG_DFL);
   for (const std::string& warning : run.trace.warnings) fmt::print(stderr, "warning: {}\n", warning);
   if (!options.quiet) fmt::print(stderr, "{}", summary_text(run, (options.output / "report.html").string()));
   if (options.json) fmt::print("{}", results_json(run));
   return 0;
 }
-
-}  // namespace
 
 void register_analyze(CLI::App& app, Program& program) {
   auto* command = app.add_subcommand("analyze", "Measure a model on a text and find its segments");

@@ -11,6 +11,7 @@
 #include "strata/signals/attention_entropy.h"
 #include "strata/signals/block_influence.h"
 #include "strata/signals/cka.h"
+#include "strata/signals/covariance_spectrum.h"
 #include "strata/signals/curvature.h"
 #include "strata/signals/lens.h"
 #include "strata/signals/residual_rms.h"
@@ -21,17 +22,9 @@ namespace strata {
 
 std::span<const Signal> signals() {
   static const std::array kSignals = {
-      attention_distance_signal(),
-      attention_entropy_signal(),
-      cka_signal(),
-      angular_step_signal(),
-      block_influence_signal(),
-      update_ratio_signal(),
-      curvature_signal(),
-      adjacent_mi_signal(),
-      spectrum_signal(),
-      lens_signal(),
-      residual_rms_signal(),
+      attention_distance_signal(), attention_entropy_signal(),   cka_signal(),       angular_step_signal(),
+      block_influence_signal(),    update_ratio_signal(),        curvature_signal(), adjacent_mi_signal(),
+      spectrum_signal(),           covariance_spectrum_signal(), lens_signal(),      residual_rms_signal(),
   };
   return kSignals;
 }
