@@ -129,8 +129,8 @@ std::string plan_text(const MeasurePlan& plan, const NullModelPlan& twins, std::
   if (twins.count > 0) {
     out += fmt::format(
         "networks with random weights: {}, one clean sweep each; {} on the disk at a time; {:.3g} TFLOP "
-        "more, at "
-        "least {:.1f} s\n",
+        "more, "
+        "at least {:.1f} s\n",
         twins.count, human_bytes(twins.disk_bytes), twins.flops / 1e12, twins.flops / plan.flops_per_second);
   }
   return out;

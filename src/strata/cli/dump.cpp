@@ -225,8 +225,7 @@ void dump_signals(Job& job, const Engine& engine, const Progress& progress) {
                            .tokenizer = job.text.tokenizer ? &*job.text.tokenizer : nullptr};
   const Trace trace = engine.measure(input, signal_options(job.command), progress);
   auto arrays = signal_arrays(trace, job.command.format);
-  std::erase_if(job.index.arrays,
-                [](const DumpedArray& a) { return a.content == "signal" || a.content == "cka"; });
+  std::erase_if(job.index.arrays, is_measured);
   const std::size_t first = job.index.arrays.size();
   for (const auto& [array, values] : arrays) job.index.arrays.push_back(array);
   job.save_index();

@@ -79,6 +79,10 @@ void add_array(std::vector<std::pair<DumpedArray, std::vector<double>>>& arrays,
 
 }  // namespace
 
+bool is_measured(const DumpedArray& array) {
+  return array.content == "signal" || array.content == "cka" || array.content == "spectrum";
+}
+
 bool DumpCommand::has(std::string_view content) const {
   return std::find(what.begin(), what.end(), content) != what.end();
 }
@@ -160,13 +164,23 @@ std::vector<std::pair<DumpedArray, std::vector<double>>> signal_arrays(const Tra
     arrays.back().first.axes = {"state", "state"};
     arrays.back().first.note = cka.note;
   }
+  for (const SpectrumRecord& spectrum : trace.spectra) {
+    const std::string tokens = to_string(spectrum.tokens);
+    for (const auto& [name, values] : {std::pair{"covariance_spectrum.", &spectrum.value},
+                                       std::pair{"covariance_multiplicity.", &spectrum.multiplicity}}) {
+      if (values->rows == 0 || values->cols == 0) continue;
+      add_array(arrays, "spectrum", name + tokens, format, {values->rows, values->cols}, values->data);
+      arrays.back().first.axes = {"state", "entry"};
+      arrays.back().first.note = spectrum.note;
+    }
+  }
   return arrays;
 }
 
 bool has_signals(const DumpIndex& index, const std::vector<std::string>& ids) {
   std::set<std::string> there;
   for (const DumpedArray& array : index.arrays) {
-    if (array.content != "signal" && array.content != "cka") continue;
+    if (!is_measured(array)) continue;
     if (array.sha256.empty()) return false;
     there.insert(array.spec.name.substr(0, array.spec.name.find('.')));
   }

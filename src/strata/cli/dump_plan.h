@@ -42,6 +42,8 @@ void check_dump_command(const DumpCommand& command, const std::vector<std::strin
 /// Every series of a record and its CKA matrices, with their values.
 [[nodiscard]] std::vector<std::pair<DumpedArray, std::vector<double>>> signal_arrays(const Trace& trace,
                                                                                      ArrayFormat format);
+/// Whether an array comes from the record: a series, CKA or a spectrum.
+[[nodiscard]] bool is_measured(const DumpedArray& array);
 /// Whether an index holds all of these signals, whole.
 [[nodiscard]] bool has_signals(const DumpIndex& index, const std::vector<std::string>& ids);
 

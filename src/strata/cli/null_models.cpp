@@ -34,8 +34,10 @@ SynthOptions synth_options(const MeasureInput& input, const MeasureOptions& opti
   return synth;
 }
 
-MeasureOptions sweep_options(const MeasureOptions& options) {
+// What the detectors look at, among what was asked for (cka_matrix comes with cka_shift).
+MeasureOptions sweep_options(const Engine& engine, const MeasureOptions& options) {
   MeasureOptions clean = options;
+  if (clean.signals.empty()) clean.signals = engine.detector_signal_ids();
   clean.clean_only = true;
   clean.replicates = 2;  // intervals are not asked for
   clean.find_segments = nullptr;
@@ -89,7 +91,7 @@ NullModelPlan plan_null_models(const Engine& engine, const MeasureInput& input, 
                                std::uint64_t mem_limit_bytes, int count) {
   NullModelPlan plan{.count = count};
   if (count == 0) return plan;
-  const MeasurePlan one = engine.plan(input, sweep_options(options), mem_limit_bytes);
+  const MeasurePlan one = engine.plan(input, sweep_options(engine, options), mem_limit_bytes);
   plan.disk_bytes = synthetic_bytes(synth_options(input, options, 0));
   plan.bytes_read = plan.disk_bytes * static_cast<std::uint64_t>(count);
   plan.flops = one.flops * count;
@@ -114,7 +116,7 @@ std::vector<std::vector<RecordCount>> measure_null_models(const Engine& engine, 
       return !progress || progress(own);
     };
     const MeasureInput again{.checkpoint = twin, .corpus = input.corpus, .tokenizer = nullptr};
-    counts.push_back(count_record(engine.measure(again, sweep_options(options), relabelled), tests));
+    counts.push_back(count_record(engine.measure(again, sweep_options(engine, options), relabelled), tests));
   }
   return counts;
 }

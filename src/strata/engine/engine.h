@@ -32,7 +32,8 @@ struct Engine {
   void (*stream_states)(const Checkpoint&, const std::vector<std::vector<std::int32_t>>& windows,
                         const StateStreamOptions&, const StateStreamObserver&);
   std::vector<std::string> (*signal_ids)();
-  std::vector<std::string> (*clean_signal_ids)();  ///< those that MeasureOptions::clean_only measures
+  std::vector<std::string> (*detector_signal_ids)();  ///< those that boundaries are found in
+  std::vector<std::string> (*clean_signal_ids)();     ///< those that MeasureOptions::clean_only measures
   std::vector<std::string> (*intervention_ids)();
   std::string (*libtorch_version)();
 };
