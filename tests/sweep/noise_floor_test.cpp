@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <set>
 
 #include "strata/base/error.h"
 #include "strata/model/device.h"
@@ -126,16 +127,25 @@ TEST_F(Floor, IsInTheRecordAndRefusesWhatLiesBelow) {
                          .positions = 512,
                          .lens_positions = 8,
                          .lane_tokens = 64 * 4,
-                         .replicates = 20};
+                         .replicates = 20,
+                         .interventions = {"all"}};
+  options.find_segments = [](const Trace& seen) {
+    EXPECT_GT(seen.run.noise_floor_nats, 0.0);
+    return std::vector<Segment>{{.begin = 0, .end = 1}, {.begin = 1, .end = seen.model.n_layers}};
+  };
   const Trace trace = measure({.checkpoint = checkpoint_, .corpus = corpus_}, options, {});
   EXPECT_EQ(trace.run.compute_dtype, "bfloat16");
   EXPECT_GT(trace.run.noise_floor_nats, 0.0);
+  std::set<std::string> undefined, defined;
   for (const DoseCurve& curve : trace.curves) {
     for (std::size_t s = 0; s < curve.strength.size(); ++s) {
       double sum = 0.0;
       int documents = 0;
       for (std::size_t d = 0; d < curve.kl_nats.rows; ++d) {
-        if (std::isnan(curve.kl_nats(d, s))) continue;
+        const bool refused = std::isnan(curve.kl_nats(d, s));
+        EXPECT_EQ(std::isnan(curve.top1_agreement(d, s)), refused);
+        (refused ? undefined : defined).insert(curve.intervention);
+        if (refused) continue;
         sum += curve.kl_nats(d, s);
         ++documents;
       }
@@ -144,6 +154,15 @@ TEST_F(Floor, IsInTheRecordAndRefusesWhatLiesBelow) {
       }
     }
   }
+  for (const char* id : {"joint_noise", "relative_noise", "weight_rounding", "attention_uniform"})
+    EXPECT_TRUE(defined.contains(id)) << id;
+  EXPECT_FALSE(undefined.empty());
+  options.clean_only = true;
+  EXPECT_TRUE(
+      std::isnan(measure({.checkpoint = checkpoint_, .corpus = corpus_}, options, {}).run.noise_floor_nats));
+  options.clean_only = false;
+  options.interventions.clear();
+  options.find_segments = {};
   options.compute = ComputeDType::float32;
   EXPECT_TRUE(
       std::isnan(measure({.checkpoint = checkpoint_, .corpus = corpus_}, options, {}).run.noise_floor_nats));

@@ -112,9 +112,7 @@ void register_compare(CLI::App& app, Program& program) {
   auto o = std::make_shared<CompareOptions>();
   MeasureOptions& m = o->twins.measure;
   m.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  command
-      ->add_option("WHAT", o->what,
-                   "Run directories, a study file (.toml, .json), or two checkpoints")
+  command->add_option("WHAT", o->what, "Run directories, a study file (.toml, .json), or two checkpoints")
       ->required();
   command->add_option("-o,--output", o->twins.output,
                       "Directory (default: runs/comparison, runs/STUDY or runs/compare-ORIGINAL-OTHER)");

@@ -47,6 +47,7 @@ std::string manifest_json(const Run& run, const ManifestInput& input) {
   json["weights"] = {{"predicted_bytes_read", input.plan.weight_bytes_read},
                      {"bytes_read", input.bytes_read},
                      {"lanes", input.plan.lanes},
+                     {"segment_lanes", input.plan.segment_lanes},
                      {"lane_passes", input.plan.lane_passes}};
   Json seconds = Json::object();
   for (const auto& [phase, value] : input.seconds) seconds[phase] = value;

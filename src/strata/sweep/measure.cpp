@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <optional>
 #include <set>
 
@@ -13,10 +14,12 @@
 #include "strata/model/threads.h"
 #include "strata/signals/sinks.h"
 #include "strata/sweep/backward_sweep.h"
+#include "strata/sweep/bottleneck_sweep.h"
 #include "strata/sweep/clean_sweep.h"
 #include "strata/sweep/lanes.h"
 #include "strata/sweep/noise_floor.h"
 #include "strata/sweep/selection.h"
+#include "strata/tokenizer/utf8.h"
 
 namespace strata {
 namespace {
@@ -69,8 +72,31 @@ std::string printable(const std::string& bytes) {
   return out;
 }
 
+// The same for a page that shows any script: whole UTF-8 stays as it is, but for control characters.
+std::string shown(const std::string& bytes) {
+  if (invalid_utf8_offset(bytes)) return printable(bytes);
+  std::string out;
+  for (std::size_t at = 0; at < bytes.size();) {
+    const std::size_t begin = at;
+    const char32_t c = next_code_point(bytes, at);
+    const bool control = c < 0x20 || (c >= 0x7f && c < 0xa0);
+    const std::string text = bytes.substr(begin, at - begin);
+    out += control ? printable(text) : text;
+  }
+  return out;
+}
+
+// Models predict over vocabularies padded beyond their tokenizer's: such an id has no text.
+std::string text_of(const Tokenizer& tokenizer, std::int32_t id) {
+  try {
+    return shown(tokenizer.token_bytes(id));
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 void add_documents(Trace& trace, const SweepContext& context, const std::vector<DocumentLoss>& losses,
-                   const std::vector<LaneWindow>& sample) {
+                   const std::vector<LaneWindow>& sample, const Tokenizer* tokenizer) {
   for (std::size_t d = 0; d < context.corpus.documents.size(); ++d) {
     const CorpusDocument& from = context.corpus.documents[d];
     trace.documents.push_back({.name = from.name,
@@ -87,12 +113,16 @@ void add_documents(Trace& trace, const SweepContext& context, const std::vector<
   for (const LaneWindow& lane : sample) {
     const auto d = static_cast<std::size_t>(context.corpus.windows[lane.window].document);
     trace.documents[d].lane_tokens = lane.tokens;
+    if (tokenizer == nullptr) continue;
+    const auto& ids = context.corpus.windows[lane.window].ids;
+    for (std::size_t t = 1; t < static_cast<std::size_t>(lane.tokens); ++t)
+      trace.documents[d].lane_bytes += static_cast<std::int64_t>(tokenizer->token_bytes(ids[t]).size());
   }
 }
 
 // A lane whose logits overflow has no KL; the curve then has a gap, and the reader must know why.
-void warn_of_gaps(Trace& trace) {
-  for (const DoseCurve& curve : trace.curves) {
+void warn_of_gaps(const std::vector<DoseCurve>& curves, Trace& trace) {
+  for (const DoseCurve& curve : curves) {
     for (std::size_t s = 0; s < curve.strength.size(); ++s) {
       std::size_t gaps = 0;
       for (std::size_t d = 0; d < trace.documents.size(); ++d) {
@@ -105,6 +135,14 @@ void warn_of_gaps(Trace& trace) {
                       curve.intervention, to_string(curve.axis), curve.place, curve.strength[s], gaps));
     }
   }
+}
+
+// Curves into the record, without what cannot be told from the arithmetic (that is no overflow: hence the
+// order).
+void add_curves(Trace& trace, std::vector<DoseCurve> curves, const std::optional<NoiseFloor>& floor) {
+  warn_of_gaps(curves, trace);
+  if (floor) refuse_below(*floor, curves, trace.warnings);
+  std::move(curves.begin(), curves.end(), std::back_inserter(trace.curves));
 }
 
 RunCard run_card(const MeasureInput& input, const SweepContext& context, const MeasureOptions& options) {
@@ -166,11 +204,13 @@ Trace measure(const MeasureInput& input, const MeasureOptions& options, const Pr
   report_progress(progress, {"signals", 1, 1, 0});
 
   const auto sample = lane_sample(context, options.lane_tokens);
-  trace.curves =
-      run_lanes(input.checkpoint, context, sweep.classes, embedding, head, sample, options, progress);
+  const LaneModel model{input.checkpoint, embedding, head};
+  const LaneEngineInput lanes{
+      .model = model, .context = context, .classes = sweep.classes, .sample = sample, .options = options};
+  std::vector<DoseCurve> curves = measure_curves(lanes, {}, progress);
 
   std::optional<NoiseFloor> floor;
-  if (options.compute != ComputeDType::float32) {
+  if (wants_noise_floor(options)) {
     floor = measure_noise_floor(input.checkpoint, context, embedding, head, sample, options, progress);
   }
 
@@ -182,18 +222,26 @@ Trace measure(const MeasureInput& input, const MeasureOptions& options, const Pr
   }
 
   trace.n_tokens = context.token_count();
-  add_documents(trace, context, losses, sample);
-  warn_of_gaps(trace);
-  if (floor) {
-    trace.warnings.push_back(noise_floor_text(*floor, options.compute));
-    refuse_below(*floor, trace.curves, trace.warnings);
-  }
+  add_documents(trace, context, losses, sample, input.tokenizer);
+  if (floor) trace.warnings.push_back(noise_floor_text(*floor, options.compute));
+  add_curves(trace, std::move(curves), floor);
   for (SinkToken& sink : trace.sinks) {
     if (input.tokenizer != nullptr) sink.text = printable(input.tokenizer->token_bytes(sink.token_id));
+  }
+  for (LensPassage& passage : trace.lens_passages) {
+    if (input.tokenizer == nullptr) break;
+    for (TokenText& token : passage.vocabulary) token.text = text_of(*input.tokenizer, token.id);
   }
   trace.run = run_card(input, context, options);
   if (floor) trace.run.noise_floor_nats = floor->kl_nats;
   trace.model = card_of(input.checkpoint);
+  if (options.find_segments && segment_lane_cost(context, options, 1).lanes > 0) {
+    const std::vector<Segment> segments = options.find_segments(trace);
+    if (!segments.empty()) add_curves(trace, measure_curves(lanes, segments, progress), floor);
+  }
+  if (options.plan_bottlenecks) {
+    trace.bottlenecks = run_bottlenecks(lanes, options.plan_bottlenecks(trace), progress);
+  }
   return trace;
 }
 

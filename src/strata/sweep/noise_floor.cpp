@@ -114,6 +114,10 @@ NoiseFloor measure_noise_floor(const Checkpoint& checkpoint, const SweepContext&
   return floor;
 }
 
+bool wants_noise_floor(const MeasureOptions& options) {
+  return options.compute != ComputeDType::float32 && !options.clean_only;
+}
+
 std::uint64_t noise_floor_bytes(const ModelConfig& config, std::uint64_t lane_bytes) {
   return 2 * block_bytes(config) + ends_bytes(config) + 2 * lane_bytes;
 }
@@ -134,6 +138,7 @@ void refuse_below(const NoiseFloor& floor, std::vector<DoseCurve>& curves,
       ++refused[curve.intervention];
       for (std::size_t d = 0; d < curve.kl_nats.rows; ++d) {
         curve.kl_nats(d, s) = curve.delta_nll_nats(d, s) = std::numeric_limits<double>::quiet_NaN();
+        if (curve.top1_agreement.rows > 0) curve.top1_agreement(d, s) = curve.kl_nats(d, s);
       }
     }
   }

@@ -32,6 +32,9 @@ struct NoiseFloor {
                                              const std::vector<LaneWindow>& sample,
                                              const MeasureOptions& options, const Progress& progress);
 
+/// Whether a run needs one: rounded products, and perturbed lanes.
+[[nodiscard]] bool wants_noise_floor(const MeasureOptions& options);
+
 /// Bytes that it needs beside what is loaded in options.compute.
 [[nodiscard]] std::uint64_t noise_floor_bytes(const ModelConfig& config, std::uint64_t lane_bytes);
 

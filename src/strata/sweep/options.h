@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "strata/model/compute.h"
+#include "strata/record/findings.h"
 
 namespace strata {
 
@@ -24,8 +25,14 @@ struct MeasureOptions {
   std::uint64_t lane_bytes = 2ull << 30;      ///< memory for lanes; more lanes than fit take further passes
   std::uint64_t backward_bytes = 2ull << 30;  ///< memory for the states of the backward sweep; likewise
   std::vector<std::string> signals;           ///< ids; empty = all
-  std::vector<std::string> interventions;     ///< ids; empty = all
+  std::vector<std::string> interventions;     ///< ids, or "all"; empty = the default set
   std::vector<int> layers;                    ///< places to perturb; empty = all
+  bool clean_only = false;  ///< the clean sweep alone: no perturbed lanes, no backward sweep
+  /// Asked once, when everything else has been measured: the segments for interventions over whole segments.
+  /// Without it those do not run.
+  std::function<std::vector<Segment>(const Trace&)> find_segments{};
+  /// Asked last: which bottlenecks to train. Without it none are.
+  std::function<std::vector<BottleneckTask>(const Trace&)> plan_bottlenecks{};
 };
 
 struct ProgressEvent {

@@ -130,10 +130,15 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
                  static_cast<std::uint64_t>(kLogitRows * c.vocab) * (2 * sizeof(float) + sizeof(double))));
 
   const std::uint64_t each = lane_bytes(context, sample);
-  plan.lanes = lane_count(context, options);
-  const std::uint64_t floor_bytes = options.compute == ComputeDType::float32 ? 0 : noise_floor_bytes(c, each);
-  const std::uint64_t least =
-      std::max({plan.lanes > 0 ? 2 * each : 0, residual, backward.least_bytes, floor_bytes});
+  const LaneCost lanes = lane_cost(context, options);
+  const LaneCost joint = options.find_segments ? segment_lane_cost(context, options, 3) : LaneCost{};
+  plan.lanes = lanes.lanes;
+  plan.segment_lanes = joint.lanes;
+  if (const int extra = std::max(lanes.extra_blocks, joint.extra_blocks); extra > 0)
+    add("further blocks of weights for lanes", bytes_of(extra, block));
+  const std::uint64_t floor_bytes = wants_noise_floor(options) ? noise_floor_bytes(c, each) : 0;
+  const std::uint64_t least = std::max(
+      {plan.lanes + plan.segment_lanes > 0 ? 2 * each : 0, residual, backward.least_bytes, floor_bytes});
   if (plan.peak_bytes + least > mem_limit_bytes) {
     throw Error(
         ErrorKind::out_of_memory,
@@ -147,8 +152,11 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
   const std::uint64_t room = mem_limit_bytes - plan.peak_bytes;
   const auto fit =
       static_cast<std::int64_t>(room / std::max<std::uint64_t>(1, each)) - 1;  // one is the clean lane
-  const std::int64_t per_pass = std::min(plan.lanes, std::max<std::int64_t>(1, fit));
-  plan.lane_passes = plan.lanes == 0 ? 0 : (plan.lanes + per_pass - 1) / per_pass;
+  const std::int64_t per_pass =
+      std::min(std::max(plan.lanes, plan.segment_lanes), std::max<std::int64_t>(1, fit));
+  const auto passes = [&](std::int64_t count) { return count == 0 ? 0 : (count + per_pass - 1) / per_pass; };
+  plan.lane_passes = passes(plan.lanes);
+  plan.segment_passes = passes(plan.segment_lanes);
   plan.lane_bytes = bytes_of(per_pass, each);
   // Windows with a late-found sink are swept again before the lanes begin; in the worst case all of them.
   plan.backward_bytes = std::min(room, backward.whole_bytes);
@@ -158,17 +166,19 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
     plan.backward_waves = static_cast<std::int64_t>(backward_waves(c, sample, chosen).size());
   }
   add("lanes, states of the backward sweep, or windows swept again for late sinks",
-      std::max({plan.lanes > 0 ? plan.lane_bytes + each : 0, plan.backward_bytes, residual, floor_bytes}));
+      std::max({plan.lanes + plan.segment_lanes > 0 ? plan.lane_bytes + each : 0, plan.backward_bytes,
+                residual, floor_bytes}));
 
   // The ends of the network are read once, the blocks once in every pass.
   plan.weight_bytes_read = input.checkpoint.weight_bytes();
   for (const TensorInfo& tensor : input.checkpoint.tensors()) {
     if (!tensor.per_block) continue;
     plan.weight_bytes_read +=
-        tensor.size_bytes * static_cast<std::uint64_t>(plan.lane_passes + 2 * plan.backward_waves);
+        tensor.size_bytes *
+        static_cast<std::uint64_t>(plan.lane_passes + plan.segment_passes + 2 * plan.backward_waves);
   }
   // The noise floor: every block in both modes, the ends once more.
-  if (options.compute != ComputeDType::float32) {
+  if (wants_noise_floor(options)) {
     for (const TensorInfo& tensor : input.checkpoint.tensors())
       plan.weight_bytes_read += tensor.size_bytes * (tensor.per_block ? 2 : 1);
   }
@@ -177,8 +187,9 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
   const double keys = longest / 2.0;
   plan.flops =
       static_cast<double>(context.token_count()) * (c.n_layers * block_flops(c, keys) + head_flops(c)) +
-      static_cast<double>(plan.lanes * lane_tokens) *
-          (0.5 * c.n_layers * block_flops(c, keys) + head_flops(c)) +
+      static_cast<double>(lane_tokens) *
+          ((lanes.blocks + joint.blocks) * block_flops(c, keys) +
+           static_cast<double>(plan.lanes + plan.segment_lanes) * head_flops(c)) +
       backward.passes * static_cast<double>(lane_tokens) *
           (c.n_layers * block_flops(c, keys) + head_flops(c)) +
       static_cast<double>(options.lens_positions) * static_cast<double>(input.corpus.documents.size()) *

@@ -20,6 +20,8 @@ struct MeasurePlan {
   std::uint64_t lane_bytes = 0;  ///< room given to lanes: MeasureOptions::lane_bytes
   std::int64_t lanes = 0;
   std::int64_t lane_passes = 0;         ///< passes over the weights that the lanes take
+  std::int64_t segment_lanes = 0;       ///< further ones once the segments are known, if there are three
+  std::int64_t segment_passes = 0;      ///< passes over the weights that those take
   std::uint64_t backward_bytes = 0;     ///< MeasureOptions::backward_bytes
   std::int64_t backward_waves = 0;      ///< groups of windows in the backward sweep, two passes each
   std::uint64_t weight_bytes_read = 0;  ///< from the checkpoint, over all passes

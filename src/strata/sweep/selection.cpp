@@ -25,6 +25,7 @@ std::vector<const Signal*> selected_signals(const MeasureOptions& options) {
 }
 
 bool wants_backward_sweep(const MeasureOptions& options) {
+  if (options.clean_only) return false;
   const auto series = backward_series();
   return std::any_of(series.begin(), series.end(),
                      [&](const SeriesInfo& info) { return named(options.signals, info.id); });
@@ -32,8 +33,12 @@ bool wants_backward_sweep(const MeasureOptions& options) {
 
 std::vector<const Intervention*> selected_interventions(const MeasureOptions& options) {
   std::vector<const Intervention*> selected;
+  if (options.clean_only) return selected;
   for (const Intervention& intervention : interventions()) {
-    if (named(options.interventions, intervention.id)) selected.push_back(&intervention);
+    const bool by_default = options.interventions.empty() && intervention.by_default;
+    const bool all = !options.interventions.empty() && named(options.interventions, kAllInterventions);
+    const bool asked = !options.interventions.empty() && named(options.interventions, intervention.id);
+    if (by_default || all || asked) selected.push_back(&intervention);
   }
   return selected;
 }
