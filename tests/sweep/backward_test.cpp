@@ -103,7 +103,7 @@ TEST_F(BackwardSweep, MatchesTheExactFisherTrace) {
 
 TEST_F(BackwardSweep, SameBitsForThreadsMemoryAndNeighbours) {
   const auto wide = run({.documents = 5, .label_samples = 3, .threads = 2});
-  const auto narrow = run({.documents = 5, .label_samples = 3, .threads = 1, .bytes = 1});
+  const auto narrow = run({.documents = 5, .label_samples = 3, .threads = 1, .bytes = 1});  // spilled
   const auto alone = run({.documents = 1, .label_samples = 3});
   for (std::size_t i = 0; i < wide.size(); ++i) {
     EXPECT_EQ(wide[i].by_doc.data, narrow[i].by_doc.data);

@@ -12,6 +12,7 @@
 #include <string>
 #include <utility>
 
+#include "strata/base/archive.h"
 #include "strata/base/error.h"
 
 namespace strata {
@@ -89,14 +90,17 @@ StateStore& StateStore::operator=(StateStore&& other) noexcept {
   return *this;
 }
 
+void StateStore::open(std::size_t slot) {
+  if (!spilled()) memory_[slot].resize(static_cast<std::size_t>(size_[slot]));
+  written_[slot] = 1;
+}
+
 void StateStore::write(std::size_t slot, std::span<const float> values, std::int64_t first) {
   const auto count = static_cast<std::int64_t>(values.size());
   STRATA_CHECK(first >= 0 && count <= size_[slot] - first);
   if (!spilled()) {
-    auto& memory = memory_[slot];
-    if (memory.empty()) memory.resize(static_cast<std::size_t>(size_[slot]));
-    std::copy(values.begin(), values.end(), memory.begin() + first);
-    written_[slot] = 1;
+    if (!written(slot)) open(slot);
+    std::copy(values.begin(), values.end(), memory_[slot].begin() + first);
     return;
   }
   const auto* const bytes = reinterpret_cast<const char*>(values.data());
@@ -109,7 +113,7 @@ void StateStore::write(std::size_t slot, std::span<const float> values, std::int
     done += static_cast<std::size_t>(put);
   }
   bytes_written += values.size_bytes();
-  written_[slot] = 1;
+  if (!written(slot)) open(slot);
 }
 
 void StateStore::read(std::size_t slot, std::span<float> out, std::int64_t first) const {
@@ -178,6 +182,30 @@ void StateStore::drop(std::size_t slot) {
                     static_cast<off_t>(offset_[slot]) * static_cast<off_t>(sizeof(float)),
                     static_cast<off_t>(size_[slot]) * static_cast<off_t>(sizeof(float)));
 #endif
+}
+
+void StateStore::persist(Archive& archive) {
+  std::vector<std::int64_t> sizes = size_;
+  archive(sizes);
+  if (sizes != size_) archive.damaged("states of another size");
+  std::vector<char> present = written_;
+  archive(present);
+  if (present.size() != size_.size()) archive.damaged("another number of states");
+  constexpr std::int64_t kPiece = 1 << 18;
+  std::vector<float> buffer;
+  for (std::size_t slot = 0; slot < size_.size(); ++slot) {
+    if (present[slot] == 0) {
+      if (archive.reading() && written(slot)) drop(slot);
+      continue;
+    }
+    if (archive.reading() && !written(slot)) open(slot);
+    for (std::int64_t first = 0; first < size_[slot]; first += kPiece) {
+      buffer.resize(static_cast<std::size_t>(std::min(kPiece, size_[slot] - first)));
+      if (!archive.reading()) read(slot, buffer, first);
+      archive.raw(buffer.data(), buffer.size() * sizeof(float));
+      if (archive.reading()) write(slot, buffer, first);
+    }
+  }
 }
 
 StateStore::Traffic StateStore::traffic() {

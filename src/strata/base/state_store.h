@@ -11,6 +11,8 @@
 
 namespace strata {
 
+class Archive;
+
 /// Where a StateStore keeps its slots.
 struct StorePlace {
   bool spilled = false;
@@ -36,6 +38,8 @@ class StateStore {
   [[nodiscard]] bool spilled() const { return fd_ >= 0; }
   [[nodiscard]] bool written(std::size_t slot) const { return written_[slot] != 0; }
 
+  /// Makes a slot of zeros that threads may fill together.
+  void open(std::size_t slot);
   /// Writes floats first .. first + values.size() of a slot; what was never written is 0. Throws
   /// Error(run_failed) in one line when the disk is full.
   void write(std::size_t slot, std::span<const float> values, std::int64_t first = 0);
@@ -51,6 +55,9 @@ class StateStore {
   void copy(std::size_t from, std::size_t to);
   /// Gives a slot's memory or disk space back.
   void drop(std::size_t slot);
+
+  /// Writes the store's content to an archive, or makes it what the archive holds, wherever it is kept.
+  void persist(Archive& archive);
 
   /// Bytes written to and read from the temporary file so far, by all stores of the process.
   struct Traffic {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -61,6 +62,8 @@ class Checkpoint {
   [[nodiscard]] bool has(Role role) const;
   [[nodiscard]] std::vector<std::int64_t> shape(Role role) const;
   [[nodiscard]] std::size_t element_count(Role role) const;
+  /// Bytes of a tensor that is not per block, as it is stored.
+  [[nodiscard]] std::uint64_t stored_bytes(Role role) const;
 
   /// Threads that one load() uses, 1 at first. Values never depend on it.
   void set_load_threads(int threads);
@@ -71,6 +74,11 @@ class Checkpoint {
   /// not per block. Throws Error(bad_file) naming the tensor and the index for NaN or infinity.
   void load(Role role, int layer, std::span<float> out) const;
 
+  /// The same, some rows at a time: `rows` (whole rows, row-major) begin at row `first`. Never more than a
+  /// few tens of megabytes at once are in memory; the values are those of load().
+  using RowsObserver = std::function<void(std::size_t first, std::span<const float> rows)>;
+  void load_rows(Role role, int layer, const RowsObserver& observe) const;
+
   /// hub_digest() of the weights' files where the Hub cache knows it: then nothing is hashed here. Else
   /// SHA-256 over one line "name sha256" for each tensor of the table, sorted by name, once every tensor
   /// has been loaded at least once; empty before that. Names and bytes are those stored, so that two swapped
@@ -79,6 +87,14 @@ class Checkpoint {
   [[nodiscard]] DigestKind digest_kind() const;
   /// Stored bytes of weights read so far, each load counted.
   [[nodiscard]] std::uint64_t bytes_read() const;
+  /// The same for each of tensors(): a whole number of times its size_bytes.
+  [[nodiscard]] std::vector<std::uint64_t> bytes_read_by_tensor() const;
+
+  /// SHA-256 of each of tensors() as far as it is known, for a run that is taken up again elsewhere.
+  [[nodiscard]] std::vector<std::string> tensor_digests() const;
+  /// Takes up what tensor_digests() gave another Checkpoint of the same model. Each tensor is compared with
+  /// it when it is loaded next; load() then throws Error(bad_file) where its bytes are others now.
+  void expect_digests(const std::vector<std::string>& digests) const;
 
  private:
   struct Impl;

@@ -14,6 +14,7 @@
 #include "strata/cli/load_text.h"
 #include "strata/cli/manifest.h"
 #include "strata/cli/numbers.h"
+#include "strata/cli/partial_run.h"
 #include "strata/cli/terminal.h"
 #include "strata/cli/version.h"
 #include "strata/engine/engine.h"
@@ -32,7 +33,7 @@ struct AnalyzeOptions {
   MeasureOptions measure;
   int surrogates = 999;
   std::string mem_limit, layers;
-  bool dry_run = false, quiet = false, json = false;
+  bool dry_run = false, quiet = false, json = false, resume = false;
   int verbose = 0;
 };
 
@@ -44,16 +45,17 @@ void say(std::string_view text) {
   (void)!write(STDERR_FILENO, text.data(), text.size());
 }
 
-// Ends the program at once, from a signal handler; never set while files are being written.
+// Ends the program at once, from a signal handler; never set while results are being written. Snapshots take
+// their names when they are whole.
 void stop_now(int) {
-  say("strata: interrupted; nothing was written\n");
+  say("strata: interrupted; --resume goes on from what was saved\n");
   _exit(exit_code(ErrorKind::interrupted));
 }
 
 // A second signal does not wait for the step in progress.
 void ask_to_stop(int) {
   if (interrupted.exchange(true)) stop_now(0);
-  say("\nstopping after the step in progress; once more stops at once\n");
+  say("\nsaving after the step in progress; once more stops at once\n");
 }
 
 void on_stop(void (*handler)(int)) {
@@ -103,6 +105,7 @@ class EmptyDirectoryGuard {
 void prepare_output(const std::filesystem::path& directory) {
   std::error_code error;
   if (std::filesystem::exists(directory) && !std::filesystem::exists(directory / "results.json") &&
+      !std::filesystem::exists(directory / "partial") &&
       !(std::filesystem::is_directory(directory) && std::filesystem::is_empty(directory))) {
     throw Error(ErrorKind::usage, {.where = directory.string(),
                                    .found = "exists and is not a strata run directory",
@@ -116,16 +119,33 @@ void prepare_output(const std::filesystem::path& directory) {
   }
 }
 
+std::string choices_text(const MemoryPlan& memory) {
+  std::vector<std::string> words;
+  const MemoryChoice& choice = memory.choice;
+  words.push_back(choice.spill_states ? "residual streams in a file" : "residual streams in memory");
+  if (choice.spill_samples) words.push_back("values of the signals in a file");
+  words.push_back(choice.prefetch ? "the next block is read ahead" : "one block at a time");
+  words.push_back(fmt::format("{} thread{}", memory.threads, memory.threads == 1 ? "" : "s"));
+  return fmt::format("{}", fmt::join(words, ", "));
+}
+
 std::string plan_text(const MeasurePlan& plan, std::uint64_t limit) {
-  std::string out = "memory at the peak:\n";
-  for (const MemoryItem& item : plan.memory)
+  const MemoryPhase& peak = plan.memory.peak();
+  std::string out = fmt::format("memory at the peak, in the {}:\n", peak.name);
+  for (const MemoryItem& item : peak.items)
     out += fmt::format("  {:<42} {:>10}\n", item.what, human_bytes(item.bytes));
   out += fmt::format("  {:<42} {:>10}  (limit {})\n", "in all", human_bytes(plan.peak_bytes),
                      human_bytes(limit));
+  for (const MemoryPhase& phase : plan.memory.phases) {
+    if (&phase == &peak) continue;
+    out += fmt::format("  {:<42} {:>10}\n", "in the " + phase.name, human_bytes(phase.bytes()));
+  }
+  out += choices_text(plan.memory) + "\n";
+  if (plan.memory.spilled_bytes > 0)
+    out += fmt::format("temporary files: {}\n", human_bytes(plan.memory.spilled_bytes));
   out += fmt::format("lanes: {}, in {} pass{} over the weights after the clean sweep\n", plan.lanes,
                      plan.lane_passes, plan.lane_passes == 1 ? "" : "es");
-  out += fmt::format("backward sweep: {} group{} of windows, two passes over the weights each\n",
-                     plan.backward_waves, plan.backward_waves == 1 ? "" : "s");
+  out += plan.backward_sweeps > 0 ? "backward sweep: two passes over the weights\n" : "no backward sweep\n";
   out += fmt::format("weights read: {}\n", human_bytes(plan.weight_bytes_read));
   out += fmt::format("matrix products: {:.3g} TFLOP; at the {:.0f} GFLOP/s measured now at least {:.1f} s\n",
                      plan.flops / 1e12, plan.flops_per_second / 1e9, plan.flops / plan.flops_per_second);
@@ -141,9 +161,32 @@ void print_corpus(const Corpus& corpus, const AnalyzeOptions& options) {
 
 void write_outputs(const std::filesystem::path& directory, const Run& run, const std::string& command_line,
                    const std::string& manifest) {
+  // A directory without it is not finished: the files are of one run or it is not there.
+  std::filesystem::remove(directory / "manifest.json");
   write_run(directory, run);
   write_file_atomic(directory / "report.html", model_report_html(run, command_line));
   write_file_atomic(directory / "manifest.json", manifest);
+}
+
+// measure() with what is on disk, and what a person must know when it stops before the end.
+Trace measure_or_save(const Engine& engine, const MeasureInput& input, const AnalyzeOptions& options,
+                      const PartialRun& partial, ProgressPrinter& printer) {
+  const Progress progress = [&](const ProgressEvent& event) {
+    printer(event);
+    return !interrupted;
+  };
+  try {
+    return engine.measure(input, options.measure, progress);
+  } catch (const Error& error) {
+    const bool saved = partial.saved();
+    if (!saved) partial.remove();
+    if (error.kind() != ErrorKind::interrupted) throw;
+    printer.finish();
+    throw Error(ErrorKind::interrupted,
+                {.where = error.what(),
+                 .found = saved ? "saved in " + partial.directory().string() : "nothing was saved",
+                 .hint = saved ? "the same command with --resume goes on" : ""});
+  }
 }
 
 int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
@@ -166,13 +209,14 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   const Engine& engine = open_engine();
   manifest.libtorch_version = engine.libtorch_version();
   check_ids(options.measure.signals, engine.signal_ids(), "--signals");
-  check_ids(options.measure.interventions, engine.intervention_ids(), "--interventions");
+  if (options.measure.interventions != std::vector<std::string>{"none"}) {
+    check_ids(options.measure.interventions, engine.intervention_ids(), "--interventions");
+  }
   const MeasureInput input{.checkpoint = checkpoint,
                            .corpus = text.corpus,
                            .tokenizer = text.tokenizer ? &*text.tokenizer : nullptr};
   manifest.plan = engine.plan(input, options.measure, manifest.mem_limit_bytes);
-  options.measure.lane_bytes = manifest.plan.lane_bytes;
-  options.measure.backward_bytes = manifest.plan.backward_bytes;
+  options.measure = planned(options.measure, manifest.plan);
   if (options.dry_run) {
     fmt::print("{}", plan_text(manifest.plan, manifest.mem_limit_bytes));
     return 0;
@@ -183,14 +227,21 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   const EmptyDirectoryGuard guard(options.output);
   manifest.seconds.emplace_back("open and plan", watch.lap());
 
+  const PartialRun partial(options.output,
+                           {.checkpoint = checkpoint,
+                            .text = text,
+                            .options = options.measure,
+                            .surrogates = options.surrogates,
+                            .command_line = command_line},
+                           options.resume);
+  options.measure.snapshot_directory = partial.directory();
+  options.measure.snapshot_key = partial.key();
+  options.measure.spill_directory = options.output;
+
   on_stop(ask_to_stop);
   ProgressPrinter printer(options.quiet);
-  const Progress progress = [&](const ProgressEvent& event) {
-    printer(event);
-    return !interrupted;
-  };
   Run run;
-  run.trace = engine.measure(input, options.measure, progress);
+  run.trace = measure_or_save(engine, input, options, partial, printer);
   run.trace.run.tool_version = version();
   run.trace.run.surrogates = options.surrogates;
   manifest.seconds.emplace_back("measure", watch.lap());
@@ -205,10 +256,11 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   printer.finish();
   manifest.seconds.emplace_back("conclude", watch.lap());
   manifest.options = options.measure;
-  manifest.bytes_read = checkpoint.bytes_read();
+  manifest.set_reads(checkpoint);
   manifest.peak_rss_bytes = peak_rss_bytes();
   on_stop(SIG_IGN);  // a run directory is written whole; it takes milliseconds
   write_outputs(options.output, run, command_line, manifest_json(run, manifest));
+  partial.remove();
   for (const std::string& warning : run.trace.warnings) fmt::print(stderr, "warning: {}\n", warning);
   if (!options.quiet) fmt::print(stderr, "{}", summary_text(run, (options.output / "report.html").string()));
   if (options.json) fmt::print("{}", results_json(run));
@@ -269,7 +321,7 @@ void register_analyze(CLI::App& app, Program& program) {
       ->capture_default_str();
   command->add_option("--layers", o->layers, "States or blocks to perturb, like 3,7,10-14 (default: all)");
   command->add_option("--signals", m.signals, "Signals to measure (default: all)")->delimiter(',');
-  command->add_option("--interventions", m.interventions, "Interventions to run (default: all)")
+  command->add_option("--interventions", m.interventions, "Interventions to run, or none (default: all)")
       ->delimiter(',');
   command->add_option("--surrogates", o->surrogates, "Surrogates of each test of the number of boundaries")
       ->check(CLI::Range(19, 100000))
@@ -280,6 +332,10 @@ void register_analyze(CLI::App& app, Program& program) {
   command->add_option("-s,--seed", m.seed, "Seed of every random choice")->capture_default_str();
   command->add_option("--mem-limit", o->mem_limit,
                       "Memory to stay within, like 8G (default: 70% of what is available)");
+  command->add_flag("--clean-only", m.clean_only,
+                    "The clean sweep alone: every signal but the sensitivities, and no perturbed lanes");
+  command->add_flag("--resume", o->resume,
+                    "Go on with a run that was interrupted, killed or ran out of disk");
   command->add_flag("--dry-run", o->dry_run, "Print the plan (memory, bytes, time) and stop");
   command->add_flag("--json", o->json, "Print results.json on stdout as well");
   command->add_flag("--quiet", o->quiet, "Print nothing but errors and warnings");

@@ -9,6 +9,7 @@
 #include "strata/base/file.h"
 #include "strata/cli/command.h"
 #include "strata/cli/manifest.h"
+#include "strata/cli/partial_run.h"
 #include "strata/record/run_directory.h"
 
 namespace strata {
@@ -21,6 +22,7 @@ void register_report(CLI::App& app, Program& program) {
   command->callback([&program, runs] {
     program.run = [runs] {
       for (const auto& directory : *runs) {
+        refuse_unfinished(directory);
         const Run run = read_run(directory);
         const auto manifest = directory / "manifest.json";
         const std::string command_line = command_of_manifest(read_file(manifest), manifest.string());

@@ -1,8 +1,11 @@
 #include "strata/model/head.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <sys/mman.h>
 
 #include <algorithm>
+#include <new>
 
 #include "strata/base/error.h"
 #include "strata/model/block.h"
@@ -23,12 +26,34 @@ at::Tensor load_embedding(const Checkpoint& checkpoint) {
   return load_whole(checkpoint, Role::embedding);
 }
 
+at::Tensor load_embedding_rows(const Checkpoint& checkpoint, const std::vector<char>& used) {
+  const auto shape = checkpoint.shape(Role::embedding);
+  STRATA_CHECK(used.size() == static_cast<std::size_t>(shape[0]));
+  const auto d = static_cast<std::size_t>(shape[1]);
+  // Anonymous pages are zero, and are not there before they are written.
+  const std::size_t bytes = used.size() * d * sizeof(float);
+  void* const table =
+      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (table == MAP_FAILED) throw std::bad_alloc();
+  at::Tensor rows = at::from_blob(
+      table, shape, [bytes](void* address) { (void)::munmap(address, bytes); }, at::kFloat);
+  checkpoint.load_rows(Role::embedding, 0, [&](std::size_t first, std::span<const float> piece) {
+    for (std::size_t i = 0; i < piece.size() / d; ++i) {
+      if (used[first + i] == 0) continue;
+      std::copy_n(piece.data() + i * d, d, static_cast<float*>(table) + (first + i) * d);
+    }
+  });
+  return rows;
+}
+
 HeadWeights load_head(const Checkpoint& checkpoint, const at::Tensor& embedding) {
   HeadWeights head;
   head.final_norm = load_whole(checkpoint, Role::final_norm);
-  head.unembedding =
-      checkpoint.has(Role::unembedding) ? load_whole(checkpoint, Role::unembedding) : embedding;
-  STRATA_CHECK(head.unembedding.defined());
+  if (checkpoint.has(Role::unembedding)) {
+    head.unembedding = load_whole(checkpoint, Role::unembedding);
+  } else {
+    head.unembedding = embedding.defined() ? embedding : load_whole(checkpoint, Role::embedding);
+  }
   return head;
 }
 

@@ -20,7 +20,10 @@ struct HeadWeights {
 };
 
 [[nodiscard]] at::Tensor load_embedding(const Checkpoint& checkpoint);  // (vocab, d)
-/// `embedding` is used for a tied model and may be undefined for another.
+/// The embedding with only the rows of tokens with used[id] != 0 filled in: the others are zero pages that
+/// take no memory. Every byte of it is read and checked all the same.
+[[nodiscard]] at::Tensor load_embedding_rows(const Checkpoint& checkpoint, const std::vector<char>& used);
+/// `embedding`, whole, is used for a tied model; it is read (again) where it is undefined.
 [[nodiscard]] HeadWeights load_head(const Checkpoint& checkpoint, const at::Tensor& embedding);
 
 /// out (ids, d) = rows of the embedding.

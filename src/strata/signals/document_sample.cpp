@@ -51,6 +51,14 @@ void DocumentSample::copy_rows(const StateView& view, std::size_t width, float* 
   }
 }
 
+void DocumentSample::copy_rows(const StateView& view, std::size_t width, StateStore& store,
+                               std::size_t slot) const {
+  for (const Slot& at : slots[view.window]) {
+    store.write(slot, {view.h + static_cast<std::size_t>(at.position) * width, width},
+                static_cast<std::int64_t>(at.row * width));
+  }
+}
+
 std::vector<std::size_t> DocumentSample::kept(std::span<const TokenClass> classes, TokenSet set,
                                               std::size_t document, std::size_t limit) const {
   std::vector<std::size_t> keep;

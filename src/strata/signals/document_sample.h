@@ -33,6 +33,8 @@ struct DocumentSample {
   [[nodiscard]] std::size_t table_rows() const { return documents.size() * static_cast<std::size_t>(share); }
   /// Copies the sampled rows of one window into such a table, (table_rows(), width).
   void copy_rows(const StateView& view, std::size_t width, float* table) const;
+  /// The same into slot `slot` of a store, which must be open.
+  void copy_rows(const StateView& view, std::size_t width, StateStore& store, std::size_t slot) const;
   /// Indices into tokens[document] that belong to the token set; only the first `limit` are looked at.
   [[nodiscard]] std::vector<std::size_t> kept(std::span<const TokenClass> classes, TokenSet set,
                                               std::size_t document, std::size_t limit = SIZE_MAX) const;

@@ -62,6 +62,8 @@ class Spectrum final : public Accumulator {
     });
   }
 
+  void persist(Archive& archive) override { archive.sized(grams_); }
+
   void finish(const FinishContext& context) override {
     std::vector<Series> series;  // per estimate: ordinary, all
     for (const SeriesInfo& info : kInfo) {

@@ -13,7 +13,10 @@ enum class BlockOrder { ascending, descending };
 class BlockStream {
  public:
   /// Streams blocks first .. n_layers-1, or first .. 0.
-  BlockStream(const Checkpoint& checkpoint, int first, BlockOrder order = BlockOrder::ascending);
+  /// With `prefetch`, two blocks are in memory at a time; else the caller must have dropped the block before
+  /// for there to be one.
+  BlockStream(const Checkpoint& checkpoint, int first, BlockOrder order = BlockOrder::ascending,
+              bool prefetch = true);
   /// The next block; throws what loading it threw.
   [[nodiscard]] BlockWeights next();
 
@@ -22,6 +25,7 @@ class BlockStream {
   const Checkpoint& checkpoint_;
   int next_;
   int step_;
+  bool ahead_;
   std::future<BlockWeights> pending_;
 };
 

@@ -8,10 +8,12 @@
 #include "strata/base/philox.h"
 #include "strata/model/block.h"
 #include "strata/model/threads.h"
+#include "strata/record/persist.h"
 #include "strata/sweep/block_stream.h"
 #include "strata/sweep/clean_sweep.h"
 #include "strata/sweep/scratch.h"
 #include "strata/sweep/selection.h"
+#include "strata/sweep/snapshots.h"
 
 namespace strata {
 namespace {
@@ -110,7 +112,7 @@ class LanePass {
       embed(embedding, std::span(ids).first(static_cast<std::size_t>(sample_[w].tokens)), at(streams[0], w));
     }
     std::size_t alive = 0;  // lanes forked so far; they are sorted by place
-    BlockStream blocks(checkpoint_, 0);
+    BlockStream blocks(checkpoint_, 0, BlockOrder::ascending, options_.memory.prefetch);
     const int n_layers = context_.config.n_layers;
     for (int place = 0; place <= n_layers; ++place) {
       report_progress(progress,
@@ -317,7 +319,13 @@ std::vector<DoseCurve> run_lanes(const Checkpoint& checkpoint, const SweepContex
   const std::uint64_t each = std::max<std::uint64_t>(1, lane_bytes(context, sample));
   const auto per_pass = static_cast<std::size_t>(std::max<std::uint64_t>(1, options.lane_bytes / each));
   LanePass pass(checkpoint, context, classes, sample, options);
-  for (std::size_t begin = 0; begin < plan.lanes.size(); begin += per_pass) {
+  std::size_t begin = 0;  // lanes that are done
+  const auto save = [&](Archive& archive) {
+    archive(begin);
+    persist(archive, plan.curves);
+  };
+  if (options.snapshots != nullptr) (void)options.snapshots->load("lanes", save);
+  while (begin < plan.lanes.size()) {
     const auto group =
         std::span<const Lane>(plan.lanes).subspan(begin, std::min(per_pass, plan.lanes.size() - begin));
     const auto damage = pass.run(group, embedding, head, progress);
@@ -331,6 +339,8 @@ std::vector<DoseCurve> run_lanes(const Checkpoint& checkpoint, const SweepContex
         curve.delta_nll_nats(d, group[i].strength) += damage[i][w].delta_nll_sum / scored;
       }
     }
+    begin += group.size();
+    if (options.snapshots != nullptr) options.snapshots->save("lanes", save);
   }
   return std::move(plan.curves);
 }

@@ -1,19 +1,23 @@
 #include "strata/sweep/measure.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <set>
 
 #include "strata/base/error.h"
 #include "strata/model/head.h"
 #include "strata/model/threads.h"
+#include "strata/record/persist.h"
 #include "strata/signals/sinks.h"
 #include "strata/sweep/backward_sweep.h"
 #include "strata/sweep/clean_sweep.h"
 #include "strata/sweep/lanes.h"
 #include "strata/sweep/selection.h"
+#include "strata/sweep/snapshots.h"
 
 namespace strata {
 namespace {
@@ -123,13 +127,76 @@ RunCard run_card(const MeasureInput& input, const SweepContext& context, const M
   return run;
 }
 
+// Per token of the vocabulary: whether the text has it.
+std::vector<char> used_tokens(const SweepContext& context) {
+  std::vector<char> used(static_cast<std::size_t>(context.config.vocab), 0);
+  for (const Window& window : context.corpus.windows) {
+    for (const std::int32_t id : window.ids) used.at(static_cast<std::size_t>(id)) = 1;
+  }
+  return used;
+}
+
+// A table with only the rows of the text cannot serve as unembedding.
+HeadWeights whole_head(const Checkpoint& checkpoint, const at::Tensor& embedding,
+                       const MeasureOptions& options) {
+  return load_head(checkpoint, options.memory.gather ? at::Tensor() : embedding);
+}
+
+// The allocator keeps what is freed; the next phase shall find it.
+void give_memory_back() {
+#ifdef __GLIBC__
+  (void)malloc_trim(0);
+#endif
+}
+
+// What the lanes and the record need of the clean sweep.
+struct Clean {
+  std::vector<TokenClass> classes;
+  std::vector<DocumentLoss> losses;
+};
+
+// The clean sweep with every wanted signal; fills `trace` and loads `head` when the blocks are gone.
+Clean measure_clean(const Checkpoint& checkpoint, const SweepContext& context, const at::Tensor& embedding,
+                    HeadWeights& head, const MeasureOptions& options, const Progress& progress,
+                    Trace& trace) {
+  std::vector<std::unique_ptr<Accumulator>> accumulators;
+  bool needs_attention = false;
+  for (const Signal* signal : selected_signals(options)) {
+    needs_attention = needs_attention || signal->needs_attention;
+    accumulators.push_back(signal->make(context));
+  }
+  SinkTracker tracker(context);
+  CleanSweep sweep = run_clean_sweep(checkpoint, context, embedding, accumulators, needs_attention, tracker,
+                                     options, progress);
+  give_memory_back();
+  head = whole_head(checkpoint, embedding, options);
+  Clean clean{.classes = std::move(sweep.classes),
+              .losses = document_losses(head, context, sweep.states, options)};
+  sweep.states = {};
+  give_memory_back();
+  report_progress(progress, {"signals", 0, 1, 0});
+  for (auto& accumulator : accumulators) {
+    accumulator->finish({.sweep = context, .classes = clean.classes, .head = head, .trace = trace});
+    accumulator.reset();
+  }
+  tracker.finish(trace);
+  report_progress(progress, {"signals", 1, 1, 0});
+  return clean;
+}
+
 }  // namespace
 
 ModelCard model_card(const Checkpoint& checkpoint) {
   return card_of(checkpoint);
 }
 
-Trace measure(const MeasureInput& input, const MeasureOptions& options, const Progress& progress) {
+Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Progress& progress) {
+  MeasureOptions options = asked;
+  std::optional<Snapshots> saved;
+  if (!options.snapshot_directory.empty()) {
+    saved.emplace(options.snapshot_directory, options.snapshot_key, input.checkpoint, options.snapshot_share);
+    options.snapshots = &*saved;
+  }
   Trace trace;
   if (std::string warning = single_thread_blas(); !warning.empty())
     trace.warnings.push_back(std::move(warning));
@@ -140,45 +207,58 @@ Trace measure(const MeasureInput& input, const MeasureOptions& options, const Pr
   context.replicates = options.replicates;
   context.threads = options.threads;
 
-  std::vector<std::unique_ptr<Accumulator>> accumulators;
-  bool needs_attention = false;
-  for (const Signal* signal : selected_signals(options)) {
-    needs_attention = needs_attention || signal->needs_attention;
-    accumulators.push_back(signal->make(context));
+  context.place = sample_place(options);
+  context.finish_bytes = options.memory.finish_bytes;
+
+  Snapshots* const snapshots = options.snapshots;
+  const auto whole = [&](Archive& archive) { persist(archive, trace); };
+  if (snapshots != nullptr && snapshots->load("measured", whole)) return trace;
+
+  const at::Tensor embedding = options.memory.gather
+                                   ? load_embedding_rows(input.checkpoint, used_tokens(context))
+                                   : load_embedding(input.checkpoint);
+  Clean clean;
+  const auto after_clean = [&](Archive& archive) {
+    persist(archive, trace);
+    archive(clean.classes);
+    archive(clean.losses);
+  };
+  HeadWeights head;
+  if (snapshots != nullptr && snapshots->load("clean", after_clean)) {
+    head = whole_head(input.checkpoint, embedding, options);
+  } else {
+    clean = measure_clean(input.checkpoint, context, embedding, head, options, progress, trace);
+    if (snapshots != nullptr) {
+      snapshots->save("clean", after_clean);
+      snapshots->remove("sweep");
+    }
   }
-  SinkTracker tracker(context);
-  const at::Tensor embedding = load_embedding(input.checkpoint);
-  const CleanSweep sweep = run_clean_sweep(input.checkpoint, context, embedding, accumulators,
-                                           needs_attention, tracker, options, progress);
-  const HeadWeights head = load_head(input.checkpoint, embedding);
-  const auto losses = document_losses(head, context, sweep.last_state, options);
-  report_progress(progress, {"signals", 0, 1, 0});
-  for (const auto& accumulator : accumulators) {
-    accumulator->finish({.sweep = context, .classes = sweep.classes, .head = head, .trace = trace});
-  }
-  accumulators.clear();
-  tracker.finish(trace);
-  report_progress(progress, {"signals", 1, 1, 0});
+  const std::vector<TokenClass>& classes = clean.classes;
 
   const auto sample = lane_sample(context, options.lane_tokens);
-  trace.curves =
-      run_lanes(input.checkpoint, context, sweep.classes, embedding, head, sample, options, progress);
+  give_memory_back();
+  trace.curves = run_lanes(input.checkpoint, context, classes, embedding, head, sample, options, progress);
+  give_memory_back();
 
   if (wants_backward_sweep(options)) {
-    for (Series& series : run_backward_sweep(input.checkpoint, context, sweep.classes, embedding, head,
-                                             sample, options, progress)) {
+    for (Series& series :
+         run_backward_sweep(input.checkpoint, context, classes, embedding, head, sample, options, progress)) {
       trace.series.push_back(std::move(series));
     }
   }
 
   trace.n_tokens = context.token_count();
-  add_documents(trace, context, losses, sample);
+  add_documents(trace, context, clean.losses, sample);
   warn_of_gaps(trace);
   for (SinkToken& sink : trace.sinks) {
     if (input.tokenizer != nullptr) sink.text = printable(input.tokenizer->token_bytes(sink.token_id));
   }
   trace.run = run_card(input, context, options);
   trace.model = card_of(input.checkpoint);
+  if (snapshots != nullptr) {
+    snapshots->save("measured", whole);
+    for (const char* done : {"sweep", "clean", "lanes", "backward"}) snapshots->remove(done);
+  }
   return trace;
 }
 

@@ -25,6 +25,7 @@ std::vector<const Signal*> selected_signals(const MeasureOptions& options) {
 }
 
 bool wants_backward_sweep(const MeasureOptions& options) {
+  if (options.clean_only) return false;
   const auto series = backward_series();
   return std::any_of(series.begin(), series.end(),
                      [&](const SeriesInfo& info) { return named(options.signals, info.id); });
@@ -32,6 +33,7 @@ bool wants_backward_sweep(const MeasureOptions& options) {
 
 std::vector<const Intervention*> selected_interventions(const MeasureOptions& options) {
   std::vector<const Intervention*> selected;
+  if (options.clean_only) return selected;
   for (const Intervention& intervention : interventions()) {
     if (named(options.interventions, intervention.id)) selected.push_back(&intervention);
   }
