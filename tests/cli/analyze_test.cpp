@@ -11,10 +11,12 @@
 namespace strata::test {
 namespace {
 
-const std::vector<std::string> kFiles = {"arrays.npz",    "blocks.csv",  "brittleness.csv", "edges.csv",
-                                         "manifest.json", "report.html", "results.json",    "states.csv"};
-const std::vector<std::string> kReproducible = {"arrays.npz", "blocks.csv",   "brittleness.csv",
-                                                "edges.csv",  "results.json", "states.csv"};
+const std::vector<std::string> kFiles = {"arrays.npz",  "blocks.csv",    "brittleness.csv",
+                                         "edges.csv",   "manifest.json", "rate_distortion.csv",
+                                         "report.html", "results.json",  "states.csv"};
+const std::vector<std::string> kReproducible = {"arrays.npz", "blocks.csv",          "brittleness.csv",
+                                                "edges.csv",  "rate_distortion.csv", "results.json",
+                                                "states.csv"};
 
 // One good run that the tests of this file look at.
 class Analyze : public testing::Test {
@@ -82,7 +84,8 @@ TEST_F(Analyze, ResultsHoldNoPathNoTimingAndNoNan) {
 }
 
 TEST_F(Analyze, TablesAreRectangular) {
-  for (const char* name : {"states.csv", "blocks.csv", "edges.csv", "brittleness.csv"}) {
+  for (const char* name :
+       {"states.csv", "blocks.csv", "edges.csv", "brittleness.csv", "rate_distortion.csv"}) {
     std::stringstream text(slurp(run() / name));
     std::string line;
     ASSERT_TRUE(std::getline(text, line)) << name;
@@ -311,7 +314,7 @@ TEST_P(Twins, GgufGivesTheSameNumbers) {
     ASSERT_EQ(result.code, 0) << result.err;
   }
   EXPECT_EQ(without_identity(a), without_identity(b));
-  for (const char* file : {"states.csv", "blocks.csv", "edges.csv", "brittleness.csv"})
+  for (const char* file : {"states.csv", "blocks.csv", "edges.csv", "brittleness.csv", "rate_distortion.csv"})
     EXPECT_EQ(slurp(a / file), slurp(b / file)) << file;
 }
 

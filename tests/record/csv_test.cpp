@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "strata/record/run_directory.h"
 #include "tests/support/synthetic_run.h"
@@ -43,6 +44,17 @@ TEST(Csv, BrittlenessOfTheTinyRun) {
             "relative_noise,state,state,1,1,1,token rms,7,1.5,,\n");
 }
 
+TEST(Csv, RateDistortion) {
+  strata::Run run = test::tiny_run();
+  const RatePoint point{0.1, 12.5, 0, 0.5, 0.25, 3, 0.125, NAN};
+  run.findings.rate_distortion = {{2, {.points = {point}, .matched = {}, .note = ""}}};
+  EXPECT_EQ(
+      rate_distortion_csv(run),
+      "state,strength,rate_nats,rate_nats_se,distortion_nats,distortion_nats_se,effective_dimension,beta,"
+      "ln_beta_se\n"
+      "2,0.1,12.5,0,0.5,0.25,3,0.125,\n");
+}
+
 TEST(Csv, QuotesInNamesAreDoubled) {
   strata::Run run = test::tiny_run();
   run.findings.segments[0].name = "a \"b\"\nc";
@@ -52,7 +64,7 @@ TEST(Csv, QuotesInNamesAreDoubled) {
 TEST(Csv, EveryRowHasTheHeadersWidth) {
   for (const strata::Run& run : {test::synthetic_run(12), test::undefined_run(80)}) {
     for (const std::string& table :
-         {states_csv(run), blocks_csv(run), edges_csv(run), brittleness_csv(run)}) {
+         {states_csv(run), blocks_csv(run), edges_csv(run), brittleness_csv(run), rate_distortion_csv(run)}) {
       const auto commas = [](std::string_view line) { return std::count(line.begin(), line.end(), ','); };
       const std::string_view text = table;
       for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) {

@@ -103,6 +103,9 @@ const std::set<std::string> kOptional{"/model/hub_id",
                                       "/findings/reproductions",
                                       "/findings/groups_left_out",
                                       "/findings/agreement",
+                                      "/findings/rate_distortion",
+                                      "/findings/segment_rate_distortion",
+                                      "/spectra",
                                       "/findings/kappa/0/fisher",
                                       "/findings/kappa/0/fisher_error",
                                       "/findings/kappa/0/difference_z"};
@@ -143,6 +146,10 @@ TEST(Json, EveryKeyMissingOrMistyped) {
   run.trace.sinks = {SinkToken{}};
   run.trace.cka = {CkaRecord{}};
   run.trace.cka[0].value = Matrix(4, 4, 1.0);
+  run.trace.spectra = {{.width = 6, .entries = 6, .value = Matrix(4, 6), .multiplicity = Matrix(4, 6)}};
+  run.trace.spectra[0].shrinkage.assign(4, 0.0);
+  run.findings.rate_distortion = {full.findings.rate_distortion[0]};
+  run.findings.segment_rate_distortion = {{run.findings.segments[0], false, {}}};
   run.findings.sentences = {"s"};
   Reproduction rule;
   rule.rule = "fused_top_two_peaks";
@@ -193,6 +200,13 @@ TEST(Json, WrongLengthsAndIndices) {
       {"/cka/0/n_replicates", "100001", "/cka/0/n_replicates: 100001; expected a plausible count"},
       {"/cka", "[1, 2, 3]", "/cka: 3 matrices; expected one for each token set"},
       {"/cka/0/n_replicates", "-1", "/cka/0/n_replicates: -1; expected an integer of 8 bytes"},
+      {"/spectra/0/entries", "-6", "/spectra/0/entries: -6"},
+      {"/spectra/0/probes", "4", "/spectra/0/entries: 6; expected 0, or as many for each probe"},
+      {"/spectra/0/probes", "-1", "/spectra/0/probes: -1"},
+      {"/spectra/0/width", "0", "/spectra/0/width: 0; expected at least one dimension"},
+      {"/spectra/0/shrinkage", "[0.5]", "/spectra/0/shrinkage: 1 entries; expected 9"},
+      {"/findings/rate_distortion/1/state", "9", "/findings/rate_distortion/1/state: 9"},
+      {"/findings/segment_rate_distortion/0/segment/end", "0", "/segment_rate_distortion/0/segment/end: 0"},
       {"/curves/0/place", "9", "/curves/0/place: 9; expected between 0 and 8"},
       {"/curves/9/place", "8", "/curves/9/place: 8; expected between 0 and 7"},
       {"/curves/0/span", "0", "/curves/0/span"},

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 
 #include "strata/base/error.h"
@@ -13,8 +14,8 @@
 namespace strata {
 namespace {
 
-const char* const kFiles[] = {"results.json", "states.csv",      "blocks.csv",
-                              "edges.csv",    "brittleness.csv", "arrays.npz"};
+const char* const kFiles[] = {"results.json",    "states.csv",          "blocks.csv", "edges.csv",
+                              "brittleness.csv", "rate_distortion.csv", "arrays.npz"};
 
 TEST(RunDirectory, RoundTripsAndSecondWriteIsTheSameBytes) {
   for (const strata::Run& run : {test::synthetic_run(12), test::undefined_run(12), test::tiny_run()}) {
@@ -30,7 +31,7 @@ TEST(RunDirectory, RoundTripsAndSecondWriteIsTheSameBytes) {
     for (const char* file : kFiles) {
       EXPECT_EQ(read_file(dir.path() / "again" / file), read_file(dir.path() / "new" / "run" / file)) << file;
     }
-    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path() / "again"), {}), 6);
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path() / "again"), {}), std::ssize(kFiles));
   }
 }
 
@@ -64,7 +65,8 @@ TEST(RunDirectory, CorruptArrays) {
     const char* message;
     std::function<void(std::vector<NamedArray>&)> corrupt;
   };
-  // Order of the arrays: version, cka_ordinary, its replicates, cka_all, its replicates, null samples.
+  // Order of the arrays: version, cka_ordinary, its replicates, cka_all, its replicates, spectrum_ordinary,
+  // its multiplicity, null samples.
   const Twin twins[] = {
       {"schema_version: no such array", [](auto& a) { a.erase(a.begin()); }},
       {"schema_version: shape (1); expected ()", [](auto& a) { a[0].array.shape = {1}; }},
@@ -77,12 +79,18 @@ TEST(RunDirectory, CorruptArrays) {
          a[2].array.shape = {9, 5, 9};
        }},
       {"cka_all_replicates: no such array", [](auto& a) { a.erase(a.begin() + 4); }},
+      {"spectrum_ordinary: shape (54); expected (9, 6)", [](auto& a) { a[5].array.shape = {54}; }},
+      {"spectrum_ordinary: a negative or infinite number",
+       [](auto& a) { std::get<std::vector<double>>(a[5].array.data)[7] = -1e-9; }},
+      {"spectrum_ordinary_multiplicity: no such array", [](auto& a) { a.erase(a.begin() + 6); }},
+      {"spectrum_ordinary_multiplicity: a negative or infinite number",
+       [](auto& a) { std::get<std::vector<double>>(a[6].array.data)[0] = NAN; }},
       {"null_kernel_cka_ordinary_0: values that differ",
-       [](auto& a) { std::get<std::vector<double>>(a[5].array.data)[0] = 0; }},
+       [](auto& a) { std::get<std::vector<double>>(a[7].array.data)[0] = 0; }},
       {"null_kernel_cka_ordinary_1: shape (998)",
        [](auto& a) {
-         std::get<std::vector<double>>(a[6].array.data).pop_back();
-         a[6].array.shape = {998};
+         std::get<std::vector<double>>(a[8].array.data).pop_back();
+         a[8].array.shape = {998};
        }},
   };
   for (const Twin& twin : twins) {

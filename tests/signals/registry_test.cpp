@@ -89,7 +89,7 @@ TEST_F(Registry, EverySignalRecordsWhatItDeclares) {
       }
     }
     const SweepContext context = world.context();
-    EXPECT_GT(signal.memory_bytes(context), 0u) << signal.series[0].id;
+    EXPECT_GT(signal.memory_bytes(context), 0u) << ids_of(signal)[0];
   }
   std::set<std::string> recorded;
   for (const Series& s : trace.series) recorded.insert(s.id);
@@ -143,6 +143,11 @@ std::string bits(const Trace& trace) {
   for (const CkaRecord& cka : trace.cka) {
     add(cka.value.data);
     for (const Matrix& m : cka.replicates) add(m.data);
+  }
+  for (const SpectrumRecord& spectrum : trace.spectra) {
+    add(spectrum.value.data);
+    add(spectrum.multiplicity.data);
+    add(spectrum.shrinkage);
   }
   for (const SinkToken& sink : trace.sinks)
     add({double(sink.window), double(sink.position), sink.peak_ratio});

@@ -231,6 +231,53 @@ void add_brittleness(Run& run, int layers, Philox& rng) {
   }
 }
 
+// Eigenvalues that fall off as a power, steeper with depth.
+SpectrumRecord make_spectrum(int layers) {
+  constexpr std::size_t kEntries = 6;
+  SpectrumRecord spectrum{.width = kEntries, .n_tokens = 4000, .entries = kEntries, .note = "invented"};
+  spectrum.value = Matrix(size(layers) + 1, kEntries);
+  spectrum.multiplicity = Matrix(size(layers) + 1, kEntries, 1.0);
+  spectrum.shrinkage.assign(size(layers) + 1, 0.01);
+  for (std::size_t s = 0; s < spectrum.value.rows; ++s) {
+    for (std::size_t i = 0; i < kEntries; ++i) {
+      const double power = 1.0 + static_cast<double>(s) / layers;
+      spectrum.value(s, i) = std::pow(1.0 + static_cast<double>(i), -power);
+    }
+  }
+  return spectrum;
+}
+
+// R, D and beta of a state with this kappa in the quadratic range of make_spectrum's six directions.
+RateDistortion make_rate_distortion(double kappa) {
+  RateDistortion curve;
+  for (const double eps : {0.003, 0.01, 0.03, 0.1, 0.3, 1.0}) {
+    curve.points.push_back({.strength = eps,
+                            .rate_nats = -6.0 * std::log(eps / (1.0 + eps)),
+                            .distortion_nats = kappa * eps * eps / 2,
+                            .distortion_error = 0.02 * kappa * eps * eps,
+                            .effective_dimension = 6.0 / (1.0 + eps),
+                            .beta = kappa * eps * eps * (1.0 + eps) / 6.0,
+                            .ln_beta_error = 0.04});
+  }
+  curve.matched = {{0.001, std::sqrt(0.002 / kappa), 20.0, 5.9, 0.002 / 5.9},
+                   {0.01, std::sqrt(0.02 / kappa), 14.0, 5.6, 0.02 / 5.6},
+                   {0.1, kUndefined, kUndefined, kUndefined, kUndefined}};
+  curve.note = "no strength with a distortion of 0.1 nats";
+  return curve;
+}
+
+void add_rate_distortion(Run& run, int layers) {
+  run.trace.spectra = {make_spectrum(layers)};
+  for (int state = 0; state <= layers; ++state) {
+    run.findings.rate_distortion.push_back({state, make_rate_distortion(kappa_at(state, layers))});
+  }
+  for (const Segment& segment : run.findings.segments) {
+    const double kappa = kappa_at((segment.begin + segment.end) / 2, layers);
+    run.findings.segment_rate_distortion.push_back(
+        {segment, run.findings.segments_forced, make_rate_distortion(kappa)});
+  }
+}
+
 void add_cards(Trace& trace, int layers) {
   trace.run = {.tool_version = "0.1.0",
                .seed = 18446744073709551615u,
@@ -349,6 +396,7 @@ Run synthetic_run(int layers) {
                  "One jump beats every smooth model (p = 0.001) and two beat one (p = 0.004).",
                  "The Local segment is the most brittle: kappa 247 nats."};
   add_brittleness(run, layers, rng);
+  add_rate_distortion(run, layers);
   return run;
 }
 
@@ -384,6 +432,9 @@ Run undefined_run(int layers) {
   run.findings.agreement.clear();
   run.findings.segments.clear();
   run.findings.brittleness.clear();
+  run.findings.rate_distortion.clear();
+  run.findings.segment_rate_distortion.clear();
+  run.trace.spectra = {{.width = 64, .n_tokens = 40, .note = "40 sampled tokens, at least 64 are needed"}};
   run.findings.sentences = {"No boundaries: the CKA matrix is undefined (fewer than 16 windows)."};
   for (KappaEstimate& kappa : run.findings.kappa) {
     kappa = {.state = kappa.state,
@@ -416,6 +467,7 @@ Run tiny_run() {
   trace.documents[1].lane_tokens = 300;
   trace.sinks.clear();
   trace.cka.clear();
+  trace.spectra.clear();
   trace.series.clear();
   Series step{.id = "angular_step",
               .unit = "pi rad",

@@ -147,6 +147,20 @@ std::string edges_csv(const Run& run) {
   return table.text();
 }
 
+std::string rate_distortion_csv(const Run& run) {
+  std::string out =
+      "state,strength,rate_nats,rate_nats_se,distortion_nats,distortion_nats_se,effective_dimension,beta,"
+      "ln_beta_se\n";
+  for (const auto& [state, curve] : run.findings.rate_distortion) {
+    for (const RatePoint& p : curve.points) {
+      out += fmt::format("{},{},{},{},{},{},{},{},{}\n", state, cell(p.strength), cell(p.rate_nats),
+                         cell(p.rate_error), cell(p.distortion_nats), cell(p.distortion_error),
+                         cell(p.effective_dimension), cell(p.beta), cell(p.ln_beta_error));
+    }
+  }
+  return out;
+}
+
 std::string brittleness_csv(const Run& run) {
   std::string out =
       "intervention,site,axis,place,span,strength,strength_unit,kl_nats,kl_nats_se,delta_nll_nats,"

@@ -115,6 +115,18 @@ void fields(Visitor& visit, T& x) {
   visit.count("n_replicates", replicates);  // the matrices themselves are in arrays.npz
 }
 
+template <class Visitor, Is<SpectrumRecord> T>
+void fields(Visitor& visit, T& x) {
+  auto& [tokens, width, n_tokens, probes, shrinkage, entries, value, multiplicity, note] = x;
+  visit("tokens", tokens);
+  visit("width", width);
+  visit("n_tokens", n_tokens);
+  visit("probes", probes);
+  visit("note", note);
+  visit("shrinkage", shrinkage);
+  visit("entries", entries);  // the matrices themselves are in arrays.npz
+}
+
 template <class Visitor, Is<DoseCurve> T>
 void fields(Visitor& visit, T& x) {
   auto& [intervention, site, strength_unit, axis, place, span, strength, kl_nats, delta_nll_nats] = x;
@@ -262,10 +274,57 @@ void fields(Visitor& visit, T& x) {
   visit("note", note);
 }
 
+template <class Visitor, Is<RatePoint> T>
+void fields(Visitor& visit, T& x) {
+  auto& [strength, rate_nats, rate_error, distortion_nats, distortion_error, effective_dimension, beta,
+         ln_beta_error] = x;
+  visit("strength", strength);
+  visit("rate_nats", rate_nats);
+  visit("rate_error", rate_error);
+  visit("distortion_nats", distortion_nats);
+  visit("distortion_error", distortion_error);
+  visit("effective_dimension", effective_dimension);
+  visit("beta", beta);
+  visit("ln_beta_error", ln_beta_error);
+}
+
+template <class Visitor, Is<MatchedPoint> T>
+void fields(Visitor& visit, T& x) {
+  auto& [distortion_nats, strength, rate_nats, effective_dimension, beta] = x;
+  visit("distortion_nats", distortion_nats);
+  visit("strength", strength);
+  visit("rate_nats", rate_nats);
+  visit("effective_dimension", effective_dimension);
+  visit("beta", beta);
+}
+
+template <class Visitor, Is<RateDistortion> T>
+void fields(Visitor& visit, T& x) {
+  auto& [points, matched, note] = x;
+  visit("points", points);
+  visit("matched", matched);
+  visit("note", note);
+}
+
+template <class Visitor, Is<StateRateDistortion> T>
+void fields(Visitor& visit, T& x) {
+  auto& [state, curve] = x;
+  visit("state", state);
+  visit("curve", curve);
+}
+
+template <class Visitor, Is<SegmentRateDistortion> T>
+void fields(Visitor& visit, T& x) {
+  auto& [segment, forced, curve] = x;
+  visit("segment", segment);
+  visit("forced", forced);
+  visit("curve", curve);
+}
+
 template <class Visitor, Is<Findings> T>
 void fields(Visitor& visit, T& x) {
   auto& [detections, reproductions, groups_left_out, agreement, headline, segments, segments_forced, kappa,
-         brittleness, sentences] = x;
+         brittleness, rate_distortion, segment_rate_distortion, sentences] = x;
   visit("sentences", sentences);
   visit("segments", segments);
   visit("segments_forced", segments_forced);
@@ -276,13 +335,15 @@ void fields(Visitor& visit, T& x) {
   visit.optional("agreement", agreement);
   visit("kappa", kappa);
   visit("brittleness", brittleness);
+  visit.optional("rate_distortion", rate_distortion);
+  visit.optional("segment_rate_distortion", segment_rate_distortion);
 }
 
 /// The top level of the file, after "schema_version".
 template <class Visitor, Is<Run> T>
 void fields(Visitor& visit, T& x) {
   auto& [trace, findings] = x;
-  auto& [run, model, documents, series, cka, curves, sinks, n_massive, n_tokens, warnings] = trace;
+  auto& [run, model, documents, series, cka, spectra, curves, sinks, n_massive, n_tokens, warnings] = trace;
   visit("run", run);
   visit("model", model);
   visit("warnings", warnings);
@@ -293,6 +354,7 @@ void fields(Visitor& visit, T& x) {
   visit("sinks", sinks);
   visit("series", series);
   visit("cka", cka);
+  visit.optional("spectra", spectra);
   visit("curves", curves);
 }
 

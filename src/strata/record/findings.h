@@ -123,6 +123,44 @@ struct SegmentBrittleness {
   std::string note;
 };
 
+/// The Gaussian channel z = h/rms + eps xi at one noise level. NaN = undefined.
+struct RatePoint {
+  double strength = 0.0;             ///< eps, in token rms
+  double rate_nats = 0.0;            ///< R, an upper bound on the information per token
+  double rate_error = 0.0;           ///< of the spectrum's sketch; 0 = exact
+  double distortion_nats = 0.0;      ///< D, KL per token
+  double distortion_error = 0.0;     ///< over documents
+  double effective_dimension = 0.0;  ///< m = -dR / d ln eps
+  double beta = 0.0;                 ///< compression weight -dD/dR
+  double ln_beta_error = 0.0;        ///< standard error of ln beta over documents
+};
+
+/// The same where the distortion, not the noise, is given.
+struct MatchedPoint {
+  double distortion_nats = 0.0;
+  double strength = 0.0;
+  double rate_nats = 0.0;
+  double effective_dimension = 0.0;
+  double beta = 0.0;
+};
+
+struct RateDistortion {
+  std::vector<RatePoint> points;      ///< by rising strength
+  std::vector<MatchedPoint> matched;  ///< one for each of kMatchedDistortion
+  std::string note;
+};
+
+struct StateRateDistortion {
+  int state = 0;
+  RateDistortion curve;
+};
+
+struct SegmentRateDistortion {
+  Segment segment;
+  bool forced = false;  ///< the segment comes from the forced two-boundary split
+  RateDistortion curve;
+};
+
 struct Findings {
   std::vector<Detection> detections;
   std::vector<Reproduction> reproductions;
@@ -133,6 +171,8 @@ struct Findings {
   bool segments_forced = false;
   std::vector<KappaEstimate> kappa;  ///< per state, ordinary tokens noised
   std::vector<SegmentBrittleness> brittleness;
+  std::vector<StateRateDistortion> rate_distortion;
+  std::vector<SegmentRateDistortion> segment_rate_distortion;
   std::vector<std::string> sentences;  ///< the headline in words, one sentence each
 };
 

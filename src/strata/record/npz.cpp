@@ -60,6 +60,14 @@ std::vector<NamedArray> arrays_of(const Run& run) {
     arrays.push_back({name, {{cka.value.rows, cka.value.cols}, cka.value.data}});
     arrays.push_back({name + "_replicates", stack(cka.replicates, cka.value.rows)});
   }
+  for (const SpectrumRecord& spectrum : run.trace.spectra) {
+    if (spectrum.entries == 0) continue;
+    const std::string name = fmt::format("spectrum_{}", to_string(spectrum.tokens));
+    arrays.push_back({name, {{spectrum.value.rows, spectrum.value.cols}, spectrum.value.data}});
+    arrays.push_back(
+        {name + "_multiplicity",
+         {{spectrum.multiplicity.rows, spectrum.multiplicity.cols}, spectrum.multiplicity.data}});
+  }
   for (const Detection& detection : run.findings.detections) {
     for (std::size_t t = 0; t < detection.tests.size(); ++t) {
       const auto& sample = detection.tests[t].null_sample;
@@ -86,6 +94,21 @@ void merge_arrays(const std::vector<NamedArray>& arrays, const std::string& wher
       cka.replicates[b] = Matrix(n, n);
       std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(b * n * n), n * n,
                   cka.replicates[b].data.begin());
+    }
+  }
+  for (SpectrumRecord& spectrum : run.trace.spectra) {
+    if (spectrum.entries == 0) continue;
+    const std::string name = fmt::format("spectrum_{}", to_string(spectrum.tokens));
+    const auto states = static_cast<std::size_t>(run.trace.n_layers()) + 1;
+    const auto entries = static_cast<std::size_t>(spectrum.entries);
+    for (Matrix* matrix : {&spectrum.value, &spectrum.multiplicity}) {
+      const std::string array = name + (matrix == &spectrum.value ? "" : "_multiplicity");
+      auto values = take(arrays, where, array, {states, entries});
+      if (!std::all_of(values.begin(), values.end(), [](double x) { return x >= 0.0 && std::isfinite(x); })) {
+        bad(where, array, "a negative or infinite number", "eigenvalues and how often they occur");
+      }
+      *matrix = Matrix(states, entries);
+      matrix->data = std::move(values);
     }
   }
   for (const Detection& detection : run.findings.detections) {

@@ -36,6 +36,7 @@ void write_run(const std::filesystem::path& directory, const Run& run) {
   write_file_atomic(directory / "blocks.csv", blocks_csv(run));
   write_file_atomic(directory / "edges.csv", edges_csv(run));
   write_file_atomic(directory / "brittleness.csv", brittleness_csv(run));
+  write_file_atomic(directory / "rate_distortion.csv", rate_distortion_csv(run));
   write_file_atomic(directory / "results.json", json);  // last: where it is, the others are
 }
 

@@ -33,5 +33,6 @@ void write_run(const std::filesystem::path& directory, const Run& run);
 [[nodiscard]] std::string blocks_csv(const Run& run);
 [[nodiscard]] std::string edges_csv(const Run& run);
 [[nodiscard]] std::string brittleness_csv(const Run& run);
+[[nodiscard]] std::string rate_distortion_csv(const Run& run);
 
 }  // namespace strata

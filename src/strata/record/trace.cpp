@@ -47,6 +47,13 @@ const CkaRecord* find_cka(const Trace& trace, TokenSet tokens) {
   return nullptr;
 }
 
+const SpectrumRecord* find_spectrum(const Trace& trace, TokenSet tokens) {
+  for (const SpectrumRecord& spectrum : trace.spectra) {
+    if (spectrum.tokens == tokens) return &spectrum;
+  }
+  return nullptr;
+}
+
 std::vector<double> weighted_mean(const Matrix& by_doc, const std::vector<double>& weight) {
   STRATA_CHECK(weight.size() == by_doc.rows);
   std::vector<double> mean(by_doc.cols, kUndefined);

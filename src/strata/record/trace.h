@@ -51,6 +51,20 @@ struct CkaRecord {
   std::string note;  ///< why undefined, or what the sample was
 };
 
+/// Spectrum of the covariance of h / rms(h) at every state, each token scaled to its own RMS; d = width. Row
+/// i of `value` and `multiplicity` says which eigenvalues state i has and how often: sums of multiplicity
+/// f(value) are, or estimate, the trace of f. See signals/covariance.h.
+struct SpectrumRecord {
+  TokenSet tokens = TokenSet::ordinary;
+  std::int64_t width = 0;
+  std::int64_t n_tokens = 0;
+  int probes = 0;  ///< 0 = eigenvalues; else that many independent estimates, equal runs of entries
+  std::vector<double> shrinkage;  ///< per state, share of the isotropic target; empty = undefined
+  std::int64_t entries = 0;       ///< of each state; 0 = undefined
+  Matrix value, multiplicity;     ///< (L+1) x entries; 0 x 0 where arrays.npz was not read
+  std::string note;               ///< why undefined, or what the sample was
+};
+
 /// Damage done by one intervention at one place, over its strength.
 struct DoseCurve {
   std::string intervention;   ///< "relative_noise", "block_skip"
@@ -130,6 +144,7 @@ struct Trace {
   std::vector<Document> documents;
   std::vector<Series> series;
   std::vector<CkaRecord> cka;
+  std::vector<SpectrumRecord> spectra;
   std::vector<DoseCurve> curves;
   std::vector<SinkToken> sinks;       ///< massive tokens other than position 0, largest first, at most 100
   std::int64_t n_massive = 0;         ///< how many there are in all
@@ -142,6 +157,7 @@ struct Trace {
 /// The series with this id and token set, or nullptr.
 [[nodiscard]] const Series* find_series(const Trace& trace, std::string_view id, TokenSet tokens);
 [[nodiscard]] const CkaRecord* find_cka(const Trace& trace, TokenSet tokens);
+[[nodiscard]] const SpectrumRecord* find_spectrum(const Trace& trace, TokenSet tokens);
 
 /// The joint values of a series in half-sample `replicate` of the documents (cka_shift: from the CKA
 /// replicates of its token set); empty where the record has none.

@@ -23,6 +23,7 @@ class Validator {
     distinct_names();
     each("/series", run_.trace.series, [&](const auto& path, const auto& x) { series(path, x); });
     each("/cka", run_.trace.cka, [&](const auto& path, const auto& x) { cka(path, x); });
+    each("/spectra", run_.trace.spectra, [&](const auto& path, const auto& x) { spectrum(path, x); });
     each("/curves", run_.trace.curves, [&](const auto& path, const auto& x) { curve(path, x); });
     each("/sinks", run_.trace.sinks, [&](const auto& path, const auto& x) { sink(path, x); });
     findings();
@@ -79,6 +80,21 @@ class Validator {
       bad_(path + "/tokens", "the same token set twice", "one matrix for each");
     }
   }
+  void spectrum(const std::string& path, const SpectrumRecord& x) const {
+    if (find_spectrum(run_.trace, x.tokens) != &x) {
+      bad_(path + "/tokens", "the same token set twice", "one spectrum for each");
+    }
+    if (x.width < 1) bad_(path + "/width", fmt::format("{}", x.width), "at least one dimension");
+    if (x.probes < 0) bad_(path + "/probes", fmt::format("{}", x.probes), "0 for eigenvalues, or how many");
+    if (x.entries < 0 || (x.probes > 0 && x.entries % x.probes != 0)) {
+      bad_(path + "/entries", fmt::format("{}", x.entries), "0, or as many for each probe");
+    }
+    length(path + "/shrinkage", x.shrinkage.size(), x.entries == 0 ? 0 : positions(Axis::state));
+    if (x.value.rows == 0 && x.multiplicity.rows == 0) return;
+    const auto entries = static_cast<std::size_t>(x.entries);
+    shape(path + "/value", x.value, positions(Axis::state), entries);
+    shape(path + "/multiplicity", x.multiplicity, positions(Axis::state), entries);
+  }
   void curve(const std::string& path, const DoseCurve& x) const {
     range(path + "/span", x.span, 1, layers_);
     const int last = x.axis == Axis::state ? layers_ : layers_ - x.span;
@@ -131,6 +147,10 @@ class Validator {
     each("/findings/kappa", f.kappa,
          [&](const auto& path, const auto& x) { range(path + "/state", x.state, 0, layers_); });
     each("/findings/brittleness", f.brittleness,
+         [&](const auto& path, const auto& x) { segment(path + "/segment", x.segment); });
+    each("/findings/rate_distortion", f.rate_distortion,
+         [&](const auto& path, const auto& x) { range(path + "/state", x.state, 0, layers_); });
+    each("/findings/segment_rate_distortion", f.segment_rate_distortion,
          [&](const auto& path, const auto& x) { segment(path + "/segment", x.segment); });
   }
 

@@ -11,6 +11,7 @@
 #include "strata/signals/attention_entropy.h"
 #include "strata/signals/block_influence.h"
 #include "strata/signals/cka.h"
+#include "strata/signals/covariance_spectrum.h"
 #include "strata/signals/curvature.h"
 #include "strata/signals/lens.h"
 #include "strata/signals/residual_rms.h"
@@ -30,6 +31,7 @@ std::span<const Signal> signals() {
       curvature_signal(),
       adjacent_mi_signal(),
       spectrum_signal(),
+      covariance_spectrum_signal(),
       lens_signal(),
       residual_rms_signal(),
   };

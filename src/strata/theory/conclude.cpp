@@ -2,6 +2,7 @@
 
 #include "strata/theory/brittleness.h"
 #include "strata/theory/kappa.h"
+#include "strata/theory/rate_distortion.h"
 #include "strata/theory/summary.h"
 
 namespace strata {
@@ -32,6 +33,9 @@ Findings conclude(const Trace& trace, const SegmentationOptions& options) {
   findings.brittleness =
       segment_brittleness(trace, findings.segments, findings.kappa,
                           {.seed = options.seed, .forced_segments = findings.segments_forced});
+  findings.rate_distortion = rate_distortion(trace, findings.kappa);
+  findings.segment_rate_distortion =
+      segment_rate_distortion(findings.segments, findings.segments_forced, findings.rate_distortion);
   findings.sentences = headline_sentences(trace, findings);
   return findings;
 }

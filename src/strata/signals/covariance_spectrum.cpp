@@ -1,0 +1,135 @@
+#include "strata/signals/covariance_spectrum.h"
+
+#include <ATen/ops/empty.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "strata/model/threads.h"
+#include "strata/signals/covariance.h"
+#include "strata/signals/document_sample.h"
+#include "strata/signals/token_math.h"
+
+namespace strata {
+namespace {
+
+constexpr std::string_view kIds[] = {"covariance_spectrum"};
+constexpr std::int64_t kMinShare = 64;  // positions of a document
+constexpr std::size_t kMinRows = 64;    // fewer say nothing about a covariance
+
+SampleSize spectrum_sample_size(const SweepContext& context) {
+  return sample_size(context, kMinShare, std::max(kMinShare, context.positions));
+}
+
+// Keeps the sampled rows of every state: which tokens are sinks is known only at the end.
+class CovarianceSpectra final : public Accumulator {
+ public:
+  explicit CovarianceSpectra(const SweepContext& context)
+      : context_(context), sample_(draw_sample(context, spectrum_sample_size(context))) {
+    table_.resize(static_cast<std::size_t>(context.config.n_layers + 1) * sample_.table_rows() * width());
+  }
+
+  void observe_state(const StateView& view) override {
+    sample_.copy_rows(view, width(), table(static_cast<std::size_t>(view.state)));
+  }
+
+  void finish(const FinishContext& context) override {
+    SpectrumRecord record;
+    std::vector<std::size_t> rows;
+    for (std::size_t document = 0; document < sample_.documents.size(); ++document) {
+      for (const std::size_t i : sample_.kept(context.classes, record.tokens, document)) {
+        rows.push_back(document * static_cast<std::size_t>(sample_.share) + i);
+      }
+    }
+    record.width = context_.config.hidden;
+    record.n_tokens = static_cast<std::int64_t>(rows.size());
+    if (rows.size() < kMinRows) {
+      record.note = fmt::format("{} sampled tokens, at least {} are needed", rows.size(), kMinRows);
+    } else {
+      measure(rows, record);
+    }
+    context.trace.spectra.push_back(std::move(record));
+  }
+
+ private:
+  [[nodiscard]] std::size_t width() const { return static_cast<std::size_t>(context_.config.hidden); }
+  float* table(std::size_t state) { return table_.data() + state * sample_.table_rows() * width(); }
+
+  // h / rms(h) of the rows.
+  [[nodiscard]] at::Tensor scaled_rows(std::size_t state, const std::vector<std::size_t>& rows) {
+    const auto d = static_cast<std::int64_t>(width());
+    at::Tensor x = at::empty({static_cast<std::int64_t>(rows.size()), d}, at::kDouble);
+    double* out = x.data_ptr<double>();
+    for (const std::size_t row : rows) {
+      const float* h = table(state) + row * width();
+      const double rms = std::sqrt(dot(h, h, d) / static_cast<double>(d));
+      // A token of zeros has no direction, and no noise relative to its size moves it.
+      const double factor = rms > 0.0 ? 1.0 / rms : 0.0;
+      for (std::int64_t j = 0; j < d; ++j) *out++ = factor * static_cast<double>(h[j]);
+    }
+    return x;
+  }
+
+  void measure(const std::vector<std::size_t>& rows, SpectrumRecord& record) {
+    const auto n = record.n_tokens, d = static_cast<std::int64_t>(record.width);
+    const auto states = static_cast<std::size_t>(context_.config.n_layers + 1);
+    const auto entries = static_cast<std::size_t>(spectrum_entries(n, d));
+    record.probes = spectrum_is_exact(n, d) ? 0 : static_cast<int>(kProbes);
+    record.entries = static_cast<std::int64_t>(entries);
+    record.value = record.multiplicity = Matrix(states, entries);
+    record.shrinkage.resize(states);
+    for_each_window(states, context_.threads, [&](std::size_t state) {
+      const CovarianceSpectrum spectrum = covariance_spectrum(scaled_rows(state, rows), context_.seed);
+      std::copy(spectrum.value.begin(), spectrum.value.end(), record.value.row(state).begin());
+      std::copy(spectrum.multiplicity.begin(), spectrum.multiplicity.end(),
+                record.multiplicity.row(state).begin());
+      record.shrinkage[state] = spectrum.shrinkage;
+    });
+    record.note = fmt::format(
+        "{} of the covariance of {} tokens of {} documents, d = {}",
+        record.probes == 0
+            ? "eigenvalues"
+            : fmt::format("Lanczos quadrature from {} probes of {} steps", kProbes, kLanczosSteps),
+        n, sample_.documents.size(), d);
+    if (n < kRowsPerDimension * d) {
+      record.note += fmt::format(
+          "; fewer than {} tokens for each dimension: at most {} directions are measured, small eigenvalues "
+          "are those of the sample and of the shrinkage (--positions {} would do)",
+          kRowsPerDimension, std::min(n - 1, d), kRowsPerDimension * d);
+    }
+  }
+
+  const SweepContext& context_;
+  DocumentSample sample_;
+  std::vector<float> table_;  // (states, sampled rows, d)
+};
+
+// The sampled rows of every state, and each worker's rows and eigenproblem or Lanczos basis.
+std::uint64_t covariance_spectrum_bytes(const SweepContext& context) {
+  const SampleSize size = spectrum_sample_size(context);
+  const std::int64_t n = size.rows * size.documents, d = context.config.hidden;
+  const auto rows = static_cast<std::uint64_t>(n), width = static_cast<std::uint64_t>(d);
+  const auto states = static_cast<std::uint64_t>(context.config.n_layers + 1);
+  const std::uint64_t small = std::min(rows, width);
+  const std::uint64_t solver = spectrum_is_exact(n, d)
+                                   ? 3 * small * small
+                                   : static_cast<std::uint64_t>((kLanczosSteps + 2) * kProbes) * width;
+  return states * (rows * width * sizeof(float) +
+                   static_cast<std::uint64_t>(spectrum_entries(n, d)) * 2 * sizeof(double)) +
+         static_cast<std::uint64_t>(context.threads) * (rows * width + solver) * sizeof(double);
+}
+
+}  // namespace
+
+Signal covariance_spectrum_signal() {
+  return {.series = {},
+          .matrices = kIds,
+          .needs_attention = false,
+          .make = [](const SweepContext& context) -> std::unique_ptr<Accumulator> {
+            return std::make_unique<CovarianceSpectra>(context);
+          },
+          .memory_bytes = covariance_spectrum_bytes};
+}
+
+}  // namespace strata
