@@ -23,12 +23,17 @@ struct Killed : std::runtime_error {
   Killed() : std::runtime_error("killed") {}
 };
 
-// results.json holds every number to the bit but the replicates of CKA.
+// results.json holds every number to the bit but the replicates of CKA and the covariance spectra.
 std::string bits(const Trace& trace) {
   std::string all = results_json({.trace = trace, .findings = {}});
   for (const CkaRecord& cka : trace.cka) {
     for (const Matrix& m : cka.replicates) {
       all.append(reinterpret_cast<const char*>(m.data.data()), m.data.size() * sizeof(double));
+    }
+  }
+  for (const SpectrumRecord& spectrum : trace.spectra) {
+    for (const Matrix* m : {&spectrum.value, &spectrum.multiplicity}) {
+      all.append(reinterpret_cast<const char*>(m->data.data()), m->data.size() * sizeof(double));
     }
   }
   return all;

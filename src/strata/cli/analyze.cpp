@@ -257,6 +257,7 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   manifest.seconds.emplace_back("conclude", watch.lap());
   manifest.options = options.measure;
   manifest.set_reads(checkpoint);
+  manifest.spilled = engine.spill_traffic();
   manifest.peak_rss_bytes = peak_rss_bytes();
   on_stop(SIG_IGN);  // a run directory is written whole; it takes milliseconds
   write_outputs(options.output, run, command_line, manifest_json(run, manifest));

@@ -20,7 +20,6 @@ Json memory_json(const ManifestInput& input) {
     for (const MemoryItem& item : phase.items) phases[phase.name][item.what] = item.bytes;
   }
   const MemoryChoice& choice = input.plan.memory.choice;
-  const StateStore::Traffic spilled = StateStore::traffic();
   return {{"limit_bytes", input.mem_limit_bytes},
           {"predicted_peak_bytes", input.plan.peak_bytes},
           {"measured_peak_bytes", input.peak_rss_bytes},
@@ -29,8 +28,8 @@ Json memory_json(const ManifestInput& input) {
           {"residual_streams", choice.spill_states ? "file" : "memory"},
           {"signal_values", choice.spill_samples ? "file" : "memory"},
           {"next_block_read_ahead", choice.prefetch},
-          {"temporary_bytes_written", spilled.written},
-          {"temporary_bytes_read", spilled.read}};
+          {"temporary_bytes_written", input.spilled.written},
+          {"temporary_bytes_read", input.spilled.read}};
 }
 
 // What this process made the disk read; less than what it read where the kernel had it in memory.

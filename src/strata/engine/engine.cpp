@@ -34,7 +34,8 @@ const Engine kEngine{.measure = measure,
                      .verify_forward = verify_forward,
                      .signal_ids = signal_ids,
                      .intervention_ids = intervention_ids,
-                     .libtorch_version = [] { return std::string(TORCH_VERSION); }};
+                     .libtorch_version = [] { return std::string(TORCH_VERSION); },
+                     .spill_traffic = StateStore::traffic};
 
 }  // namespace
 }  // namespace strata

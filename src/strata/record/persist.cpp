@@ -58,13 +58,18 @@ void persist(Archive& archive, std::vector<Series>& series) {
 }
 
 void persist(Archive& archive, Trace& trace) {
-  auto& [run, model, documents, series, cka, curves, sinks, n_massive, n_tokens, warnings] = trace;
+  auto& [run, model, documents, series, cka, spectra, curves, sinks, n_massive, n_tokens, warnings] = trace;
   Persister put(archive);
   put.put(run);
   put.put(model);
   put.put(documents);
   put.put(series);
   put.put(cka);
+  put.put(spectra);
+  for (SpectrumRecord& record : spectra) {  // only their sizes are in results.json
+    archive(record.value);
+    archive(record.multiplicity);
+  }
   put.put(curves);
   put.put(sinks);
   put.put(n_massive);

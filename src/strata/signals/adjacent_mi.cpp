@@ -46,7 +46,7 @@ Rows collect_rows(const DocumentSample& sample, std::span<const TokenClass> clas
     const auto& tokens = sample.tokens[document];
     std::sort(kept.begin(), kept.end(), [&](std::size_t a, std::size_t b) { return tokens[a] < tokens[b]; });
     for (const std::size_t i : kept) {
-      rows.table.push_back(document * static_cast<std::size_t>(sample.share) + i);
+      rows.table.push_back(sample.table_row(document, i));
     }
     rows.first.push_back(rows.count());
     rows.document.push_back(sample.documents[document]);
@@ -195,7 +195,7 @@ class AdjacentMi final : public Accumulator {
 // The sampled rows of every state, and the scores of one token set.
 std::uint64_t adjacent_mi_bytes(const SweepContext& context) {
   const SampleSize size = mi_sample_size(context);
-  const auto rows = static_cast<std::uint64_t>(size.rows * size.documents);
+  const auto rows = static_cast<std::uint64_t>(table_stride(context, size) * size.documents);
   const auto d = static_cast<std::uint64_t>(context.config.hidden);
   const auto states = static_cast<std::uint64_t>(context.config.n_layers + 1);
   return states * rows *

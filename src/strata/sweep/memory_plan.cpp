@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <functional>
-#include <numeric>
 
 #include "strata/base/error.h"
 #include "strata/model/backward.h"
@@ -246,16 +245,6 @@ class Planner {
 };
 
 }  // namespace
-
-std::uint64_t MemoryPhase::bytes() const {
-  return std::accumulate(items.begin(), items.end(), std::uint64_t{0},
-                         [](std::uint64_t sum, const MemoryItem& item) { return sum + item.bytes; });
-}
-
-const MemoryPhase& MemoryPlan::peak() const {
-  return *std::max_element(phases.begin(), phases.end(),
-                           [](const MemoryPhase& a, const MemoryPhase& b) { return a.bytes() < b.bytes(); });
-}
 
 MemoryPlan plan_memory(const MemoryInput& input, std::uint64_t limit_bytes) {
   return Planner(input, limit_bytes).run();

@@ -1,6 +1,7 @@
 // How much memory each phase of a measurement takes, and what it gives up when that is more than it may have.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -20,7 +21,11 @@ struct MemoryItem {
 struct MemoryPhase {
   std::string name;
   std::vector<MemoryItem> items;
-  [[nodiscard]] std::uint64_t bytes() const;
+  [[nodiscard]] std::uint64_t bytes() const {
+    std::uint64_t sum = 0;
+    for (const MemoryItem& item : items) sum += item.bytes;
+    return sum;
+  }
 };
 
 struct MemoryPlan {
@@ -31,7 +36,11 @@ struct MemoryPlan {
   std::int64_t lanes_at_once = 0;                    ///< beside the clean lane
   std::uint64_t spilled_bytes = 0;                   ///< temporary files at their largest
 
-  [[nodiscard]] const MemoryPhase& peak() const;
+  [[nodiscard]] const MemoryPhase& peak() const {
+    return *std::max_element(phases.begin(), phases.end(), [](const MemoryPhase& a, const MemoryPhase& b) {
+      return a.bytes() < b.bytes();
+    });
+  }
 };
 
 /// What is planned for. `context.threads` is what the user asked for.
