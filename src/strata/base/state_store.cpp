@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -30,6 +31,12 @@ std::filesystem::path default_directory() {
               {.where = directory.string(),
                .found = fmt::format("cannot {} temporary data: {}", step, std::strerror(error)),
                .hint = "a larger --mem-limit keeps more in memory, less text needs less"});
+}
+
+// Bits, not values: -0 is not zero.
+bool all_zero(const std::vector<float>& values) {
+  return std::all_of(values.begin(), values.end(),
+                     [](float value) { return std::bit_cast<std::uint32_t>(value) == 0; });
 }
 
 // A file that is gone as soon as the process is, however it ends.
@@ -202,7 +209,14 @@ void StateStore::persist(Archive& archive) {
     for (std::int64_t first = 0; first < size_[slot]; first += kPiece) {
       buffer.resize(static_cast<std::size_t>(std::min(kPiece, size_[slot] - first)));
       if (!archive.reading()) read(slot, buffer, first);
-      archive.raw(buffer.data(), buffer.size() * sizeof(float));
+      // What is only opened takes no room.
+      bool zero = !archive.reading() && all_zero(buffer);
+      archive(zero);
+      if (zero) {
+        std::fill(buffer.begin(), buffer.end(), 0.0f);
+      } else {
+        archive.raw(buffer.data(), buffer.size() * sizeof(float));
+      }
       if (archive.reading()) write(slot, buffer, first);
     }
   }

@@ -47,7 +47,8 @@ void Snapshots::save(const std::string& name, const Persist& persist) {
 void Snapshots::save_when_due(const std::string& name, const Persist& persist) {
   if (!(share_ > 0.0)) return;
   const double since = std::chrono::duration<double>(Clock::now() - last_).count();
-  if (since * share_ >= std::max(cost_, kLeastSeconds * share_) || share_ >= 1.0) save(name, persist);
+  const bool due = since >= kLeastSeconds && since * share_ >= cost_;
+  if (due || share_ >= 1.0) save(name, persist);
 }
 
 void Snapshots::remove(const std::string& name) {
