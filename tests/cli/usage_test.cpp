@@ -50,7 +50,7 @@ TEST(Program, MisuseIsOneLineAndExitCode2) {
       {{"analyze"}, "--model"},
       {{"inspect"}, "--model"},
       {{"report"}, "RUN"},
-      {{"compare"}, "ORIGINAL"},
+      {{"compare"}, "WHAT"},
       {{"compare", nano()}, "OTHER"},
       {{"compare", nano(), "no/such/twin"}, "no/such/twin"},
       {{"verify"}, "--model"},

@@ -18,6 +18,7 @@ enum class Stream : std::uint32_t {
   bootstrap = 5,
   documents = 6,
   labels = 7,
+  permutation = 8,
   planted = 20,
   test = 100,
 };

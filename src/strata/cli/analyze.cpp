@@ -1,4 +1,6 @@
 // strata analyze: the main job. Measures, concludes, writes the run directory.
+#include "strata/cli/analyze.h"
+
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -11,7 +13,6 @@
 #include "strata/base/error.h"
 #include "strata/base/file.h"
 #include "strata/cli/command.h"
-#include "strata/cli/load_text.h"
 #include "strata/cli/manifest.h"
 #include "strata/cli/numbers.h"
 #include "strata/cli/partial_run.h"
@@ -25,17 +26,6 @@ namespace strata {
 namespace {
 
 constexpr double kMemoryShare = 0.7;  // of the available memory, when --mem-limit is not given
-
-struct AnalyzeOptions {
-  std::filesystem::path model;
-  TextOptions text;
-  std::filesystem::path output;
-  MeasureOptions measure;
-  int surrogates = 999;
-  std::string mem_limit, layers;
-  bool dry_run = false, quiet = false, json = false, resume = false;
-  int verbose = 0;
-};
 
 // Set by the first SIGINT or SIGTERM; the sweep looks at it between steps.
 std::atomic<bool> interrupted{false};
@@ -189,6 +179,8 @@ Trace measure_or_save(const Engine& engine, const MeasureInput& input, const Ana
   }
 }
 
+}  // namespace
+
 int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   AnalyzeOptions options = asked;
   Stopwatch watch;
@@ -262,13 +254,12 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   on_stop(SIG_IGN);  // a run directory is written whole; it takes milliseconds
   write_outputs(options.output, run, command_line, manifest_json(run, manifest));
   partial.remove();
+  on_stop(SIG_DFL);
   for (const std::string& warning : run.trace.warnings) fmt::print(stderr, "warning: {}\n", warning);
   if (!options.quiet) fmt::print(stderr, "{}", summary_text(run, (options.output / "report.html").string()));
   if (options.json) fmt::print("{}", results_json(run));
   return 0;
 }
-
-}  // namespace
 
 void register_analyze(CLI::App& app, Program& program) {
   auto* command = app.add_subcommand("analyze", "Measure a model on a text and find its segments");

@@ -1,242 +1,150 @@
-// strata compare: two versions of one model on one text. Where do they part, and which part of the network
-// does the damage?
+// strata compare: two versions of one model, or several models. What stands on the command line says which.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "strata/base/error.h"
-#include "strata/base/file.h"
 #include "strata/cli/command.h"
-#include "strata/cli/load_text.h"
-#include "strata/cli/numbers.h"
-#include "strata/cli/terminal.h"
-#include "strata/cli/version.h"
-#include "strata/engine/engine.h"
-#include "strata/theory/divergence.h"
+#include "strata/cli/compare_study.h"
+#include "strata/cli/compare_twins.h"
+#include "strata/families/study_file.h"
 
 namespace strata {
 namespace {
 
-constexpr double kMemoryShare = 0.7;  // of the available memory, when --mem-limit is not given
-
 struct CompareOptions {
-  std::filesystem::path original, other, output;
-  TextOptions text;
-  MeasureOptions measure;
-  DivergenceQuestion question;
-  std::string mem_limit;
-  bool json = false, quiet = false;
+  std::vector<std::filesystem::path> what;
+  TwinOptions twins;
+  StudyOptions study;
+  std::uint64_t seed = 0;
 };
 
-void refuse_runs(const std::filesystem::path& path) {
+enum class Use { twins, runs, study_file };
+
+bool is_run(const std::filesystem::path& path) {
   std::error_code unreadable;
-  if (!std::filesystem::exists(path / "results.json", unreadable)) return;
-  throw Error(ErrorKind::usage, {.where = path.string(),
-                                 .found = "a run directory; comparing runs is not supported",
-                                 .expected = "two checkpoints"});
+  return std::filesystem::exists(path / "results.json", unreadable);
 }
 
-// Only a new or empty directory, or one of an earlier comparison, is written to.
-void check_output(const std::filesystem::path& directory) {
-  std::error_code unreadable;
-  if (!std::filesystem::exists(directory, unreadable) ||
-      std::filesystem::exists(directory / "divergence.json", unreadable) ||
-      (std::filesystem::is_directory(directory, unreadable) &&
-       std::filesystem::is_empty(directory, unreadable)))
-    return;
-  throw Error(ErrorKind::usage, {.where = directory.string(),
-                                 .found = "exists and is not an earlier comparison",
-                                 .hint = "choose another --output"});
+[[noreturn]] void refuse(const std::string& where, std::string found) {
+  throw Error(ErrorKind::usage, {.where = where,
+                                 .found = std::move(found),
+                                 .expected = "run directories, one study file, or two checkpoints",
+                                 .hint = "models that have no record yet go into a study file"});
 }
 
-std::string with_error(const Estimate& e) {
-  if (std::isnan(e.standard_error)) return fmt::format("{:.3g}", e.mean);
-  return fmt::format("{:.3g} ({:.1g})", e.mean, e.standard_error);
+Use use_of(const std::vector<std::filesystem::path>& what) {
+  const auto runs = std::count_if(what.begin(), what.end(), is_run);
+  if (runs == static_cast<std::ptrdiff_t>(what.size())) return Use::runs;
+  if (what.size() == 1 && is_study_file(what[0])) return Use::study_file;
+  if (runs > 0) refuse("compare", "run directories beside something else");
+  if (what.size() == 1) refuse(what[0].string(), "one checkpoint alone: OTHER is missing");
+  if (what.size() > 2) refuse("compare", fmt::format("{} things that are no run directories", what.size()));
+  return Use::twins;
 }
 
-std::string part_label(const PartDamage& part) {
-  return part.part == Part::block ? fmt::format("block {}", part.block) : to_string(part.part);
-}
-
-// One line for each part of the network and the state that it puts out.
-std::string table_text(const DivergenceFindings& f) {
-  std::string out =
-      fmt::format("  {:<10} {:>16} {:>16} {:>6} {:>5}   {:>5} {:>18} {:>16}\n", "part", "local error",
-                  "KL alone, nats", "share", "rank", "state", "relative diff", "1 - cos");
-  for (const PartDamage& part : f.parts) {
-    out += fmt::format(
-        "  {:<10} {:>16} {:>16} {:>6} {:>5}", part_label(part),
-        part.part == Part::block ? with_error(f.local_error[static_cast<std::size_t>(part.block)]) : "",
-        with_error(part.kl_nats), std::isnan(part.share) ? "" : fmt::format("{:.1f}%", 100.0 * part.share),
-        part.rank);
-    if (part.part != Part::head) {
-      const auto state = static_cast<std::size_t>(part.part == Part::embedding ? 0 : part.block + 1);
-      out += fmt::format("   {:>5} {:>18} {:>16}{}", state, with_error(f.relative_difference[state]),
-                         with_error(f.cosine_distance[state]),
-                         static_cast<int>(state) == f.begins_at_state ? "  <- begins" : "");
-    }
-    out += '\n';
+// Flags that mean nothing to what was given would otherwise be ignored in silence.
+void refuse_flags(const CLI::App& command, const std::vector<const char*>& flags, const char* what) {
+  for (const char* flag : flags) {
+    if (command.count(flag) == 0) continue;
+    throw Error(ErrorKind::usage, {.where = flag, .found = fmt::format("a flag that {} do not take", what)});
   }
-  return out;
 }
 
-std::string summary(const DivergenceRecord& record, const std::filesystem::path& output) {
-  std::string out = fmt::format("\n{} against {} on {} ({} documents)\n", record.other.name,
-                                record.original.name, record.run.corpus_name, record.documents.size());
-  for (const std::string& sentence : record.findings.sentences) out += fmt::format("  {}\n", sentence);
-  out += "\n" + table_text(record.findings);
-  out +=
-      "  means over documents (standard error); states without sink tokens; state i + 1 is the output of "
-      "block i\n";
-  return out + fmt::format("\nwritten: {}\n", output.string());
-}
-
-struct ManifestFacts {
-  std::uint64_t limit_bytes = 0;
-  DivergencePlan plan;
-  double seconds = 0.0;
-  std::uint64_t bytes_read = 0;
-};
-
-std::string manifest_text(const DivergenceRecord& record, const CompareOptions& options,
-                          const std::string& command_line, const ManifestFacts& facts) {
-  using Json = nlohmann::ordered_json;
-  Json memory = Json::object();
-  for (const MemoryItem& item : facts.plan.memory) memory[item.what] = item.bytes;
-  const Json json = {{"schema_version", kDivergenceSchemaVersion},
-                     {"tool",
-                      {{"name", "strata"},
-                       {"version", version()},
-                       {"build", version_text()},
-                       {"libtorch", open_engine().libtorch_version()}}},
-                     {"command_line", command_line},
-                     {"seed", record.run.seed},
-                     {"compute_dtype", record.run.compute_dtype},
-                     {"digests",
-                      {{"original_sha256", record.original.checkpoint_sha256},
-                       {"other_sha256", record.other.checkpoint_sha256},
-                       {"corpus_sha256", record.run.corpus_sha256},
-                       {"tokenizer_sha256", record.run.tokenizer_sha256}}},
-                     {"protocol",
-                      {{"context", record.run.context},
-                       {"bos_policy", record.run.bos_policy},
-                       {"scored", "every position whose next token is in the same window"},
-                       {"lane_tokens", record.run.lane_tokens}}},
-                     {"threads", options.measure.threads},
-                     {"batch_size", options.measure.batch},
-                     {"memory",
-                      {{"limit_bytes", facts.limit_bytes},
-                       {"predicted_peak_bytes", facts.plan.peak_bytes},
-                       {"measured_peak_bytes", peak_rss_bytes()},
-                       {"predicted", memory}}},
-                     {"weights", {{"bytes_read", facts.bytes_read}}},
-                     {"seconds", {{"measure", facts.seconds}}}};
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
-int compare(const CompareOptions& asked, const std::string& command_line) {
-  CompareOptions options = asked;
-  for (const auto& path : {options.original, options.other}) refuse_runs(path);
-  const Checkpoint original = Checkpoint::open(options.original), other = Checkpoint::open(options.other);
-  const auto name = [](const Checkpoint& c) { return c.name(); };
-  if (options.output.empty())
-    options.output =
-        std::filesystem::path("runs") / fmt::format("compare-{}-{}", name(original), name(other));
-  check_output(options.output);
-  const LoadedText text = load_text(original, options.text);
-  if (!options.quiet) {
-    fmt::print(stderr, "text {}: {} documents, {} windows, {} tokens; {}\n", text.corpus.name,
-               text.corpus.documents.size(), text.corpus.windows.size(), text.corpus.token_count(),
-               text.corpus.bos_policy);
-    for (const std::string& note : text.corpus.notes) fmt::print(stderr, "note: {}\n", note);
+int compare(CompareOptions& o, const CLI::App& command, const std::string& command_line) {
+  const Use use = use_of(o.what);
+  if (use == Use::twins) {
+    refuse_flags(command, {"--main-text", "--skip-missing", "--dry-run"}, "two checkpoints");
+    o.twins.original = o.what[0];
+    o.twins.other = o.what[1];
+    o.twins.measure.seed = o.seed;
+    return compare_twins(o.twins, command_line);
   }
-  const Engine& engine = open_engine();
-  const DivergenceInput input{.original = original,
-                              .other = other,
-                              .corpus = text.corpus,
-                              .tokenizer = text.tokenizer ? &*text.tokenizer : nullptr};
-  ManifestFacts facts;
-  facts.limit_bytes =
-      options.mem_limit.empty()
-          ? static_cast<std::uint64_t>(kMemoryShare * static_cast<double>(available_memory_bytes()))
-          : parse_size(options.mem_limit, "--mem-limit");
-  facts.plan = engine.plan_divergence(input, options.measure, facts.limit_bytes);
-  options.measure.lane_bytes = facts.plan.lane_bytes;
-
-  ProgressPrinter printer(options.quiet);
-  const auto start = std::chrono::steady_clock::now();
-  DivergenceRecord record =
-      engine.measure_divergence(input, options.measure, [&](const ProgressEvent& event) {
-        printer(event);
-        return true;
-      });
-  printer.finish();
-  facts.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  facts.bytes_read = original.bytes_read() + other.bytes_read();
-  record.run.tool_version = version();
-  record.findings = conclude_divergence(record, options.question);
-  write_divergence(options.output, record);
-  write_file_atomic(options.output / "manifest.json", manifest_text(record, options, command_line, facts));
-  for (const std::string& warning : record.warnings) fmt::print(stderr, "warning: {}\n", warning);
-  if (!options.quiet) fmt::print(stderr, "{}", summary(record, options.output));
-  if (options.json) fmt::print("{}", divergence_json(record));
-  return 0;
+  refuse_flags(command, {"--file", "--ctx-size", "--chunks", "--limit", "--threshold"},
+               "run directories and study files");
+  if (use == Use::runs) {
+    refuse_flags(command, {"--lane-tokens", "--mem-limit", "--batch-size", "--skip-missing", "--dry-run"},
+                 "run directories");
+    o.study.runs = o.what;
+  } else {
+    o.study.file = o.what[0];
+  }
+  if (command.count("--seed") > 0) o.study.seed = o.seed;
+  if (command.count("--lane-tokens") > 0) o.study.lane_tokens = o.twins.measure.lane_tokens;
+  o.study.output = o.twins.output;
+  o.study.threads = o.twins.measure.threads;
+  o.study.batch = o.twins.measure.batch;
+  o.study.mem_limit = o.twins.mem_limit;
+  o.study.json = o.twins.json;
+  o.study.quiet = o.twins.quiet;
+  return compare_study(o.study, command_line);
 }
 
-void add_text_options(CLI::App& command, CompareOptions& o) {
+void add_text_options(CLI::App& command, TwinOptions& o) {
   const auto at_least = [](int n) { return CLI::Range(n, 1 << 30); };
   command.add_option("-f,--file", o.text.path,
-                     "UTF-8 file, directory of files, .jsonl, or .npy token ids (default: the tales)");
+                     "Twins: UTF-8 file, directory of files, .jsonl, or .npy token ids (default: the tales)");
   command
       .add_option("-c,--ctx-size", o.text.context,
-                  "Longest window in tokens (default: 512 or the model's limit)")
+                  "Twins: longest window in tokens (default: 512 or the model's limit)")
       ->check(at_least(1));
   command
-      .add_option("--chunks", o.text.chunks, "At most this many windows, taken in turn from the documents")
+      .add_option("--chunks", o.text.chunks,
+                  "Twins: at most this many windows, taken in turn from the documents")
       ->check(at_least(1));
-  command.add_option("--limit", o.text.limit, "At most this many documents")->check(at_least(1));
+  command.add_option("--limit", o.text.limit, "Twins: at most this many documents")->check(at_least(1));
 }
 
 }  // namespace
 
 void register_compare(CLI::App& app, Program& program) {
-  auto* command = app.add_subcommand("compare", "Where a quantized or edited model parts from its original");
+  auto* command = app.add_subcommand("compare", "Models against each other, or a twin against its original");
   command->footer(
       "Examples:\n"
-      "  strata compare models/llama-nano my/llama-nano-rounded\n"
-      "  strata compare ORIGINAL OTHER -f texts/tales -o runs/rounding --threshold 0.05\n"
-      "Both are checkpoints of the same depth, width and vocabulary; the text is tokenized with the "
-      "original's\n"
+      "  strata compare runs/llama-nano runs/qwen2-nano runs/qwen3-nano     runs of strata analyze\n"
+      "  strata compare studies/nano.toml -o runs/nano                      analyzes what is missing\n"
+      "  strata compare models/llama-nano my/llama-nano-rounded             two versions of one model\n"
+      "Several models are grouped into families, and the predictions of the theory are put to the test.\n"
+      "Twins must have the same depth, width and vocabulary; the text is tokenized with the original's\n"
       "tokenizer.");
   auto o = std::make_shared<CompareOptions>();
-  MeasureOptions& m = o->measure;
+  MeasureOptions& m = o->twins.measure;
   m.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  command->add_option("ORIGINAL", o->original, "Checkpoint that the other is measured against")->required();
-  command->add_option("OTHER", o->other, "Its twin: quantized, rounded, pruned, tuned")->required();
-  add_text_options(*command, *o);
-  command->add_option("-o,--output", o->output, "Directory (default: runs/compare-ORIGINAL-OTHER)");
-  command->add_option("--threshold", o->question.threshold, "Relative difference at which damage begins")
+  command->add_option("WHAT", o->what, "Run directories, a study file (.toml, .json), or two checkpoints")
+      ->required();
+  command->add_option("-o,--output", o->twins.output,
+                      "Directory (default: runs/comparison, runs/STUDY or runs/compare-ORIGINAL-OTHER)");
+  command->add_option("--main-text", o->study.main_text, "Text that T1 to T9 are about (default: the first)");
+  command->add_flag("--skip-missing", o->study.skip_missing,
+                    "Leave out models of a study that are not there");
+  command->add_flag("--dry-run", o->study.dry_run,
+                    "Print which runs a study has and which it needs, and stop");
+  add_text_options(*command, o->twins);
+  command
+      ->add_option("--threshold", o->twins.question.threshold,
+                   "Twins: relative difference at which damage begins")
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
-  command->add_option("--lane-tokens", m.lane_tokens, "Tokens in substitution lanes, in all")
+  command->add_option("--lane-tokens", m.lane_tokens, "Tokens in lanes, in all")
       ->check(CLI::Range(64, 1 << 30))
       ->capture_default_str();
-  command->add_option("-s,--seed", m.seed, "Seed of the lanes' sample")->capture_default_str();
+  command->add_option("-s,--seed", o->seed, "Seed of every random choice of the comparison")
+      ->capture_default_str();
   command->add_option("-t,--threads", m.threads, "Threads; changes speed, never a number")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   command->add_option("-b,--batch-size", m.batch, "Windows in flight at once; changes memory, never a number")
       ->check(CLI::Range(1, 1 << 30))
       ->capture_default_str();
-  command->add_option("--mem-limit", o->mem_limit,
+  command->add_option("--mem-limit", o->twins.mem_limit,
                       "Memory to stay within, like 8G (default: 70% of what is available)");
-  command->add_flag("--json", o->json, "Print divergence.json on stdout as well");
-  command->add_flag("--quiet", o->quiet, "Print nothing but errors and warnings");
-  command->callback(
-      [&program, o] { program.run = [&program, o] { return compare(*o, program.command_line); }; });
+  command->add_flag("--json", o->twins.json, "Print study.json or divergence.json on stdout as well");
+  command->add_flag("--quiet", o->twins.quiet, "Print nothing but errors and warnings");
+  command->callback([&program, command, o] {
+    program.run = [&program, command, o] { return compare(*o, *command, program.command_line); };
+  });
 }
 
 }  // namespace strata

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <concepts>
+#include <span>
 #include <type_traits>
 
 #include "strata/record/run_directory.h"
@@ -358,9 +359,24 @@ void fields(Visitor& visit, T& x) {
   visit("curves", curves);
 }
 
+}  // namespace strata::record_json
+
+namespace strata {
+
 inline constexpr Axis kAxes[] = {Axis::state, Axis::block, Axis::edge};
 inline constexpr TokenSet kTokenSets[] = {TokenSet::ordinary, TokenSet::all};
 inline constexpr Group kGroups[] = {Group::attention, Group::representation, Group::information,
                                     Group::output, Group::control};
 
-}  // namespace strata::record_json
+/// The values that a file may name.
+constexpr std::span<const Axis> names_of(Axis) {
+  return kAxes;
+}
+constexpr std::span<const TokenSet> names_of(TokenSet) {
+  return kTokenSets;
+}
+constexpr std::span<const Group> names_of(Group) {
+  return kGroups;
+}
+
+}  // namespace strata

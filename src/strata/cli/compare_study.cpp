@@ -1,0 +1,281 @@
+#include "strata/cli/compare_study.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "strata/base/error.h"
+#include "strata/base/file.h"
+#include "strata/checkpoint/locate.h"
+#include "strata/cli/analyze.h"
+#include "strata/cli/partial_run.h"
+#include "strata/cli/study_text.h"
+#include "strata/cli/terminal.h"
+#include "strata/cli/version.h"
+#include "strata/families/study.h"
+#include "strata/families/study_file.h"
+
+namespace strata {
+namespace {
+
+// One run of a study: where its record is or will be, and how it is made.
+struct Step {
+  StudyRun about;  // without the run itself
+  std::filesystem::path directory;
+  std::filesystem::path model;  // empty = the record has to be there
+  const StudyText* text = nullptr;
+  bool there = false;
+};
+
+bool is_record(const std::filesystem::path& directory) {
+  std::error_code unreadable;
+  return std::filesystem::exists(directory / "results.json", unreadable);
+}
+
+// Only a new or empty directory, an earlier study, or one that was interrupted is written to.
+void check_output(const std::filesystem::path& directory) {
+  std::error_code unreadable;
+  if (!std::filesystem::exists(directory, unreadable) ||
+      std::filesystem::exists(directory / "study.json", unreadable))
+    return;
+  bool clean = std::filesystem::is_directory(directory, unreadable);
+  if (clean) {
+    for (const auto& entry : std::filesystem::directory_iterator(directory, unreadable))
+      clean = clean && entry.path().filename() == "runs";
+  }
+  if (clean) return;
+  throw Error(ErrorKind::usage, {.where = directory.string(),
+                                 .found = "exists and is not an earlier study",
+                                 .hint = "choose another --output"});
+}
+
+std::vector<Step> steps_of(const StudyFile& file, const std::filesystem::path& output) {
+  std::vector<Step> steps;
+  for (const StudyModel& m : file.models) {
+    for (const StudyText& text : file.texts) {
+      if (!m.text.empty() && m.text != text.name) continue;
+      Step step{.about = {.model = m.name,
+                          .family = m.family,
+                          .text = text.name,
+                          .training = m.training,
+                          .run = {}},
+                .directory = m.run.empty() ? output / "runs" / fmt::format("{}-on-{}", m.name, text.name)
+                                           : resolve(file, m.run),
+                .model = m.model.empty() ? std::filesystem::path() : resolve(file, m.model),
+                .text = &text};
+      step.there = is_record(step.directory);
+      steps.push_back(std::move(step));
+    }
+  }
+  return steps;
+}
+
+// Models that have to be analyzed and are not there; all are named at once, before hours are spent on one.
+void leave_out_missing(std::vector<Step>& steps, bool skip) {
+  std::vector<std::string> missing;
+  const auto absent = [&](const Step& step) {
+    if (step.there) return false;
+    if (step.model.empty()) {
+      missing.push_back(step.directory.string() + " (no run directory)");
+      return true;
+    }
+    try {
+      (void)locate_model(step.model.string());
+      return false;
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::usage) throw;
+      if (std::find(missing.begin(), missing.end(), step.model.string()) == missing.end())
+        missing.push_back(step.model.string());
+      return true;
+    }
+  };
+  std::erase_if(steps, absent);
+  if (missing.empty()) return;
+  if (!skip || steps.empty()) {
+    throw Error(ErrorKind::usage, {.where = "study",
+                                   .found = fmt::format("not on this machine: {}", fmt::join(missing, ", ")),
+                                   .expected = "paths, or models of the Hugging Face cache",
+                                   .hint = steps.empty() ? "" : "--skip-missing leaves them out"});
+  }
+  for (const std::string& model : missing)
+    fmt::print(stderr, "warning: {} is not on this machine; left out\n", model);
+}
+
+AnalyzeOptions analysis_of(const Step& step, const StudyFile& file, const StudyOptions& options) {
+  AnalyzeOptions a;
+  a.resume = true;  // a study that was interrupted goes on where it was
+  a.model = step.model;
+  a.output = step.directory;
+  a.quiet = options.quiet;
+  a.mem_limit = options.mem_limit;
+  a.measure.threads = options.threads;
+  a.measure.batch = options.batch;
+  if (!step.text->path.empty()) a.text.path = resolve(file, step.text->path);
+  const StudyAnalysis& asked = file.analysis;
+  const auto set = [](auto& member, const std::optional<std::int64_t>& value) {
+    if (value) member = static_cast<std::remove_reference_t<decltype(member)>>(*value);
+  };
+  set(a.text.context, asked.ctx_size);
+  set(a.text.chunks, asked.chunks);
+  set(a.text.limit, asked.limit);
+  set(a.measure.positions, asked.positions);
+  set(a.measure.lens_positions, asked.lens_positions);
+  set(a.measure.lane_tokens, asked.lane_tokens);
+  set(a.measure.lane_tokens, options.lane_tokens);
+  set(a.measure.label_samples, asked.label_samples);
+  set(a.measure.replicates, asked.replicates);
+  set(a.measure.seed, asked.seed);
+  set(a.surrogates, asked.surrogates);
+  a.measure.signals = asked.signals;
+  a.measure.interventions = asked.interventions;
+  if (step.text->boundaries_only) {  // the least that the lanes can be asked for
+    a.measure.interventions = {"block_skip"};
+    a.layers = "0";
+    a.measure.label_samples = 1;
+  }
+  return a;
+}
+
+// A record that was made with other settings is not what the study asks for.
+void check_record(const Run& run, const AnalyzeOptions& a) {
+  const RunCard& card = run.trace.run;
+  struct Setting {
+    const char* name;
+    std::int64_t made, asked;
+  };
+  for (const Setting& s :
+       {Setting{"lane_tokens", card.lane_tokens, a.measure.lane_tokens},
+        Setting{"positions", card.positions, a.measure.positions},
+        Setting{"lens_positions", card.lens_positions, a.measure.lens_positions},
+        Setting{"surrogates", card.surrogates, a.surrogates},
+        Setting{"replicates", card.replicates, a.measure.replicates},
+        Setting{"seed", static_cast<std::int64_t>(card.seed), static_cast<std::int64_t>(a.measure.seed)}}) {
+    if (s.made == s.asked) continue;
+    throw Error(ErrorKind::usage,
+                {.where = a.output.string(),
+                 .found = fmt::format("a record with {} {}", s.name, s.made),
+                 .expected = fmt::format("{}, as the study says", s.asked),
+                 .hint = "remove the directory to analyze again, or choose another --output"});
+  }
+}
+
+void complete(StudyRun& about) {
+  const Trace& trace = about.run.trace;
+  if (about.model.empty()) about.model = trace.model.name;
+  if (about.family.empty()) about.family = family_of_card(trace.model);
+  if (about.text.empty()) about.text = trace.run.corpus_name;
+}
+
+struct ManifestFacts {
+  std::vector<std::string> analyzed;
+  double seconds_analyze = 0.0, seconds_compare = 0.0;
+};
+
+std::string manifest_text(const Study& study, const std::string& command_line, const ManifestFacts& facts) {
+  using Json = nlohmann::ordered_json;
+  Json runs = Json::array();
+  for (const StudyMember& m : study.members) {
+    runs.push_back({{"model", m.model},
+                    {"text", m.text},
+                    {"checkpoint_sha256", m.checkpoint_sha256},
+                    {"corpus_sha256", m.corpus_sha256}});
+  }
+  const Json json = {{"schema_version", kStudySchemaVersion},
+                     {"tool", {{"name", "strata"}, {"version", version()}, {"build", version_text()}}},
+                     {"command_line", command_line},
+                     {"seed", study.study.seed},
+                     {"runs", runs},
+                     {"analyzed", facts.analyzed},
+                     {"memory", {{"measured_peak_bytes", peak_rss_bytes()}}},
+                     {"seconds", {{"analyze", facts.seconds_analyze}, {"compare", facts.seconds_compare}}}};
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+std::vector<Step> steps_of_runs(const std::vector<std::filesystem::path>& runs) {
+  std::vector<Step> steps;
+  for (const auto& directory : runs)
+    steps.push_back(
+        {.about = {.run = {}}, .directory = directory, .model = {}, .text = nullptr, .there = true});
+  return steps;
+}
+
+// Analyzes what is missing; nothing is compared before everything is there.
+void analyze_missing(std::vector<Step>& steps, const StudyFile& file, const StudyOptions& options,
+                     const std::string& command_line, ManifestFacts& facts) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto missing = std::count_if(steps.begin(), steps.end(), [](const Step& s) { return !s.there; });
+  std::ptrdiff_t done = 0;
+  for (Step& step : steps) {
+    if (step.there) continue;
+    if (!options.quiet)
+      fmt::print(stderr, "\nrun {} of {}: {} on {}\n", ++done, missing, step.about.model, step.about.text);
+    (void)analyze(analysis_of(step, file, options), command_line);
+    facts.analyzed.push_back(fmt::format("{} on {}", step.about.model, step.about.text));
+  }
+  facts.seconds_analyze = seconds_since(start);
+}
+
+void print_plan(const std::vector<Step>& steps) {
+  for (const Step& step : steps) {
+    fmt::print("{:<10} {} on {} ({})\n", step.there ? "record" : "analyze",
+               step.about.model.empty() ? step.directory.string() : step.about.model, step.about.text,
+               step.there ? step.directory.string() : step.model.string());
+  }
+}
+
+}  // namespace
+
+int compare_study(const StudyOptions& asked, const std::string& command_line) {
+  StudyOptions options = asked;
+  StudyFile file;
+  if (!options.file.empty()) file = read_study_file(options.file);
+  if (options.file.empty()) file.card.name = "runs";
+  StudyCard& card = file.card;
+  card.tool_version = version();
+  card.resamples = 999;
+  card.permutations = 9999;
+  if (card.stable_family.empty()) card.stable_family = "llama";
+  if (card.variable_family.empty()) card.variable_family = "qwen";
+  if (options.seed) card.seed = *options.seed;
+  if (!options.main_text.empty()) card.main_text = options.main_text;
+  if (options.output.empty())
+    options.output = std::filesystem::path("runs") / (options.file.empty() ? "comparison" : card.name);
+  check_output(options.output);
+
+  std::vector<Step> steps =
+      options.file.empty() ? steps_of_runs(options.runs) : steps_of(file, options.output);
+  leave_out_missing(steps, options.skip_missing);
+  if (options.dry_run) {
+    print_plan(steps);
+    return 0;
+  }
+  ManifestFacts facts;
+  analyze_missing(steps, file, options, command_line, facts);
+
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<StudyEntry> entries;
+  for (Step& step : steps) {
+    refuse_unfinished(step.directory);
+    step.about.run = read_run(step.directory);
+    if (!step.model.empty()) check_record(step.about.run, analysis_of(step, file, options));
+    complete(step.about);
+    entries.push_back(make_entry(step.about, card, options.threads));
+    step.about.run = {};  // what is needed of it is in the entry
+  }
+  const Study study = make_study(card, entries, file.expected);
+  facts.seconds_compare = seconds_since(start);
+  write_study(options.output, study);
+  write_file_atomic(options.output / "manifest.json", manifest_text(study, command_line, facts));
+  for (const std::string& warning : study.warnings) fmt::print(stderr, "warning: {}\n", warning);
+  if (!options.quiet) fmt::print(stderr, "{}\nwritten: {}\n", study_text(study), options.output.string());
+  if (options.json) fmt::print("{}", study_json(study));
+  return 0;
+}
+
+}  // namespace strata

@@ -1,0 +1,171 @@
+// strata compare ORIGINAL OTHER: two versions of one model on one text. Where do they part, and which part of
+// the network does the damage?
+#include "strata/cli/compare_twins.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "strata/base/error.h"
+#include "strata/base/file.h"
+#include "strata/cli/numbers.h"
+#include "strata/cli/terminal.h"
+#include "strata/cli/version.h"
+#include "strata/engine/engine.h"
+#include "strata/theory/divergence.h"
+
+namespace strata {
+namespace {
+
+constexpr double kMemoryShare = 0.7;  // of the available memory, when --mem-limit is not given
+
+// Only a new or empty directory, or one of an earlier comparison, is written to.
+void check_output(const std::filesystem::path& directory) {
+  std::error_code unreadable;
+  if (!std::filesystem::exists(directory, unreadable) ||
+      std::filesystem::exists(directory / "divergence.json", unreadable) ||
+      (std::filesystem::is_directory(directory, unreadable) &&
+       std::filesystem::is_empty(directory, unreadable)))
+    return;
+  throw Error(ErrorKind::usage, {.where = directory.string(),
+                                 .found = "exists and is not an earlier comparison",
+                                 .hint = "choose another --output"});
+}
+
+std::string with_error(const Estimate& e) {
+  if (std::isnan(e.standard_error)) return fmt::format("{:.3g}", e.mean);
+  return fmt::format("{:.3g} ({:.1g})", e.mean, e.standard_error);
+}
+
+std::string part_label(const PartDamage& part) {
+  return part.part == Part::block ? fmt::format("block {}", part.block) : to_string(part.part);
+}
+
+// One line for each part of the network and the state that it puts out.
+std::string table_text(const DivergenceFindings& f) {
+  std::string out =
+      fmt::format("  {:<10} {:>16} {:>16} {:>6} {:>5}   {:>5} {:>18} {:>16}\n", "part", "local error",
+                  "KL alone, nats", "share", "rank", "state", "relative diff", "1 - cos");
+  for (const PartDamage& part : f.parts) {
+    out += fmt::format(
+        "  {:<10} {:>16} {:>16} {:>6} {:>5}", part_label(part),
+        part.part == Part::block ? with_error(f.local_error[static_cast<std::size_t>(part.block)]) : "",
+        with_error(part.kl_nats), std::isnan(part.share) ? "" : fmt::format("{:.1f}%", 100.0 * part.share),
+        part.rank);
+    if (part.part != Part::head) {
+      const auto state = static_cast<std::size_t>(part.part == Part::embedding ? 0 : part.block + 1);
+      out += fmt::format("   {:>5} {:>18} {:>16}{}", state, with_error(f.relative_difference[state]),
+                         with_error(f.cosine_distance[state]),
+                         static_cast<int>(state) == f.begins_at_state ? "  <- begins" : "");
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+std::string summary(const DivergenceRecord& record, const std::filesystem::path& output) {
+  std::string out = fmt::format("\n{} against {} on {} ({} documents)\n", record.other.name,
+                                record.original.name, record.run.corpus_name, record.documents.size());
+  for (const std::string& sentence : record.findings.sentences) out += fmt::format("  {}\n", sentence);
+  out += "\n" + table_text(record.findings);
+  out +=
+      "  means over documents (standard error); states without sink tokens; state i + 1 is the output of "
+      "block i\n";
+  return out + fmt::format("\nwritten: {}\n", output.string());
+}
+
+struct ManifestFacts {
+  std::uint64_t limit_bytes = 0;
+  DivergencePlan plan;
+  double seconds = 0.0;
+  std::uint64_t bytes_read = 0;
+};
+
+std::string manifest_text(const DivergenceRecord& record, const TwinOptions& options,
+                          const std::string& command_line, const ManifestFacts& facts) {
+  using Json = nlohmann::ordered_json;
+  Json memory = Json::object();
+  for (const MemoryItem& item : facts.plan.memory) memory[item.what] = item.bytes;
+  const Json json = {{"schema_version", kDivergenceSchemaVersion},
+                     {"tool",
+                      {{"name", "strata"},
+                       {"version", version()},
+                       {"build", version_text()},
+                       {"libtorch", open_engine().libtorch_version()}}},
+                     {"command_line", command_line},
+                     {"seed", record.run.seed},
+                     {"compute_dtype", record.run.compute_dtype},
+                     {"digests",
+                      {{"original_sha256", record.original.checkpoint_sha256},
+                       {"other_sha256", record.other.checkpoint_sha256},
+                       {"corpus_sha256", record.run.corpus_sha256},
+                       {"tokenizer_sha256", record.run.tokenizer_sha256}}},
+                     {"protocol",
+                      {{"context", record.run.context},
+                       {"bos_policy", record.run.bos_policy},
+                       {"scored", "every position whose next token is in the same window"},
+                       {"lane_tokens", record.run.lane_tokens}}},
+                     {"threads", options.measure.threads},
+                     {"batch_size", options.measure.batch},
+                     {"memory",
+                      {{"limit_bytes", facts.limit_bytes},
+                       {"predicted_peak_bytes", facts.plan.peak_bytes},
+                       {"measured_peak_bytes", peak_rss_bytes()},
+                       {"predicted", memory}}},
+                     {"weights", {{"bytes_read", facts.bytes_read}}},
+                     {"seconds", {{"measure", facts.seconds}}}};
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+int compare_twins(const TwinOptions& asked, const std::string& command_line) {
+  TwinOptions options = asked;
+  const Checkpoint original = Checkpoint::open(options.original), other = Checkpoint::open(options.other);
+  const auto name = [](const Checkpoint& c) { return c.name(); };
+  if (options.output.empty())
+    options.output =
+        std::filesystem::path("runs") / fmt::format("compare-{}-{}", name(original), name(other));
+  check_output(options.output);
+  const LoadedText text = load_text(original, options.text);
+  if (!options.quiet) {
+    fmt::print(stderr, "text {}: {} documents, {} windows, {} tokens; {}\n", text.corpus.name,
+               text.corpus.documents.size(), text.corpus.windows.size(), text.corpus.token_count(),
+               text.corpus.bos_policy);
+    for (const std::string& note : text.corpus.notes) fmt::print(stderr, "note: {}\n", note);
+  }
+  const Engine& engine = open_engine();
+  const DivergenceInput input{.original = original,
+                              .other = other,
+                              .corpus = text.corpus,
+                              .tokenizer = text.tokenizer ? &*text.tokenizer : nullptr};
+  ManifestFacts facts;
+  facts.limit_bytes =
+      options.mem_limit.empty()
+          ? static_cast<std::uint64_t>(kMemoryShare * static_cast<double>(available_memory_bytes()))
+          : parse_size(options.mem_limit, "--mem-limit");
+  facts.plan = engine.plan_divergence(input, options.measure, facts.limit_bytes);
+  options.measure.lane_bytes = facts.plan.lane_bytes;
+
+  ProgressPrinter printer(options.quiet);
+  const auto start = std::chrono::steady_clock::now();
+  DivergenceRecord record =
+      engine.measure_divergence(input, options.measure, [&](const ProgressEvent& event) {
+        printer(event);
+        return true;
+      });
+  printer.finish();
+  facts.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  facts.bytes_read = original.bytes_read() + other.bytes_read();
+  record.run.tool_version = version();
+  record.findings = conclude_divergence(record, options.question);
+  write_divergence(options.output, record);
+  write_file_atomic(options.output / "manifest.json", manifest_text(record, options, command_line, facts));
+  for (const std::string& warning : record.warnings) fmt::print(stderr, "warning: {}\n", warning);
+  if (!options.quiet) fmt::print(stderr, "{}", summary(record, options.output));
+  if (options.json) fmt::print("{}", divergence_json(record));
+  return 0;
+}
+
+}  // namespace strata

@@ -1,0 +1,101 @@
+#include "strata/cli/study_text.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace strata {
+namespace {
+
+constexpr std::size_t kWidth = 100;
+
+std::string number(double value) {
+  return std::isnan(value) ? "-" : fmt::format("{:.3g}", value);
+}
+
+std::string interval(const Interval& i) {
+  return std::isnan(i.lo) && std::isnan(i.hi) ? "" : fmt::format("[{}, {}]", number(i.lo), number(i.hi));
+}
+
+// The claimed region, like ">= 0.8" or "<= 0.05".
+std::string region(const Interval& i) {
+  if (std::isnan(i.lo) && std::isnan(i.hi)) return "";
+  if (std::isnan(i.hi)) return ">= " + number(i.lo);
+  if (std::isnan(i.lo)) return "<= " + number(i.hi);
+  return fmt::format("{} to {}", number(i.lo), number(i.hi));
+}
+
+// Breaks a text into lines, each behind `indent` spaces.
+std::string wrapped(const std::string& text, std::size_t indent) {
+  std::string out, line(indent, ' ');
+  std::size_t begin = 0;
+  while (begin < text.size()) {
+    std::size_t end = text.find(' ', begin);
+    if (end == std::string::npos) end = text.size();
+    const std::string word = text.substr(begin, end - begin);
+    if (line.size() > indent && line.size() + 1 + word.size() > kWidth) {
+      out += line + "\n";
+      line.assign(indent, ' ');
+    }
+    if (line.size() > indent) line += ' ';
+    line += word;
+    begin = end + 1;
+  }
+  return out + line + "\n";
+}
+
+std::string depth_text(const StudyMember& m) {
+  if (m.boundaries.size() != 2) return "-";
+  return fmt::format("{:.2f} {:.2f}{}", m.boundaries[0].depth, m.boundaries[1].depth,
+                     m.forced ? " forced" : "");
+}
+
+std::string members_text(const Study& study) {
+  std::string out = fmt::format("  {:<28} {:<8} {:<14} {:>6}  {:<14} {:<16} {:>14}\n", "model", "family",
+                                "text", "blocks", "verdict", "b1 b2", "Local ln kappa");
+  for (const StudyMember& m : study.members) {
+    out += fmt::format("  {:<28} {:<8} {:<14} {:>6}  {:<14} {:<16} {:>14}\n", m.model, m.family, m.text,
+                       m.n_layers, m.verdict, depth_text(m),
+                       m.segments.empty() ? "-" : number(m.segments[0].ln_kappa));
+  }
+  return out + "  b: boundary / blocks; \"forced\": the tests did not select two boundaries\n";
+}
+
+std::string expected_text(const Study& study) {
+  std::string out;
+  for (const ExpectedFigure& f : study.expected) {
+    const auto range = [](double lo, double hi) {
+      return lo == hi ? number(lo) : fmt::format("{} to {}", number(lo), number(hi));
+    };
+    out += fmt::format("  {} {}: paper {}, here {} ({})\n", f.family, f.quantity, range(f.lo, f.hi),
+                       std::isnan(f.ours_lo) ? "-" : range(f.ours_lo, f.ours_hi), f.ours_note);
+  }
+  return out;
+}
+
+std::string verdict_text(const Verdict& v) {
+  std::string out = fmt::format("  {:<4} {:<10} {}\n", v.id, to_string(v.outcome), v.title);
+  if (!std::isnan(v.effect)) {
+    out += fmt::format("       {} {} {}; claimed {}{}\n", number(v.effect), v.effect_unit,
+                       interval(v.effect_interval_90), region(v.claimed_region),
+                       std::isnan(v.p_value)
+                           ? ""
+                           : fmt::format("; p {}, adjusted {}", number(v.p_value), number(v.p_adjusted)));
+  }
+  return out + wrapped(v.reason, 7);
+}
+
+}  // namespace
+
+std::string study_text(const Study& study) {
+  std::string out =
+      fmt::format("\n{}\n", study.study.title.empty() ? "study " + study.study.name : study.study.title);
+  for (const std::string& sentence : study.sentences) out += wrapped(sentence, 2);
+  out += "\n" + members_text(study);
+  if (!study.expected.empty()) out += "\n" + expected_text(study);
+  out += "\n";
+  for (const Verdict& v : study.verdicts) out += verdict_text(v);
+  return out + "  effect [90% interval]; p adjusted by Holm's method within T1-T3, T8, T9 and within T4-T7\n";
+}
+
+}  // namespace strata

@@ -1,0 +1,204 @@
+#include "strata/record/study.h"
+
+#include "strata/base/error.h"
+#include "strata/base/file.h"
+#include "strata/record/json_reader.h"
+#include "strata/record/json_writer.h"
+#include "strata/record/study_fields.h"
+
+namespace strata {
+namespace {
+
+std::string cell(double value) {
+  return std::isfinite(value) ? record_json::shortest(value) : "";
+}
+
+// RFC 4180: quoted where it has to be.
+std::string cell(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string out = "\"";
+  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return out + "\"";
+}
+
+// One row of families.csv.
+struct Row {
+  std::string table, family, against, quantity;
+  int models = 0;
+  double value = kUndefined;
+  Interval interval_90 = kNoInterval;
+  double p_value = kUndefined;
+  std::string note;
+};
+
+void add(std::string& out, const Row& row) {
+  out += fmt::format("{},{},{},{},{},{},{},{},{},{}\n", row.table, cell(row.family), cell(row.against),
+                     cell(row.quantity), row.models, cell(row.value), cell(row.interval_90.lo),
+                     cell(row.interval_90.hi), cell(row.p_value), cell(row.note));
+}
+
+void add(std::string& out, const FamilyFigure& f) {
+  const auto row = [&](const char* what, double value, Interval interval) {
+    add(out, {.table = what,
+              .family = f.family,
+              .against = {},
+              .quantity = f.quantity,
+              .models = f.models,
+              .value = value,
+              .interval_90 = interval,
+              .note = {}});
+  };
+  row("mean", f.mean, kNoInterval);
+  row("sd", f.sd, f.sd_interval_90);
+  row("cv", f.cv, kNoInterval);
+  row("location_error", f.location_error, kNoInterval);
+  row("sd_without_error", f.sd_without_error, kNoInterval);
+  row("smooth_sd", f.smooth_sd, kNoInterval);
+}
+
+void add(std::string& out, const SpreadContrast& s) {
+  add(out, {.table = "ln_sd_ratio",
+            .family = s.family,
+            .against = s.against,
+            .quantity = s.quantity,
+            .value = s.ln_sd_ratio,
+            .interval_90 = s.ln_sd_ratio_interval_90,
+            .p_value = s.p_value,
+            .note = s.note});
+  add(out, {.table = "brown_forsythe_f",
+            .family = s.family,
+            .against = s.against,
+            .quantity = s.quantity,
+            .value = s.brown_forsythe_f,
+            .p_value = s.brown_forsythe_p,
+            .note = {}});
+}
+
+void add(std::string& out, const SegmentGap& g) {
+  const auto row = [&](const char* what, double value, Interval interval, const std::string& note) {
+    add(out, {.table = what,
+              .family = g.family,
+              .against = g.against,
+              .quantity = g.segment,
+              .models = g.models + g.models_against,
+              .value = value,
+              .interval_90 = interval,
+              .note = note});
+  };
+  row("gap_ln_kappa", g.ln_kappa, g.ln_kappa_interval_90, g.note);
+  row("gap_ln_absolute", g.ln_absolute, g.ln_absolute_interval_90, g.reading);
+  row("gap_scale", g.scale, kNoInterval, {});
+  row("gap_rms_scale", g.rms_scale, kNoInterval, {});
+  row("gap_remainder", g.remainder, kNoInterval, {});
+  row("gap_smallest_pair", g.smallest_pair, kNoInterval, {});
+  row("gap_largest_pair", g.largest_pair, kNoInterval, {});
+}
+
+void add(std::string& out, const VarianceShare& v) {
+  const auto row = [&](const char* what, double value, double p) {
+    add(out, {.table = what,
+              .family = v.predictor,
+              .against = {},
+              .quantity = v.response,
+              .models = v.models,
+              .value = value,
+              .p_value = p,
+              .note = v.note});
+  };
+  row("r2_first", v.r2_first, v.p_first);
+  row("r2_last", v.r2_last, v.p_last);
+}
+
+}  // namespace
+
+const char* to_string(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::supported:
+      return "supported";
+    case Outcome::refuted:
+      return "refuted";
+    case Outcome::undecided:
+      return "undecided";
+  }
+  check_failed("a known outcome", __FILE__, __LINE__);
+}
+
+const char* to_string(TestSet set) {
+  switch (set) {
+    case TestSet::within_model:
+      return "within_model";
+    case TestSet::between_model:
+      return "between_model";
+    case TestSet::descriptive:
+      return "descriptive";
+  }
+  check_failed("a known set of tests", __FILE__, __LINE__);
+}
+
+std::string study_json(const Study& study) {
+  auto document = record_json::Json::object();
+  document["schema_version"] = kStudySchemaVersion;
+  document.update(record_json::to_json(study));
+  return record_json::write_text(document);
+}
+
+Study parse_study_json(const std::string& text, const std::string& where) {
+  const record_json::Path root{.file = &where, .hint = "run strata compare again"};
+  const auto document = record_json::parse(text, root);
+  record_json::check_schema(document, root, kStudySchemaVersion);
+  Study study;
+  record_json::read(document, root, study);
+  return study;
+}
+
+std::string families_csv(const Study& study) {
+  std::string out = "table,family,against,quantity,models,value,lo_90,hi_90,p_value,note\n";
+  for (const FamilyFigure& figure : study.families) add(out, figure);
+  for (const SpreadContrast& spread : study.spreads) add(out, spread);
+  for (const SegmentGap& gap : study.gaps) add(out, gap);
+  for (const VarianceShare& share : study.variance) add(out, share);
+  for (const Dominance& d : study.dominance) {
+    add(out, {.table = "dominance",
+              .family = d.family,
+              .against = {},
+              .quantity = d.verdict,
+              .value = d.r2_family,
+              .p_value = d.p_value,
+              .note = d.reason});
+  }
+  return out;
+}
+
+std::string verdicts_csv(const Study& study) {
+  std::string out =
+      "id,set,outcome,tag,effect,effect_unit,lo_90,hi_90,region_lo,region_hi,p_value,p_adjusted,smallest_p,"
+      "models,models_needed,forced,reason\n";
+  for (const Verdict& v : study.verdicts) {
+    out += fmt::format(
+        "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", v.id, to_string(v.set), to_string(v.outcome),
+        cell(v.tag), cell(v.effect), cell(v.effect_unit), cell(v.effect_interval_90.lo),
+        cell(v.effect_interval_90.hi), cell(v.claimed_region.lo), cell(v.claimed_region.hi), cell(v.p_value),
+        cell(v.p_adjusted), cell(v.smallest_p), v.models, v.models_needed, v.forced ? 1 : 0, cell(v.reason));
+  }
+  return out;
+}
+
+void write_study(const std::filesystem::path& directory, const Study& study) {
+  const std::string json = study_json(study);
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) {
+    throw Error(ErrorKind::run_failed,
+                {.where = directory.string(), .found = "cannot create the directory: " + error.message()});
+  }
+  write_file_atomic(directory / "families.csv", families_csv(study));
+  write_file_atomic(directory / "verdicts.csv", verdicts_csv(study));
+  write_file_atomic(directory / "study.json", json);  // last: where it is, the others are
+}
+
+Study read_study(const std::filesystem::path& directory) {
+  const auto path = directory / "study.json";
+  return parse_study_json(read_file(path), path.string());
+}
+
+}  // namespace strata

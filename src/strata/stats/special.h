@@ -1,0 +1,12 @@
+// Special functions behind the distributions of this module.
+#pragma once
+
+namespace strata::stats {
+
+/// I_x(a, b), the regularised incomplete beta function; a, b > 0.
+[[nodiscard]] double incomplete_beta(double x, double a, double b);
+
+/// P(a, x), the regularised lower incomplete gamma function; a > 0.
+[[nodiscard]] double incomplete_gamma(double a, double x);
+
+}  // namespace strata::stats

@@ -1,0 +1,247 @@
+// T1, T2, T3, T8, T9, T10: each supported where it holds, refuted where it does not, and silent on a null.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "tests/families/synthetic_evidence.h"
+
+namespace strata {
+namespace {
+
+using test::edge_at;
+using test::supported_share;
+using test::synthetic_evidence;
+using test::synthetic_models;
+using test::synthetic_split;
+using test::verdict_on;
+
+constexpr int kNullStudies = 400;
+constexpr double kMostSupported = 0.05;
+
+Evidence plain(const std::string& family, int index) {
+  return synthetic_evidence(family, index, 0.25, 0.7);
+}
+
+TEST(BoundaryCount, SupportedRefutedAndSilent) {
+  auto models = synthetic_models(4, plain);
+  EXPECT_EQ(verdict_on("T1", models).outcome, Outcome::supported);
+  for (Evidence& e : models) e.selected_k = e.family == "qwen" ? 2 : 0;
+  const Verdict half = verdict_on("T1", models);
+  EXPECT_EQ(half.outcome, Outcome::undecided)
+      << half.reason;  // too many for smooth curves, too few for the claim
+  for (Evidence& e : models) e.selected_k = e.model == "llama-0" ? 2 : 3;
+  const Verdict refuted = verdict_on("T1", models);
+  EXPECT_EQ(refuted.outcome, Outcome::refuted) << refuted.reason;
+  EXPECT_NEAR(refuted.effect_interval_90.hi, 0.4707, 1e-3);  // Clopper and Pearson's 95% for 1 of 8
+  EXPECT_LE(supported_share("T1", kNullStudies,
+                            [](Philox& rng) {
+                              auto null = synthetic_models(4, plain);
+                              for (Evidence& e : null) e.selected_k = rng.uniform() < 0.05 ? 2 : 0;
+                              return null;
+                            }),
+            kMostSupported);
+}
+
+TEST(BoundaryCount, ShallowModelsCannotRefuteAndOneModelCannotSupport) {
+  auto models = synthetic_models(3, plain);
+  for (Evidence& e : models) {
+    e.n_layers = 12;
+    e.selected_k = 0;
+  }
+  EXPECT_EQ(verdict_on("T1", models).outcome, Outcome::undecided);
+  const Verdict one = verdict_on("T1", {plain("llama", 0)});
+  EXPECT_EQ(one.outcome, Outcome::undecided);
+  EXPECT_EQ(one.models_needed, 2);
+}
+
+TEST(SinkIndependence, SupportedRefutedAndSilent) {
+  auto models = synthetic_models(4, plain);
+  const Verdict same = verdict_on("T2", models);
+  EXPECT_EQ(same.outcome, Outcome::supported) << same.reason;
+  EXPECT_LT(same.effect_interval_90.hi, 0.05);
+  for (Evidence& e : models) e.with_sinks = synthetic_split(2, edge_at(0.7, 32), 32);  // pulled to the onset
+  const Verdict shifted = verdict_on("T2", models);
+  EXPECT_EQ(shifted.outcome, Outcome::refuted) << shifted.reason;
+  // A shift of exactly the margin, with location errors as the resamples say.
+  EXPECT_LE(supported_share("T2", kNullStudies,
+                            [](Philox& rng) {
+                              const auto off = [&] {
+                                const double u = rng.uniform();
+                                return u < 0.2 ? -1.0 : u < 0.4 ? 1.0 : 0.0;
+                              };
+                              auto null = synthetic_models(4, plain);
+                              for (Evidence& e : null) {
+                                int edges[2][2];
+                                for (std::size_t b = 0; b < 2; ++b) {
+                                  const double at = (b == 0 ? 0.25 : 0.7) * 32.0 + rng.uniform() - 0.5;
+                                  const double shift = (rng.below(2) == 0 ? -0.05 : 0.05) * 32.0;
+                                  edges[0][b] = static_cast<int>(std::lround(at + off()));
+                                  edges[1][b] = static_cast<int>(std::lround(at + shift + off()));
+                                }
+                                e.split = synthetic_split(edges[0][0], edges[0][1], 32);
+                                e.with_sinks = synthetic_split(edges[1][0], edges[1][1], 32);
+                              }
+                              return null;
+                            }),
+            kMostSupported);
+}
+
+TEST(SinkIndependence, NeedsSelectedBoundaries) {
+  auto models = synthetic_models(3, plain);
+  for (Evidence& e : models) e.selected_k = 0;
+  const Verdict v = verdict_on("T2", models);
+  EXPECT_EQ(v.outcome, Outcome::undecided);
+  EXPECT_NE(v.reason.find("no model has two selected boundaries"), std::string::npos);
+}
+
+TEST(DetectorIndependence, SupportedRefutedAndSilent) {
+  // On smooth curves detectors are 0 to 0.4 of the depth apart.
+  const auto with_surrogates = [](std::vector<Evidence> models, Philox& rng) {
+    for (Evidence& e : models) {
+      for (int i = 0; i < 199; ++i) e.smooth_distance.push_back(0.4 * rng.uniform());
+    }
+    return models;
+  };
+  Philox rng({.seed = 3, .stream = Stream::test});
+  auto models = with_surrogates(synthetic_models(4, plain), rng);
+  const Verdict same = verdict_on("T3", models);
+  EXPECT_EQ(same.outcome, Outcome::supported) << same.reason;
+  for (Evidence& e : models) e.by_detector[1] = synthetic_split(edge_at(0.4, 32), edge_at(0.85, 32), 32);
+  const Verdict apart = verdict_on("T3", models);
+  EXPECT_EQ(apart.outcome, Outcome::refuted) << apart.reason;
+  // Detectors that are as far apart as on smooth curves, near or not.
+  EXPECT_LE(supported_share("T3", kNullStudies,
+                            [&](Philox& null_rng) {
+                              auto null = synthetic_models(2, plain);
+                              for (Evidence& e : null) {
+                                const auto distance = [&] { return static_cast<int>(null_rng.below(4)); };
+                                const int d = distance();
+                                e.by_detector[1] =
+                                    synthetic_split(edge_at(0.25, 32) + d, edge_at(0.7, 32) + d, 32);
+                                for (int i = 0; i < 199; ++i) e.smooth_distance.push_back(distance() / 32.0);
+                              }
+                              return null;
+                            }),
+            kMostSupported);
+}
+
+// ln kappa: a quadratic, noise, and steps of `height` at the model's boundaries (or elsewhere).
+void add_brittleness(Evidence& e, double height, const std::vector<int>& edges, Philox& rng) {
+  for (auto* values : {&e.ln_kappa, &e.ln_skip_kl}) {
+    values->clear();
+    for (int l = 0; l < e.n_layers; ++l) {
+      const double u = static_cast<double>(l) / e.n_layers;
+      double x = 6.0 - 4.0 * u + 2.0 * u * u + 0.1 * rng.normal();
+      for (const int edge : edges) x += l >= edge ? height * (edge % 2 == 0 ? 1.0 : -1.0) : 0.0;
+      values->push_back(x);
+    }
+  }
+}
+
+TEST(FunctionalBoundaries, SupportedRefutedAndSilent) {
+  Philox rng({.seed = 4, .stream = Stream::test});
+  auto models = synthetic_models(4, plain);
+  for (Evidence& e : models) add_brittleness(e, 1.0, e.split.edges, rng);
+  const Verdict jump = verdict_on("T8", models);
+  EXPECT_EQ(jump.outcome, Outcome::supported) << jump.reason;
+  // It jumps, but two edges away from every boundary.
+  for (Evidence& e : models) add_brittleness(e, 1.0, {e.split.edges[0] + 2, e.split.edges[1] - 2}, rng);
+  const Verdict elsewhere = verdict_on("T8", models);
+  EXPECT_EQ(elsewhere.outcome, Outcome::refuted) << elsewhere.reason;
+  EXPECT_LE(supported_share("T8", kNullStudies,
+                            [](Philox& null_rng) {
+                              auto null = synthetic_models(4, plain);
+                              for (Evidence& e : null) add_brittleness(e, 0.0, {}, null_rng);
+                              return null;
+                            }),
+            kMostSupported);
+}
+
+TEST(FunctionalBoundaries, SaysHowManyModelsItNeeds) {
+  Philox rng({.seed = 5, .stream = Stream::test});
+  Evidence e = plain("llama", 0);
+  e.n_layers = 12;
+  e.split = synthetic_split(4, 8, 12);
+  add_brittleness(e, 1.0, e.split.edges, rng);
+  const Verdict v = verdict_on("T8", {e});
+  EXPECT_EQ(v.outcome, Outcome::undecided);
+  EXPECT_GT(v.models_needed, 1);
+  EXPECT_NE(v.reason.find("models are needed"), std::string::npos) << v.reason;
+}
+
+// ln beta: a quadratic, AR(1) noise, and a level for each segment.
+void add_beta(Evidence& e, double level, double rho, Philox& rng) {
+  double noise = rng.normal();
+  e.ln_beta.clear();
+  for (int l = 0; l < e.n_layers; ++l) {
+    const double u = static_cast<double>(l) / e.n_layers;
+    const bool middle = l >= e.split.edges[0] && l < e.split.edges[1];
+    e.ln_beta.push_back(-2.0 + 3.0 * u - u * u + 0.1 * noise + (middle ? level : 0.0));
+    noise = rho * noise + std::sqrt(1.0 - rho * rho) * rng.normal();
+  }
+}
+
+TEST(SegmentCompression, SupportedRefutedAndSilent) {
+  Philox rng({.seed = 6, .stream = Stream::test});
+  auto models = synthetic_models(4, plain);
+  for (Evidence& e : models) add_beta(e, 1.0, 0.0, rng);
+  const Verdict differ = verdict_on("T9", models);
+  EXPECT_EQ(differ.outcome, Outcome::supported) << differ.reason;
+  for (Evidence& e : models) add_beta(e, 0.0, 0.0, rng);
+  const Verdict smooth = verdict_on("T9", models);
+  EXPECT_EQ(smooth.outcome, Outcome::refuted) << smooth.reason;
+  for (const double rho : {0.0, 0.5}) {
+    EXPECT_LE(supported_share("T9", 200,
+                              [&](Philox& null_rng) {
+                                auto null = synthetic_models(2, plain);
+                                for (Evidence& e : null) add_beta(e, 0.0, rho, null_rng);
+                                return null;
+                              }),
+              kMostSupported)
+        << rho;
+  }
+  EXPECT_NE(verdict_on("T9", synthetic_models(3, plain)).reason.find("hold no compression weights"),
+            std::string::npos);
+}
+
+std::vector<Evidence> on_three_texts(double text_sd, double model_sd, Philox& rng) {
+  std::vector<Evidence> all;
+  for (int m = 0; m < 4; ++m) {
+    const double own[] = {model_sd * rng.normal(), model_sd * rng.normal()};
+    for (const std::string text : {"tales", "documentation", "source"}) {
+      all.push_back(synthetic_evidence("llama", m, 0.3 + own[0] + text_sd * rng.normal(),
+                                       0.7 + own[1] + text_sd * rng.normal()));
+      all.back().text = text;
+    }
+  }
+  return all;
+}
+
+TEST(TextIndependence, SupportedRefutedAndSilent) {
+  Philox rng({.seed = 8, .stream = Stream::test});
+  const Verdict same = verdict_on("T10", on_three_texts(0.0, 0.1, rng));
+  EXPECT_EQ(same.outcome, Outcome::supported) << same.reason;
+  // All models move together with the text.
+  std::vector<Evidence> moving;
+  const double at[] = {0.15, 0.3, 0.45};
+  for (int m = 0; m < 4; ++m) {
+    for (std::size_t t = 0; t < 3; ++t) {
+      moving.push_back(synthetic_evidence("llama", m, at[t], at[t] + 0.4));
+      moving.back().text = t == 0 ? "tales" : t == 1 ? "documentation" : "source";
+    }
+  }
+  const Verdict moves = verdict_on("T10", moving);
+  EXPECT_EQ(moves.outcome, Outcome::refuted) << moves.reason;
+  // Runs are exchangeable, so the permutation is exact: the rate is 5% itself, counted here to two standard
+  // errors.
+  EXPECT_LE(
+      supported_share("T10", 1000, [](Philox& null_rng) { return on_three_texts(0.08, 0.0, null_rng); }),
+      kMostSupported + 0.014);
+  moving.resize(6);
+  const Verdict few = verdict_on("T10", moving);
+  EXPECT_EQ(few.outcome, Outcome::undecided);
+  EXPECT_EQ(few.models_needed, 3);
+}
+
+}  // namespace
+}  // namespace strata
