@@ -45,9 +45,9 @@ struct Change {
   double skip = 0.0;  // share of block `block` left out
 };
 
-class Lanes : public testing::Test {
+class LaneEngine : public testing::Test {
  protected:
-  Lanes() {
+  LaneEngine() {
     test::write_checkpoint(directory_.path(), {.layers = kLayers});
     checkpoint_.emplace(Checkpoint::open(directory_.path()));
   }
@@ -161,7 +161,7 @@ std::optional<Change> meaning(const DoseCurve& curve, double s) {
   return std::nullopt;
 }
 
-TEST_F(Lanes, EveryInterventionDoesWhatItsNameSays) {
+TEST_F(LaneEngine, EveryInterventionDoesWhatItsNameSays) {
   const Trace trace = measure(input(), lane_options(), {});
   std::map<std::string, int> checked, curves;
   for (const DoseCurve& curve : trace.curves) {
@@ -185,7 +185,7 @@ TEST_F(Lanes, EveryInterventionDoesWhatItsNameSays) {
 }
 
 // A lane with rounded weights is the lane of a second model that was rounded before it was written.
-TEST_F(Lanes, RoundedWeightsAreThoseOfARoundedModel) {
+TEST_F(LaneEngine, RoundedWeightsAreThoseOfARoundedModel) {
   MeasureOptions options = lane_options();
   options.interventions = {"weight_rounding"};
   const Trace trace = measure(input(), options, {});
@@ -246,7 +246,7 @@ void expect_same(const Matrix& a, const Matrix& b, const std::string& what) {
 }
 
 // Alone, at one place, one lane at a time, on other threads: the same bits.
-TEST_F(Lanes, EveryInterventionAloneGivesTheSameBits) {
+TEST_F(LaneEngine, EveryInterventionAloneGivesTheSameBits) {
   MeasureOptions options = lane_options();
   options.find_segments = [](const Trace&) { return std::vector<Segment>{{"a", 0, 1}, {"b", 1, 3}}; };
   std::map<std::string, DoseCurve> all;
