@@ -48,6 +48,9 @@ void check_config(const ModelConfig& config);
 /// A results.json, or an array of .npy when the input begins with its magic.
 void record(std::string_view input);
 
+/// A study file (TOML, or JSON when it begins with '{'), or a study.json when it begins with "{\n".
+void study(std::string_view input);
+
 /// What a tokenizer is put through once it is loaded: fixed texts and `text`, with and without special
 /// tokens.
 void use_tokenizer(const Tokenizer& tokenizer, std::string_view text);
@@ -66,6 +69,7 @@ inline constexpr Target kTargets[] = {
     {"tokenizer_gguf", tokenizer_gguf},
     {"sentencepiece", sentencepiece},
     {"record", record},
+    {"study", study},
 };
 
 }  // namespace strata::fuzz

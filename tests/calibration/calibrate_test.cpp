@@ -135,6 +135,68 @@ TEST(Calibrate, IntervalsAndBars) {
   EXPECT_EQ(measures_of({"null", "", spec})[0].bar, 0.05);
 }
 
+// A network source without an engine: steps where the blocks say, as if it had been run.
+TEST(Calibrate, NetworksAreAKindOnlyWhereTheyCanBeRun) {
+  CalibrationOptions options = brief();
+  options.kinds = {"networks", "random"};
+  EXPECT_STRATA_ERROR((void)calibrate(options), ErrorKind::usage, "networks");
+  options.trials = 3;
+  options.detectors = {"kernel_cka"};
+  options.network = [](const PlantedSpec& spec, const std::vector<PlantedBlock>& blocks) {
+    EXPECT_EQ(blocks.size(), 16u);
+    return planted_trace({.n_layers = spec.n_layers, .edges = spec.edges, .seed = spec.seed});
+  };
+  const auto rows = calibrate(options);
+  const CalibrationRow* found = find_row(rows, "jumps of the state, 2 boundaries", "kernel_cka", "recovered");
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(found->hits, 3);
+  EXPECT_NE(find_row(rows, "regimes of the blocks, 3 boundaries", "kernel_cka", "coverage_90"), nullptr);
+  ASSERT_NE(find_row(rows, "random weights", "kernel_cka", "false_boundary"), nullptr);
+  EXPECT_EQ(find_row(rows, "random weights", "kernel_cka", "false_boundary")->bar, 0.05);
+}
+
+TEST(PlantedBlocks, TheOpeningBlockStandsOutOrItsSegmentDoes) {
+  PlantedSpec spec{.n_layers = 8, .shape = PlantedShape::network, .edges = {3, 6}, .contrast = 4.0};
+  const auto jumps = planted_blocks(spec);
+  spec.shape = PlantedShape::regimes;
+  const auto regimes = planted_blocks(spec);
+  for (std::size_t l = 0; l < 8; ++l) {
+    const bool opens = l == 3 || l == 6, odd = l >= 3 && l < 6;
+    EXPECT_EQ(jumps[l].write, opens ? 2.0 : 0.5) << l;
+    EXPECT_EQ(jumps[l].query, odd ? 4.0 : 1.0) << l;
+    EXPECT_EQ(regimes[l].write, odd ? 2.0 : 1.0) << l;
+    EXPECT_EQ(regimes[l].query, odd ? 4.0 : 1.0) << l;
+  }
+  spec.edges.clear();
+  for (const PlantedBlock& block : planted_blocks(spec))
+    EXPECT_TRUE(block.query == 1.0 && block.write == 1.0);
+}
+
+TEST(CalibrationPlots, OneMarkForEachRowInItsPlace) {
+  CalibrationRow row;
+  row.kind = "null";
+  row.cell = "a < b";
+  row.detector = "fused";
+  row.measure = "false_boundary";
+  row.hits = 5;
+  row.trials = 100;
+  row.interval_95 = {0.02, 0.09};
+  row.bar = 0.05;
+  CalibrationRow other = row;
+  other.detector = "kernel_cka";
+  const std::string svg = calibration_svg({row, other}, "null", "false_boundary", "title");
+  // The axis ends at 10%: 230 + 420 * 0.5 for the mark and the bar.
+  EXPECT_NE(svg.find("cx=\"440.0\""), std::string::npos) << svg;
+  EXPECT_NE(svg.find("x1=\"440.0\" x2=\"440.0\""), std::string::npos) << svg;
+  EXPECT_NE(svg.find("x1=\"314.0\" x2=\"608.0\""), std::string::npos) << svg;
+  EXPECT_NE(svg.find("a &lt; b"), std::string::npos);
+  EXPECT_EQ(svg.find("nan"), std::string::npos);
+  EXPECT_EQ(calibration_svg({row}, "power", "right_k", ""), "");
+  const auto plots = calibration_plots({row, other});
+  ASSERT_EQ(plots.size(), 1u);
+  EXPECT_EQ(plots[0].first, "nulls.svg");
+}
+
 TEST(Calibrate, FilesHoldEveryRow) {
   CalibrationOptions options = brief();
   options.trials = 2;

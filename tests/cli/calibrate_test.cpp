@@ -17,7 +17,8 @@ TEST(CalibrateCommand, TableOnStdoutFilesInTheDirectory) {
   EXPECT_EQ(result.err, "");
   EXPECT_NE(result.out.find("right_k"), std::string::npos);
   EXPECT_NE(result.out.find("bars met"), std::string::npos);
-  EXPECT_EQ(names_in(output), (std::vector<std::string>{"calibration.csv", "calibration.json"}));
+  EXPECT_EQ(names_in(output), (std::vector<std::string>{"calibration.csv", "calibration.json", "nulls.svg",
+                                                        "right-k.svg", "rules.svg"}));
   const auto json = nlohmann::json::parse(slurp(output / "calibration.json"));
   EXPECT_EQ(json["trials"], 2);
   EXPECT_EQ(json["surrogates"], 39);

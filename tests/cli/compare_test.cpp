@@ -39,7 +39,7 @@ TEST_F(Compare, WritesItsFilesAndSaysWhereDamageBegins) {
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(result.out, "");
   EXPECT_EQ(names_in(path("out")),
-            (std::vector<std::string>{"divergence.csv", "divergence.json", "manifest.json"}));
+            (std::vector<std::string>{"divergence.csv", "divergence.json", "manifest.json", "report.html"}));
   for (const char* words :
        {"rounded against original", "KL(original || other)", "block 2", "embedding", "head"})
     EXPECT_NE(result.err.find(words), std::string::npos) << words;
@@ -85,8 +85,8 @@ TEST_F(Compare, RefusesWhatItCannotCompare) {
   };
   const std::vector<Case> cases = {
       {compare("original", "deeper", "no"), 2, "blocks 3 against 4"},
-      {compare("run", "original", "no"), 2, "comparing runs is not supported; expected two checkpoints"},
-      {compare("original", "run", "no"), 2, "comparing runs is not supported; expected two checkpoints"},
+      {compare("run", "original", "no"), 2, "run directories beside something else"},
+      {compare("original", "run", "no"), 2, "run directories beside something else"},
       {compare("original", "absent", "no"), 2, "absent"},
       {compare("original", "rounded", "full"), 2, "not an earlier comparison"},
       {compare("original", "rounded", "no", {"--mem-limit", "1M"}), 4, "--mem-limit"},

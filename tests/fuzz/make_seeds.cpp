@@ -11,6 +11,7 @@
 #include "strata/base/npy.h"
 #include "tests/support/gguf_file.h"
 #include "tests/support/synthetic_run.h"
+#include "tests/support/synthetic_study.h"
 #include "tests/support/tiny_checkpoint.h"
 #include "tests/tokenizer/tiny.h"
 
@@ -258,6 +259,29 @@ void sentencepiece_seeds(const SeedFolder& folder) {
                        R"({"0":{"content":"<unk>","special":true,"lstrip":false},"9":{"content":"<pad>"}}})");
 }
 
+void study_seeds(const SeedFolder& folder) {
+  folder.add(
+      "toml",
+      "title = 't'\nnotes = ['n', \"m\"]\nseed = 3\n[analyze]\nlane_tokens = 64\nsignals = ['cka_matrix']\n"
+      "[[text]]\nname = 'a'\nboundaries_only = true\n[[model]]\nmodel = 'org/name@main'\ntraining = 'base'\n"
+      "[[expected]]\nquantity = 'boundary_cv'\nlo = 0.067\nhi = 9.5e-2\n");
+  folder.add("inline",
+             "model = [{model = 'a/b', family = \"\\u00e9\"}, {run = 'r'}]\ntext = [{}]\n[analyze]\nchunks = "
+             "1_000\n");
+  folder.add("dotted",
+             "analyze.seed = 0x10\nanalyze.limit = 2\n[[model]]\nrun = \"\"\"\nx\"\"\"\n# comment\n");
+  folder.add("date", "title = 1979-05-27T07:32:00Z\nseed = nan\n");
+  folder.add("json", R"({"model":[{"model":"a/b","name":"c","size":"7B"}],"text":[{"name":"t","path":"p"}],)"
+                     R"("expected":[{"quantity":"boundary_sd","value":1}],"main_text":"t"})");
+  Study study = test::synthetic_study();
+  study.members.resize(1);
+  study.members[0].ln_kappa.resize(2);
+  study.members[0].ln_absolute.clear();
+  study.members[0].ln_skip_kl.clear();
+  study.verdicts.resize(1);
+  folder.add("record", study_json(study));
+}
+
 void record_seeds(const SeedFolder& folder) {
   folder.add("tiny", results_json(test::tiny_run()));
   const std::vector<std::pair<const char*, NpyArray>> arrays = {
@@ -279,5 +303,6 @@ int main(int argc, char** argv) {
   tokenizer_gguf_seeds(SeedFolder(argv[1], "tokenizer_gguf"));
   sentencepiece_seeds(SeedFolder(argv[1], "sentencepiece"));
   record_seeds(SeedFolder(argv[1], "record"));
+  study_seeds(SeedFolder(argv[1], "study"));
   return 0;
 }

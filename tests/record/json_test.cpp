@@ -106,9 +106,32 @@ const std::set<std::string> kOptional{"/model/hub_id",
                                       "/findings/rate_distortion",
                                       "/findings/segment_rate_distortion",
                                       "/spectra",
+                                      "/bottlenecks",
+                                      "/lens_passages",
+                                      "/findings/random_twins",
                                       "/findings/kappa/0/fisher",
                                       "/findings/kappa/0/fisher_error",
-                                      "/findings/kappa/0/difference_z"};
+                                      "/findings/kappa/0/difference_z",
+                                      "/documents/0/lane_bytes",
+                                      "/curves/0/head",
+                                      "/curves/0/continuous",
+                                      "/curves/0/top1_agreement",
+                                      "/findings/kappa/0/critical_error",
+                                      "/findings/kappa/0/nll",
+                                      "/findings/kappa/0/nll_error",
+                                      "/findings/kappa/0/absolute_fisher",
+                                      "/findings/kappa/0/absolute_fisher_error",
+                                      "/findings/kappa/0/absolute",
+                                      "/findings/kappa/0/absolute_error",
+                                      "/findings/kappa/0/absolute_nll",
+                                      "/findings/kappa/0/absolute_nll_error",
+                                      "/findings/splits",
+                                      "/findings/doses",
+                                      "/findings/brittleness/0/kappa_joint",
+                                      "/findings/brittleness/0/kappa_joint_error",
+                                      "/findings/brittleness/0/means",
+                                      "/findings/brittleness/0/rms_effective",
+                                      "/findings/brittleness/0/rms_median"};
 
 // Walks the whole document; at every object, each key in turn is removed and mistyped. Of an array only
 // the first element is entered: the others go through the same code.
@@ -148,6 +171,10 @@ TEST(Json, EveryKeyMissingOrMistyped) {
   run.trace.cka[0].value = Matrix(4, 4, 1.0);
   run.trace.spectra = {{.width = 6, .entries = 6, .value = Matrix(4, 6), .multiplicity = Matrix(4, 6)}};
   run.trace.spectra[0].shrinkage.assign(4, 0.0);
+  run.trace.bottlenecks = {BottleneckCurve{}};
+  run.trace.bottlenecks[0].points = {BottleneckPoint{}};
+  run.trace.lens_passages = {full.trace.lens_passages[0]};
+  run.trace.lens_passages[0].rows.resize(4);
   run.findings.rate_distortion = {full.findings.rate_distortion[0]};
   run.findings.segment_rate_distortion = {{run.findings.segments[0], false, {}}};
   run.findings.sentences = {"s"};
@@ -162,8 +189,20 @@ TEST(Json, EveryKeyMissingOrMistyped) {
   run.findings.agreement = {Agreement{}};
   run.findings.agreement[0].detectors = {"fused"};
   run.findings.agreement[0].distance = Matrix(1, 1);
+  run.findings.random_twins = {RandomTwins{}};
+  run.findings.random_twins[0].statistic = {1.0};
+  run.findings.random_twins[0].selected_k = {0};
+  run.findings.random_twins[0].verdict = {"smooth"};
+  run.findings.random_twins[0].forced_two = Matrix(1, 2);
   run.findings.brittleness = {SegmentBrittleness{}};
   run.findings.brittleness[0].segment = run.findings.segments[0];
+  run.findings.brittleness[0].means = {SegmentMean{}};
+  const std::vector<double> by_doc(run.trace.documents.size(), 1.0);
+  run.findings.splits = {StateSplit{.kappa_by_doc = by_doc,
+                                    .absolute_by_doc = by_doc,
+                                    .rms_effective_by_doc = by_doc,
+                                    .rms_median_by_doc = by_doc}};
+  run.findings.doses = {DoseSummary{}};
   Detection& detection = run.findings.detections[0];
   detection.forced_two = detection.boundaries;
   detection.tests = {CountTest{}};
@@ -205,6 +244,7 @@ TEST(Json, WrongLengthsAndIndices) {
       {"/spectra/0/probes", "-1", "/spectra/0/probes: -1"},
       {"/spectra/0/width", "0", "/spectra/0/width: 0; expected at least one dimension"},
       {"/spectra/0/shrinkage", "[0.5]", "/spectra/0/shrinkage: 1 entries; expected 9"},
+      {"/bottlenecks/0/state", "9", "/bottlenecks/0/state: 9; expected between 0 and 8"},
       {"/findings/rate_distortion/1/state", "9", "/findings/rate_distortion/1/state: 9"},
       {"/findings/segment_rate_distortion/0/segment/end", "0", "/segment_rate_distortion/0/segment/end: 0"},
       {"/curves/0/place", "9", "/curves/0/place: 9; expected between 0 and 8"},
@@ -212,6 +252,11 @@ TEST(Json, WrongLengthsAndIndices) {
       {"/curves/0/span", "0", "/curves/0/span"},
       {"/curves/0/strength", "[1]", "/curves/0/kl_nats: 16 x 6 numbers; expected 16 x 1"},
       {"/curves/0/delta_nll_nats", "[]", "/curves/0/delta_nll_nats: 0 x 0 numbers; expected 16 x 6"},
+      {"/lens_passages/0/document", "16", "/lens_passages/0/document: 16; expected between 0 and 15"},
+      {"/lens_passages/0/rows", "[]", "/lens_passages/0/rows: 0 entries; expected 9"},
+      {"/lens_passages/0/rows/1/token_id", "[1]", "/lens_passages/0/rows/1/token_id: 1 entries; expected 3"},
+      {"/lens_passages/0/rows/1/probability", "[]", "/rows/1/probability: 0 entries; expected 3"},
+      {"/lens_passages/0/vocabulary/0/id", "4294967296", "/vocabulary/0/id: 4294967296"},
       {"/sinks/0/document", "16", "/sinks/0/document: 16; expected between 0 and 15"},
       {"/sinks/0/onset_state", "-1", "/sinks/0/onset_state"},
       {"/sinks/0/offset_state", "0", "/sinks/0/offset_state"},
@@ -236,6 +281,11 @@ TEST(Json, WrongLengthsAndIndices) {
       {"/findings/groups_left_out/0/group", "\"x\"", "/findings/groups_left_out/0/group: an unknown name"},
       {"/findings/agreement/0/distance", "[[0]]",
        "/findings/agreement/0/distance: 1 x 1 numbers; expected 2"},
+      {"/findings/random_twins/0/selected_k", "[0]", "/selected_k: 1 entries; expected 2"},
+      {"/findings/random_twins/0/verdict", "[]", "/verdict: 0 entries; expected 2"},
+      {"/findings/random_twins/0/forced_two", "[[1], [2]]", "/forced_two: 2 x 1 numbers; expected 2 x 2"},
+      {"/findings/random_twins/0/rank", "4", "/rank: 4; expected between 1 and 3"},
+      {"/findings/random_twins/0/rank", "0", "/rank: 0; expected between 1 and 3"},
       {"/findings/detections/1/tokens", "\"ordinary\"", "/detector: the same detector twice"},
   };
   const Json good = sample();

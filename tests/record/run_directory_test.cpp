@@ -31,7 +31,8 @@ TEST(RunDirectory, RoundTripsAndSecondWriteIsTheSameBytes) {
     for (const char* file : kFiles) {
       EXPECT_EQ(read_file(dir.path() / "again" / file), read_file(dir.path() / "new" / "run" / file)) << file;
     }
-    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path() / "again"), {}), std::ssize(kFiles));
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path() / "again"), {}),
+              std::ssize(kFiles));
   }
 }
 

@@ -6,6 +6,8 @@
 #include "strata/base/file.h"
 #include "strata/report/report.h"
 #include "tests/support/synthetic_run.h"
+#include "tests/support/synthetic_study.h"
+#include "tests/support/synthetic_twins.h"
 
 int main(int argc, char** argv) {
   if (argc != 2) {
@@ -14,9 +16,11 @@ int main(int argc, char** argv) {
   }
   try {
     const std::filesystem::path directory = argv[1];
+    const auto write_page = [&](const char* name, const std::string& html) {
+      strata::write_file_atomic(directory / name, html);
+    };
     const auto write = [&](const char* name, const strata::Run& run) {
-      strata::write_file_atomic(directory / name,
-                                strata::model_report_html(run, "strata analyze -m invented -f texts"));
+      write_page(name, strata::model_report_html(run, "strata analyze -m invented -f texts"));
     };
     write("full.html", strata::test::synthetic_run(12));
     write("deep.html", strata::test::synthetic_run(80));
@@ -24,6 +28,16 @@ int main(int argc, char** argv) {
     strata::Run forced = strata::test::synthetic_run(12);
     forced.findings.segments_forced = true;
     write("forced.html", forced);
+    write_page("study.html",
+               strata::study_report_html(strata::test::synthetic_study(), "strata compare a b"));
+    strata::Study empty;
+    empty.study.name = "empty";
+    empty.study.main_text = "tales";
+    for (const bool same : {false, true}) {
+      write_page(same ? "twins-identical.html" : "twins.html",
+                 strata::twins_report_html(strata::test::synthetic_twins(same), "strata compare a b"));
+    }
+    write_page("study-empty.html", strata::study_report_html(empty, "strata compare a b"));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "make_fixture: %s\n", error.what());
     return 1;

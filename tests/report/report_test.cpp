@@ -8,6 +8,8 @@
 #include "strata/report/page_record.h"
 #include "strata/report/template.h"
 #include "tests/support/synthetic_run.h"
+#include "tests/support/synthetic_study.h"
+#include "tests/support/synthetic_twins.h"
 
 namespace strata {
 namespace {
@@ -84,6 +86,24 @@ TEST(Report, CarriesTheNoticesOfWhatItEmbeds) {
 TEST(Report, SizeIsBounded) {
   EXPECT_LT(model_report_html(test::synthetic_run(12), "x").size(), 1'000'000u);
   EXPECT_LT(model_report_html(test::synthetic_run(80), "x").size(), 1'500'000u);
+}
+
+TEST(Report, StudyAndTwins) {
+  Study study = test::synthetic_study();
+  study.study.title = "</title><script>";
+  const std::string html = study_report_html(study, "strata compare a b");
+  EXPECT_EQ(count(html, "<script"), count(report_template(), "<script"));
+  const auto page = nlohmann::json::parse(record_of(html));
+  EXPECT_EQ(page["page"], "study");
+  EXPECT_EQ(page["study"]["seed"], "18446744073709551615");
+  EXPECT_EQ(page["command"], "strata compare a b");
+  EXPECT_EQ(page["verdicts"].size(), 10u);
+  const auto twins = nlohmann::json::parse(record_of(twins_report_html(test::synthetic_twins(false), "c")));
+  EXPECT_EQ(twins["page"], "twins");
+  EXPECT_EQ(twins["run"]["seed"], "18446744073709551615");
+  EXPECT_EQ(twins["findings"]["parts"].size(), 10u);
+  EXPECT_FALSE(twins.contains("series"));
+  EXPECT_FALSE(twins.contains("substitutions"));
 }
 
 TEST(Report, SameRunSameBytes) {

@@ -149,6 +149,12 @@ std::string bits(const Trace& trace) {
     add(spectrum.multiplicity.data);
     add(spectrum.shrinkage);
   }
+  for (const LensPassage& passage : trace.lens_passages) {
+    for (const LensRow& row : passage.rows) {
+      add(row.probability);
+      for (const std::int32_t id : row.token_id) out += std::to_string(id) + " ";
+    }
+  }
   for (const SinkToken& sink : trace.sinks)
     add({double(sink.window), double(sink.position), sink.peak_ratio});
   return out;

@@ -10,6 +10,7 @@
 #include "strata/base/philox.h"
 #include "strata/model/head.h"
 #include "strata/signals/lens.h"
+#include "strata/signals/lens_passage.h"
 #include "strata/signals/matrix_entropy.h"
 #include "strata/signals/spectrum.h"
 #include "tests/signals/world.h"
@@ -284,6 +285,39 @@ TEST_F(Lens, MatchesLogitsByHandAtEveryPosition) {
     EXPECT_EQ(series(trace, "lens_kl", set).by_doc(1, 2), 0.0);
     EXPECT_GT(series(trace, "lens_kl", set).by_doc(1, 0), 0.1);
   }
+}
+
+TEST_F(Lens, APassageHoldsTheMostLikelyTokensByHand) {
+  const SweepContext context = world.context();
+  const Trace trace = drive(world, context, lens_passage_signal(), head);
+  ASSERT_EQ(trace.lens_passages.size(), 1u);
+  const LensPassage& passage = trace.lens_passages[0];
+  const auto& ids = world.corpus.windows[0].ids;
+  ASSERT_EQ(passage.token_id, std::vector<std::int32_t>(ids.begin(), ids.begin() + kPassageTokens));
+  ASSERT_EQ(passage.rows.size(), 3u);
+  std::set<std::int32_t> seen(passage.token_id.begin(), passage.token_id.end());
+  for (int state = 0; state <= 2; ++state) {
+    const LensRow& row = passage.rows[static_cast<std::size_t>(state)];
+    ASSERT_EQ(row.token_id.size(), static_cast<std::size_t>(kPassageTokens));
+    for (std::size_t t = 0; t < row.token_id.size(); ++t) {
+      const auto q = log_probabilities(world.row(state, static_cast<std::int64_t>(t)));
+      EXPECT_EQ(row.token_id[t], std::max_element(q.begin(), q.end()) - q.begin());
+      EXPECT_NEAR(row.probability[t], std::exp(*std::max_element(q.begin(), q.end())), 1e-6);
+      seen.insert(row.token_id[t]);
+    }
+  }
+  ASSERT_EQ(passage.vocabulary.size(), seen.size());
+  for (const TokenText& token : passage.vocabulary) EXPECT_TRUE(seen.contains(token.id));
+}
+
+TEST_F(Lens, APassageOfAShortWindowAndOfEqualLogits) {
+  head.unembedding = at::zeros({40, 16}, at::kFloat);
+  world.corpus.windows[0].ids.resize(5);
+  const Trace trace = drive(world, world.context(), lens_passage_signal(), head);
+  const LensPassage& passage = trace.lens_passages[0];
+  ASSERT_EQ(passage.token_id.size(), 5u);
+  EXPECT_EQ(passage.rows[1].token_id, std::vector<std::int32_t>(5, 0));  // the smallest id
+  for (const double p : passage.rows[1].probability) EXPECT_NEAR(p, 1.0 / 40.0, 1e-7);
 }
 
 TEST_F(Lens, InformationIsTheUnigramEntropyLessTheCrossEntropy) {

@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <functional>
 #include <vector>
 
 #include "strata/checkpoint/checkpoint.h"
@@ -32,8 +33,10 @@ inline at::Tensor rotate(const at::Tensor& x, const ModelConfig& c) {
   return x * both.cos() + at::cat({-half[1], half[0]}, -1) * both.sin();
 }
 
-/// One block on (tokens, d), differentiable.
-inline at::Tensor autograd_block(const Checkpoint& checkpoint, int layer, const at::Tensor& h) {
+/// One block on (tokens, d), differentiable. `edit` may replace the attention probabilities (heads, queries,
+/// keys).
+inline at::Tensor autograd_block(const Checkpoint& checkpoint, int layer, const at::Tensor& h,
+                                 const std::function<at::Tensor(const at::Tensor&)>& edit = {}) {
   const ModelConfig& c = checkpoint.config();
   const auto load = [&](Role role) { return load_double(checkpoint, role, layer); };
   const at::Tensor x = rms_norm(h, load(Role::attention_norm), c.norm_eps);
@@ -55,7 +58,8 @@ inline at::Tensor autograd_block(const Checkpoint& checkpoint, int layer, const 
   const at::Tensor scores =
       at::matmul(rotate(q, c).transpose(0, 1), spread(rotate(k, c)).transpose(1, 2)) / std::sqrt(c.head_dim);
   const at::Tensor future = at::ones({h.size(0), h.size(0)}, at::kBool).triu(1);
-  const at::Tensor p = at::softmax(scores.masked_fill(future, -INFINITY), -1);
+  at::Tensor p = at::softmax(scores.masked_fill(future, -INFINITY), -1);
+  if (edit) p = edit(p);
   const at::Tensor heads = at::matmul(p, spread(v)).transpose(0, 1).reshape({h.size(0), -1});
   const at::Tensor middle = h + at::matmul(heads, load(Role::attention_output).t());
   const at::Tensor y = rms_norm(middle, load(Role::mlp_norm), c.norm_eps);

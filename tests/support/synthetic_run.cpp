@@ -266,6 +266,19 @@ RateDistortion make_rate_distortion(double kappa) {
   return curve;
 }
 
+BottleneckCurve make_bottleneck(int state, double kappa) {
+  BottleneckCurve curve{
+      .state = state, .train_tokens = 1024, .held_out_tokens = 1024, .steps = 150, .hidden = 32};
+  const RateDistortion gaussian = make_rate_distortion(kappa);
+  for (std::size_t i = 2; i < gaussian.points.size(); ++i) {
+    const RatePoint& start = gaussian.points[i];
+    curve.points.push_back({start.beta, 0.8 * start.rate_nats, 0.1, 0.9 * start.distortion_nats,
+                            0.05 * start.distortion_nats, start.strength, start.rate_nats,
+                            start.distortion_nats});
+  }
+  return curve;
+}
+
 void add_rate_distortion(Run& run, int layers) {
   run.trace.spectra = {make_spectrum(layers)};
   for (int state = 0; state <= layers; ++state) {
@@ -275,7 +288,20 @@ void add_rate_distortion(Run& run, int layers) {
     const double kappa = kappa_at((segment.begin + segment.end) / 2, layers);
     run.findings.segment_rate_distortion.push_back(
         {segment, run.findings.segments_forced, make_rate_distortion(kappa)});
+    run.trace.bottlenecks.push_back(make_bottleneck(segment.begin, kappa_at(segment.begin, layers)));
   }
+}
+
+// Three tokens; deeper states are surer of the next one.
+LensPassage make_passage(int layers) {
+  LensPassage passage{.token_id = {0, 5, 7},
+                      .vocabulary = {{0, "<s>"}, {5, " the"}, {7, " </td><b>"}, {9, "\xe6\xb0\xb4"}}};
+  for (int state = 0; state <= layers; ++state) {
+    const double sure = 0.1 + 0.8 * state / layers;
+    passage.rows.push_back(
+        {.token_id = {state < layers / 2 ? 9 : 5, 7, 9}, .probability = {sure, 0.5 * sure, sure}});
+  }
+  return passage;
 }
 
 void add_cards(Trace& trace, int layers) {
@@ -362,6 +388,7 @@ Run synthetic_run(int layers) {
                       .offset_state = layers,
                       .dimension = 131,
                       .peak_ratio = 91.0}};
+  run.trace.lens_passages = {make_passage(layers)};
   run.trace.n_massive = 2;
   run.trace.warnings = {"block 0 is cheaper to skip than to keep <in this invented run>"};
 
@@ -387,6 +414,16 @@ Run synthetic_run(int layers) {
                         .selected_k = 2,
                         .edges = {first, second},
                         .forced_two = {first, second}}};
+  f.random_twins = {{.detector = "kernel_cka",
+                     .defined = true,
+                     .note = "",
+                     .observed = 12.5,
+                     .statistic = {3.25, -7.5},
+                     .selected_k = {1, 0},
+                     .verdict = {"1 boundary", "smooth"},
+                     .forced_two = Matrix(2, 2, 3.0),
+                     .rank = 1,
+                     .p_value = 1.0 / 3.0}};
   f.agreement = {{.detectors = {"kernel_cka", "fused"}, .distance = Matrix(2, 2), .note = ""}};
   f.segments = {{.name = "Local", .begin = 0, .end = first},
                 {.name = "Intermediate", .begin = first, .end = second},
@@ -448,7 +485,9 @@ Run undefined_run(int layers) {
              .note = "no lanes were run"};
   }
   run.trace.curves.clear();
+  run.trace.bottlenecks.clear();
   run.trace.sinks.clear();
+  run.trace.lens_passages.clear();
   run.trace.n_massive = 0;
   run.trace.documents.resize(3);
   for (Series& series : run.trace.series) {
@@ -468,6 +507,8 @@ Run tiny_run() {
   trace.sinks.clear();
   trace.cka.clear();
   trace.spectra.clear();
+  trace.bottlenecks.clear();
+  trace.lens_passages.clear();
   trace.series.clear();
   Series step{.id = "angular_step",
               .unit = "pi rad",

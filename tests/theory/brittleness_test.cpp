@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <string>
 
 #include "strata/base/philox.h"
 #include "strata/theory/kappa.h"
@@ -47,7 +48,76 @@ TEST(Brittleness, MeansByHand) {
   EXPECT_NEAR(result[1].skip_kl_nats, 0.35, 1e-12);
   EXPECT_NEAR(result[0].kappa_interval_90.lo, 4.0, 1e-9);  // equal documents: no width
   EXPECT_NEAR(result[0].kappa_interval_90.hi, 4.0, 1e-9);
-  EXPECT_TRUE(result[0].note.empty()) << result[0].note;
+  EXPECT_EQ(result[0].note, "joint kappa undefined: no joint noise was run over this segment");
+}
+
+// The four variants by hand; NLL has the curvature 6 at state 1 and is not positive at state 0.
+TEST(Brittleness, MeansOfEveryVariant) {
+  Trace trace = trace_with_documents({10, 30}, 2);
+  const auto law = [](double kappa) {
+    return [kappa](std::size_t, double eps) { return kappa * eps * eps / 2; };
+  };
+  for (const char* noise : {"relative_noise", "absolute_noise"}) {
+    const double factor = noise == std::string("absolute_noise") ? 4.0 : 1.0;
+    for (int state = 0; state < 2; ++state) {
+      add_noise_curve(trace, state, law(factor * (state == 0 ? 2 : 8)), law(factor * (state == 0 ? -2 : 6)));
+      trace.curves.back().intervention = noise;
+    }
+  }
+  for (const char* id : {"sensitivity", "sensitivity_absolute"}) {
+    const double factor = id == std::string("sensitivity_absolute") ? 4.0 : 1.0;
+    trace.series.push_back(
+        {.id = id, .axis = Axis::state, .by_doc = Matrix(2, 3, 3.0 * factor), .weight = {10, 30}});
+  }
+  const auto kappa = estimate_kappa(trace);
+  EXPECT_NEAR(kappa[1].nll, 6.0, 1e-9);
+  EXPECT_NEAR(kappa[1].absolute, 32.0, 1e-9);
+  EXPECT_NEAR(kappa[1].absolute_nll, 24.0, 1e-9);
+  EXPECT_NEAR(kappa[1].absolute_fisher, 12.0, 1e-12);
+  EXPECT_NEAR(kappa[1].absolute_error, 0.0, 1e-9);
+  const auto means = segment_brittleness(trace, {{"all", 0, 2}}, kappa, {})[0].means;
+  const struct {
+    const char *noise, *measure, *estimator;
+    double geometric, arithmetic;
+  } expected[] = {{"relative", "kl", "lanes", 4, 5},      {"relative", "kl", "backward", 3, 3},
+                  {"relative", "nll", "lanes", NAN, 2},   {"absolute", "kl", "lanes", 16, 20},
+                  {"absolute", "kl", "backward", 12, 12}, {"absolute", "nll", "lanes", NAN, 8}};
+  ASSERT_EQ(means.size(), std::size(expected));
+  for (std::size_t i = 0; i < means.size(); ++i) {
+    EXPECT_EQ(means[i].noise + means[i].measure + means[i].estimator,
+              std::string(expected[i].noise) + expected[i].measure + expected[i].estimator);
+    EXPECT_NEAR(means[i].arithmetic, expected[i].arithmetic, 1e-9) << i;
+    if (std::isnan(expected[i].geometric)) {
+      EXPECT_TRUE(std::isnan(means[i].geometric));
+      EXPECT_EQ(means[i].note, "no geometric mean: a value is not positive");
+    } else {
+      EXPECT_NEAR(means[i].geometric, expected[i].geometric, 1e-9) << i;
+      EXPECT_EQ(means[i].note, "");
+    }
+  }
+}
+
+TEST(Brittleness, AMeanNeedsEveryStateOfItsSegment) {
+  Trace trace = layered({2, 8}, {1, 1});
+  trace.curves.pop_back();
+  const auto means = segment_brittleness(trace, {{"all", 0, 2}}, estimate_kappa(trace), {})[0].means;
+  EXPECT_TRUE(std::isnan(means[0].arithmetic));
+  EXPECT_EQ(means[0].note, "defined at 1 of 2 states");
+}
+
+TEST(Brittleness, JointNoiseIsThatOfTheSegmentItself) {
+  Trace trace = layered({2, 8, 3, 27}, {1, 3});
+  add_noise_curve(
+      trace, 2, [](std::size_t d, double eps) { return (d == 0 ? 5.0 : 9.0) * eps * eps / 2; }, kNoNll);
+  trace.curves.back().intervention = "joint_noise";
+  trace.curves.back().span = 2;
+  const auto result = segment_brittleness(trace, kSegments, estimate_kappa(trace), {});
+  EXPECT_TRUE(std::isnan(result[0].kappa_joint));
+  EXPECT_NEAR(result[1].kappa_joint, 7.0, 1e-9);
+  EXPECT_NEAR(result[1].kappa_joint_error, 2.0, 1e-9);  // sd of two values over sqrt 2
+  // Not that of a shorter segment that begins at the same state.
+  EXPECT_TRUE(
+      std::isnan(segment_brittleness(trace, {{"x", 2, 3}}, estimate_kappa(trace), {})[0].kappa_joint));
 }
 
 // With a factor of its own in each document, shared by the states, the geometric mean is g * mean(factor):

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "strata/base/philox.h"
+#include "strata/theory/critical.h"
 #include "tests/theory/synthetic_trace.h"
 
 namespace strata {
@@ -215,6 +216,49 @@ TEST(CriticalStrength, PooledOverDocumentsAndFirstCrossing) {
       trace, 0, [](std::size_t, double eps) { return eps * eps; },
       [](std::size_t d, double eps) { return d == 1 && eps == 0.3 ? 8 * std::log(2.0) / 3 : 0.0; });
   EXPECT_NEAR(one(trace).critical_strength, std::sqrt(0.1 * 0.3), 1e-12);
+}
+
+// delta NLL = x_d + ln(eps): the crossing is at 2 exp(-mean x). Leaving one document out leaves the mean of
+// the others, so the jackknife's error is worked out by hand.
+TEST(CriticalStrength, StandardErrorIsTheJackknifes) {
+  Trace trace = trace_with_documents({20, 20, 20}, 1);
+  const double x[] = {2.0, 2.3, 2.9};
+  add_noise_curve(
+      trace, 0, [](std::size_t, double eps) { return eps * eps; },
+      [&](std::size_t d, double eps) { return x[d] + std::log(eps); });
+  const double left_out[] = {2 * std::exp(-2.6), 2 * std::exp(-2.45), 2 * std::exp(-2.15)};
+  const double mean = (left_out[0] + left_out[1] + left_out[2]) / 3;
+  double square = 0.0;
+  for (const double value : left_out) square += (value - mean) * (value - mean);
+  EXPECT_NEAR(one(trace).critical_strength, 2 * std::exp(-2.4), 1e-12);
+  EXPECT_NEAR(one(trace).critical_error, std::sqrt(square * 2 / 3), 1e-12);
+  const auto doses = summarise_doses(trace);
+  ASSERT_EQ(doses.size(), 1u);
+  EXPECT_EQ(doses[0].intervention, "relative_noise");
+  EXPECT_EQ(doses[0].critical_strength, one(trace).critical_strength);
+  EXPECT_EQ(doses[0].critical_error, one(trace).critical_error);
+}
+
+TEST(CriticalStrength, HasNoErrorWhereOneDocumentDecides) {
+  Trace trace = trace_with_documents({20, 20}, 1);
+  add_noise_curve(
+      trace, 0, [](std::size_t, double eps) { return eps * eps; },
+      [](std::size_t d, double eps) { return d == 1 ? 10 * eps : 0.0; });
+  EXPECT_FALSE(std::isnan(one(trace).critical_strength));
+  EXPECT_TRUE(std::isnan(one(trace).critical_error));
+  EXPECT_NE(one(trace).note.find("without document 2 there is no crossing"), std::string::npos);
+}
+
+TEST(CriticalStrength, IsNotInterpolatedWhereThereIsNothingInBetween) {
+  Trace trace = trace_with_documents({20, 20}, 1);
+  add_noise_curve(
+      trace, 0, [](std::size_t, double eps) { return eps * eps; },
+      [](std::size_t, double eps) { return eps; }, {0.5, 1.0});
+  EXPECT_FALSE(std::isnan(critical_strength(trace, trace.curves[0]).strength));
+  trace.curves[0].continuous = false;
+  EXPECT_TRUE(std::isnan(critical_strength(trace, trace.curves[0]).strength));
+  EXPECT_EQ(critical_strength(trace, trace.curves[0]).note,
+            "perplexity doubles between 0.5 and 1; there is nothing in between");
 }
 
 TEST(CriticalStrength, NotEnclosedByTheGrid) {

@@ -105,6 +105,29 @@ TEST(Summary, TwoBoundaries) {
   expect_not_in(text, "otherwise");
 }
 
+TEST(Summary, AmongNetworksWithRandomWeights) {
+  const Trace trace = trace_with_documents(std::vector<int>(16, 10), 12);
+  Findings f = two_boundaries();
+  RandomTwins twins{.detector = "fused", .defined = true, .rank = 2, .p_value = 0.1};
+  twins.statistic.assign(19, 1.0);
+  twins.verdict.assign(18, "smooth");
+  twins.verdict.push_back("1 boundary");
+  f.random_twins = {twins};
+  expect_not_in(text_of(trace, f), "random weights");  // not the headline's detector
+  f.random_twins[0].detector = "kernel_cka";
+  expect_in(
+      text_of(trace, f),
+      "Of 19 networks of this architecture with random weights, on the same text, the same detector says "
+      "1 boundary for 1 and smooth for 18; by what jumps gain over the best smooth curve this model ranks "
+      "2 of 20, p = 0.1.");
+  f.random_twins[0].statistic.resize(1);
+  f.random_twins[0].verdict.resize(1);
+  expect_in(text_of(trace, f), "ranks 2 of 2 (descriptive: too few networks for a test).");
+  f.random_twins[0].defined = false;
+  f.random_twins[0].note = "no reason";
+  expect_in(text_of(trace, f), "Networks with random weights say nothing here: no reason.");
+}
+
 TEST(Summary, SmoothModelWithAForcedSplit) {
   const Trace trace = trace_with_documents(std::vector<int>(16, 10), 12);
   Findings f = two_boundaries();

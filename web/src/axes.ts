@@ -1,7 +1,7 @@
 // Pieces that the plots over depth share.
 import type { CustomSeriesRenderItem, EChartsOption } from 'echarts';
 
-import type { RunRecord, Segment, Value } from './record';
+import type { Segment, Value } from './record';
 import type { Theme } from './theme';
 
 export const kDepthNote =
@@ -36,7 +36,10 @@ export function valueAxis(theme: Theme, extra: object = {}) {
   };
 }
 
-export function depthAxis(record: RunRecord, theme: Theme, extra: object = {}) {
+/// What the depth axis needs of a record.
+export interface Deep { model: { n_layers: number } }
+
+export function depthAxis(record: Deep, theme: Theme, extra: object = {}) {
   return valueAxis(theme, {
     min: -0.5, max: record.model.n_layers + 0.5, minInterval: 1, splitLine: { show: false },
     axisLabel: { color: theme.faint, hideOverlap: true, formatter: (v: number) => (Number.isInteger(v) ? String(v) : '') },
@@ -51,7 +54,7 @@ export function tooltip(theme: Theme, extra: object = {}) {
   };
 }
 
-interface Point { x: number; lo: number; hi: number }
+export interface Point { x: number; lo: number; hi: number }
 
 /// Runs of defined points, so that a gap stays a gap.
 function runs(points: (Point | null)[]): Point[][] {

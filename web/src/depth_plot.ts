@@ -2,6 +2,7 @@
 import { band, depthAxis, kDepthNote, segmentAreas, tooltip, valueAxis } from './axes';
 import { num } from './format';
 import type { Cell, Table } from './format';
+import { wantsLog } from './panels';
 import { addPlot } from './plot';
 import type { Context } from './plot';
 import type { RunRecord, Series } from './record';
@@ -34,13 +35,6 @@ function positions(series: Series): number[] {
   return series.mean.map((_, i) => (series.axis === 'edge' ? i + 0.5 : i));
 }
 
-/// Worth a log axis: positive values over more than a factor of 20.
-function wantsLog(panel: Panel): boolean {
-  const values = [panel.ordinary, panel.all].flatMap((series) => (series === undefined ? [] : finite(series.mean)));
-  const low = Math.min(...values);
-  return low > 0 && Math.max(...values) / low > 20;
-}
-
 const kPanelHeight = 150;
 const kGap = 46;
 
@@ -53,7 +47,7 @@ function option(record: RunRecord, panels: Panel[], logAllowed: boolean, { theme
   panels.forEach((panel, i) => {
     const one = panel.ordinary ?? panel.all;
     if (one === undefined) return;
-    const log = logAllowed && wantsLog(panel);
+    const log = logAllowed && wantsLog([panel.ordinary, panel.all].flatMap((x) => x?.mean ?? []));
     const top = 24 + i * (kPanelHeight + kGap);
     const last = i === panels.length - 1;
     grids.push({ left: 62, right: 14, top, height: kPanelHeight });
@@ -79,6 +73,7 @@ function option(record: RunRecord, panels: Panel[], logAllowed: boolean, { theme
   });
   return {
     grid: grids, title: titles, xAxis: xAxes, yAxis: yAxes, series: series as never,
+    axisPointer: { link: [{ xAxisIndex: 'all' as const }] },
     tooltip: tooltip(theme, { trigger: 'axis', axisPointer: { type: 'line' }, valueFormatter: (v: unknown) => num(typeof v === 'number' ? v : null, 4) }),
     legend: { show: false },
   };
@@ -98,7 +93,7 @@ function table(panels: Panel[]): Table {
 export function addDepthPlot(record: RunRecord, body: HTMLElement, id: string, title: string, panels: Panel[], logAllowed: boolean): void {
   const names = panels.map((panel) => panel.id).join(', ');
   addPlot(body, {
-    id, title,
+    id, title, linked: true,
     how: `Solid line with circles: ordinary tokens; dashed line with triangles: all tokens; bands: \u00b12 standard errors over documents; shading: segments. ${kDepthNote}`,
     label: `${names} over depth, ordinary and all tokens, with the segments shaded. The values are in the data table.`,
     height: () => 24 + panels.length * (kPanelHeight + kGap),

@@ -1,6 +1,6 @@
 // A plot on the page: chart, one sentence how to read it, its SVG, its data as CSV and as a table.
 import * as echarts from 'echarts/core';
-import { BarChart, CustomChart, HeatmapChart, LineChart } from 'echarts/charts';
+import { BarChart, CustomChart, HeatmapChart, LineChart, ScatterChart } from 'echarts/charts';
 import { AriaComponent, GridComponent, LegendComponent, MarkAreaComponent, MarkLineComponent, TitleComponent, TooltipComponent, VisualMapComponent } from 'echarts/components';
 import { SVGRenderer } from 'echarts/renderers';
 import type { EChartsOption } from 'echarts';
@@ -11,7 +11,7 @@ import { csv } from './format';
 import { onThemeChange, setPrinting, theme } from './theme';
 import type { Theme } from './theme';
 
-echarts.use([BarChart, CustomChart, HeatmapChart, LineChart, AriaComponent, GridComponent, LegendComponent,
+echarts.use([BarChart, CustomChart, HeatmapChart, LineChart, ScatterChart, AriaComponent, GridComponent, LegendComponent,
   MarkAreaComponent, MarkLineComponent, TitleComponent, TooltipComponent, VisualMapComponent, SVGRenderer]);
 
 export interface Context { theme: Theme; width: number; showAll: boolean }
@@ -23,20 +23,34 @@ export interface PlotSpec {
   height: (width: number) => number;
   option: (context: Context) => EChartsOption;
   table: Table;
+  linked?: boolean;  // the x axes are block numbers: its cursor moves with that of the others
 }
 
-interface Mounted { spec: PlotSpec; box: HTMLElement; chart: echarts.ECharts; width: number }
+interface Mounted { spec: PlotSpec; box: HTMLElement; chart: echarts.ECharts | null; width: number }
+
+const kDepthGroup = 'depth';
+echarts.connect(kDepthGroup);
 
 const kPrintWidth = 660;  // A4 less its margins, in CSS pixels
 const plots: Mounted[] = [];
 let showAll = true;
 let forcedWidth = 0;
 
-function draw(plot: Mounted): void {
+/// Takes the room that the plot will need, so that nothing moves when it is drawn.
+function reserve(plot: Mounted): { width: number; height: number } {
   const width = forcedWidth || plot.box.clientWidth || 640;
   const height = plot.spec.height(width);
   plot.width = width;
   plot.box.style.height = `${height}px`;
+  return { width, height };
+}
+
+function draw(plot: Mounted): void {
+  const { width, height } = reserve(plot);
+  if (plot.chart === null) {
+    plot.chart = echarts.init(plot.box, null, { renderer: 'svg', width, height });
+    if (plot.spec.linked === true) plot.chart.group = kDepthGroup;
+  }
   plot.chart.resize({ width, height });
   const context = { theme: theme(), width, showAll };
   const base: EChartsOption = {
@@ -48,16 +62,43 @@ function draw(plot: Mounted): void {
   plot.chart.setOption({ ...base, ...plot.spec.option(context) }, { notMerge: true });
 }
 
-function redrawAll(): void {
-  for (const plot of plots) draw(plot);
+// Plots that nobody has seen yet are drawn one in each task, the visible ones first, so that the page answers
+// from the start. <html data-plots="drawn"> says that none is left.
+let pumping = false;
+
+function inView(plot: Mounted): boolean {
+  const { top, bottom } = plot.box.getBoundingClientRect();
+  return bottom > 0 && top < window.innerHeight;
+}
+
+function pump(): void {
+  const waiting = plots.filter((plot) => plot.chart === null);
+  const next = waiting.find(inView) ?? waiting[0];
+  if (next !== undefined) draw(next);
+  pumping = waiting.length > 1;
+  document.documentElement.dataset['plots'] = pumping ? 'waiting' : 'drawn';
+  if (pumping) setTimeout(pump, 0);
+}
+
+function enqueue(plot: Mounted): void {
+  plots.push(plot);
+  reserve(plot);
+  document.documentElement.dataset['plots'] = 'waiting';
+  if (!pumping) setTimeout(pump, 0);
+  pumping = true;
+}
+
+/// Draws those that wait only when `everything`: paper shows all of them.
+function redraw(everything: boolean): void {
+  for (const plot of plots) if (everything || plot.chart !== null) draw(plot);
 }
 
 export function setShowAll(value: boolean): void {
   showAll = value;
-  redrawAll();
+  redraw(false);
 }
 
-onThemeChange(redrawAll);
+onThemeChange(() => redraw(forcedWidth > 0));
 window.addEventListener('beforeprint', () => { forcedWidth = kPrintWidth; setPrinting(true); });
 window.addEventListener('afterprint', () => { forcedWidth = 0; setPrinting(false); });
 
@@ -71,7 +112,8 @@ function save(name: string, blob: Blob): void {
 }
 
 function saveSvg(plot: Mounted): void {
-  const svg = plot.chart.renderToSVGString();
+  if (plot.chart === null) draw(plot);
+  const svg = plot.chart?.renderToSVGString() ?? '';
   // An exported figure stands on the page's background, not on whatever is under it.
   const rect = `<rect width="100%" height="100%" fill="${theme().background}"/>`;
   const filled = svg.replace(/^(<svg[^>]*>)/, `$1${rect}`);
@@ -87,15 +129,16 @@ export function addPlot(parent: HTMLElement, spec: PlotSpec): void {
     href: 'data:text/csv;charset=utf-8,' + encodeURIComponent(csv(spec.table)),
   }, 'CSV');
   parent.append(h('figure', { id: `plot-${spec.id}` },
-    h('div', { class: 'figure-head' }, h('h3', {}, spec.title), h('span', { class: 'tools' }, button, data)),
+    h('div', { class: 'figure-head' }, h('h3', {}, spec.title, ' ', h('a', { class: 'anchor', href: `#plot-${spec.id}`, 'aria-label': `Link to ${spec.title}` }, '#')), h('span', { class: 'tools' }, button, data)),
     box,
     h('figcaption', {}, h('strong', {}, 'How to read it: '), spec.how),
     details('Data table', (body) => body.append(tableBox(spec.table, `Data of ${spec.title}`)))));
-  const plot: Mounted = { spec, box, chart: echarts.init(box, null, { renderer: 'svg', width: 640, height: 200 }), width: 0 };
-  plots.push(plot);
-  draw(plot);
+  const plot: Mounted = { spec, box, chart: null, width: 0 };
+  enqueue(plot);
   button.addEventListener('click', () => saveSvg(plot));
   new ResizeObserver(() => {
-    if (forcedWidth === 0 && box.clientWidth !== plot.width && box.clientWidth > 0) draw(plot);
+    if (forcedWidth > 0 || box.clientWidth === plot.width || box.clientWidth === 0) return;
+    if (plot.chart === null) reserve(plot);
+    else draw(plot);
   }).observe(box);
 }

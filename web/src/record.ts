@@ -13,7 +13,7 @@ export interface Series {
 }
 export interface Cka { tokens: TokenSet; n_tokens: number; n_batches: number; n_replicates: number; note: string; value: Value[][] }
 export interface Curve {
-  intervention: string; site: string; strength_unit: string; axis: Axis; place: number; span: number;
+  intervention: string; site: string; strength_unit: string; axis: Axis; place: number; span: number; head?: number;
   strength: number[]; kl: Value[]; kl_se: Value[]; nll: Value[]; nll_se: Value[];
 }
 export interface Sink {
@@ -54,18 +54,25 @@ export interface Findings {
   sentences: string[]; segments: Segment[]; segments_forced: boolean; headline: number;
   reproductions?: Reproduction[]; groups_left_out?: GroupLeftOut[]; agreement?: Agreement[];
   detections: Detection[]; kappa: Kappa[]; brittleness: Brittleness[];
+  rate_distortion?: StateRate[]; segment_rate_distortion?: SegmentRate[];
+}
+export interface RatePoint {
+  strength: number; rate_nats: Value; rate_error: Value; distortion_nats: Value; distortion_error: Value;
+  effective_dimension: Value; beta: Value; ln_beta_error: Value;
+}
+export interface MatchedPoint { distortion_nats: number; strength: Value; rate_nats: Value; effective_dimension: Value; beta: Value }
+export interface RateCurve { points: RatePoint[]; matched: MatchedPoint[]; note: string }
+export interface StateRate { state: number; curve: RateCurve }
+export interface SegmentRate { segment: Segment; forced: boolean; curve: RateCurve }
+export interface LensRow { token_id: number[]; probability: Value[] }
+export interface LensPassage {
+  document: number; window: number; token_id: number[]; rows: LensRow[]; vocabulary: { id: number; text: string }[];
 }
 export type Card = Record<string, string | number | boolean | null>;
 export interface RunRecord {
   schema_version: number; command: string; run: Card; model: Card & { name: string; n_layers: number };
   warnings: string[]; findings: Findings; documents: Doc[]; n_tokens: number; n_massive: number;
-  sinks: Sink[]; series: Series[]; cka: Cka[]; curves: Curve[];
-}
-
-export function readRecord(): RunRecord {
-  const element = document.getElementById('strata-record');
-  if (element === null) throw new Error('the page holds no record');
-  return JSON.parse(element.textContent ?? '') as RunRecord;
+  sinks: Sink[]; series: Series[]; cka: Cka[]; curves: Curve[]; lens_passages?: LensPassage[];
 }
 
 export function headline(record: RunRecord): Detection | undefined {
@@ -78,6 +85,15 @@ export function detectionName(detection: Detection): string {
 
 export function tokenWords(tokens: TokenSet): string {
   return tokens === 'all' ? 'all tokens' : 'ordinary tokens';
+}
+
+export function stateName(state: number, layers: number): string {
+  return state === layers ? 'the output of the last block' : `the input of block ${state}`;
+}
+
+/// States with a kappa, the most brittle first.
+export function ranked(record: RunRecord): (Kappa & { kappa: number })[] {
+  return record.findings.kappa.filter((k): k is Kappa & { kappa: number } => k.kappa !== null && k.kappa > 0).sort((a, b) => b.kappa - a.kappa);
 }
 
 export function finite(values: Value[]): number[] {

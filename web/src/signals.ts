@@ -39,5 +39,6 @@ export const kConventions: string[] = [
   'Sink tokens are position 0 of each window and any token whose largest activation at some state exceeds 50 times its document\u2019s median token maximum there; "ordinary tokens" leaves them out, "all tokens" does not.',
   'The resampling unit is the document; bands and standard errors are over documents, weighted by tokens.',
   'kappa is the limit of (2/eps\u00b2) times the mean KL divergence (clean against perturbed) under Gaussian noise of eps times each token\u2019s own RMS; it is taken where the log-log slope is 2 \u00b1 0.15.',
+  'Rate R(eps) = 1/2 sum ln(1 + lambda/eps\u00b2) over the eigenvalues of the covariance of h/rms(h): an upper bound on the nats per token that noise of eps lets through. Distortion D(eps) is the KL divergence under that noise. beta = -dD/dR; m = -dR/d ln eps is the effective dimension.',
   'Boundaries: exact least-squares partition; jumps are accepted when they beat the best smooth model and a random walk, then more than K against K, each at 5% against AR(1) surrogates and with a gain in BIC. Where two boundaries are not accepted the best two-boundary split is shown and marked "forced".',
 ];

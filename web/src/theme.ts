@@ -27,6 +27,18 @@ export function depthColour(x: number, theme: Theme): string {
 }
 
 export const kMarkers = ['circle', 'triangle', 'rect', 'diamond', 'emptyCircle', 'emptyTriangle'];
+export const kMarkerText = ['\u25cf', '\u25b2', '\u25a0', '\u25c6', '\u25cb', '\u25b3'];  // the same in words
+export const kStyles = ['solid', 'dashed', 'dotted'] as const;
+
+// Okabe and Ito's colours that stand out from the page.
+const kSeriesLight = ['#0072B2', '#D55E00', '#007A5A', '#A0457F', '#1b1b1b', '#8a6d00'];
+const kSeriesDark = ['#56B4E9', '#E69F00', '#2fc99b', '#CC79A7', '#ececec', '#F0E442'];
+
+/// Colour of the i-th of a few lines.
+export function series(i: number, theme: Theme): string {
+  const colours = theme.dark ? kSeriesDark : kSeriesLight;
+  return colours[i % colours.length] ?? theme.text;
+}
 
 type Choice = 'system' | 'light' | 'dark';
 let choice: Choice = 'system';

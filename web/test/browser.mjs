@@ -4,7 +4,8 @@
 //
 // $CHROMIUM names the browser, else /usr/bin/chromium. Fails, never skips, when something is missing.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -21,6 +22,8 @@ if (!existsSync(executablePath)) stop(`${executablePath} is missing: apt-get ins
 const { chromium } = await import('playwright-core').catch(() =>
   stop('playwright-core is missing: run "npm ci --ignore-scripts" in web/'));
 
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
 const directory = mkdtempSync(join(tmpdir(), 'strata-report-'));
 let failures = 0;
 function expect(condition, what) {
@@ -29,10 +32,14 @@ function expect(condition, what) {
   console.error(`FAILED: ${what}`);
 }
 
+// Plots are drawn one by one after the page has loaded.
+const drawn = (page) => page.waitForFunction(() => document.documentElement.dataset.plots === 'drawn', null, { timeout: 120_000 });
+
 async function open(browser, name, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1100, height: 900 }, ...options });
   const page = await context.newPage();
-  const url = pathToFileURL(join(directory, name)).href;
+  const [file, hash] = name.split('#');
+  const url = pathToFileURL(join(directory, file)).href;
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning') expect(false, `${name}: console: ${message.text()}`);
   });
@@ -40,9 +47,10 @@ async function open(browser, name, options = {}) {
   page.on('dialog', (dialog) => { expect(false, `${name}: a script of the record ran`); void dialog.dismiss(); });
   page.on('request', (request) => {
     const asked = request.url();
-    if (asked !== url && !/^(data|blob):/.test(asked)) expect(false, `${name}: asked for ${asked.slice(0, 120)}`);
+    if (asked.split('#')[0] !== url && !/^(data|blob):/.test(asked)) expect(false, `${name}: asked for ${asked.slice(0, 120)}`);
   });
-  await page.goto(url);
+  await page.goto(hash === undefined ? url : `${url}#${hash}`);
+  await drawn(page);
   return page;
 }
 
@@ -76,6 +84,10 @@ const kData = [
   [/^plot-depth-/, '#0072B2', 14], [/^plot-kappa/, '#0072B2', 12], [/^plot-segments/, '#56B4E9', 1],
   [/^plot-boundary/, '#0072B2', 8], [/^plot-null/, '#a8adb3', 40], [/^plot-effect-/, '#0072B2', 12],
   [/^plot-dose-/, '#00224e', 6], [/^plot-cka-/, '', 100],
+  [/^plot-rate-states/, '#00224e', 6], [/^plot-rate-segments/, '#0072B2', 10], [/^plot-beta/, '#0072B2', 40],
+  [/^plot-boundaries/, '#0072B2', 10], [/^plot-spread/, '#0072B2', 2], [/^plot-segment-brittleness/, '#D55E00', 20],
+  [/^plot-gap/, '#007A5A', 1], [/^plot-profiles/, '#D55E00', 40], [/^plot-variance/, '#0072B2', 1],
+  [/^plot-parts/, '#0072B2', 10], [/^plot-parting/, '#0072B2', 20],
 ];
 
 async function checkData(page, name) {
@@ -103,12 +115,24 @@ async function noMissingText(page, name) {
   return text;
 }
 
+// Serious violations of the accessibility rules, by id and place.
+async function accessible(page, name) {
+  await page.evaluate(axe);
+  const found = await page.evaluate(async () => {
+    const { violations } = await window.axe.run(document, { resultTypes: ['violations'], preload: false });
+    return violations.filter((v) => v.impact === 'serious' || v.impact === 'critical')
+      .map((v) => `${v.id} at ${v.nodes.slice(0, 3).map((n) => n.target.join(' ')).join('; ')}: ${v.nodes[0]?.failureSummary ?? ''}`);
+  });
+  for (const violation of found) expect(false, `${name}: axe: ${violation.replace(/\s+/g, ' ')}`);
+}
+
 async function wide(browser, name, atLeast) {
   const page = await open(browser, name);
   await checkPlots(page, name, atLeast);
   await checkData(page, name);
   await noSidewaysScroll(page, name);
   const text = await noMissingText(page, name);
+  await accessible(page, name);
   await shot(page, name.replace('.html', '-wide.png'));
   await page.context().close();
   return text;
@@ -119,9 +143,12 @@ async function narrow(browser, name) {
   await noSidewaysScroll(page, `${name} at 390 px`);
   await page.evaluate(() => { for (const d of document.querySelectorAll('details')) d.open = true; });
   await page.waitForTimeout(300);  // the toggle events are queued
+  await drawn(page);
   await noSidewaysScroll(page, `${name} at 390 px, all opened`);
   await checkPlots(page, `${name} at 390 px`, 0);
   await noMissingText(page, `${name}, all opened`);
+  // The data tables of 80 layers hold the same elements as those of 12, and the rules look at every cell.
+  if (name !== 'deep.html') await accessible(page, `${name} at 390 px, all opened`);
   await page.context().close();
   if (shots) {
     const again = await open(browser, name, { viewport: { width: 390, height: 844 } });
@@ -134,7 +161,14 @@ const background = (page) => page.evaluate(() => getComputedStyle(document.body)
 const kWhite = 'rgb(255, 255, 255)';
 
 async function dark(browser) {
+  for (const name of ['study.html', 'twins.html']) {
+    const other = await open(browser, name, { colorScheme: 'dark' });
+    await accessible(other, `${name}, dark`);
+    await shot(other, name.replace('.html', '-dark.png'));
+    await other.context().close();
+  }
   const page = await open(browser, 'full.html', { colorScheme: 'dark' });
+  await accessible(page, 'full.html, dark');
   expect((await background(page)) !== kWhite, 'dark: the page follows the system');
   const before = await page.$eval('#plot-kappa svg', (svg) => svg.outerHTML);
   await shot(page, 'full-dark.png');
@@ -154,6 +188,12 @@ async function print(browser) {
   await checkPlots(page, 'print', 10);
   await page.emulateMedia({ media: null });
   await page.evaluate(() => window.dispatchEvent(new Event('afterprint')));
+  // Paper before anything was drawn: the page has every plot all the same.
+  const early = await page.context().newPage();
+  await early.goto(page.url());
+  await early.evaluate(() => window.dispatchEvent(new Event('beforeprint')));
+  expect((await early.$$eval('.plot', (boxes) => boxes.filter((b) => b.querySelector('svg') === null).length)) === 0, 'print: every plot is drawn at once');
+  await early.close();
   const pdf = await page.pdf({ format: 'A4', ...(shots ? { path: join(shots, 'full.pdf') } : {}) });
   expect(pdf.subarray(0, 5).toString() === '%PDF-' && pdf.length > 50_000, 'print: a PDF with content');
   await page.context().close();
@@ -195,9 +235,75 @@ async function keyboard(browser) {
   const wanted = await page.$$eval('button, summary, input, a[href], .table', (all) =>
     all.filter((e) => e.getBoundingClientRect().width > 0 && e.tabIndex < 0).length);
   expect(wanted === 0, `keyboard: ${wanted} controls cannot be reached`);
+  const table = page.locator('#plot-kappa summary');
+  await table.focus();
+  await page.keyboard.press('Enter');
+  expect(await page.locator('#plot-kappa td').first().isVisible(), 'keyboard: Enter opens the data table');
+  await page.evaluate(() => document.activeElement.blur());
+  await page.evaluate(() => window.scrollTo(0, 0));
+  await page.reload();
+  await drawn(page);
   await page.keyboard.press('Tab');
   expect((await page.evaluate(() => document.activeElement.className)) === 'skip', 'keyboard: the first stop skips to the content');
   await page.context().close();
+}
+
+// A link to a plot far down the page shows that plot.
+async function deepLinks(browser) {
+  for (const id of ['plot-dose-relative_noise', 'methods']) {
+    const page = await open(browser, `full.html#${id}`);
+    const top = await page.$eval(`#${id}`, (e) => e.getBoundingClientRect().top);
+    expect(Math.abs(top) < 40, `deep link: #${id} is ${top} px from the top`);
+    await page.context().close();
+  }
+  const page = await open(browser, 'full.html');
+  const dead = await page.$$eval('a[href^="#"]', (links) => links.map((a) => a.getAttribute('href').slice(1)).filter((id) => document.getElementById(id) === null));
+  expect(dead.length === 0, `deep links lead nowhere: ${dead.join(', ')}`);
+  await page.context().close();
+}
+
+// The cursor in one plot over depth shows in the others.
+async function linkedCursors(browser) {
+  const page = await open(browser, 'full.html');
+  const other = () => page.$eval('#plot-beta svg', (svg) => svg.querySelectorAll('path').length);
+  const before = await other();
+  const box = await page.locator('#plot-kappa .plot').boundingBox();
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  await page.waitForTimeout(300);
+  expect((await other()) > before, 'linked cursors: a plot further down follows');
+  await page.context().close();
+}
+
+// Rows of states, the last on top; the brightest text stands on a ground that it can be read on.
+async function lensTable(browser) {
+  const page = await open(browser, 'full.html');
+  const rows = await page.$$eval('.lens tbody tr', (all) => all.map((tr) => [...tr.children].map((c) => c.textContent)));
+  expect(rows.length === 13 && rows[0][0] === 'state 12' && rows[12][0] === 'state 0', 'lens: a row for each state, the last on top');
+  expect(rows[0][1] === '\u00b7the' && rows[12][1] === '\u6c34', 'lens: tokens, spaces marked');
+  expect((await page.locator('.lens td.same').count()) > 13, 'lens: what the model says in the end is marked');
+  await page.context().close();
+}
+
+async function study(browser) {
+  const text = await wide(browser, 'study.html', 5);
+  for (const words of ['qwen-1', 'Supported', 'T10', 'scale artefact', 'Does a model differ from its family?', 'below', 'arXiv:2505.18244 v3', 'Forced splits']) {
+    expect(text.includes(words), `study: the page says "${words}"`);
+  }
+  const empty = await wide(browser, 'study-empty.html', 0);
+  for (const words of ['Boundaries: undefined', 'Brittleness by segment: undefined', 'Verdicts: undefined']) expect(empty.includes(words), `empty study: "${words}"`);
+  for (const name of ['study.html', 'study-empty.html']) await narrow(browser, name);
+  const page = await open(browser, 'study.html');
+  const hostile = await page.locator('#summary li', { hasText: 'an invented <warning>' }).count();
+  expect(hostile === 1, 'study: markup in a warning is text');
+  await page.context().close();
+}
+
+async function twins(browser) {
+  const text = await wide(browser, 'twins.html', 2);
+  for (const words of ['Damage begins', 'block 3', 'additivity']) expect(text.includes(words), `twins: the page says "${words}"`);
+  const same = await wide(browser, 'twins-identical.html', 0);
+  expect(same.includes('identical'), 'twins: equal models are said to be identical');
+  for (const name of ['twins.html', 'twins-identical.html']) await narrow(browser, name);
 }
 
 async function hostileText(browser) {
@@ -226,6 +332,11 @@ try {
   await print(browser);
   await downloads(browser);
   await keyboard(browser);
+  await deepLinks(browser);
+  await linkedCursors(browser);
+  await lensTable(browser);
+  await study(browser);
+  await twins(browser);
   await hostileText(browser);
   await browser.close();
 } finally {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -128,6 +129,17 @@ std::string read_file(const std::filesystem::path& path, std::size_t limit_bytes
   }
   content.resize(done);
   return content;
+}
+
+std::uint64_t free_disk_bytes(const std::filesystem::path& path) {
+  auto there = std::filesystem::absolute(path).lexically_normal();
+  while (!std::filesystem::exists(there) && there.has_relative_path()) there = there.parent_path();
+  struct statvfs info {};
+  if (::statvfs(there.c_str(), &info) != 0) {
+    throw Error(ErrorKind::run_failed,
+                {.where = there.string(), .found = "cannot tell the free space: " + reason(errno)});
+  }
+  return static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize;
 }
 
 void write_file_atomic(const std::filesystem::path& path, std::string_view content) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -38,6 +39,10 @@ class MappedFile {
 /// larger than `limit_bytes` or cannot be read.
 [[nodiscard]] std::string read_file(const std::filesystem::path& path,
                                     std::size_t limit_bytes = std::size_t{1} << 32);
+
+/// Bytes that a user may still write where `path` is or would be: of its nearest directory that is there.
+/// Throws Error(run_failed) when the file system does not tell.
+[[nodiscard]] std::uint64_t free_disk_bytes(const std::filesystem::path& path);
 
 /// Writes a temporary file beside `path` and renames it over `path`, so that a reader sees the old
 /// bytes or the new ones, never half. Throws Error(run_failed) and removes the temporary file.

@@ -136,19 +136,23 @@ NpyArray parse_npy(std::string_view bytes, const std::string& where) {
   return array;
 }
 
-std::string format_npy(const NpyArray& array) {
-  constexpr std::string_view kTypes[] = {"<f4", "<f8", "<i4", "<i8"};
+std::string npy_header(std::string_view descr, const std::vector<std::size_t>& extents) {
   std::string shape;
-  for (const std::size_t extent : array.shape) shape += fmt::format("{}, ", extent);
-  if (array.shape.size() > 1) shape.resize(shape.size() - 2);
-  if (array.shape.size() == 1) shape.pop_back();
-  std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}",
-                                   kTypes[array.data.index()], shape);
+  for (const std::size_t extent : extents) shape += fmt::format("{}, ", extent);
+  if (extents.size() > 1) shape.resize(shape.size() - 2);
+  if (extents.size() == 1) shape.pop_back();
+  std::string header =
+      fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", descr, shape);
   const std::size_t unpadded = kMagic.size() + 4 + header.size() + 1;
   header += std::string((kAlignment - unpadded % kAlignment) % kAlignment, ' ') + '\n';
   std::string out(kMagic);
   out += {'\x01', '\x00', static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
-  out += header;
+  return out + header;
+}
+
+std::string format_npy(const NpyArray& array) {
+  constexpr std::string_view kTypes[] = {"<f4", "<f8", "<i4", "<i8"};
+  std::string out = npy_header(kTypes[array.data.index()], array.shape);
   std::visit(
       [&](const auto& values) {
         out.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(values[0]));

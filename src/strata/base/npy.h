@@ -25,6 +25,8 @@ struct NpyArray {
 /// Parses .npy bytes ('<f4', '<f8', '<i4', '<i8', C order). Throws Error(bad_file) naming `where`.
 [[nodiscard]] NpyArray parse_npy(std::string_view bytes, const std::string& where);
 [[nodiscard]] std::string format_npy(const NpyArray& array);
+/// What format_npy puts before the values; `descr` like "<f4". For arrays written piece by piece.
+[[nodiscard]] std::string npy_header(std::string_view descr, const std::vector<std::size_t>& shape);
 
 /// Reads one .npy file.
 [[nodiscard]] NpyArray read_npy(const std::filesystem::path& path);

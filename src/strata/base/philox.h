@@ -20,6 +20,7 @@ enum class Stream : std::uint32_t {
   labels = 7,
   permutation = 8,
   planted = 20,
+  null_model = 21,
   test = 100,
 };
 

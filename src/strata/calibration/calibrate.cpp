@@ -43,7 +43,9 @@ void check(const CalibrationOptions& options) {
   for (const int n_layers : options.layers) between("--layers", n_layers, kFewestLayers, kMostLayers);
   const CalibrationOptions known;
   check_names(options.detectors, known.detectors, "--detectors");
-  check_names(options.kinds, known.kinds, "--kinds");
+  auto kinds = known.kinds;
+  if (options.network) kinds.insert(kinds.end(), {"networks", "random"});
+  check_names(options.kinds, kinds, "--kinds");
 }
 
 std::vector<CalibrationRow> run_cell(const CalibrationCell& cell, const std::string& detector,

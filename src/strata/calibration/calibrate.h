@@ -6,12 +6,17 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "strata/calibration/planted.h"
 #include "strata/record/findings.h"
 
 namespace strata {
+
+/// Runs a transformer with these blocks (weights seeded by spec.seed) and returns its
+/// record.
+using NetworkSource = std::function<Trace(const PlantedSpec& spec, const std::vector<PlantedBlock>& blocks)>;
 
 struct CalibrationOptions {
   int trials = 200;  ///< per cell
@@ -21,12 +26,13 @@ struct CalibrationOptions {
   int surrogates = 199;
   int bootstraps = 200;
   std::uint64_t seed = 0;
-  int threads = 1;  ///< never changes a number
+  int threads = 1;        ///< never changes a number
+  NetworkSource network;  ///< for the kinds "networks" and "random", unknown without it; called concurrently
 };
 
 /// One share: how often `measure` came true in `cell` for `detector`.
 struct CalibrationRow {
-  std::string kind;  ///< "recovery", "null", "power", "coverage", "rules"
+  std::string kind;  ///< "recovery", "null", "power", "coverage", "rules", "networks", "random"
   std::string cell;  ///< "2 boundaries, 3 sigma"
   std::string detector;
   PlantedSpec spec;     ///< what was planted; the seed differs from trial to trial
@@ -53,5 +59,13 @@ using CalibrationProgress = std::function<void(std::size_t done, std::size_t tot
                                            const std::vector<CalibrationRow>& rows);
 [[nodiscard]] std::string calibration_csv(const std::vector<CalibrationRow>& rows);
 [[nodiscard]] std::string calibration_text(const std::vector<CalibrationRow>& rows);
+
+/// The shares of one measure of one kind with their intervals and bars as an SVG picture; empty where there
+/// are none.
+[[nodiscard]] std::string calibration_svg(const std::vector<CalibrationRow>& rows, const std::string& kind,
+                                          const std::string& measure, const std::string& title);
+/// File name and content of every picture that these rows have something for.
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> calibration_plots(
+    const std::vector<CalibrationRow>& rows);
 
 }  // namespace strata

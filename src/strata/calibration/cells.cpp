@@ -28,6 +28,7 @@ constexpr std::array kNulls = {
 
 constexpr double kStrong = 3.0, kWeak = 1.5;  // layer sigmas
 constexpr int kPowerLayers = 16;
+constexpr double kNetworkContrast = 4.0;
 
 std::string planted_name(int k, double contrast) {
   return fmt::format("{} boundar{}, {} sigma", k, k == 1 ? "y" : "ies", contrast);
@@ -82,6 +83,25 @@ void add_coverage(std::vector<CalibrationCell>& cells, int n_layers) {
   }
 }
 
+void add_random_networks(std::vector<CalibrationCell>& cells, int n_layers) {
+  cells.push_back(
+      {"random", "random weights", {.n_layers = n_layers, .shape = PlantedShape::network, .edges = {}}});
+}
+
+void add_networks(std::vector<CalibrationCell>& cells, int n_layers) {
+  for (const PlantedShape shape : {PlantedShape::network, PlantedShape::regimes}) {
+    for (const int k : {1, 2, 3}) {
+      if (n_layers < 2 * (k + 1)) continue;
+      const PlantedSpec spec{.n_layers = n_layers,
+                             .shape = shape,
+                             .edges = even_edges(n_layers, k),
+                             .contrast = kNetworkContrast};
+      const char* what = shape == PlantedShape::network ? "jumps of the state" : "regimes of the blocks";
+      cells.push_back({"networks", fmt::format("{}, {} boundar{}", what, k, k == 1 ? "y" : "ies"), spec});
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<int> even_edges(int n_layers, int k) {
@@ -100,6 +120,8 @@ std::vector<CalibrationCell> calibration_cells(const CalibrationOptions& options
     if (asked("null")) add_nulls(cells, n_layers, "null");
     if (asked("power")) add_power(cells, n_layers);
     if (asked("coverage")) add_coverage(cells, n_layers);
+    if (asked("networks")) add_networks(cells, n_layers);
+    if (asked("random")) add_random_networks(cells, n_layers);
     if (asked("rules")) add_nulls(cells, n_layers, "rules");
   }
   return cells;

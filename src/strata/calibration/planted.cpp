@@ -5,6 +5,7 @@
 #include <numbers>
 #include <string>
 
+#include "strata/base/error.h"
 #include "strata/base/philox.h"
 #include "strata/stats/half_sample.h"
 
@@ -42,6 +43,8 @@ double smooth_height(PlantedShape shape, double u, double bend) {
     }
     case PlantedShape::steps:
     case PlantedShape::walk:
+    case PlantedShape::network:
+    case PlantedShape::regimes:
       break;
   }
   return 0.0;
@@ -194,7 +197,30 @@ void add_planted(Trace& trace, const PlantedSpec& spec, TokenSet tokens) {
   trace.cka.push_back(make_cka(spec, tokens, stream + 1));
 }
 
+std::vector<PlantedBlock> planted_blocks(const PlantedSpec& spec) {
+  constexpr double kWithin = 0.5;  // of what a block of a network with random weights writes
+  constexpr double kSharp = 4.0;
+  std::vector<PlantedBlock> blocks(static_cast<std::size_t>(spec.n_layers));
+  if (spec.edges.empty()) return blocks;
+  const bool regimes = spec.shape == PlantedShape::regimes;
+  bool odd = false;  // in every other segment
+  auto next = spec.edges.begin();
+  for (int l = 0; l < spec.n_layers; ++l) {
+    const bool opens = next != spec.edges.end() && *next == l;
+    if (opens) {
+      odd = !odd;
+      ++next;
+    }
+    PlantedBlock& block = blocks[static_cast<std::size_t>(l)];
+    block.write = regimes ? (odd ? 2.0 : 1.0) : kWithin * (opens ? spec.contrast : 1.0);
+    if (odd) block.query = regimes ? spec.contrast : kSharp;
+  }
+  return blocks;
+}
+
 Trace planted_trace(const PlantedSpec& spec) {
+  STRATA_CHECK(spec.shape != PlantedShape::network &&
+               spec.shape != PlantedShape::regimes);  // the engine makes those
   Trace trace;
   trace.model.n_layers = spec.n_layers;
   for (int d = 0; d < spec.documents; ++d) {
@@ -220,6 +246,10 @@ const char* to_string(PlantedShape shape) {
       return "logistic";
     case PlantedShape::walk:
       return "walk";
+    case PlantedShape::network:
+      return "network";
+    case PlantedShape::regimes:
+      return "regimes";
   }
   return "";
 }

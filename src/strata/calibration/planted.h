@@ -9,12 +9,14 @@
 
 namespace strata {
 
-enum class PlantedShape { steps, linear, quadratic, monotone, logistic, walk };
+enum class PlantedShape { steps, linear, quadratic, monotone, logistic, walk, network, regimes };
 
 [[nodiscard]] const char* to_string(PlantedShape shape);
 
 struct PlantedSpec {
   int n_layers = 16;
+  /// PlantedShape::network and regimes: a transformer whose weights make the boundaries (planted_blocks).
+  /// Only depth, edges, contrast and seed apply to it.
   PlantedShape shape = PlantedShape::steps;
   std::vector<int> edges = {};  ///< of PlantedShape::steps; none = white noise about a constant
   int signals = 4;        ///< fused signals, at most 8; the features of the CKA matrix have twice as many
@@ -34,6 +36,22 @@ struct PlantedSpec {
 /// Adds what the detectors look at for one token set: fused signals, a control, and the CKA matrix with its
 /// replicates. Token sets are independent draws of the same plan.
 void add_planted(Trace& trace, const PlantedSpec& spec, TokenSet tokens);
+
+/// What to do with one block of a network with planted boundaries.
+struct PlantedBlock {
+  double query = 1.0;  ///< factor on its queries: how sharply its heads attend
+  double write = 1.0;  ///< factor on what it adds to the residual stream
+};
+
+/// A transformer block by block, random weights everywhere.
+/// - network: a block that opens a segment writes `contrast` times as much as the blocks within segments do,
+/// so that
+///   the residual stream is another one from there on; attention is sharp in every other segment.
+/// - regimes: in every other segment all blocks attend `contrast` times as sharply and write twice as much;
+/// no
+///   block stands out in its segment, and the residual stream drifts on.
+/// Without edges: random weights as they are, a network without boundaries.
+[[nodiscard]] std::vector<PlantedBlock> planted_blocks(const PlantedSpec& spec);
 
 /// A record with documents and the planted token set `ordinary`; nothing else.
 [[nodiscard]] Trace planted_trace(const PlantedSpec& spec);

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "strata/base/error.h"
 #include "strata/base/philox.h"
 #include "strata/segmentation/count.h"
 #include "strata/segmentation/locate.h"
@@ -76,7 +77,14 @@ std::vector<bool> rule(const Trace& trace, const std::string& detector) {
 }  // namespace
 
 std::vector<Measure> measures_of(const CalibrationCell& cell) {
-  if (cell.kind == "null") return {{"false_boundary", kFalseBar, true}};
+  if (cell.kind == "null" || cell.kind == "random") return {{"false_boundary", kFalseBar, true}};
+  if (cell.kind == "networks") {
+    return {{"right_k", {}, false},
+            {"within_one", {}, false},
+            {"recovered", {}, false},
+            {"coverage_90", {}, false},
+            {"exact", {}, false}};
+  }
   if (cell.kind == "coverage") return {{"coverage_90", kCoverageBar, false}, {"exact", {}, false}};
   if (cell.kind == "rules") return {{"near_thirds", {}, false}};
   std::optional<double> bar;
@@ -90,9 +98,11 @@ std::vector<bool> run_trial(const CalibrationCell& cell, const std::string& dete
   Philox rng(
       {.seed = options.seed, .stream = Stream::planted, .c = static_cast<std::uint32_t>(trial), .d = 1});
   spec.seed = rng.next_u64();
-  const Trace trace = planted_trace(spec);
+  const bool network = cell.kind == "networks" || cell.kind == "random";
+  STRATA_CHECK(!network || options.network);
+  const Trace trace = network ? options.network(spec, planted_blocks(spec)) : planted_trace(spec);
   if (cell.kind == "rules") return rule(trace, detector);
-  const bool intervals = cell.kind == "coverage";
+  const bool intervals = cell.kind == "coverage" || cell.kind == "networks";
   const Profile profile = profile_of(trace, detector, spec.seed, intervals ? options.bootstraps : 0);
   const Models models = models_of(profile);
   const SegmentationOptions own{.seed = spec.seed,
@@ -100,8 +110,14 @@ std::vector<bool> run_trial(const CalibrationCell& cell, const std::string& dete
                                 .bootstraps = options.bootstraps,
                                 .threads = 1,
                                 .decision_only = true};
+  if (cell.kind == "networks") {
+    auto outcome = recovery(models, profile, spec, own);
+    const auto covered = coverage(models, profile, spec, trial, own);
+    outcome.insert(outcome.end(), covered.begin(), covered.end());
+    return outcome;
+  }
   if (intervals) return coverage(models, profile, spec, trial, own);
-  if (cell.kind == "null") return false_boundary(models, profile, own);
+  if (cell.kind == "null" || cell.kind == "random") return false_boundary(models, profile, own);
   return recovery(models, profile, spec, own);
 }
 

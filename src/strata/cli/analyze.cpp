@@ -14,12 +14,14 @@
 #include "strata/base/file.h"
 #include "strata/cli/command.h"
 #include "strata/cli/manifest.h"
+#include "strata/cli/null_models.h"
 #include "strata/cli/numbers.h"
 #include "strata/cli/partial_run.h"
 #include "strata/cli/terminal.h"
 #include "strata/cli/version.h"
 #include "strata/engine/engine.h"
 #include "strata/report/report.h"
+#include "strata/theory/bottleneck_grid.h"
 #include "strata/theory/conclude.h"
 
 namespace strata {
@@ -119,7 +121,7 @@ std::string choices_text(const MemoryPlan& memory) {
   return fmt::format("{}", fmt::join(words, ", "));
 }
 
-std::string plan_text(const MeasurePlan& plan, std::uint64_t limit) {
+std::string plan_text(const MeasurePlan& plan, const NullModelPlan& twins, std::uint64_t limit) {
   const MemoryPhase& peak = plan.memory.peak();
   std::string out = fmt::format("memory at the peak, in the {}:\n", peak.name);
   for (const MemoryItem& item : peak.items)
@@ -135,10 +137,22 @@ std::string plan_text(const MeasurePlan& plan, std::uint64_t limit) {
     out += fmt::format("temporary files: {}\n", human_bytes(plan.memory.spilled_bytes));
   out += fmt::format("lanes: {}, in {} pass{} over the weights after the clean sweep\n", plan.lanes,
                      plan.lane_passes, plan.lane_passes == 1 ? "" : "es");
+  if (plan.segment_lanes > 0) {
+    out +=
+        fmt::format("lanes over whole segments: {} if there are three, in {} pass{} after the boundaries\n",
+                    plan.segment_lanes, plan.segment_passes, plan.segment_passes == 1 ? "" : "es");
+  }
   out += plan.backward_sweeps > 0 ? "backward sweep: two passes over the weights\n" : "no backward sweep\n";
   out += fmt::format("weights read: {}\n", human_bytes(plan.weight_bytes_read));
   out += fmt::format("matrix products: {:.3g} TFLOP; at the {:.0f} GFLOP/s measured now at least {:.1f} s\n",
                      plan.flops / 1e12, plan.flops_per_second / 1e9, plan.flops / plan.flops_per_second);
+  if (twins.count > 0) {
+    out += fmt::format(
+        "networks with random weights: {}, one clean sweep each; {} on the disk at a time; {:.3g} TFLOP "
+        "more, "
+        "at least {:.1f} s\n",
+        twins.count, human_bytes(twins.disk_bytes), twins.flops / 1e12, twins.flops / plan.flops_per_second);
+  }
   return out;
 }
 
@@ -201,20 +215,25 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   const Engine& engine = open_engine();
   manifest.libtorch_version = engine.libtorch_version();
   check_ids(options.measure.signals, engine.signal_ids(), "--signals");
-  if (options.measure.interventions != std::vector<std::string>{"none"}) {
-    check_ids(options.measure.interventions, engine.intervention_ids(), "--interventions");
-  }
+  std::vector<std::string> interventions = engine.intervention_ids();
+  interventions.insert(interventions.begin(), {"all", "none"});
+  check_ids(options.measure.interventions, interventions, "--interventions");
   const MeasureInput input{.checkpoint = checkpoint,
                            .corpus = text.corpus,
                            .tokenizer = text.tokenizer ? &*text.tokenizer : nullptr};
+  options.measure.find_segments = [](const Trace&) { return std::vector<Segment>{}; };  // they will be asked
   manifest.plan = engine.plan(input, options.measure, manifest.mem_limit_bytes);
   options.measure = planned(options.measure, manifest.plan);
+  const NullModelPlan twins = plan_null_models(engine, input, options.measure, manifest.mem_limit_bytes,
+                                               null_model_count(options.null_models, checkpoint.config()));
   if (options.dry_run) {
-    fmt::print("{}", plan_text(manifest.plan, manifest.mem_limit_bytes));
+    fmt::print("{}", plan_text(manifest.plan, twins, manifest.mem_limit_bytes));
     return 0;
   }
-  if (options.verbose > 0) fmt::print(stderr, "{}", plan_text(manifest.plan, manifest.mem_limit_bytes));
+  if (options.verbose > 0)
+    fmt::print(stderr, "{}", plan_text(manifest.plan, twins, manifest.mem_limit_bytes));
   if (options.output.empty()) options.output = std::filesystem::path("runs") / checkpoint.name();
+  remove_null_models(options.output);
   prepare_output(options.output);
   const EmptyDirectoryGuard guard(options.output);
   manifest.seconds.emplace_back("open and plan", watch.lap());
@@ -233,20 +252,50 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   on_stop(ask_to_stop);
   ProgressPrinter printer(options.quiet);
   Run run;
+  const SegmentationOptions segmentation{.seed = options.measure.seed,
+                                         .surrogates = options.surrogates,
+                                         .bootstraps = options.measure.replicates,
+                                         .threads = options.measure.threads};
+  bool segmented = false;
+  const auto find = [&](const Trace& trace) {
+    segmented = true;
+    manifest.seconds.emplace_back("measure", watch.lap());
+    printer({"boundaries", 0, 1, 0});
+    on_stop(stop_now);  // in here are no steps to stop between
+    if (interrupted) stop_now(0);
+    run.findings = find_segments(trace, segmentation);
+    on_stop(ask_to_stop);
+    printer({"boundaries", 1, 1, 0});
+    manifest.seconds.emplace_back("boundaries", watch.lap());
+    return run.findings.segments;
+  };
+  options.measure.find_segments = find;
+  if (options.bottleneck) {
+    options.measure.plan_bottlenecks = [&](const Trace& trace) {
+      return bottleneck_grid(trace, segmented ? run.findings.segments : find(trace));
+    };
+  }
   run.trace = measure_or_save(engine, input, options, partial, printer);
   run.trace.run.tool_version = version();
   run.trace.run.surrogates = options.surrogates;
-  manifest.seconds.emplace_back("measure", watch.lap());
+  if (segmented) {
+    manifest.seconds.emplace_back("lanes over segments", watch.lap());
+  } else {
+    (void)find(run.trace);  // no lanes over segments were asked for
+  }
+  const Progress progress = [&](const ProgressEvent& event) {
+    printer(event);
+    return !interrupted;
+  };
+  const auto counts = measure_null_models(engine, input, options.measure, segmentation, twins.count,
+                                          options.output, progress);
+  if (twins.count > 0) manifest.seconds.emplace_back("random weights", watch.lap());
   on_stop(stop_now);  // from here to the writing there are no steps to stop between
   if (interrupted) stop_now(0);
-  printer({"boundaries", 0, 1, 0});
-  run.findings = conclude(run.trace, {.seed = options.measure.seed,
-                                      .surrogates = options.surrogates,
-                                      .bootstraps = options.measure.replicates,
-                                      .threads = options.measure.threads});
-  printer({"boundaries", 1, 1, 0});
+  run.findings.random_twins = rank_among_twins(run.findings.detections, counts);
+  add_brittleness(run.trace, options.measure.seed, run.findings);
   printer.finish();
-  manifest.seconds.emplace_back("conclude", watch.lap());
+  manifest.seconds.emplace_back("brittleness", watch.lap());
   manifest.options = options.measure;
   manifest.set_reads(checkpoint);
   manifest.spilled = engine.spill_traffic();
@@ -313,7 +362,9 @@ void register_analyze(CLI::App& app, Program& program) {
       ->capture_default_str();
   command->add_option("--layers", o->layers, "States or blocks to perturb, like 3,7,10-14 (default: all)");
   command->add_option("--signals", m.signals, "Signals to measure (default: all)")->delimiter(',');
-  command->add_option("--interventions", m.interventions, "Interventions to run, or none (default: all)")
+  command
+      ->add_option("--interventions", m.interventions,
+                   "Interventions to run, all or none (default: relative_noise, joint_noise, block_skip)")
       ->delimiter(',');
   command->add_option("--surrogates", o->surrogates, "Surrogates of each test of the number of boundaries")
       ->check(CLI::Range(19, 100000))
@@ -321,6 +372,14 @@ void register_analyze(CLI::App& app, Program& program) {
   command->add_option("--replicates", m.replicates, "Half-samples of documents and bootstraps of layers")
       ->check(CLI::Range(20, 10000))
       ->capture_default_str();
+  command
+      ->add_option("--null-models", o->null_models,
+                   "Networks with random weights on the same text: a number, or auto (19 up to 100M "
+                   "parameters, else 1)")
+      ->capture_default_str();
+  command->add_flag(
+      "--bottleneck", o->bottleneck,
+      "Train a bottleneck at the first state of each segment: an achieved rate-distortion curve");
   command->add_option("-s,--seed", m.seed, "Seed of every random choice")->capture_default_str();
   command->add_option("--mem-limit", o->mem_limit,
                       "Memory to stay within, like 8G (default: 70% of what is available)");

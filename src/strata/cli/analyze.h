@@ -15,8 +15,8 @@ struct AnalyzeOptions {
   std::filesystem::path output;
   MeasureOptions measure;
   int surrogates = 999;
-  std::string mem_limit, layers;
-  bool dry_run = false, quiet = false, json = false;
+  std::string mem_limit, layers, null_models = "0";
+  bool bottleneck = false, dry_run = false, quiet = false, json = false;
   bool resume = false;  ///< go on with an unfinished run in `output`; where there is none, begin
   int verbose = 0;
 };

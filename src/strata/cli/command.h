@@ -18,6 +18,7 @@ struct Program {
 void register_analyze(CLI::App& app, Program& program);
 void register_calibrate(CLI::App& app, Program& program);
 void register_compare(CLI::App& app, Program& program);
+void register_dump(CLI::App& app, Program& program);
 void register_inspect(CLI::App& app, Program& program);
 void register_report(CLI::App& app, Program& program);
 void register_synth(CLI::App& app, Program& program);

@@ -16,6 +16,7 @@
 #include "strata/cli/version.h"
 #include "strata/families/study.h"
 #include "strata/families/study_file.h"
+#include "strata/report/report.h"
 
 namespace strata {
 namespace {
@@ -72,26 +73,29 @@ std::vector<Step> steps_of(const StudyFile& file, const std::filesystem::path& o
   return steps;
 }
 
-// Models that have to be analyzed and are not there; all are named at once, before hours are spent on one.
+// Whether the record is there, or what it is made from.
+bool can_be_had(const Step& step) {
+  if (step.there) return true;
+  if (step.model.empty()) return false;
+  try {
+    (void)locate_model(step.model.string());
+    return true;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::usage) throw;
+    return false;
+  }
+}
+
+// What is not there is named all at once, before hours are spent on the rest.
 void leave_out_missing(std::vector<Step>& steps, bool skip) {
   std::vector<std::string> missing;
-  const auto absent = [&](const Step& step) {
-    if (step.there) return false;
-    if (step.model.empty()) {
-      missing.push_back(step.directory.string() + " (no run directory)");
-      return true;
-    }
-    try {
-      (void)locate_model(step.model.string());
-      return false;
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::usage) throw;
-      if (std::find(missing.begin(), missing.end(), step.model.string()) == missing.end())
-        missing.push_back(step.model.string());
-      return true;
-    }
-  };
-  std::erase_if(steps, absent);
+  std::erase_if(steps, [&](const Step& step) {
+    if (can_be_had(step)) return false;
+    const auto& what = step.model.empty() ? step.directory : step.model;
+    if (std::find(missing.begin(), missing.end(), what.string()) == missing.end())
+      missing.push_back(what.string());
+    return true;
+  });
   if (missing.empty()) return;
   if (!skip || steps.empty()) {
     throw Error(ErrorKind::usage, {.where = "study",
@@ -223,9 +227,9 @@ void analyze_missing(std::vector<Step>& steps, const StudyFile& file, const Stud
 
 void print_plan(const std::vector<Step>& steps) {
   for (const Step& step : steps) {
-    fmt::print("{:<10} {} on {} ({})\n", step.there ? "record" : "analyze",
-               step.about.model.empty() ? step.directory.string() : step.about.model, step.about.text,
-               step.there ? step.directory.string() : step.model.string());
+    const char* state = step.there ? "record" : can_be_had(step) ? "analyze" : "missing";
+    const auto& from = step.there || step.model.empty() ? step.directory : step.model;
+    fmt::print("{:<8} {} on {} ({})\n", state, step.about.model, step.about.text, from.string());
   }
 }
 
@@ -250,11 +254,11 @@ int compare_study(const StudyOptions& asked, const std::string& command_line) {
 
   std::vector<Step> steps =
       options.file.empty() ? steps_of_runs(options.runs) : steps_of(file, options.output);
-  leave_out_missing(steps, options.skip_missing);
   if (options.dry_run) {
     print_plan(steps);
     return 0;
   }
+  leave_out_missing(steps, options.skip_missing);
   ManifestFacts facts;
   analyze_missing(steps, file, options, command_line, facts);
 
@@ -271,6 +275,7 @@ int compare_study(const StudyOptions& asked, const std::string& command_line) {
   const Study study = make_study(card, entries, file.expected);
   facts.seconds_compare = seconds_since(start);
   write_study(options.output, study);
+  write_file_atomic(options.output / "report.html", study_report_html(study, command_line));
   write_file_atomic(options.output / "manifest.json", manifest_text(study, command_line, facts));
   for (const std::string& warning : study.warnings) fmt::print(stderr, "warning: {}\n", warning);
   if (!options.quiet) fmt::print(stderr, "{}\nwritten: {}\n", study_text(study), options.output.string());

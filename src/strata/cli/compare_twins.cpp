@@ -13,6 +13,7 @@
 #include "strata/cli/terminal.h"
 #include "strata/cli/version.h"
 #include "strata/engine/engine.h"
+#include "strata/report/report.h"
 #include "strata/theory/divergence.h"
 
 namespace strata {
@@ -161,6 +162,7 @@ int compare_twins(const TwinOptions& asked, const std::string& command_line) {
   record.run.tool_version = version();
   record.findings = conclude_divergence(record, options.question);
   write_divergence(options.output, record);
+  write_file_atomic(options.output / "report.html", twins_report_html(record, command_line));
   write_file_atomic(options.output / "manifest.json", manifest_text(record, options, command_line, facts));
   for (const std::string& warning : record.warnings) fmt::print(stderr, "warning: {}\n", warning);
   if (!options.quiet) fmt::print(stderr, "{}", summary(record, options.output));

@@ -19,8 +19,8 @@ namespace strata {
 namespace {
 
 constexpr void (*kCommands[])(CLI::App&, Program&) = {register_analyze, register_calibrate, register_compare,
-                                                      register_inspect, register_report,    register_synth,
-                                                      register_verify};
+                                                      register_dump,    register_inspect,   register_report,
+                                                      register_synth,   register_verify};
 
 // --lane_tokens and --lane-tokens are the same flag.
 std::string with_dashes(std::string argument) {

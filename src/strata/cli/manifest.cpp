@@ -91,6 +91,7 @@ std::string manifest_json(const Run& run, const ManifestInput& input) {
                      {"reads_of_a_byte", {{"least", input.least_reads}, {"most", input.most_reads}}},
                      {"bytes_from_disk", bytes_from_disk()},
                      {"lanes", input.plan.lanes},
+                     {"segment_lanes", input.plan.segment_lanes},
                      {"lane_passes", input.plan.lane_passes},
                      {"backward_sweeps", input.plan.backward_sweeps}};
   Json seconds = Json::object();

@@ -76,11 +76,13 @@ std::string expected_text(const Study& study) {
 std::string verdict_text(const Verdict& v) {
   std::string out = fmt::format("  {:<4} {:<10} {}\n", v.id, to_string(v.outcome), v.title);
   if (!std::isnan(v.effect)) {
-    out += fmt::format("       {} {} {}; claimed {}{}\n", number(v.effect), v.effect_unit,
-                       interval(v.effect_interval_90), region(v.claimed_region),
-                       std::isnan(v.p_value)
-                           ? ""
-                           : fmt::format("; p {}, adjusted {}", number(v.p_value), number(v.p_adjusted)));
+    out +=
+        fmt::format("       {} {} {}; claimed {}{}\n", number(v.effect), v.effect_unit,
+                    interval(v.effect_interval_90), region(v.claimed_region),
+                    std::isnan(v.p_value)
+                        ? ""
+                        : fmt::format("; p {}{}", number(v.p_value),
+                                      std::isnan(v.p_adjusted) ? "" : ", adjusted " + number(v.p_adjusted)));
   }
   return out + wrapped(v.reason, 7);
 }

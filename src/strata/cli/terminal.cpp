@@ -1,19 +1,23 @@
 #include "strata/cli/terminal.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 
 namespace strata {
 namespace {
 
 constexpr double kPlainInterval = 3.0;      // seconds between progress lines when stderr is a file
 constexpr double kTerminalInterval = 0.08;  // and between redraws on a terminal
+constexpr int kUsualColumns = 80;           // where the terminal does not say
 
 double seconds(std::chrono::steady_clock::duration d) {
   return std::chrono::duration<double>(d).count();
@@ -22,91 +26,92 @@ double seconds(std::chrono::steady_clock::duration d) {
 std::string duration_text(double s) {
   if (!(s < 86400.0)) return "--";
   const auto whole = static_cast<int>(std::lround(s));
-  return whole < 60 ? fmt::format("{} s", whole) : fmt::format("{}:{:02}", whole / 60, whole % 60);
+  if (whole < 60) return fmt::format("{} s", whole);
+  if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
+  return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
 }
 
-std::string number(double value) {
-  return std::isnan(value) ? "-" : fmt::format("{:.3g}", value);
+// A terminal on which a line can be rewritten and coloured.
+bool capable_terminal() {
+  const char* term = std::getenv("TERM");
+  return isatty(STDERR_FILENO) == 1 && (term == nullptr || std::string_view(term) != "dumb");
 }
 
-std::string painted(const std::string& text, const char* colour) {
-  return colours_welcome() ? fmt::format("\x1b[{}m{}\x1b[0m", colour, text) : text;
+int terminal_columns() {
+  struct winsize size {};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kUsualColumns;
+  return size.ws_col;
 }
 
-// One character per block, the segments apart by letter and colour.
-std::string segment_bar(const Run& run) {
-  constexpr const char* kColours[] = {"34", "33", "35", "32", "36", "31", "37"};
-  std::string bar;
-  for (std::size_t s = 0; s < run.findings.segments.size(); ++s) {
-    const Segment& segment = run.findings.segments[s];
-    const char letter =
-        segment.name.starts_with("Segment") ? static_cast<char>('A' + s) : segment.name.front();
-    if (!bar.empty()) bar += "|";
-    bar += painted(std::string(static_cast<std::size_t>(segment.end - segment.begin), letter),
-                   kColours[s % std::size(kColours)]);
-  }
-  return bar;
-}
-
-std::string segment_table(const Run& run) {
-  std::string out = fmt::format("  {:<14} {:<10} {:>6}  {:>11}  {:>19}  {:>11}\n", "segment", "blocks",
-                                "count", "kappa (geo)", "90% interval", "skip KL");
-  for (const SegmentBrittleness& b : run.findings.brittleness) {
-    const auto interval =
-        fmt::format("{} .. {}", number(b.kappa_interval_90.lo), number(b.kappa_interval_90.hi));
-    out +=
-        fmt::format("  {:<14} {:<10} {:>6}  {:>11}  {:>19}  {:>11}\n", b.segment.name,
-                    fmt::format("[{}, {})", b.segment.begin, b.segment.end), b.segment.end - b.segment.begin,
-                    number(b.kappa_geometric), interval, number(b.skip_kl_nats));
-  }
-  return out;
+// Phases whose steps are the blocks of the model; the step that is being done is named.
+std::string where(const ProgressState& state) {
+  constexpr std::array<std::string_view, 2> kOverBlocks{"clean sweep", "joint sweep"};
+  const bool blocks = std::find(kOverBlocks.begin(), kOverBlocks.end(), state.phase) != kOverBlocks.end();
+  if (!blocks) return fmt::format("{}/{}", state.step, state.steps);
+  return fmt::format("block {}/{}", std::min(state.step + 1, state.steps), state.steps);
 }
 
 }  // namespace
 
 bool colours_welcome() {
   const char* no_color = std::getenv("NO_COLOR");
-  return (no_color == nullptr || *no_color == '\0') && isatty(STDERR_FILENO) == 1;
+  return (no_color == nullptr || *no_color == '\0') && capable_terminal();
 }
 
-ProgressPrinter::ProgressPrinter(bool quiet) : quiet_(quiet), terminal_(isatty(STDERR_FILENO) == 1) {}
+std::string painted(const std::string& text, const char* colour) {
+  return colours_welcome() ? fmt::format("\x1b[{}m{}\x1b[0m", colour, text) : text;
+}
+
+std::string progress_text(const ProgressState& state, int columns) {
+  const bool last = state.step == state.steps;
+  std::string line = fmt::format("{}: {}", state.phase, where(state));
+  if (state.tokens > 0 && state.seconds > 0.0)
+    line += fmt::format(", {:.0f} block tokens/s", static_cast<double>(state.tokens) / state.seconds);
+  if (state.step > 0 && !last) {
+    line += fmt::format(", {} left", duration_text(state.seconds / state.step * (state.steps - state.step)));
+  }
+  if (last) line += fmt::format(", {:.1f} s", state.seconds);
+  line += fmt::format(", memory {} (peak {})", human_bytes(state.rss_bytes), human_bytes(state.peak_bytes));
+  if (columns <= 0) return line;
+  constexpr int kCells = 24, kFewest = 6, kFrame = 3;  // frame: brackets and a space
+  // The last column stays empty: a cursor there makes some terminals wrap.
+  const int room = columns - 1, wanted = static_cast<int>(line.size()) + kFrame;
+  const int cells = std::clamp(room - wanted, kFewest, kCells);
+  const int done = state.steps > 0 ? cells * state.step / state.steps : cells;
+  line = fmt::format("[{}{}] {}", std::string(static_cast<std::size_t>(done), '#'),
+                     std::string(static_cast<std::size_t>(cells - done), '.'), line);
+  return line.substr(0, static_cast<std::size_t>(std::max(1, room)));
+}
+
+ProgressPrinter::ProgressPrinter(bool quiet) : quiet_(quiet), terminal_(capable_terminal()) {}
 
 void ProgressPrinter::operator()(const ProgressEvent& event) {
   if (quiet_) return;
   const auto now = Clock::now();
-  if (event.phase != phase_) {
+  if (event.phase != state_.phase) {
     finish();
-    phase_ = event.phase;
+    state_ = {.phase = event.phase};
     phase_start_ = now;
     last_print_ = {};
-    tokens_ = 0;
   }
-  const double elapsed = seconds(now - phase_start_);
+  state_.step = event.step;
+  state_.steps = event.steps;
+  state_.seconds = seconds(now - phase_start_);
   const bool last = event.step == event.steps;
   const double interval = terminal_ ? kTerminalInterval : kPlainInterval;
-  const bool due = last || last_print_ == Clock::time_point{} || seconds(now - last_print_) > interval;
-  if (due) {
+  if (last || last_print_ == Clock::time_point{} || seconds(now - last_print_) > interval) {
     last_print_ = now;
-    std::string line = fmt::format("{}: {}/{}", phase_, event.step, event.steps);
-    if (tokens_ > 0 && elapsed > 0.0)
-      line += fmt::format(", {:.0f} block tokens/s", static_cast<double>(tokens_) / elapsed);
-    if (event.step > 0 && !last) {
-      line += fmt::format(", {} left", duration_text(elapsed / event.step * (event.steps - event.step)));
-    }
-    if (last) line += fmt::format(", {:.1f} s", elapsed);
-    line += ", peak " + human_bytes(peak_rss_bytes());
+    state_.rss_bytes = rss_bytes();
+    state_.peak_bytes = peak_rss_bytes();
     if (terminal_) {
-      constexpr int kCells = 24;
-      const int done = event.steps > 0 ? kCells * event.step / event.steps : kCells;
-      fmt::print(stderr, "\r\x1b[2K[{}{}] {}", std::string(static_cast<std::size_t>(done), '#'),
-                 std::string(static_cast<std::size_t>(kCells - done), '.'), line);
+      fmt::print(stderr, "\r\x1b[2K{}", progress_text(state_, terminal_columns()));
       std::fflush(stderr);
       line_open_ = true;
     } else {
-      fmt::print(stderr, "{}\n", line);
+      fmt::print(stderr, "{}\n", progress_text(state_, 0));
     }
   }
-  tokens_ += event.tokens;
+  state_.tokens += event.tokens;
   if (last) finish();
 }
 
@@ -115,25 +120,17 @@ void ProgressPrinter::finish() {
   line_open_ = false;
 }
 
-std::string summary_text(const Run& run, const std::string& report_path) {
-  std::string out = fmt::format("\n{} ({}, {} blocks) on {}\n", painted(run.trace.model.name, "1"),
-                                run.trace.model.family, run.trace.n_layers(), run.trace.run.corpus_name);
-  for (const std::string& sentence : run.findings.sentences) out += fmt::format("  {}\n", sentence);
-  if (!run.findings.segments.empty()) {
-    out += fmt::format(
-        "\n  {}{}\n", segment_bar(run),
-        run.findings.segments_forced ? "   (forced: the tests did not select these boundaries)" : "");
-    out += "  blocks are 0-based, ranges half-open: [start, end)\n\n";
-    out += segment_table(run);
-  }
-  if (!report_path.empty()) out += fmt::format("\nreport: {}\n", report_path);
-  return out;
-}
-
 std::uint64_t peak_rss_bytes() {
   struct rusage usage {};
   if (getrusage(RUSAGE_SELF, &usage) != 0) return 0;
   return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024u;
+}
+
+std::uint64_t rss_bytes() {
+  std::ifstream file("/proc/self/statm");
+  std::uint64_t size_pages = 0, resident_pages = 0;
+  if (!(file >> size_pages >> resident_pages)) return 0;
+  return resident_pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 std::string human_bytes(std::uint64_t bytes) {

@@ -9,8 +9,25 @@
 
 namespace strata {
 
-/// Whether stderr is a terminal on which colours are welcome (NO_COLOR is respected).
+/// Whether stderr is a terminal on which colours are welcome (NO_COLOR and TERM=dumb are respected).
 [[nodiscard]] bool colours_welcome();
+
+/// `text` in an SGR colour ("1", "33") where colours are welcome.
+[[nodiscard]] std::string painted(const std::string& text, const char* colour);
+
+/// How far a phase is.
+struct ProgressState {
+  std::string phase;
+  int step = 0;  ///< steps done
+  int steps = 0;
+  std::int64_t tokens = 0;  ///< pushed through a block so far
+  double seconds = 0.0;     ///< since the phase began
+  std::uint64_t rss_bytes = 0, peak_bytes = 0;
+};
+
+/// "clean sweep: block 4/12, 52300 block tokens/s, 8 s left, memory 212.0 MiB (peak 230.1 MiB)". With
+/// `columns` above 0 a bar stands before it, and the whole is never wider than that.
+[[nodiscard]] std::string progress_text(const ProgressState& state, int columns);
 
 /// Prints progress: one line rewritten in place on a terminal, plain lines every few seconds otherwise.
 class ProgressPrinter {
@@ -24,16 +41,16 @@ class ProgressPrinter {
   using Clock = std::chrono::steady_clock;
   bool quiet_, terminal_;
   bool line_open_ = false;
-  std::string phase_;
+  ProgressState state_;
   Clock::time_point phase_start_, last_print_;
-  std::int64_t tokens_ = 0;
 };
 
 /// The run in words: headline sentences, segment bar, table of segments, the most brittle layers.
 [[nodiscard]] std::string summary_text(const Run& run, const std::string& report_path);
 
-/// Peak resident size of this process so far, in bytes.
+/// Peak resident size of this process so far, and its resident size now, in bytes; 0 = not known.
 [[nodiscard]] std::uint64_t peak_rss_bytes();
+[[nodiscard]] std::uint64_t rss_bytes();
 /// "1.2 GiB".
 [[nodiscard]] std::string human_bytes(std::uint64_t bytes);
 

@@ -9,11 +9,26 @@
 namespace strata {
 namespace {
 
-std::vector<std::string> signal_ids() {
+std::vector<std::string> clean_signal_ids() {
   std::vector<std::string> ids;
   for (const Signal& signal : signals()) {
     for (const std::string_view id : ids_of(signal)) ids.emplace_back(id);
   }
+  return ids;
+}
+
+std::vector<std::string> detector_signal_ids() {
+  std::vector<std::string> ids;
+  for (const Signal& signal : signals()) {
+    for (const SeriesInfo& info : signal.series) {
+      if (info.group != Group::control) ids.emplace_back(info.id);
+    }
+  }
+  return ids;
+}
+
+std::vector<std::string> signal_ids() {
+  std::vector<std::string> ids = clean_signal_ids();
   for (const SeriesInfo& info : backward_series()) ids.emplace_back(info.id);
   return ids;
 }
@@ -32,7 +47,11 @@ const Engine kEngine{.measure = measure,
                      .verify_weights = verify_weights,
                      .verify_round_trip = verify_round_trip,
                      .verify_forward = verify_forward,
+                     .plan_states = plan_state_stream,
+                     .stream_states = stream_states,
                      .signal_ids = signal_ids,
+                     .detector_signal_ids = detector_signal_ids,
+                     .clean_signal_ids = clean_signal_ids,
                      .intervention_ids = intervention_ids,
                      .libtorch_version = [] { return std::string(TORCH_VERSION); },
                      .spill_traffic = StateStore::traffic};

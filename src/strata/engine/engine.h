@@ -9,6 +9,7 @@
 #include "strata/sweep/divergence.h"
 #include "strata/sweep/measure.h"
 #include "strata/sweep/plan.h"
+#include "strata/sweep/state_stream.h"
 #include "strata/sweep/verify.h"
 
 namespace strata {
@@ -27,7 +28,13 @@ struct Engine {
   std::vector<Check> (*verify_forward)(const Checkpoint&,
                                        const std::vector<std::vector<std::int32_t>>& windows,
                                        const VerifyOptions&);
+  StateStreamPlan (*plan_states)(const Checkpoint&, const std::vector<std::vector<std::int32_t>>& windows,
+                                 int threads);
+  void (*stream_states)(const Checkpoint&, const std::vector<std::vector<std::int32_t>>& windows,
+                        const StateStreamOptions&, const StateStreamObserver&);
   std::vector<std::string> (*signal_ids)();
+  std::vector<std::string> (*detector_signal_ids)();  ///< those that boundaries are found in
+  std::vector<std::string> (*clean_signal_ids)();     ///< those that MeasureOptions::clean_only measures
   std::vector<std::string> (*intervention_ids)();
   std::string (*libtorch_version)();
   StateStore::Traffic (*spill_traffic)();  ///< the library has a count of its own

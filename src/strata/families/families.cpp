@@ -1,5 +1,7 @@
 #include "strata/families/families.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -155,6 +157,19 @@ int models_for_labels(double p, bool two_sided) {
          p)
     ++n;
   return n;
+}
+
+std::string count_of(std::size_t n, const std::string& noun) {
+  return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
+}
+
+std::string too_few(const ModelList& variable, const ModelList& stable, const StudyCard& card) {
+  constexpr auto kFewest = static_cast<std::size_t>(kFewestModels);
+  if (variable.size() >= kFewest && stable.size() >= kFewest) return {};
+  return fmt::format(
+      "the study has {} of the family '{}' and {} of '{}', and fewer than {} of each are not compared",
+      count_of(variable.size(), "model"), card.variable_family, count_of(stable.size(), "model"),
+      card.stable_family, kFewestModels);
 }
 
 std::vector<std::string> family_names(const ModelList& models) {

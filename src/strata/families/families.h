@@ -75,6 +75,11 @@ struct MeanContrast {
 /// Of one family.
 [[nodiscard]] ModelList of_family(const ModelList& models, const std::string& family);
 
+/// "1 model", "3 models".
+[[nodiscard]] std::string count_of(std::size_t n, const std::string& noun);
+/// Why two families cannot be compared: one has fewer models than kFewestModels; empty = they can.
+[[nodiscard]] std::string too_few(const ModelList& variable, const ModelList& stable, const StudyCard& card);
+
 inline constexpr const char* kSegmentNames[] = {"Local", "Intermediate", "Global"};
 
 }  // namespace strata

@@ -67,7 +67,8 @@ void check_unique(const std::vector<StudyEntry>& entries) {
 void add_warnings(const std::vector<StudyEntry>& entries, Study& study) {
   std::set<std::string> corpora;
   for (const StudyEntry& entry : entries) {
-    if (entry.member.text == study.study.main_text) corpora.insert(entry.member.corpus_sha256);
+    if (entry.member.text != study.study.main_text) continue;  // only boundaries are asked of it
+    corpora.insert(entry.member.corpus_sha256);
     if (!entry.evidence.note.empty()) {
       study.warnings.push_back(
           fmt::format("{} on {}: {}", entry.member.model, entry.member.text, entry.evidence.note));

@@ -25,11 +25,8 @@ Intervention block_skip_intervention() {
   return {.id = "block_skip",
           .strength_unit = "share",
           .site = Site::branch,
-          .span = 1,
-          .continuous = true,
           .strengths = kStrengths,
-          .antithetic = false,
-          .edit_state = nullptr,
+          .by_default = true,
           .edit_branch = mix};
 }
 

@@ -11,8 +11,13 @@
 
 namespace strata {
 
-/// Where the edit is made: the residual stream before a block, or a block's output.
-enum class Site { state, branch };
+/// Where the edit is made: the residual stream before a block; a block's output, or the order of blocks; its
+/// attention probabilities; a copy of its weights.
+enum class Site { state, branch, attention, weights };
+[[nodiscard]] const char* to_string(Site site);
+
+/// Intervention::span of one that acts on a whole segment at once; segments are known after the boundaries.
+inline constexpr int kSegmentSpan = 0;
 
 /// One window of one lane at the place of the edit.
 struct EditContext {
@@ -22,20 +27,35 @@ struct EditContext {
   std::uint32_t repeat = 0;  ///< repeats with the same number share their random numbers
   double sign = 1.0;         ///< -1 in the second lane of an antithetic pair
   double strength = 0.0;
+  int span = 1;   ///< states or blocks that the lane edits in all
+  int head = -1;  ///< of an intervention on one attention head
   std::int64_t tokens = 0, width = 0;
   std::span<const TokenClass> classes;  ///< of the window's tokens
 };
 
-/// Strength 0 leaves every bit as it is.
+/// One row of the registry. The member of its site is set, the others are null; block_order is an alternative
+/// to edit_branch. Strength 0 leaves every bit as it is.
 struct Intervention {
   std::string_view id, strength_unit;
   Site site;
-  int span;                                          ///< blocks it spans
-  bool continuous;                                   ///< whether strengths between the grid's mean something
-  std::span<const double> strengths;                 ///< default grid
-  bool antithetic;                                   ///< runs in pairs with opposite sign
-  void (*edit_state)(const EditContext&, float* h);  ///< site state: h (tokens, width)
-  void (*edit_branch)(const EditContext&, const float* h_in, float* h_out);  ///< site branch
+  int span = 1;                       ///< states or blocks it spans, or kSegmentSpan
+  bool continuous = true;             ///< whether strengths between the grid's mean something
+  std::span<const double> strengths;  ///< default grid, rising, positive
+  bool antithetic = false;            ///< runs in pairs with opposite sign
+  bool by_default = false;            ///< runs unless others are asked for
+  bool per_head = false;              ///< one curve for each attention head
+  bool uses_whole_window = false;  ///< a token's edit depends on the tokens after it too (means over tokens)
+
+  /// h (tokens, width) before the block.
+  void (*edit_state)(const EditContext&, float* h) = nullptr;
+  /// h_out = block(h_in), both (tokens, width).
+  void (*edit_branch)(const EditContext&, const float* h_in, float* h_out) = nullptr;
+  /// The blocks of the span in the order they run, 0 = the first; any number of them.
+  std::vector<int> (*block_order)(double strength) = nullptr;
+  /// Probabilities of one head and query over its query + 1 keys.
+  void (*edit_attention)(const EditContext&, int head, std::int64_t query, float* probability) = nullptr;
+  /// One row of a matrix, (columns), of q, k, v, attention output, gate, up or down.
+  void (*edit_weights)(double strength, float* row, std::int64_t columns) = nullptr;
 };
 
 [[nodiscard]] std::span<const Intervention> interventions();

@@ -50,7 +50,7 @@ float* room(std::vector<float>& buffer, std::int64_t count) {
 
 // Attention of one window from its q, k, v rows to the concatenated heads.
 void attend(const ModelConfig& c, float* qkv, float* attended, std::int64_t n, BlockScratch& scratch,
-            const AttentionSums* sums) {
+            const BlockHooks& hooks) {
   const std::int64_t dim = c.head_dim;
   const std::int64_t width = static_cast<std::int64_t>(c.heads + 2 * c.kv_heads) * dim;
   const std::int64_t out_width = static_cast<std::int64_t>(c.heads) * dim;
@@ -62,7 +62,11 @@ void attend(const ModelConfig& c, float* qkv, float* attended, std::int64_t n, B
     const float* k = qkv + (c.heads + head / group) * dim;
     const float* v = k + static_cast<std::int64_t>(c.kv_heads) * dim;
     matmul_nt(q, width, k, width, scores, n, n, n, dim);
-    causal_softmax(scores, n, scale, sums);
+    causal_softmax(scores, n, scale, hooks.sums);
+    if (hooks.edit_attention != nullptr) {
+      for (std::int64_t query = 0; query < n; ++query)
+        (*hooks.edit_attention)(head, query, scores + query * n);
+    }
     matmul_nn(scores, n, v, width, attended + head * dim, out_width, n, dim, n);
   }
 }
@@ -114,7 +118,7 @@ std::uint64_t scratch_bytes(const ModelConfig& c, int tokens) {
 }
 
 void forward_block(const BlockWeights& w, const ModelConfig& c, const RopeTable& rope, const float* h_in,
-                   float* h_out, std::int64_t n, BlockScratch& scratch, const AttentionSums* sums) {
+                   float* h_out, std::int64_t n, BlockScratch& scratch, const BlockHooks& hooks) {
   const std::int64_t d = c.hidden, ffn = c.ffn, dim = c.head_dim;
   const std::int64_t width = static_cast<std::int64_t>(c.heads + 2 * c.kv_heads) * dim;
   const std::int64_t out_width = static_cast<std::int64_t>(c.heads) * dim;
@@ -139,7 +143,7 @@ void forward_block(const BlockWeights& w, const ModelConfig& c, const RopeTable&
   }
   rope_rows(qkv, width, n, c.heads + c.kv_heads, dim, rope.cos.data(), rope.sin.data());
   float* attended = room(scratch.attended, n * out_width);
-  attend(c, qkv, attended, n, scratch, sums);
+  attend(c, qkv, attended, n, scratch, hooks);
   matmul_nt(attended, out_width, w.attention_output.data_ptr<float>(), out_width, branch, d, n, d, out_width);
   if (h_out != h_in) std::copy_n(h_in, n * d, h_out);
   add_in_place(h_out, branch, n * d);

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -39,11 +40,22 @@ struct BlockScratch {
 /// Bytes of scratch that one window of `tokens` needs.
 [[nodiscard]] std::uint64_t scratch_bytes(const ModelConfig& config, int tokens);
 
+/// Changes the attention probabilities of one query in place: query + 1 keys, which sum to 1 before.
+using AttentionEdit = std::function<void(int head, std::int64_t query, float* probability)>;
+
+/// What may look into a block while it computes; nothing by default.
+struct BlockHooks {
+  const AttentionSums* sums = nullptr;  ///< the attention statistics of every query, added up over the heads
+  const AttentionEdit* edit_attention = nullptr;  ///< called for every head and query
+
+  BlockHooks(const AttentionSums* attention_sums = nullptr, const AttentionEdit* edit = nullptr)
+      : sums(attention_sums), edit_attention(edit) {}
+};
+
 /// h_out = block(h_in) for one window: (tokens, d) row-major, positions 0..tokens-1. h_out may be h_in.
-/// With `sums`, the attention statistics of every query are added up over the heads.
 void forward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
                    const float* h_in, float* h_out, std::int64_t tokens, BlockScratch& scratch,
-                   const AttentionSums* sums);
+                   const BlockHooks& hooks);
 
 /// out (rows, n) = x (rows, k) * weight^T (n, k); row strides in elements. One thread.
 void matmul_nt(const float* x, std::int64_t x_stride, const float* weight, std::int64_t weight_stride,

@@ -64,6 +64,17 @@ void add_series(const Trace& trace, Axis axis, Table& table) {
   }
 }
 
+void add_splits(const std::vector<StateSplit>& splits, Table& table) {
+  std::map<std::size_t, const StateSplit*> by_state;
+  for (const StateSplit& split : splits) by_state[static_cast<std::size_t>(split.state)] = &split;
+  const auto add = [&](const char* name, double StateSplit::*member) {
+    table.column(
+        name, [&](std::size_t row) { return by_state.contains(row) ? cell(by_state.at(row)->*member) : ""; });
+  };
+  add("rms_effective", &StateSplit::rms_effective);
+  add("rms_gradient_correlation", &StateSplit::correlation);
+}
+
 std::string segment_name(const Findings& findings, int block) {
   for (const Segment& segment : findings.segments) {
     if (segment.begin <= block && block < segment.end) return segment.name;
@@ -118,6 +129,16 @@ std::string states_csv(const Run& run) {
   add("kappa_fisher_se", &KappaEstimate::fisher_error);
   add("kappa_difference_z", &KappaEstimate::difference_z);
   add("critical_strength", &KappaEstimate::critical_strength);
+  add("critical_strength_se", &KappaEstimate::critical_error);
+  add("kappa_nll", &KappaEstimate::nll);
+  add("kappa_nll_se", &KappaEstimate::nll_error);
+  add("absolute_fisher", &KappaEstimate::absolute_fisher);
+  add("absolute_fisher_se", &KappaEstimate::absolute_fisher_error);
+  add("absolute", &KappaEstimate::absolute);
+  add("absolute_se", &KappaEstimate::absolute_error);
+  add("absolute_nll", &KappaEstimate::absolute_nll);
+  add("absolute_nll_se", &KappaEstimate::absolute_nll_error);
+  add_splits(run.findings.splits, table);
   return table.text();
 }
 
@@ -164,18 +185,32 @@ std::string rate_distortion_csv(const Run& run) {
 std::string brittleness_csv(const Run& run) {
   std::string out =
       "intervention,site,axis,place,span,strength,strength_unit,kl_nats,kl_nats_se,delta_nll_nats,"
-      "delta_nll_nats_se\n";
+      "delta_nll_nats_se,head,top1_agreement,top1_agreement_se,kl_nats_per_byte,kl_nats_per_byte_se,"
+      "delta_nll_nats_per_byte,delta_nll_nats_per_byte_se\n";
   const std::vector<double> weight = lane_weights(run.trace);
   for (const DoseCurve& curve : run.trace.curves) {
-    const auto kl = weighted_mean(curve.kl_nats, weight);
-    const auto kl_se = weighted_standard_error(curve.kl_nats, weight);
-    const auto nll = weighted_mean(curve.delta_nll_nats, weight);
-    const auto nll_se = weighted_standard_error(curve.delta_nll_nats, weight);
+    std::vector<std::vector<double>> columns;  // a mean and its standard error for each measure
+    const auto add = [&](const Matrix& by_doc, const std::vector<double>& weights) {
+      const bool measured = by_doc.cols == curve.strength.size();  // else a file from before the measure
+      const std::vector<double> undefined(curve.strength.size(), kUndefinedValue);
+      columns.push_back(measured ? weighted_mean(by_doc, weights) : undefined);
+      columns.push_back(measured ? weighted_standard_error(by_doc, weights) : undefined);
+    };
+    const PerByte kl = per_byte(run.trace, curve.kl_nats), nll = per_byte(run.trace, curve.delta_nll_nats);
+    add(curve.kl_nats, weight);
+    add(curve.delta_nll_nats, weight);
+    add(curve.top1_agreement, weight);
+    add(kl.by_doc, kl.bytes);
+    add(nll.by_doc, nll.bytes);
     for (std::size_t i = 0; i < curve.strength.size(); ++i) {
-      out += fmt::format("{},{},{},{},{},{},{},{},{},{},{}\n", cell(std::string_view(curve.intervention)),
+      out += fmt::format("{},{},{},{},{},{},{}", cell(std::string_view(curve.intervention)),
                          cell(std::string_view(curve.site)), to_string(curve.axis), curve.place, curve.span,
-                         cell(curve.strength[i]), cell(std::string_view(curve.strength_unit)), cell(kl[i]),
-                         cell(kl_se[i]), cell(nll[i]), cell(nll_se[i]));
+                         cell(curve.strength[i]), cell(std::string_view(curve.strength_unit)));
+      for (std::size_t c = 0; c < columns.size(); ++c) {
+        if (c == 4) out += curve.head < 0 ? "," : fmt::format(",{}", curve.head);
+        out += "," + cell(columns[c][i]);
+      }
+      out += '\n';
     }
   }
   return out;

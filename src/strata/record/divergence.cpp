@@ -3,6 +3,7 @@
 #include "strata/base/error.h"
 #include "strata/base/file.h"
 #include "strata/record/divergence_fields.h"
+#include "strata/record/json_reader.h"
 #include "strata/record/json_writer.h"
 
 namespace strata {
@@ -33,6 +34,27 @@ void add_all(std::string& out, Row row, const std::vector<Estimate>& values) {
   }
 }
 
+// One estimate for each state or block, whose number the first table gives.
+void check_lengths(const DivergenceRecord& record, const record_json::Path& root) {
+  const DivergenceFindings& f = record.findings;
+  const std::size_t states = f.relative_difference.size();
+  const auto check = [&](const char* key, std::size_t found, std::size_t expected) {
+    if (found == expected) return;
+    record_json::bad({.parent = &root, .key = key}, fmt::format("{} entries", found),
+                     fmt::format("{}", expected));
+  };
+  if (record.original.n_layers < 1 || states != static_cast<std::size_t>(record.original.n_layers) + 1) {
+    record_json::bad({.parent = &root, .key = "relative_difference"}, fmt::format("{} entries", states),
+                     "one for each state");
+  }
+  check("relative_difference_all", f.relative_difference_all.size(), states);
+  check("cosine_distance", f.cosine_distance.size(), states);
+  check("cosine_distance_all", f.cosine_distance_all.size(), states);
+  check("local_error", f.local_error.size(), states - 1);
+  check("local_error_all", f.local_error_all.size(), states - 1);
+  check("differing_tokens", record.differing_tokens.size(), states);
+}
+
 }  // namespace
 
 const char* to_string(Part part) {
@@ -61,6 +83,21 @@ std::string divergence_json(const DivergenceRecord& record) {
   document["schema_version"] = kDivergenceSchemaVersion;
   document.update(record_json::to_json(record));
   return record_json::write_text(document);
+}
+
+DivergenceRecord parse_divergence_json(const std::string& text, const std::string& where) {
+  const record_json::Path root{.file = &where, .hint = "run strata compare again"};
+  const auto document = record_json::parse(text, root);
+  record_json::check_schema(document, root, kDivergenceSchemaVersion);
+  DivergenceRecord record;
+  record_json::read(document, root, record);
+  check_lengths(record, root);
+  return record;
+}
+
+DivergenceRecord read_divergence(const std::filesystem::path& directory) {
+  const auto path = directory / "divergence.json";
+  return parse_divergence_json(read_file(path), path.string());
 }
 
 std::string divergence_csv(const DivergenceRecord& record) {

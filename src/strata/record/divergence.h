@@ -107,6 +107,9 @@ struct DivergenceRecord {
 [[nodiscard]] std::string divergence_json(const DivergenceRecord& record);
 /// The tidy table: axis, place, measure, tokens, unit, mean, se, lo_90, hi_90; one header line.
 [[nodiscard]] std::string divergence_csv(const DivergenceRecord& record);
+/// Parses divergence.json. Throws as parse_results_json does.
+[[nodiscard]] DivergenceRecord parse_divergence_json(const std::string& text, const std::string& where);
+[[nodiscard]] DivergenceRecord read_divergence(const std::filesystem::path& directory);
 /// Writes divergence.csv and divergence.json by atomic rename. Throws Error(run_failed).
 void write_divergence(const std::filesystem::path& directory, const DivergenceRecord& record);
 

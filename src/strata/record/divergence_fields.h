@@ -2,6 +2,8 @@
 // listed here does not compile.
 #pragma once
 
+#include <span>
+
 #include "strata/record/divergence.h"
 #include "strata/record/fields.h"
 
@@ -20,6 +22,11 @@ void fields(Visitor& visit, T& x) {
   visit("corpus_sha256", corpus_sha256);
   visit("tokenizer_sha256", tokenizer_sha256);
   visit("lane_tokens", lane_tokens);
+}
+
+inline constexpr Part kParts[] = {Part::everything, Part::embedding, Part::block, Part::head};
+constexpr std::span<const Part> names_of(Part) {
+  return kParts;
 }
 
 template <class Visitor, Is<DivergenceDocument> T>

@@ -77,7 +77,7 @@ void fields(Visitor& visit, T& x) {
 
 template <class Visitor, Is<Document> T>
 void fields(Visitor& visit, T& x) {
-  auto& [name, bytes, tokens, scored, windows, dropped_tokens, nll_nats, lane_tokens] = x;
+  auto& [name, bytes, tokens, scored, windows, dropped_tokens, nll_nats, lane_tokens, lane_bytes] = x;
   visit("name", name);
   visit("bytes", bytes);
   visit("tokens", tokens);
@@ -86,6 +86,7 @@ void fields(Visitor& visit, T& x) {
   visit("dropped_tokens", dropped_tokens);
   visit("nll_nats", nll_nats);
   visit("lane_tokens", lane_tokens);
+  visit.optional("lane_bytes", lane_bytes);
 }
 
 template <class Visitor, Is<Series> T>
@@ -130,16 +131,45 @@ void fields(Visitor& visit, T& x) {
 
 template <class Visitor, Is<DoseCurve> T>
 void fields(Visitor& visit, T& x) {
-  auto& [intervention, site, strength_unit, axis, place, span, strength, kl_nats, delta_nll_nats] = x;
+  auto& [intervention, site, strength_unit, axis, place, span, head, continuous, strength, kl_nats,
+         delta_nll_nats, top1_agreement] = x;
   visit("intervention", intervention);
   visit("site", site);
   visit("strength_unit", strength_unit);
   visit("axis", axis);
   visit("place", place);
   visit("span", span);
+  visit.optional("head", head);
+  visit.optional("continuous", continuous);
   visit("strength", strength);
   visit("kl_nats", kl_nats);
   visit("delta_nll_nats", delta_nll_nats);
+  visit.optional("top1_agreement", top1_agreement);
+}
+
+template <class Visitor, Is<BottleneckPoint> T>
+void fields(Visitor& visit, T& x) {
+  auto& [beta, rate_nats, rate_error, distortion_nats, distortion_error, start_strength, start_rate_nats,
+         start_distortion_nats] = x;
+  visit("beta", beta);
+  visit("rate_nats", rate_nats);
+  visit("rate_error", rate_error);
+  visit("distortion_nats", distortion_nats);
+  visit("distortion_error", distortion_error);
+  visit("start_strength", start_strength);
+  visit("start_rate_nats", start_rate_nats);
+  visit("start_distortion_nats", start_distortion_nats);
+}
+
+template <class Visitor, Is<BottleneckCurve> T>
+void fields(Visitor& visit, T& x) {
+  auto& [state, train_tokens, held_out_tokens, steps, hidden, points] = x;
+  visit("state", state);
+  visit("train_tokens", train_tokens);
+  visit("held_out_tokens", held_out_tokens);
+  visit("steps", steps);
+  visit("hidden", hidden);
+  visit("points", points);
 }
 
 template <class Visitor, Is<SinkToken> T>
@@ -154,6 +184,30 @@ void fields(Visitor& visit, T& x) {
   visit("offset_state", offset_state);
   visit("dimension", dimension);
   visit("peak_ratio", peak_ratio);
+}
+
+template <class Visitor, Is<LensRow> T>
+void fields(Visitor& visit, T& x) {
+  auto& [token_id, probability] = x;
+  visit("token_id", token_id);
+  visit("probability", probability);
+}
+
+template <class Visitor, Is<TokenText> T>
+void fields(Visitor& visit, T& x) {
+  auto& [id, text] = x;
+  visit("id", id);
+  visit("text", text);
+}
+
+template <class Visitor, Is<LensPassage> T>
+void fields(Visitor& visit, T& x) {
+  auto& [document, window, token_id, rows, vocabulary] = x;
+  visit("document", document);
+  visit("window", window);
+  visit("token_id", token_id);
+  visit("rows", rows);
+  visit("vocabulary", vocabulary);
 }
 
 template <class Visitor, Is<CountTest> T>
@@ -240,6 +294,23 @@ void fields(Visitor& visit, T& x) {
   visit("note", note);
 }
 
+template <class Visitor, Is<RandomTwins> T>
+void fields(Visitor& visit, T& x) {
+  auto& [detector, tokens, defined, note, observed, statistic, selected_k, verdict, forced_two, rank,
+         p_value] = x;
+  visit("detector", detector);
+  visit("tokens", tokens);
+  visit("defined", defined);
+  visit("note", note);
+  visit("observed", observed);
+  visit("statistic", statistic);
+  visit("selected_k", selected_k);
+  visit("verdict", verdict);
+  visit("forced_two", forced_two);
+  visit("rank", rank);
+  visit("p_value", p_value);
+}
+
 template <class Visitor, Is<Segment> T>
 void fields(Visitor& visit, T& x) {
   auto& [name, begin, end] = x;
@@ -250,28 +321,88 @@ void fields(Visitor& visit, T& x) {
 
 template <class Visitor, Is<KappaEstimate> T>
 void fields(Visitor& visit, T& x) {
-  auto& [state, kappa, standard_error, strengths_used, critical_strength, fisher, fisher_error, difference_z,
-         note] = x;
+  auto& [state, kappa, standard_error, strengths_used, critical_strength, critical_error, fisher,
+         fisher_error, difference_z, nll, nll_error, absolute_fisher, absolute_fisher_error, absolute,
+         absolute_error, absolute_nll, absolute_nll_error, note] = x;
   visit("state", state);
   visit("kappa", kappa);
   visit("standard_error", standard_error);
   visit("strengths_used", strengths_used);
   visit("critical_strength", critical_strength);
+  visit.optional("critical_error", critical_error);
   visit.optional("fisher", fisher);
   visit.optional("fisher_error", fisher_error);
   visit.optional("difference_z", difference_z);
+  visit.optional("nll", nll);
+  visit.optional("nll_error", nll_error);
+  visit.optional("absolute_fisher", absolute_fisher);
+  visit.optional("absolute_fisher_error", absolute_fisher_error);
+  visit.optional("absolute", absolute);
+  visit.optional("absolute_error", absolute_error);
+  visit.optional("absolute_nll", absolute_nll);
+  visit.optional("absolute_nll_error", absolute_nll_error);
+  visit("note", note);
+}
+
+template <class Visitor, Is<StateSplit> T>
+void fields(Visitor& visit, T& x) {
+  auto& [state, kappa, absolute, rms_effective, rms_median, correlation, kappa_by_doc, absolute_by_doc,
+         rms_effective_by_doc, rms_median_by_doc, note] = x;
+  visit("state", state);
+  visit("kappa", kappa);
+  visit("absolute", absolute);
+  visit("rms_effective", rms_effective);
+  visit("rms_median", rms_median);
+  visit("correlation", correlation);
+  visit("kappa_by_doc", kappa_by_doc);
+  visit("absolute_by_doc", absolute_by_doc);
+  visit("rms_effective_by_doc", rms_effective_by_doc);
+  visit("rms_median_by_doc", rms_median_by_doc);
+  visit("note", note);
+}
+
+template <class Visitor, Is<DoseSummary> T>
+void fields(Visitor& visit, T& x) {
+  auto& [intervention, site, strength_unit, axis, place, span, head, critical_strength, critical_error,
+         note] = x;
+  visit("intervention", intervention);
+  visit("site", site);
+  visit("strength_unit", strength_unit);
+  visit("axis", axis);
+  visit("place", place);
+  visit("span", span);
+  visit("head", head);
+  visit("critical_strength", critical_strength);
+  visit("critical_error", critical_error);
+  visit("note", note);
+}
+
+template <class Visitor, Is<SegmentMean> T>
+void fields(Visitor& visit, T& x) {
+  auto& [noise, measure, estimator, geometric, arithmetic, note] = x;
+  visit("noise", noise);
+  visit("measure", measure);
+  visit("estimator", estimator);
+  visit("geometric", geometric);
+  visit("arithmetic", arithmetic);
   visit("note", note);
 }
 
 template <class Visitor, Is<SegmentBrittleness> T>
 void fields(Visitor& visit, T& x) {
-  auto& [segment, forced, kappa_geometric, kappa_arithmetic, kappa_interval_90, skip_kl_nats, note] = x;
+  auto& [segment, forced, kappa_geometric, kappa_arithmetic, kappa_interval_90, skip_kl_nats, kappa_joint,
+         kappa_joint_error, means, rms_effective, rms_median, note] = x;
   visit("segment", segment);
   visit("forced", forced);
   visit("kappa_geometric", kappa_geometric);
   visit("kappa_arithmetic", kappa_arithmetic);
   visit("kappa_interval_90", kappa_interval_90);
   visit("skip_kl_nats", skip_kl_nats);
+  visit.optional("kappa_joint", kappa_joint);
+  visit.optional("kappa_joint_error", kappa_joint_error);
+  visit.optional("means", means);
+  visit.optional("rms_effective", rms_effective);
+  visit.optional("rms_median", rms_median);
   visit("note", note);
 }
 
@@ -324,8 +455,9 @@ void fields(Visitor& visit, T& x) {
 
 template <class Visitor, Is<Findings> T>
 void fields(Visitor& visit, T& x) {
-  auto& [detections, reproductions, groups_left_out, agreement, headline, segments, segments_forced, kappa,
-         brittleness, rate_distortion, segment_rate_distortion, sentences] = x;
+  auto& [detections, reproductions, groups_left_out, agreement, random_twins, headline, segments,
+         segments_forced, kappa, splits, doses, brittleness, rate_distortion, segment_rate_distortion,
+         sentences] = x;
   visit("sentences", sentences);
   visit("segments", segments);
   visit("segments_forced", segments_forced);
@@ -334,7 +466,10 @@ void fields(Visitor& visit, T& x) {
   visit.optional("reproductions", reproductions);
   visit.optional("groups_left_out", groups_left_out);
   visit.optional("agreement", agreement);
+  visit.optional("random_twins", random_twins);
   visit("kappa", kappa);
+  visit.optional("splits", splits);
+  visit.optional("doses", doses);
   visit("brittleness", brittleness);
   visit.optional("rate_distortion", rate_distortion);
   visit.optional("segment_rate_distortion", segment_rate_distortion);
@@ -344,7 +479,8 @@ void fields(Visitor& visit, T& x) {
 template <class Visitor, Is<Run> T>
 void fields(Visitor& visit, T& x) {
   auto& [trace, findings] = x;
-  auto& [run, model, documents, series, cka, spectra, curves, sinks, n_massive, n_tokens, warnings] = trace;
+  auto& [run, model, documents, series, cka, spectra, curves, bottlenecks, sinks, lens_passages, n_massive,
+         n_tokens, warnings] = trace;
   visit("run", run);
   visit("model", model);
   visit("warnings", warnings);
@@ -353,10 +489,12 @@ void fields(Visitor& visit, T& x) {
   visit("n_tokens", n_tokens);
   visit("n_massive", n_massive);
   visit("sinks", sinks);
+  visit.optional("lens_passages", lens_passages);
   visit("series", series);
   visit("cka", cka);
   visit.optional("spectra", spectra);
   visit("curves", curves);
+  visit.optional("bottlenecks", bottlenecks);
 }
 
 }  // namespace strata::record_json

@@ -11,6 +11,8 @@
 
 namespace strata {
 
+inline constexpr double kUndefinedValue = std::numeric_limits<double>::quiet_NaN();
+
 struct Interval {
   double lo = 0.0;
   double hi = 0.0;
@@ -91,6 +93,22 @@ struct Agreement {
   std::string note;  ///< who has no two-boundary split
 };
 
+/// Networks of the same architecture with random weights, on the same text and through the same detector:
+/// what the detector says of a network that has learnt nothing.
+struct RandomTwins {
+  std::string detector;
+  TokenSet tokens = TokenSet::ordinary;
+  bool defined = false;  ///< false: `note` says why
+  std::string note;
+  double observed = 0.0;             ///< gain in BIC of jumps over the best smooth model, in this model
+  std::vector<double> statistic;     ///< the same in each twin; NaN = its detection is undefined
+  std::vector<int> selected_k;       ///< of each twin
+  std::vector<std::string> verdict;  ///< of each twin
+  Matrix forced_two;                 ///< twins x 2: edges of its best two-boundary split; NaN = undefined
+  int rank = 0;  ///< of `observed` among all, 1 = largest gain; ties count against this model
+  double p_value = std::numeric_limits<double>::quiet_NaN();  ///< rank / (twins + 1)
+};
+
 /// A half-open range of blocks.
 struct Segment {
   std::string name;  ///< "Local", "Intermediate", "Global", or "Segment 1" ...
@@ -103,13 +121,53 @@ struct KappaEstimate {
   double kappa = 0.0;           ///< nats; NaN = no quadratic range
   double standard_error = 0.0;  ///< over documents
   std::vector<double> strengths_used;
-  double critical_strength = 0.0;  ///< eps at which perplexity doubles; NaN = not reached
+  double critical_strength = 0.0;           ///< eps at which perplexity doubles; NaN = not reached
+  double critical_error = kUndefinedValue;  ///< its jackknife standard error over documents
   double fisher = std::numeric_limits<double>::quiet_NaN();  ///< the same quantity by the backward sweep; NaN
                                                              ///< = not measured
   double fisher_error = std::numeric_limits<double>::quiet_NaN();  ///< its standard error over documents
   /// Mean over documents of (kappa - fisher) in its standard errors, each document compared with itself; NaN
   /// where one of the two is missing.
   double difference_z = std::numeric_limits<double>::quiet_NaN();
+  /// The same curvature of the change of NLL, from the lanes.
+  double nll = kUndefinedValue, nll_error = kUndefinedValue;
+  /// Under absolute noise, per squared residual unit: of KL by the backward sweep, of KL and of the change of
+  /// NLL from the lanes of "absolute_noise". Errors over documents.
+  double absolute_fisher = kUndefinedValue, absolute_fisher_error = kUndefinedValue;
+  double absolute = kUndefinedValue, absolute_error = kUndefinedValue;
+  double absolute_nll = kUndefinedValue, absolute_nll_error = kUndefinedValue;
+  std::string note;
+};
+
+/// What an absolute sensitivity is made of at one state, from the backward sweep: absolute = kappa /
+/// rms_effective^2 exactly. A value per document, NaN for documents outside the lane sample.
+struct StateSplit {
+  int state = 0;
+  double kappa = kUndefinedValue;          ///< relative sensitivity, nats
+  double absolute = kUndefinedValue;       ///< B_abs, nats per squared residual unit
+  double rms_effective = kUndefinedValue;  ///< sqrt(kappa / absolute): RMS weighted by the squared gradient
+  double rms_median = kUndefinedValue;     ///< plain median RMS of the ordinary tokens (series residual_rms)
+  double correlation = kUndefinedValue;    ///< ln(rms_effective / rms_median): "rms-gradient correlation"
+  std::vector<double> kappa_by_doc, absolute_by_doc, rms_effective_by_doc, rms_median_by_doc;
+  std::string note;
+};
+
+/// What one dose curve comes to.
+struct DoseSummary {
+  std::string intervention, site, strength_unit;
+  Axis axis = Axis::state;
+  int place = 0, span = 1, head = -1;          ///< as in the curve
+  double critical_strength = kUndefinedValue;  ///< at which perplexity doubles; NaN = not reached, see note
+  double critical_error = kUndefinedValue;     ///< its jackknife standard error over documents
+  std::string note;
+};
+
+/// A segment's mean over the input states of its blocks of one kind of sensitivity.
+struct SegmentMean {
+  std::string noise;      ///< "relative", "absolute"
+  std::string measure;    ///< "kl", "nll"
+  std::string estimator;  ///< "lanes", "backward"
+  double geometric = kUndefinedValue, arithmetic = kUndefinedValue;
   std::string note;
 };
 
@@ -120,6 +178,11 @@ struct SegmentBrittleness {
   double kappa_arithmetic = 0.0;
   Interval kappa_interval_90;  ///< of the geometric mean, over documents
   double skip_kl_nats = 0.0;   ///< mean KL of skipping one of its blocks
+  /// kappa under noise at all of the segment's states at once, its power divided by their number.
+  double kappa_joint = kUndefinedValue, kappa_joint_error = kUndefinedValue;
+  std::vector<SegmentMean> means;          ///< (relative, absolute) x (kl, nll), by estimator
+  double rms_effective = kUndefinedValue;  ///< geometric mean over the states; see StateSplit
+  double rms_median = kUndefinedValue;
   std::string note;
 };
 
@@ -166,10 +229,13 @@ struct Findings {
   std::vector<Reproduction> reproductions;
   std::vector<GroupLeftOut> groups_left_out;
   std::vector<Agreement> agreement;
-  int headline = -1;              ///< index into detections of the headline, -1 = none defined
+  std::vector<RandomTwins> random_twins;  ///< one for each detection; empty = none were made
+  int headline = -1;                      ///< index into detections of the headline, -1 = none defined
   std::vector<Segment> segments;  ///< of the headline when it has boundaries, else of its forced split
   bool segments_forced = false;
   std::vector<KappaEstimate> kappa;  ///< per state, ordinary tokens noised
+  std::vector<StateSplit> splits;    ///< per state, of the backward sweep
+  std::vector<DoseSummary> doses;    ///< one for each curve, in their order
   std::vector<SegmentBrittleness> brittleness;
   std::vector<StateRateDistortion> rate_distortion;
   std::vector<SegmentRateDistortion> segment_rate_distortion;

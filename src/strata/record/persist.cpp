@@ -58,7 +58,8 @@ void persist(Archive& archive, std::vector<Series>& series) {
 }
 
 void persist(Archive& archive, Trace& trace) {
-  auto& [run, model, documents, series, cka, spectra, curves, sinks, n_massive, n_tokens, warnings] = trace;
+  auto& [run, model, documents, series, cka, spectra, curves, bottlenecks, sinks, lens_passages, n_massive,
+         n_tokens, warnings] = trace;
   Persister put(archive);
   put.put(run);
   put.put(model);
@@ -71,7 +72,9 @@ void persist(Archive& archive, Trace& trace) {
     archive(record.multiplicity);
   }
   put.put(curves);
+  put.put(bottlenecks);
   put.put(sinks);
+  put.put(lens_passages);
   put.put(n_massive);
   put.put(n_tokens);
   put.put(warnings);

@@ -89,9 +89,9 @@ struct StudyMember {
   std::vector<StudyBoundary> boundaries;  ///< two, or none
   std::vector<StudySegment> segments;     ///< Local, Intermediate, Global, or none
   std::vector<double> ln_kappa,
-      ln_absolute;                          ///< states 0..L-1, the input of each block; empty = not measured
-  std::vector<double> ln_skip_kl;             ///< blocks 0..L-1; likewise
-  std::vector<double> ln_beta;                ///< states 0..L-1, at matched noise; likewise
+      ln_absolute;                 ///< states 0..L-1, the input of each block; empty = not measured
+  std::vector<double> ln_skip_kl;  ///< blocks 0..L-1; likewise
+  std::vector<double> ln_beta;     ///< states 0..L-1, at matched noise; likewise
   std::string note;
 };
 

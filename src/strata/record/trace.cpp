@@ -102,6 +102,19 @@ std::vector<double> standard_error(const Series& series) {
   return series.joint.empty() ? weighted_standard_error(series.by_doc, series.weight) : series.joint_error;
 }
 
+PerByte per_byte(const Trace& trace, const Matrix& nats_per_token) {
+  PerByte result{nats_per_token, {}};
+  for (std::size_t d = 0; d < trace.documents.size(); ++d) {
+    const Document& document = trace.documents[d];
+    const auto bytes = static_cast<double>(document.lane_bytes);
+    const auto scored = static_cast<double>(document.lane_tokens - 1);
+    result.bytes.push_back(bytes);
+    for (double& value : result.by_doc.row(d))
+      value = bytes > 0.0 && scored > 0.0 ? value * scored / bytes : kUndefined;
+  }
+  return result;
+}
+
 std::vector<double> lane_weights(const Trace& trace) {
   std::vector<double> weight;
   weight.reserve(trace.documents.size());

@@ -71,11 +71,15 @@ struct DoseCurve {
   std::string site;           ///< "state", "branch", "attention", "weights"
   std::string strength_unit;  ///< "token rms", "share"
   Axis axis = Axis::state;
-  int place = 0;  ///< state or first block
-  int span = 1;   ///< blocks spanned (1 for states)
+  int place = 0;           ///< state or first block
+  int span = 1;            ///< states or blocks spanned, `place` the first
+  int head = -1;           ///< attention head, for an intervention on one of them
+  bool continuous = true;  ///< whether strengths between these mean something
   std::vector<double> strength;
   Matrix kl_nats;         ///< documents x strength: mean KL(clean || perturbed) per scored token
   Matrix delta_nll_nats;  ///< documents x strength: mean change of the next token's NLL per predicted token
+  Matrix top1_agreement;  ///< documents x strength: share of scored positions whose most probable token
+                          ///< stays so; 0 x 0 = not measured
 };
 
 /// One token whose activations are massive at some state.
@@ -91,6 +95,26 @@ struct SinkToken {
   double peak_ratio = 0;  ///< largest ratio to the document's median token maximum
 };
 
+/// What one state would say next: the most likely token at each position of a passage.
+struct LensRow {
+  std::vector<std::int32_t> token_id;
+  std::vector<double> probability;  ///< of that token
+};
+
+struct TokenText {
+  std::int32_t id = 0;
+  std::string text;  ///< printable; empty where no tokenizer was given
+};
+
+/// The logit lens on the first tokens of a window, kept to be looked at.
+struct LensPassage {
+  int document = 0;
+  int window = 0;                      ///< within the document
+  std::vector<std::int32_t> token_id;  ///< of the passage
+  std::vector<LensRow> rows;           ///< states 0..L
+  std::vector<TokenText> vocabulary;   ///< every token above, once, by rising id
+};
+
 struct Document {
   std::string name;
   std::int64_t bytes = 0;
@@ -100,6 +124,8 @@ struct Document {
   std::int64_t dropped_tokens = 0;  ///< tokens of a last piece too short for a window
   double nll_nats = 0.0;            ///< mean next-token NLL over the scored positions
   std::int64_t lane_tokens = 0;     ///< tokens in perturbed lanes (0 = not in the lane sample)
+  std::int64_t lane_bytes = 0;      ///< bytes of their text that is predicted there: of all tokens but the
+                                    ///< first (0 = not known: token ids were given)
 };
 
 struct ModelCard {
@@ -138,6 +164,34 @@ struct RunCard {
   int replicates = 0;
 };
 
+/// A trained Gaussian bottleneck at one exchange rate, judged on windows that it was not trained on.
+struct BottleneckPoint {
+  double beta = 0.0;
+  double rate_nats = 0.0;        ///< KL(encoder || prior), per token that goes through
+  double rate_error = 0.0;       ///< over windows
+  double distortion_nats = 0.0;  ///< KL(clean || through the bottleneck), per scored position
+  double distortion_error = 0.0;
+  double start_strength = 0.0;  ///< eps of the Gaussian channel that training started from
+  double start_rate_nats = 0.0, start_distortion_nats = 0.0;  ///< of that channel, on the same windows
+};
+
+/// What to train: exchange rates, and the noise of the Gaussian channel that has each.
+struct BottleneckStart {
+  double beta = 0.0, eps = 0.0;
+};
+struct BottleneckTask {
+  int state = 0;
+  std::vector<BottleneckStart> grid;
+};
+
+struct BottleneckCurve {
+  int state = 0;
+  std::int64_t train_tokens = 0, held_out_tokens = 0;
+  int steps = 0;
+  std::int64_t hidden = 0;  ///< units of the encoder's hidden layer
+  std::vector<BottleneckPoint> points;
+};
+
 struct Trace {
   RunCard run;
   ModelCard model;
@@ -146,7 +200,9 @@ struct Trace {
   std::vector<CkaRecord> cka;
   std::vector<SpectrumRecord> spectra;
   std::vector<DoseCurve> curves;
-  std::vector<SinkToken> sinks;       ///< massive tokens other than position 0, largest first, at most 100
+  std::vector<BottleneckCurve> bottlenecks;  ///< empty unless asked for
+  std::vector<SinkToken> sinks;  ///< massive tokens other than position 0, largest first, at most 100
+  std::vector<LensPassage> lens_passages;
   std::int64_t n_massive = 0;         ///< how many there are in all
   std::int64_t n_tokens = 0;          ///< tokens in windows
   std::vector<std::string> warnings;  ///< things a reader must know, in words
@@ -178,6 +234,14 @@ struct Trace {
                                                           const std::vector<double>& weight);
 /// Tokens of each document in perturbed lanes.
 [[nodiscard]] std::vector<double> lane_weights(const Trace& trace);
+
+/// The same damage per byte of text: with weight `bytes`, its weighted mean is the sum over documents over
+/// the sum of their bytes.
+struct PerByte {
+  Matrix by_doc;              ///< documents x strength: nats per byte; NaN where the bytes are not known
+  std::vector<double> bytes;  ///< Document::lane_bytes
+};
+[[nodiscard]] PerByte per_byte(const Trace& trace, const Matrix& nats_per_token);
 
 [[nodiscard]] const char* to_string(Axis axis);
 [[nodiscard]] const char* to_string(TokenSet tokens);

@@ -1,4 +1,5 @@
 // Lengths and indices that must agree across a record.
+#include <algorithm>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -25,7 +26,11 @@ class Validator {
     each("/cka", run_.trace.cka, [&](const auto& path, const auto& x) { cka(path, x); });
     each("/spectra", run_.trace.spectra, [&](const auto& path, const auto& x) { spectrum(path, x); });
     each("/curves", run_.trace.curves, [&](const auto& path, const auto& x) { curve(path, x); });
+    each("/bottlenecks", run_.trace.bottlenecks,
+         [&](const auto& path, const auto& x) { range(path + "/state", x.state, 0, layers_); });
     each("/sinks", run_.trace.sinks, [&](const auto& path, const auto& x) { sink(path, x); });
+    each("/lens_passages", run_.trace.lens_passages,
+         [&](const auto& path, const auto& x) { lens_passage(path, x); });
     findings();
   }
 
@@ -95,17 +100,33 @@ class Validator {
     shape(path + "/value", x.value, positions(Axis::state), entries);
     shape(path + "/multiplicity", x.multiplicity, positions(Axis::state), entries);
   }
-  void curve(const std::string& path, const DoseCurve& x) const {
+  // Of a curve, or of its summary.
+  template <class T>
+  void place(const std::string& path, const T& x) const {
     range(path + "/span", x.span, 1, layers_);
     const int last = x.axis == Axis::state ? layers_ : layers_ - x.span;
     range(path + "/place", x.place, x.axis == Axis::edge ? 1 : 0, last);
+    range(path + "/head", x.head, -1, std::max(0, run_.trace.model.heads) - 1);
+  }
+  void curve(const std::string& path, const DoseCurve& x) const {
+    place(path, x);
     shape(path + "/kl_nats", x.kl_nats, documents_, x.strength.size());
     shape(path + "/delta_nll_nats", x.delta_nll_nats, documents_, x.strength.size());
+    if (x.top1_agreement.rows != 0)
+      shape(path + "/top1_agreement", x.top1_agreement, documents_, x.strength.size());
   }
   void sink(const std::string& path, const SinkToken& x) const {
     range(path + "/document", x.document, 0, static_cast<int>(documents_) - 1);
     range(path + "/onset_state", x.onset_state, 0, layers_);
     range(path + "/offset_state", x.offset_state, x.onset_state, layers_);
+  }
+  void lens_passage(const std::string& path, const LensPassage& x) const {
+    range(path + "/document", x.document, 0, static_cast<int>(documents_) - 1);
+    length(path + "/rows", x.rows.size(), positions(Axis::state));
+    each(path + "/rows", x.rows, [&](const auto& p, const LensRow& row) {
+      length(p + "/token_id", row.token_id.size(), x.token_id.size());
+      length(p + "/probability", row.probability.size(), x.token_id.size());
+    });
   }
   void segment(const std::string& path, const Segment& x) const {
     range(path + "/begin", x.begin, 0, layers_ - 1);
@@ -131,8 +152,23 @@ class Validator {
     edges(path + "/edges", x.edges);
     edges(path + "/forced_two", x.forced_two);
   }
+  void split(const std::string& path, const StateSplit& x) const {
+    range(path + "/state", x.state, 0, layers_);
+    length(path + "/kappa_by_doc", x.kappa_by_doc.size(), documents_);
+    length(path + "/absolute_by_doc", x.absolute_by_doc.size(), documents_);
+    length(path + "/rms_effective_by_doc", x.rms_effective_by_doc.size(), documents_);
+    length(path + "/rms_median_by_doc", x.rms_median_by_doc.size(), documents_);
+  }
+  void dose(const std::string& path, const DoseSummary& x) const { place(path, x); }
   void agreement(const std::string& path, const Agreement& x) const {
     shape(path + "/distance", x.distance, x.detectors.size(), x.detectors.size());
+  }
+  void random_twins(const std::string& path, const RandomTwins& x) const {
+    const std::size_t twins = x.statistic.size();
+    length(path + "/selected_k", x.selected_k.size(), twins);
+    length(path + "/verdict", x.verdict.size(), twins);
+    shape(path + "/forced_two", x.forced_two, twins, 2);
+    range(path + "/rank", x.rank, x.defined ? 1 : 0, static_cast<int>(twins) + 1);
   }
   void findings() const {
     const Findings& f = run_.findings;
@@ -143,9 +179,13 @@ class Validator {
     each("/findings/groups_left_out", f.groups_left_out,
          [&](const auto& path, const auto& x) { group_left_out(path, x); });
     each("/findings/agreement", f.agreement, [&](const auto& path, const auto& x) { agreement(path, x); });
+    each("/findings/random_twins", f.random_twins,
+         [&](const auto& path, const auto& x) { random_twins(path, x); });
     each("/findings/segments", f.segments, [&](const auto& path, const auto& x) { segment(path, x); });
     each("/findings/kappa", f.kappa,
          [&](const auto& path, const auto& x) { range(path + "/state", x.state, 0, layers_); });
+    each("/findings/splits", f.splits, [&](const auto& path, const auto& x) { split(path, x); });
+    each("/findings/doses", f.doses, [&](const auto& path, const auto& x) { dose(path, x); });
     each("/findings/brittleness", f.brittleness,
          [&](const auto& path, const auto& x) { segment(path + "/segment", x.segment); });
     each("/findings/rate_distortion", f.rate_distortion,

@@ -25,10 +25,16 @@ void round_numbers(Json& value) {
   for (Json& element : value) round_numbers(element);
 }
 
+std::string page_text(Json& page) {
+  round_numbers(page);
+  return page.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 }  // namespace
 
 std::string page_record(const Run& run, const std::string& command) {
   Json page = Json::parse(results_json(run));
+  page["page"] = "model";
   page["command"] = command;
   page["run"]["seed"] = std::to_string(run.trace.run.seed);
   for (Json& series : page["series"]) {
@@ -41,13 +47,39 @@ std::string page_record(const Run& run, const std::string& command) {
     Json& out = page["curves"][i];
     out.erase("kl_nats");
     out.erase("delta_nll_nats");
+    out.erase("top1_agreement");
+    if (curve.top1_agreement.cols == curve.strength.size()) {
+      out["top1"] = averages(weighted_mean(curve.top1_agreement, weight));
+      out["top1_se"] = averages(weighted_standard_error(curve.top1_agreement, weight));
+    }
     out["kl"] = averages(weighted_mean(curve.kl_nats, weight));
     out["kl_se"] = averages(weighted_standard_error(curve.kl_nats, weight));
     out["nll"] = averages(weighted_mean(curve.delta_nll_nats, weight));
     out["nll_se"] = averages(weighted_standard_error(curve.delta_nll_nats, weight));
   }
-  round_numbers(page);
-  return page.dump(-1, ' ', false, Json::error_handler_t::replace);
+  for (Json& split : page["findings"]["splits"]) {
+    for (const char* key : {"kappa_by_doc", "absolute_by_doc", "rms_effective_by_doc", "rms_median_by_doc"})
+      split.erase(key);
+  }
+  return page_text(page);
+}
+
+std::string study_page_record(const Study& study, const std::string& command) {
+  Json page = Json::parse(study_json(study));
+  page["page"] = "study";
+  page["command"] = command;
+  page["study"]["seed"] = std::to_string(study.study.seed);
+  return page_text(page);
+}
+
+std::string twins_page_record(const DivergenceRecord& record, const std::string& command) {
+  Json page = Json::parse(divergence_json(record));
+  page["page"] = "twins";
+  page["command"] = command;
+  page["run"]["seed"] = std::to_string(record.run.seed);
+  page.erase("series");
+  page.erase("substitutions");
+  return page_text(page);
 }
 
 }  // namespace strata

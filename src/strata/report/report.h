@@ -1,14 +1,22 @@
-// The record as one self-contained HTML page.
+// Records as self-contained HTML pages: no network request, they open from disk. `command` is the exact
+// command that repeats what the page shows.
 #pragma once
 
 #include <string>
 
+#include "strata/record/divergence.h"
 #include "strata/record/run_directory.h"
+#include "strata/record/study.h"
 
 namespace strata {
 
-/// The whole report.html of one model: no network request, opens from disk. `command` is the exact
-/// command that repeats the run.
+/// The whole report.html of one model.
 [[nodiscard]] std::string model_report_html(const Run& run, const std::string& command);
+
+/// The whole report.html of a study: several runs side by side, and the verdicts.
+[[nodiscard]] std::string study_report_html(const Study& study, const std::string& command);
+
+/// The whole report.html of two twins, a model and its quantized or edited version.
+[[nodiscard]] std::string twins_report_html(const DivergenceRecord& record, const std::string& command);
 
 }  // namespace strata

@@ -34,6 +34,11 @@ struct Detector {
 constexpr std::array kDetectors = {Detector{"kernel_cka", make_kernel}, Detector{"fused", make_fused}};
 constexpr std::array kTokenSets = {TokenSet::ordinary, TokenSet::all};
 
+// Keeps the random numbers of the detections apart.
+std::uint32_t stream_of(std::size_t which, TokenSet tokens) {
+  return static_cast<std::uint32_t>(2 * which + (tokens == TokenSet::all ? 1 : 0));
+}
+
 ModelFit describe(const Models& models, const FittedModel& model, const Matrix& y) {
   return {.k = model.k,
           .name = name_of(model),
@@ -93,13 +98,42 @@ Detection detect(const Trace& trace, std::size_t which, TokenSet tokens, const S
   }
   detection.defined = true;
   detection.note = profile.note;
-  const auto stream = static_cast<std::uint32_t>(2 * which + (tokens == TokenSet::all ? 1 : 0));
-  fill_detection(detection, profile, stream, options);
+  fill_detection(detection, profile, stream_of(which, tokens), options);
   if (detection.note.ends_with("; ")) detection.note.resize(detection.note.size() - 2);
   return detection;
 }
 
+RecordCount count_one(const Trace& trace, std::size_t which, TokenSet tokens,
+                      const SegmentationOptions& options) {
+  RecordCount result{.verdict = "not identified"};
+  if (max_jumps(trace.n_layers()) < 1) {
+    result.note = "too few layers";
+    return result;
+  }
+  SegmentationOptions without = options;
+  without.bootstraps = 0;
+  const Profile profile = kDetectors[which].profile(trace, tokens, without);
+  result.note = profile.undefined;
+  if (!profile.undefined.empty()) return result;
+  result.defined = true;
+  const Models models = models_of(profile);
+  const CountResult count = count_boundaries(models, profile.y, stream_of(which, tokens), options);
+  result.statistic = count.tests.front().statistic;
+  result.selected_k = count.selected_k;
+  result.verdict = verdict_of(count);
+  if (models.max_jumps() >= 2) result.forced_two = models.jumps(profile.y, 2).back().edges;
+  return result;
+}
+
 }  // namespace
+
+std::vector<RecordCount> count_record(const Trace& trace, const SegmentationOptions& options) {
+  std::vector<RecordCount> counts;
+  for (std::size_t which = 0; which < kDetectors.size(); ++which) {
+    for (const TokenSet tokens : kTokenSets) counts.push_back(count_one(trace, which, tokens, options));
+  }
+  return counts;
+}
 
 std::vector<Detection> find_boundaries(const Trace& trace, const SegmentationOptions& options) {
   if (options.surrogates < 1 || options.bootstraps < 1 || !(options.alpha > 0.0 && options.alpha < 1.0)) {

@@ -30,6 +30,24 @@ struct SegmentationOptions {
 /// Same record and options give the same result, whatever the number of threads.
 [[nodiscard]] std::vector<Detection> find_boundaries(const Trace& trace, const SegmentationOptions& options);
 
+/// What the detectors say of a record when only the number of boundaries is asked for.
+struct RecordCount {
+  bool defined = false;
+  std::string note;        ///< why not
+  double statistic = 0.0;  ///< of the first test: gain in BIC of jumps over the best smooth model
+  int selected_k = 0;
+  std::string verdict;
+  std::vector<int> forced_two;  ///< the best two-boundary split, empty where the depth has no room for it
+};
+
+/// The tests of find_boundaries without intervals, one result for each of its detections, in its order.
+[[nodiscard]] std::vector<RecordCount> count_record(const Trace& trace, const SegmentationOptions& options);
+
+/// Ranks each detection's first statistic among those of `twins` (one vector of count_record for each network
+/// with random weights).
+[[nodiscard]] std::vector<RandomTwins> rank_among_twins(const std::vector<Detection>& detections,
+                                                        const std::vector<std::vector<RecordCount>>& twins);
+
 /// Index of the detection that carries the headline (primary detector, ordinary tokens, if defined),
 /// or -1.
 [[nodiscard]] int headline_detection(const std::vector<Detection>& detections);

@@ -14,6 +14,7 @@
 #include "strata/signals/covariance_spectrum.h"
 #include "strata/signals/curvature.h"
 #include "strata/signals/lens.h"
+#include "strata/signals/lens_passage.h"
 #include "strata/signals/residual_rms.h"
 #include "strata/signals/spectrum.h"
 #include "strata/signals/update_ratio.h"
@@ -24,7 +25,8 @@ std::span<const Signal> signals() {
   static const std::array kSignals = {
       attention_distance_signal(), attention_entropy_signal(),   cka_signal(),       angular_step_signal(),
       block_influence_signal(),    update_ratio_signal(),        curvature_signal(), adjacent_mi_signal(),
-      spectrum_signal(),           covariance_spectrum_signal(), lens_signal(),      residual_rms_signal(),
+      spectrum_signal(),           covariance_spectrum_signal(), lens_signal(),      lens_passage_signal(),
+      residual_rms_signal(),
   };
   return kSignals;
 }

@@ -16,6 +16,7 @@
 #include "strata/signals/token_math.h"
 #include "strata/sweep/block_stream.h"
 #include "strata/sweep/clean_sweep.h"
+#include "strata/sweep/lanes.h"
 #include "strata/sweep/scratch.h"
 #include "strata/sweep/substitution.h"
 
@@ -372,9 +373,14 @@ DivergenceRecord measure_divergence(const DivergenceInput& input, const MeasureO
     const auto document = static_cast<std::size_t>(input.corpus.windows[lane.window].document);
     record.documents[document].lane_scored = lane.tokens - 1;
   }
-  record.substitutions =
-      run_substitutions({input.original, embedding, head}, {input.other, other_embedding, other_head},
-                        context, sample, options, progress);
+  const LaneModel original{input.original, embedding, head}, other{input.other, other_embedding, other_head};
+  record.substitutions = run_substitutions({.model = original,
+                                            .other = &other,
+                                            .context = context,
+                                            .sample = sample,
+                                            .options = options,
+                                            .phase = "substitution"},
+                                           progress);
   warn_of_gaps(record);
   record.run = card_of(input, context, options);
   record.original = model_card(input.original);

@@ -14,10 +14,12 @@
 #include "strata/record/persist.h"
 #include "strata/signals/sinks.h"
 #include "strata/sweep/backward_sweep.h"
+#include "strata/sweep/bottleneck_sweep.h"
 #include "strata/sweep/clean_sweep.h"
 #include "strata/sweep/lanes.h"
 #include "strata/sweep/selection.h"
 #include "strata/sweep/snapshots.h"
+#include "strata/tokenizer/utf8.h"
 
 namespace strata {
 namespace {
@@ -70,8 +72,22 @@ std::string printable(const std::string& bytes) {
   return out;
 }
 
+// The same for a page that shows any script: whole UTF-8 stays as it is, but for control characters.
+std::string shown(const std::string& bytes) {
+  if (invalid_utf8_offset(bytes)) return printable(bytes);
+  std::string out;
+  for (std::size_t at = 0; at < bytes.size();) {
+    const std::size_t begin = at;
+    const char32_t c = next_code_point(bytes, at);
+    const bool control = c < 0x20 || (c >= 0x7f && c < 0xa0);
+    const std::string text = bytes.substr(begin, at - begin);
+    out += control ? printable(text) : text;
+  }
+  return out;
+}
+
 void add_documents(Trace& trace, const SweepContext& context, const std::vector<DocumentLoss>& losses,
-                   const std::vector<LaneWindow>& sample) {
+                   const std::vector<LaneWindow>& sample, const Tokenizer* tokenizer) {
   for (std::size_t d = 0; d < context.corpus.documents.size(); ++d) {
     const CorpusDocument& from = context.corpus.documents[d];
     trace.documents.push_back({.name = from.name,
@@ -88,6 +104,10 @@ void add_documents(Trace& trace, const SweepContext& context, const std::vector<
   for (const LaneWindow& lane : sample) {
     const auto d = static_cast<std::size_t>(context.corpus.windows[lane.window].document);
     trace.documents[d].lane_tokens = lane.tokens;
+    if (tokenizer == nullptr) continue;
+    const auto& ids = context.corpus.windows[lane.window].ids;
+    for (std::size_t t = 1; t < static_cast<std::size_t>(lane.tokens); ++t)
+      trace.documents[d].lane_bytes += static_cast<std::int64_t>(tokenizer->token_bytes(ids[t]).size());
   }
 }
 
@@ -236,8 +256,11 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
   const std::vector<TokenClass>& classes = clean.classes;
 
   const auto sample = lane_sample(context, options.lane_tokens);
+  const LaneModel model{input.checkpoint, embedding, head};
+  const LaneEngineInput lanes{
+      .model = model, .context = context, .classes = classes, .sample = sample, .options = options};
   give_memory_back();
-  trace.curves = run_lanes(input.checkpoint, context, classes, embedding, head, sample, options, progress);
+  trace.curves = measure_curves(lanes, {}, progress);
   give_memory_back();
 
   if (wants_backward_sweep(options)) {
@@ -248,16 +271,33 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
   }
 
   trace.n_tokens = context.token_count();
-  add_documents(trace, context, clean.losses, sample);
-  warn_of_gaps(trace);
+  add_documents(trace, context, clean.losses, sample, input.tokenizer);
   for (SinkToken& sink : trace.sinks) {
     if (input.tokenizer != nullptr) sink.text = printable(input.tokenizer->token_bytes(sink.token_id));
   }
+  for (LensPassage& passage : trace.lens_passages) {
+    if (input.tokenizer == nullptr) break;
+    for (TokenText& token : passage.vocabulary) token.text = shown(input.tokenizer->token_bytes(token.id));
+  }
   trace.run = run_card(input, context, options);
   trace.model = card_of(input.checkpoint);
+  if (options.find_segments && segment_lane_cost(context, options, 1).lanes > 0) {
+    const std::vector<Segment> segments = options.find_segments(trace);
+    if (!segments.empty()) {
+      LaneEngineInput joint = lanes;
+      joint.phase = "lanes over segments";
+      for (DoseCurve& curve : measure_curves(joint, segments, progress))
+        trace.curves.push_back(std::move(curve));
+    }
+  }
+  if (options.plan_bottlenecks) {
+    trace.bottlenecks = run_bottlenecks(lanes, options.plan_bottlenecks(trace), progress);
+  }
+  warn_of_gaps(trace);
   if (snapshots != nullptr) {
     snapshots->save("measured", whole);
-    for (const char* done : {"sweep", "clean", "lanes", "backward"}) snapshots->remove(done);
+    for (const char* done : {"sweep", "clean", "lanes", "backward", "lanes over segments"})
+      snapshots->remove(done);
   }
   return trace;
 }

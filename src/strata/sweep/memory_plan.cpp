@@ -188,6 +188,8 @@ class Planner {
 
   void lanes() {
     auto items = base(true);
+    items.push_back(
+        {"further blocks of weights", static_cast<std::uint64_t>(input_.extra_blocks) * block_bytes(f_.c)});
     items.push_back({"unembedding", head()});
     // Scratch of a block, and logits of a chunk: clean, lane, and the clean probabilities in float64.
     items.push_back({"scratch of the workers",

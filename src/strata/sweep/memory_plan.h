@@ -50,6 +50,7 @@ struct MemoryInput {
   const MeasureOptions& options;
   const std::vector<LaneWindow>& sample;
   std::int64_t lanes = 0;
+  int extra_blocks = 0;  ///< of weights that lanes hold beside the current and the next one
 };
 
 /// Everything in memory where that fits. Else, one after the other until it does: what signals keep is

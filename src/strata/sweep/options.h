@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "strata/record/findings.h"
+
 namespace strata {
 
 class Snapshots;
@@ -35,13 +37,18 @@ struct MeasureOptions {
   MemoryChoice memory = {};
   std::filesystem::path spill_directory = {};     ///< for temporary files; empty: $TMPDIR, or /tmp
   std::vector<std::string> signals;               ///< ids; empty = all
-  std::vector<std::string> interventions;         ///< ids; empty = all
+  std::vector<std::string> interventions;         ///< ids, "all" or "none"; empty = the default set
   std::vector<int> layers;                        ///< places to perturb; empty = all
   bool clean_only = false;                        ///< the clean sweep alone: neither lanes nor backward sweep
   std::filesystem::path snapshot_directory = {};  ///< where a run saves what it has done; empty: nowhere
   std::string snapshot_key = {};                  ///< digest of all that decides the numbers
   double snapshot_share = 0.05;    ///< of the time for saving within a phase; 0: never, 1: at every chance
   Snapshots* snapshots = nullptr;  ///< measure() opens it
+  /// Asked once, when everything else has been measured: the segments for interventions over whole segments.
+  /// Without it those do not run.
+  std::function<std::vector<Segment>(const Trace&)> find_segments{};
+  /// Asked last: which bottlenecks to train. Without it none are.
+  std::function<std::vector<BottleneckTask>(const Trace&)> plan_bottlenecks{};
 };
 
 struct ProgressEvent {

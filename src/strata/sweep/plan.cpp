@@ -59,17 +59,23 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
   context.threads = options.threads;
   const auto sample = lane_sample(context, options.lane_tokens);
   MeasurePlan plan;
-  plan.lanes = lane_count(context, options);
+  const LaneCost lanes = lane_cost(context, options);
+  const LaneCost joint = options.find_segments ? segment_lane_cost(context, options, 3) : LaneCost{};
+  plan.lanes = lanes.lanes;
+  plan.segment_lanes = joint.lanes;
   plan.memory = plan_memory({.checkpoint = input.checkpoint,
                              .context = context,
                              .options = options,
                              .sample = sample,
-                             .lanes = plan.lanes},
+                             .lanes = std::max(plan.lanes, plan.segment_lanes),
+                             .extra_blocks = lanes.extra_blocks},
                             mem_limit_bytes);
   plan.peak_bytes = plan.memory.peak().bytes();
-  if (plan.lanes > 0) {
-    plan.lane_passes = (plan.lanes + plan.memory.lanes_at_once - 1) / plan.memory.lanes_at_once;
-  }
+  const auto passes = [&](std::int64_t count) {
+    return count == 0 ? 0 : (count + plan.memory.lanes_at_once - 1) / plan.memory.lanes_at_once;
+  };
+  plan.lane_passes = passes(plan.lanes);
+  plan.segment_passes = passes(plan.segment_lanes);
   plan.backward_sweeps = wants_backward_sweep(options) ? 1 : 0;
 
   // The ends of the network are read once, the blocks once in every pass.
@@ -77,7 +83,8 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
   for (const TensorInfo& tensor : input.checkpoint.tensors()) {
     if (!tensor.per_block) continue;
     plan.weight_bytes_read +=
-        tensor.size_bytes * static_cast<std::uint64_t>(plan.lane_passes + 2 * plan.backward_sweeps);
+        tensor.size_bytes *
+        static_cast<std::uint64_t>(plan.lane_passes + plan.segment_passes + 2 * plan.backward_sweeps);
   }
   // A tied table serves at both ends, and is read for each where it does not stay.
   if (c.tied_embeddings && plan.memory.choice.gather) {
@@ -90,8 +97,9 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
   const double keys = static_cast<double>(longest) / 2.0;
   plan.flops =
       static_cast<double>(context.token_count()) * (c.n_layers * block_flops(c, keys) + head_flops(c)) +
-      static_cast<double>(plan.lanes * lane_tokens) *
-          (0.5 * c.n_layers * block_flops(c, keys) + head_flops(c)) +
+      static_cast<double>(lane_tokens) *
+          ((lanes.blocks + joint.blocks) * block_flops(c, keys) +
+           static_cast<double>(plan.lanes + plan.segment_lanes) * head_flops(c)) +
       // Forward, the same again, and one for each draw of the labels.
       (plan.backward_sweeps > 0 ? 2.0 + options.label_samples : 0.0) * static_cast<double>(lane_tokens) *
           (c.n_layers * block_flops(c, keys) + head_flops(c)) +

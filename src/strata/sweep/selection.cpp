@@ -35,7 +35,10 @@ std::vector<const Intervention*> selected_interventions(const MeasureOptions& op
   std::vector<const Intervention*> selected;
   if (options.clean_only) return selected;
   for (const Intervention& intervention : interventions()) {
-    if (named(options.interventions, intervention.id)) selected.push_back(&intervention);
+    const bool by_default = options.interventions.empty() && intervention.by_default;
+    const bool all = !options.interventions.empty() && named(options.interventions, kAllInterventions);
+    const bool asked = !options.interventions.empty() && named(options.interventions, intervention.id);
+    if (by_default || all || asked) selected.push_back(&intervention);
   }
   return selected;
 }

@@ -1,6 +1,7 @@
 // Which rows of the registries a measurement asks for.
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include "strata/interventions/intervention.h"
@@ -13,7 +14,9 @@ namespace strata {
 [[nodiscard]] std::vector<const Signal*> selected_signals(const MeasureOptions& options);
 /// Whether a series of the backward sweep is among MeasureOptions::signals.
 [[nodiscard]] bool wants_backward_sweep(const MeasureOptions& options);
-/// Interventions named in MeasureOptions::interventions; all of them when it is empty.
+/// Stands for every intervention in MeasureOptions::interventions.
+inline constexpr std::string_view kAllInterventions = "all";
+/// Interventions named in MeasureOptions::interventions; those of the default set when it is empty.
 [[nodiscard]] std::vector<const Intervention*> selected_interventions(const MeasureOptions& options);
 
 }  // namespace strata

@@ -1,35 +1,16 @@
-// Substitution lanes: the original network with one part taken from its twin. A lane forks from the clean
-// stream at its part and costs only the blocks after it; all lanes share each block while it is loaded.
+// Substitution lanes: the original network with one part taken from its twin.
 #pragma once
 
 #include <vector>
 
-#include "strata/checkpoint/checkpoint.h"
-#include "strata/model/head.h"
 #include "strata/record/divergence.h"
-#include "strata/sweep/lanes.h"
-#include "strata/sweep/options.h"
+#include "strata/sweep/lane_engine.h"
 
 namespace strata {
 
-/// One of the two models with what is held of it throughout.
-struct Twin {
-  const Checkpoint& checkpoint;
-  const at::Tensor& embedding;
-  const HeadWeights& head;
-};
-
-/// Everything, embedding, blocks 0..L-1, head, in this order. A lane's numbers do not depend on which others
-/// run with it; lanes beyond options.lane_bytes take another pass over the weights.
-[[nodiscard]] std::vector<Substitution> run_substitutions(const Twin& original, const Twin& other,
-                                                          const SweepContext& context,
-                                                          const std::vector<LaneWindow>& sample,
-                                                          const MeasureOptions& options,
+/// Everything, embedding, blocks 0..L-1, head, in this order; `input.other` is the twin. The head's lane has
+/// no stream of its own: it reads the clean one.
+[[nodiscard]] std::vector<Substitution> run_substitutions(const LaneEngineInput& input,
                                                           const Progress& progress);
-
-/// Lanes with a stream of their own: all but the head's, which leaves the clean stream only at its end.
-[[nodiscard]] inline std::int64_t substitution_streams(const ModelConfig& config) {
-  return config.n_layers + 2;
-}
 
 }  // namespace strata

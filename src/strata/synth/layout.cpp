@@ -197,6 +197,9 @@ std::string config_json(const SynthOptions& options) {
 
 Layout plan_layout(const SynthOptions& options) {
   check_config(options);
+  if (!options.scales.empty() && options.scales.size() != static_cast<std::size_t>(options.config.n_layers))
+    refuse("scales of the blocks", std::to_string(options.scales.size()),
+           fmt::format("one for each of {} blocks", options.config.n_layers));
   const bool gguf = options.format == ModelFormat::gguf;
   if (!gguf && encoding(options.type).block_elements > 1)
     refuse(fmt::format("--dtype {}", to_string(options.type)), "a type that safetensors does not have",

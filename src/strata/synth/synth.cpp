@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -90,13 +89,22 @@ std::vector<Piece> cut(const Layout& layout) {
   return pieces;
 }
 
+synth::Distribution distribution_of_tensor(const PlacedTensor& t, const SynthOptions& options) {
+  synth::Distribution distribution = synth::distribution_of(*t.rule, options.config);
+  if (options.scales.empty() || !t.rule->per_block) return distribution;
+  const SynthScale& scale = options.scales.at(static_cast<std::size_t>(t.layer));
+  if (t.rule->role == Role::query) distribution.scale *= scale.query;
+  if (t.rule->role == Role::attention_output || t.rule->role == Role::down) distribution.scale *= scale.write;
+  return distribution;
+}
+
 std::vector<std::byte> make_piece(const Piece& piece, const SynthOptions& options) {
   const PlacedTensor& t = *piece.tensor;
   if (!t.values.empty()) {
     const auto bytes = std::as_bytes(std::span(t.values));
     return {bytes.begin(), bytes.end()};
   }
-  const synth::RowWriter writer(t.type, synth::distribution_of(*t.rule, options.config),
+  const synth::RowWriter writer(t.type, distribution_of_tensor(t, options),
                                 synth::tensor_key(options.seed, *t.rule, t.layer), t.columns());
   std::vector<std::byte> bytes((piece.end - piece.begin) * writer.row_bytes());
   std::vector<std::uint16_t> bits;
@@ -139,12 +147,7 @@ void check_absent(const fs::path& path, bool directory) {
 }
 
 void check_room(const fs::path& path, std::uint64_t needed) {
-  fs::path there = fs::absolute(path).lexically_normal().parent_path();
-  while (!fs::exists(there) && there.has_relative_path()) there = there.parent_path();
-  struct statvfs info {};
-  if (::statvfs(there.c_str(), &info) != 0)
-    fail(there, fmt::format("cannot tell the free space: {}", std::strerror(errno)));
-  const std::uint64_t room = static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize;
+  const std::uint64_t room = free_disk_bytes(path);
   if (needed <= room) return;
   throw Error(ErrorKind::run_failed,
               {.where = path.string(),

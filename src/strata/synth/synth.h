@@ -18,6 +18,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "strata/checkpoint/config.h"
 #include "strata/checkpoint/locate.h"
@@ -28,14 +29,21 @@ namespace strata {
 enum class SynthType { f32, f16, bf16, q8_0, q4_0 };
 [[nodiscard]] const char* to_string(SynthType type);
 
+/// Factors on the random matrices of one block.
+struct SynthScale {
+  float query = 1.0f;  ///< q_proj: larger makes attention sharper
+  float write = 1.0f;  ///< o_proj and down_proj: what the block adds to the residual stream
+};
+
 struct SynthOptions {
   ModelConfig config;  ///< dimensions; biases and QK-norm must be the family's own
   ModelFormat format = ModelFormat::safetensors;
   SynthType type = SynthType::bf16;
-  int shards = 1;                   ///< safetensors files
-  std::uint64_t seed = 0;           ///< of the weights
-  int threads = 1;                  ///< changes speed, never a byte
-  std::filesystem::path tokenizer;  ///< file copied beside the weights as tokenizer.json; empty = none
+  int shards = 1;                       ///< safetensors files
+  std::uint64_t seed = 0;               ///< of the weights
+  std::vector<SynthScale> scales = {};  ///< one for each block, to plant boundaries; empty = none
+  int threads = 1;                      ///< changes speed, never a byte
+  std::filesystem::path tokenizer;      ///< file copied beside the weights as tokenizer.json; empty = none
   /// Called now and then with the bytes written so far, from any thread; false stops.
   std::function<bool(std::uint64_t bytes)> progress;
 };

@@ -9,6 +9,7 @@
 #include "strata/base/error.h"
 #include "strata/base/philox.h"
 #include "strata/theory/dose.h"
+#include "strata/theory/kappa.h"
 
 namespace strata {
 namespace {
@@ -30,7 +31,7 @@ std::vector<StateValues> values_by_state(const Trace& trace, const std::vector<K
     STRATA_CHECK(curve != nullptr);
     StateValues values{estimate.state, estimate.kappa, std::vector<double>(trace.documents.size(), kNaN)};
     for (const std::size_t d : dose::usable_documents(trace, *curve)) {
-      values.by_doc[d] = dose::document_kappa(*curve, estimate.strengths_used, d);
+      values.by_doc[d] = dose::document_kappa(*curve, curve->kl_nats, estimate.strengths_used, d);
     }
     all.push_back(std::move(values));
   }
@@ -73,7 +74,7 @@ void add_note(std::string& note, const std::string& text) {
 class Brittleness {
  public:
   Brittleness(const Trace& trace, const std::vector<KappaEstimate>& kappa, const BrittlenessOptions& options)
-      : trace_(trace), options_(options), states_(values_by_state(trace, kappa)) {
+      : trace_(trace), options_(options), kappa_(kappa), states_(values_by_state(trace, kappa)) {
     for (std::size_t d = 0; d < trace.documents.size(); ++d) {
       if (trace.documents[d].lane_tokens > 0) lane_documents_.push_back(d);
     }
@@ -85,10 +86,11 @@ class Brittleness {
                               .kappa_geometric = kNaN,
                               .kappa_arithmetic = kNaN,
                               .kappa_interval_90 = {kNaN, kNaN},
-                              .skip_kl_nats = kNaN,
-                              .note = {}};
+                              .skip_kl_nats = kNaN};
     add_kappa(result);
     add_skip(result);
+    add_joint(result);
+    add_means(result);
     return result;
   }
 
@@ -164,6 +166,76 @@ class Brittleness {
     result.skip_kl_nats = sum / (result.segment.end - result.segment.begin);
   }
 
+  void add_joint(SegmentBrittleness& result) const {
+    const int begin = result.segment.begin, span = result.segment.end - begin;
+    const DoseCurve* curve = dose::find_curve(trace_, "joint_noise", Axis::state, begin, span);
+    if (curve == nullptr) {
+      add_note(result.note, "joint kappa undefined: no joint noise was run over this segment");
+      return;
+    }
+    const Curvature joint = estimate_curvature(trace_, *curve);
+    result.kappa_joint = joint.kl.value;
+    result.kappa_joint_error = joint.kl.standard_error;
+    if (!joint.note.empty()) add_note(result.note, "joint noise: " + joint.note);
+  }
+
+  // Means over the segment's states of every kind of sensitivity that was measured.
+  void add_means(SegmentBrittleness& result) const {
+    struct Kind {
+      const char *noise, *measure, *estimator;
+      double KappaEstimate::*member;
+    };
+    static constexpr Kind kKinds[] = {{"relative", "kl", "lanes", &KappaEstimate::kappa},
+                                      {"relative", "kl", "backward", &KappaEstimate::fisher},
+                                      {"relative", "nll", "lanes", &KappaEstimate::nll},
+                                      {"absolute", "kl", "lanes", &KappaEstimate::absolute},
+                                      {"absolute", "kl", "backward", &KappaEstimate::absolute_fisher},
+                                      {"absolute", "nll", "lanes", &KappaEstimate::absolute_nll}};
+    for (const Kind& kind : kKinds) {
+      SegmentMean mean{.noise = kind.noise, .measure = kind.measure, .estimator = kind.estimator};
+      std::vector<double> values;
+      for (const KappaEstimate& estimate : kappa_) {
+        if (estimate.state >= result.segment.begin && estimate.state < result.segment.end)
+          values.push_back(estimate.*kind.member);
+      }
+      fill(values, result.segment.end - result.segment.begin, mean);
+      result.means.push_back(mean);
+    }
+    std::vector<double> effective, median;
+    for (const StateSplit& split : options_.splits) {
+      if (split.state < result.segment.begin || split.state >= result.segment.end) continue;
+      effective.push_back(split.rms_effective);
+      median.push_back(split.rms_median);
+    }
+    result.rms_effective = geometric(effective);
+    result.rms_median = geometric(median);
+  }
+
+  // NaN unless every state of the segment has a value: means over different states would not compare.
+  static void fill(const std::vector<double>& values, int blocks, SegmentMean& mean) {
+    const auto defined =
+        std::count_if(values.begin(), values.end(), [](double x) { return std::isfinite(x); });
+    if (defined != blocks) {
+      mean.note = fmt::format("defined at {} of {} states", defined, blocks);
+      return;
+    }
+    double sum = 0.0;
+    for (const double value : values) sum += value;
+    mean.arithmetic = sum / static_cast<double>(values.size());
+    mean.geometric = geometric(values);
+    if (std::isnan(mean.geometric)) mean.note = "no geometric mean: a value is not positive";
+  }
+
+  static double geometric(const std::vector<double>& values) {
+    if (values.empty()) return kNaN;
+    double sum = 0.0;
+    for (const double value : values) {
+      if (!(value > 0.0)) return kNaN;
+      sum += std::log(value);
+    }
+    return std::exp(sum / static_cast<double>(values.size()));
+  }
+
   // Strength 1 is the block left out as a whole.
   [[nodiscard]] double full_strength(const DoseCurve& curve) const {
     const auto at = std::find(curve.strength.begin(), curve.strength.end(), 1.0);
@@ -176,6 +248,7 @@ class Brittleness {
 
   const Trace& trace_;
   const BrittlenessOptions& options_;
+  const std::vector<KappaEstimate>& kappa_;
   std::vector<StateValues> states_;
   std::vector<std::size_t> lane_documents_;
 };

@@ -15,7 +15,8 @@ inline constexpr int kFewDocuments = 8;
 struct BrittlenessOptions {
   std::uint64_t seed = 0;
   int bootstraps = 1000;
-  bool forced_segments = false;  ///< copied to SegmentBrittleness::forced
+  bool forced_segments = false;      ///< copied to SegmentBrittleness::forced
+  std::vector<StateSplit> splits{};  ///< for the segments' RMS
 };
 
 /// For each segment: geometric and arithmetic mean of kappa over the input states of its blocks (states
@@ -27,6 +28,11 @@ struct BrittlenessOptions {
 ///
 /// skip_kl_nats is the mean over the segment's blocks of the KL of "block_skip" at full strength, pooled
 /// over documents by lane tokens; NaN with a note unless every block of the segment has a curve.
+///
+/// kappa_joint is the curvature of "joint_noise" over exactly these blocks. With independent noise at n
+/// states, each of power eps^2 / n, it equals the arithmetic mean of their kappa in the limit of small noise;
+/// NaN with a note when no such lane was run. `means` has the four variants; a mean needs every state of the
+/// segment.
 [[nodiscard]] std::vector<SegmentBrittleness> segment_brittleness(const Trace& trace,
                                                                   const std::vector<Segment>& segments,
                                                                   const std::vector<KappaEstimate>& kappa,

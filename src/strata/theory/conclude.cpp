@@ -1,8 +1,10 @@
 #include "strata/theory/conclude.h"
 
 #include "strata/theory/brittleness.h"
+#include "strata/theory/critical.h"
 #include "strata/theory/kappa.h"
 #include "strata/theory/rate_distortion.h"
+#include "strata/theory/split.h"
 #include "strata/theory/summary.h"
 
 namespace strata {
@@ -16,7 +18,7 @@ std::vector<int> edges_of(const std::vector<EdgeEstimate>& boundaries) {
 
 }  // namespace
 
-Findings conclude(const Trace& trace, const SegmentationOptions& options) {
+Findings find_segments(const Trace& trace, const SegmentationOptions& options) {
   Findings findings;
   findings.detections = find_boundaries(trace, options);
   findings.reproductions = reproduce_published_rules(trace);
@@ -29,14 +31,27 @@ Findings conclude(const Trace& trace, const SegmentationOptions& options) {
     const auto& chosen = findings.segments_forced ? headline.forced_two : headline.boundaries;
     if (!chosen.empty()) findings.segments = segments_from_edges(edges_of(chosen), trace.n_layers());
   }
+  return findings;
+}
+
+void add_brittleness(const Trace& trace, std::uint64_t seed, Findings& findings) {
   findings.kappa = estimate_kappa(trace);
-  findings.brittleness =
-      segment_brittleness(trace, findings.segments, findings.kappa,
-                          {.seed = options.seed, .forced_segments = findings.segments_forced});
+  findings.splits = split_states(trace);
+  findings.doses = summarise_doses(trace);
+  findings.brittleness = segment_brittleness(
+      trace, findings.segments, findings.kappa,
+      {.seed = seed, .forced_segments = findings.segments_forced, .splits = findings.splits});
   findings.rate_distortion = rate_distortion(trace, findings.kappa);
   findings.segment_rate_distortion =
       segment_rate_distortion(findings.segments, findings.segments_forced, findings.rate_distortion);
   findings.sentences = headline_sentences(trace, findings);
+}
+
+Findings conclude(const Trace& trace, const SegmentationOptions& options,
+                  const std::vector<std::vector<RecordCount>>& twins) {
+  Findings findings = find_segments(trace, options);
+  findings.random_twins = rank_among_twins(findings.detections, twins);
+  add_brittleness(trace, options.seed, findings);
   return findings;
 }
 

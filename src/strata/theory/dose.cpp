@@ -8,9 +8,11 @@
 
 namespace strata::dose {
 
-const DoseCurve* find_curve(const Trace& trace, std::string_view intervention, Axis axis, int place) {
+const DoseCurve* find_curve(const Trace& trace, std::string_view intervention, Axis axis, int place,
+                            int span) {
   for (const DoseCurve& curve : trace.curves) {
-    if (curve.intervention == intervention && curve.axis == axis && curve.place == place && curve.span == 1) {
+    if (curve.intervention == intervention && curve.axis == axis && curve.place == place &&
+        curve.span == span) {
       return &curve;
     }
   }
@@ -60,15 +62,38 @@ std::vector<double> kappa_weights(std::span<const double> strengths) {
   return weights;
 }
 
-double document_kappa(const DoseCurve& curve, std::span<const double> strengths, std::size_t document) {
+double document_kappa(const DoseCurve& curve, const Matrix& by_doc, std::span<const double> strengths,
+                      std::size_t document) {
   const auto weights = kappa_weights(strengths);
   double kappa = 0.0;
   for (std::size_t i = 0; i < strengths.size(); ++i) {
     const auto at = std::find(curve.strength.begin(), curve.strength.end(), strengths[i]);
     STRATA_CHECK(at != curve.strength.end());
-    kappa += weights[i] * curve.kl_nats(document, static_cast<std::size_t>(at - curve.strength.begin()));
+    kappa += weights[i] * by_doc(document, static_cast<std::size_t>(at - curve.strength.begin()));
   }
   return kappa;
+}
+
+Mean mean_over_documents(const Trace& trace, std::span<const std::size_t> documents,
+                         const std::vector<double>& values) {
+  double sum = 0.0, weight = 0.0;
+  for (std::size_t i = 0; i < documents.size(); ++i) {
+    const auto tokens = static_cast<double>(trace.documents[documents[i]].lane_tokens);
+    sum += tokens * values[i];
+    weight += tokens;
+  }
+  Mean mean;
+  if (!(weight > 0.0)) return mean;
+  mean.value = sum / weight;
+  if (documents.size() < 2) return mean;
+  double square = 0.0;
+  for (std::size_t i = 0; i < documents.size(); ++i) {
+    const double share = static_cast<double>(trace.documents[documents[i]].lane_tokens) / weight;
+    square += share * share * (values[i] - mean.value) * (values[i] - mean.value);
+  }
+  const auto n = static_cast<double>(documents.size());
+  mean.standard_error = std::sqrt(square * n / (n - 1.0));
+  return mean;
 }
 
 }  // namespace strata::dose

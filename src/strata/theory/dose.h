@@ -1,6 +1,7 @@
 // Shared by the estimators of this module: curves of a record, pooled and per document.
 #pragma once
 
+#include <limits>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -9,9 +10,9 @@
 
 namespace strata::dose {
 
-/// The curve of this intervention at this place spanning one block, or nullptr.
+/// The curve of this intervention at this place spanning `span` states or blocks, or nullptr.
 [[nodiscard]] const DoseCurve* find_curve(const Trace& trace, std::string_view intervention, Axis axis,
-                                          int place);
+                                          int place, int span = 1);
 
 /// Documents with lane tokens and nothing but finite values in this curve.
 [[nodiscard]] std::vector<std::size_t> usable_documents(const Trace& trace, const DoseCurve& curve);
@@ -24,8 +25,17 @@ namespace strata::dose {
 /// At least two different strengths.
 [[nodiscard]] std::vector<double> kappa_weights(std::span<const double> strengths);
 
-/// The document's own kappa from these strengths of the curve; the pooled kappa is the mean of these.
-[[nodiscard]] double document_kappa(const DoseCurve& curve, std::span<const double> strengths,
-                                    std::size_t document);
+/// The document's own kappa from these strengths of one of the curve's matrices; the pooled kappa is the mean
+/// of these.
+[[nodiscard]] double document_kappa(const DoseCurve& curve, const Matrix& by_doc,
+                                    std::span<const double> strengths, std::size_t document);
+
+struct Mean {
+  double value = std::numeric_limits<double>::quiet_NaN();
+  double standard_error = std::numeric_limits<double>::quiet_NaN();  ///< ratio estimator; NaN below two
+};
+/// Mean of one value for each of these documents, weighted by its lane tokens.
+[[nodiscard]] Mean mean_over_documents(const Trace& trace, std::span<const std::size_t> documents,
+                                       const std::vector<double>& values);
 
 }  // namespace strata::dose

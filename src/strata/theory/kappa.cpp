@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numbers>
 #include <numeric>
 
 #include "strata/base/error.h"
+#include "strata/theory/critical.h"
 #include "strata/theory/dose.h"
 
 namespace strata {
@@ -19,7 +19,7 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 // The pooled curve at its positive strengths, in rising order.
 struct Pooled {
-  std::vector<double> strength, kl, delta_nll;
+  std::vector<double> strength, kl;
 };
 
 Pooled pool(const Trace& trace, const DoseCurve& curve, std::span<const std::size_t> documents) {
@@ -32,7 +32,6 @@ Pooled pool(const Trace& trace, const DoseCurve& curve, std::span<const std::siz
   for (const std::size_t j : order) {
     pooled.strength.push_back(curve.strength[j]);
     pooled.kl.push_back(dose::pooled(trace, curve.kl_nats, documents, j));
-    pooled.delta_nll.push_back(dose::pooled(trace, curve.delta_nll_nats, documents, j));
   }
   return pooled;
 }
@@ -66,55 +65,8 @@ std::vector<double> quadratic_range(const Pooled& curve, const std::vector<doubl
   return {begin, begin + static_cast<std::ptrdiff_t>(best_joints) + 1};
 }
 
-struct Mean {
-  double value = kNaN;
-  double standard_error = kNaN;
-};
-
-// Mean of one value for each document, weighted by its lane tokens.
-Mean mean_over_documents(const Trace& trace, std::span<const std::size_t> documents,
-                         const std::vector<double>& values) {
-  double sum = 0.0, weight = 0.0;
-  for (std::size_t i = 0; i < documents.size(); ++i) {
-    const auto tokens = static_cast<double>(trace.documents[documents[i]].lane_tokens);
-    sum += tokens * values[i];
-    weight += tokens;
-  }
-  Mean mean;
-  mean.value = sum / weight;
-  if (documents.size() < 2) return mean;
-  double square = 0.0;
-  for (std::size_t i = 0; i < documents.size(); ++i) {
-    const double share = static_cast<double>(trace.documents[documents[i]].lane_tokens) / weight;
-    square += share * share * (values[i] - mean.value) * (values[i] - mean.value);
-  }
-  const auto n = static_cast<double>(documents.size());
-  mean.standard_error = std::sqrt(square * n / (n - 1.0));
-  return mean;
-}
-
 void add_note(std::string& note, const std::string& text) {
   note += (note.empty() ? "" : "; ") + text;
-}
-
-void find_critical_strength(const Pooled& curve, KappaEstimate& estimate) {
-  constexpr double kDoubled = std::numbers::ln2;  // perplexity doubles when the NLL rises by ln 2
-  estimate.critical_strength = kNaN;
-  if (curve.strength.empty()) return;
-  if (curve.delta_nll.front() >= kDoubled) {
-    add_note(estimate.note, fmt::format("perplexity is already doubled at the smallest strength {:g}",
-                                        curve.strength.front()));
-    return;
-  }
-  for (std::size_t i = 1; i < curve.strength.size(); ++i) {
-    const double below = curve.delta_nll[i - 1], above = curve.delta_nll[i];
-    if (!(below < kDoubled && above >= kDoubled)) continue;
-    const double from = std::log(curve.strength[i - 1]), to = std::log(curve.strength[i]);
-    estimate.critical_strength = std::exp(from + (to - from) * (kDoubled - below) / (above - below));
-    return;
-  }
-  add_note(estimate.note,
-           fmt::format("perplexity is not doubled at the largest strength {:g}", curve.strength.back()));
 }
 
 std::string show_slopes(const std::vector<double>& slopes) {
@@ -126,65 +78,100 @@ std::string show_slopes(const std::vector<double>& slopes) {
   return text.empty() ? "none" : text;
 }
 
+// Value of a series of the backward sweep for these documents.
+std::vector<double> backward_values(const Series& series, std::span<const std::size_t> documents, int state) {
+  std::vector<double> values;
+  for (const std::size_t d : documents) values.push_back(series.by_doc(d, static_cast<std::size_t>(state)));
+  return values;
+}
+
 // The backward sweep's value of the same documents, and the paired difference to the lanes' `values`.
-void compare(const Trace& trace, std::span<const std::size_t> documents, const std::vector<double>& values,
-             KappaEstimate& estimate) {
+void compare(const Trace& trace, const Curvature& lanes, KappaEstimate& estimate) {
   const Series* series = find_series(trace, "sensitivity", TokenSet::ordinary);
   if (series == nullptr) return;
-  std::vector<double> fisher, difference;
-  for (std::size_t i = 0; i < documents.size(); ++i) {
-    fisher.push_back(series->by_doc(documents[i], static_cast<std::size_t>(estimate.state)));
-    difference.push_back(values[i] - fisher.back());
-  }
-  const Mean mean = mean_over_documents(trace, documents, fisher);
+  const std::vector<double> fisher = backward_values(*series, lanes.documents, estimate.state);
+  std::vector<double> difference;
+  for (std::size_t i = 0; i < fisher.size(); ++i) difference.push_back(lanes.by_doc[i] - fisher[i]);
+  const dose::Mean mean = dose::mean_over_documents(trace, lanes.documents, fisher);
   estimate.fisher = mean.value;
   estimate.fisher_error = mean.standard_error;
-  const Mean apart = mean_over_documents(trace, documents, difference);
+  const dose::Mean apart = dose::mean_over_documents(trace, lanes.documents, difference);
   estimate.difference_z = apart.standard_error > 0.0 ? apart.value / apart.standard_error : kNaN;
+}
+
+void add_absolute(const Trace& trace, const KappaOptions& options, std::span<const std::size_t> documents,
+                  KappaEstimate& estimate) {
+  if (const Series* series = find_series(trace, "sensitivity_absolute", TokenSet::ordinary)) {
+    const dose::Mean mean =
+        dose::mean_over_documents(trace, documents, backward_values(*series, documents, estimate.state));
+    estimate.absolute_fisher = mean.value;
+    estimate.absolute_fisher_error = mean.standard_error;
+  }
+  const DoseCurve* curve = dose::find_curve(trace, "absolute_noise", Axis::state, estimate.state);
+  if (curve == nullptr) return;
+  const Curvature lanes = estimate_curvature(trace, *curve, options);
+  estimate.absolute = lanes.kl.value;
+  estimate.absolute_error = lanes.kl.standard_error;
+  estimate.absolute_nll = lanes.nll.value;
+  estimate.absolute_nll_error = lanes.nll.standard_error;
+  if (!lanes.note.empty()) add_note(estimate.note, "absolute noise: " + lanes.note);
 }
 
 KappaEstimate estimate_one(const Trace& trace, const DoseCurve& curve, const KappaOptions& options) {
   KappaEstimate estimate;
   estimate.state = curve.place;
-  estimate.kappa = estimate.standard_error = estimate.critical_strength = kNaN;
-  estimate.fisher = estimate.fisher_error = estimate.difference_z = kNaN;
-  const auto documents = dose::usable_documents(trace, curve);
-  if (documents.empty()) {
-    estimate.note = "no document with lane tokens and finite values";
-    return estimate;
-  }
-  const auto lanes = std::count_if(trace.documents.begin(), trace.documents.end(),
-                                   [](const Document& d) { return d.lane_tokens > 0; });
-  if (static_cast<std::size_t>(lanes) != documents.size()) {
-    add_note(estimate.note, fmt::format("{} of {} documents left out: not finite",
-                                        static_cast<std::size_t>(lanes) - documents.size(), lanes));
-  }
-  const Pooled curve_of_all = pool(trace, curve, documents);
-  const auto slopes = log_slopes(curve_of_all);
-  estimate.strengths_used = quadratic_range(curve_of_all, slopes, options.slope_tolerance);
-  if (estimate.strengths_used.size() > options.most_strengths) {
-    estimate.strengths_used.resize(options.most_strengths);
-  }
-  if (estimate.strengths_used.empty()) {
-    add_note(estimate.note,
-             fmt::format("no quadratic range: the log-log slopes of KL are {}, none within {:g} of 2",
-                         show_slopes(slopes), options.slope_tolerance));
-  } else {
-    std::vector<double> values;
-    for (const std::size_t d : documents) {
-      values.push_back(dose::document_kappa(curve, estimate.strengths_used, d));
-    }
-    const Mean mean = mean_over_documents(trace, documents, values);
-    estimate.kappa = mean.value;
-    estimate.standard_error = mean.standard_error;
-    if (documents.size() < 2) add_note(estimate.note, "no standard error: one document");
-    compare(trace, documents, values, estimate);
-  }
-  find_critical_strength(curve_of_all, estimate);
+  const Curvature lanes = estimate_curvature(trace, curve, options);
+  estimate.kappa = lanes.kl.value;
+  estimate.standard_error = lanes.kl.standard_error;
+  estimate.nll = lanes.nll.value;
+  estimate.nll_error = lanes.nll.standard_error;
+  estimate.strengths_used = lanes.strengths;
+  estimate.note = lanes.note;
+  estimate.critical_strength = kNaN;
+  if (lanes.documents.empty()) return estimate;
+  if (!lanes.strengths.empty()) compare(trace, lanes, estimate);
+  const CriticalStrength critical = critical_strength(trace, curve);
+  estimate.critical_strength = critical.strength;
+  estimate.critical_error = critical.standard_error;
+  if (!critical.note.empty()) add_note(estimate.note, critical.note);
+  add_absolute(trace, options, lanes.documents, estimate);
   return estimate;
 }
 
 }  // namespace
+
+Curvature estimate_curvature(const Trace& trace, const DoseCurve& curve, const KappaOptions& options) {
+  Curvature result;
+  result.documents = dose::usable_documents(trace, curve);
+  if (result.documents.empty()) {
+    result.note = "no document with lane tokens and finite values";
+    return result;
+  }
+  const auto lanes = std::count_if(trace.documents.begin(), trace.documents.end(),
+                                   [](const Document& d) { return d.lane_tokens > 0; });
+  const std::size_t left_out = static_cast<std::size_t>(lanes) - result.documents.size();
+  if (left_out != 0)
+    add_note(result.note, fmt::format("{} of {} documents left out: not finite", left_out, lanes));
+  const Pooled pooled = pool(trace, curve, result.documents);
+  const auto slopes = log_slopes(pooled);
+  result.strengths = quadratic_range(pooled, slopes, options.slope_tolerance);
+  if (result.strengths.size() > options.most_strengths) result.strengths.resize(options.most_strengths);
+  if (result.strengths.empty()) {
+    add_note(result.note,
+             fmt::format("no quadratic range: the log-log slopes of KL are {}, none within {:g} of 2",
+                         show_slopes(slopes), options.slope_tolerance));
+    return result;
+  }
+  std::vector<double> nll;
+  for (const std::size_t d : result.documents) {
+    result.by_doc.push_back(dose::document_kappa(curve, curve.kl_nats, result.strengths, d));
+    nll.push_back(dose::document_kappa(curve, curve.delta_nll_nats, result.strengths, d));
+  }
+  result.kl = dose::mean_over_documents(trace, result.documents, result.by_doc);
+  result.nll = dose::mean_over_documents(trace, result.documents, nll);
+  if (result.documents.size() < 2) add_note(result.note, "no standard error: one document");
+  return result;
+}
 
 std::vector<KappaEstimate> estimate_kappa(const Trace& trace, const KappaOptions& options) {
   std::vector<KappaEstimate> estimates;

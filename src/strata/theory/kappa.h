@@ -7,6 +7,7 @@
 
 #include "strata/record/findings.h"
 #include "strata/record/trace.h"
+#include "strata/theory/dose.h"
 
 namespace strata {
 
@@ -14,6 +15,20 @@ struct KappaOptions {
   double slope_tolerance = 0.15;   ///< of the local log-log slope of KL around 2
   std::size_t most_strengths = 3;  ///< of the quadratic range, the smallest ones, that kappa is read from
 };
+
+/// What is read off one curve of a noise: lim (2 / eps^2) of its KL and of its change of NLL.
+struct Curvature {
+  std::vector<double> strengths;  ///< used, of the quadratic range of KL
+  dose::Mean kl, nll;             ///< nats per squared strength unit; documents weighted by lane tokens
+  std::vector<std::size_t> documents;
+  std::vector<double> by_doc;  ///< of kl, for these documents
+  std::string note;
+};
+/// See estimate_kappa for how. The change of NLL is read from the same strengths with the same weights: its
+/// first-order term is cancelled by the antithetic pairs, what is left is the curvature of the text's own
+/// loss. It equals that of KL for a model that has learnt the text's distribution.
+[[nodiscard]] Curvature estimate_curvature(const Trace& trace, const DoseCurve& curve,
+                                           const KappaOptions& options = {});
 
 /// One estimate for each state with a "relative_noise" curve, by state. Documents are pooled with weight
 /// Document::lane_tokens; documents without lane tokens or with a value that is not finite are left out.
@@ -37,8 +52,7 @@ struct KappaOptions {
 /// 0.15 and strengths a factor 3.3 apart, to a sixth of the smallest strength's k.
 ///
 /// The standard error is that of the weighted mean of the documents' own values (ratio estimator); NaN
-/// with fewer than two documents. critical_strength interpolates the pooled change of NLL linearly in
-/// ln eps to ln 2 at its first crossing; NaN, with a note, where the grid does not enclose one.
+/// with fewer than two documents. critical_strength: theory/critical.h.
 ///
 /// Where the record has the series "sensitivity" of the backward sweep, `fisher` is its mean over the same
 /// documents, and `difference_z` compares the two document by document. The two estimators share the text and

@@ -85,7 +85,7 @@ class StateCurve {
     double sum = 0.0, weight = 0.0;
     for (const std::size_t d : documents) {
       const auto tokens = static_cast<double>(trace_.documents[d].lane_tokens);
-      sum += tokens * dose::document_kappa(curve_, used, d);
+      sum += tokens * dose::document_kappa(curve_, curve_.kl_nats, used, d);
       weight += tokens;
     }
     result.kappa = sum / weight;

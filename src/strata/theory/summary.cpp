@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <utility>
 
 #include "strata/base/error.h"
@@ -14,6 +15,8 @@ namespace strata {
 namespace {
 
 using Sentences = std::vector<std::string>;
+
+constexpr std::size_t kTwinsOfATest = 19;  // fewer cannot reach p = 0.05
 
 std::string detector_name(const std::string& id) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kNames{
@@ -115,6 +118,30 @@ void add_forced(const Detection& d, const Findings& findings, Sentences& out) {
       show_edges(d.forced_two), segments));
 }
 
+// What the headline detector says of networks with random weights.
+void add_twins(const Findings& findings, const Detection& headline, Sentences& out) {
+  const auto found = std::find_if(
+      findings.random_twins.begin(), findings.random_twins.end(),
+      [&](const RandomTwins& t) { return t.detector == headline.detector && t.tokens == headline.tokens; });
+  if (found == findings.random_twins.end()) return;
+  if (!found->defined) {
+    out.push_back(fmt::format("Networks with random weights say nothing here: {}.", found->note));
+    return;
+  }
+  const std::size_t twins = found->statistic.size();
+  std::vector<std::string> verdicts;
+  std::map<std::string, std::size_t> counted;
+  for (const std::string& verdict : found->verdict) ++counted[verdict];
+  for (const auto& [verdict, count] : counted) verdicts.push_back(fmt::format("{} for {}", verdict, count));
+  out.push_back(fmt::format(
+      "Of {} of this architecture with random weights, on the same text, the same detector says {}; by what "
+      "jumps gain over the best smooth curve this model ranks {} of {}{}.",
+      twins == 1 ? std::string("one network") : fmt::format("{} networks", twins), join(verdicts),
+      found->rank, twins + 1,
+      twins < kTwinsOfATest ? " (descriptive: too few networks for a test)"
+                            : fmt::format(", p = {:.3g}", found->p_value)));
+}
+
 void add_headline(const Trace& trace, const Findings& findings, Sentences& out) {
   if (findings.headline < 0) {
     std::vector<std::string> reasons;
@@ -150,6 +177,7 @@ void add_headline(const Trace& trace, const Findings& findings, Sentences& out) 
                   ".");
   }
   add_forced(d, findings, out);
+  add_twins(findings, d, out);
 }
 
 // The other detectors and token sets against the headline.

@@ -7,6 +7,6 @@ export const controls: Section = {
   title: 'Controls',
   render(record, body) {
     body.append(paragraph('Scale and sink tokens change over depth by themselves; these are never used to find boundaries.'));
-    addGroup(record, body, 'control', 'Residual scale, largest activation, share of massive tokens', true);
+    addGroup(record, body, 'control', 'Controls', true);
   },
 };

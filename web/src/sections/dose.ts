@@ -1,20 +1,41 @@
 import { tooltip, valueAxis } from '../axes';
-import { undefinedBox } from '../dom';
+import { details, undefinedBox } from '../dom';
 import { num } from '../format';
 import type { Cell } from '../format';
 import { addPlot } from '../plot';
 import type { Curve, RunRecord, Value } from '../record';
-import { depthColour, kCividis, kMarkers } from '../theme';
+import { depthColour, kCividis, kMarkers, kStyles } from '../theme';
 import type { Section } from './section';
 
-const kStyles = ['solid', 'dashed', 'dotted'] as const;
+/// "state 3", "blocks [3,5)", "block 3, head 2".
+export function placeName(c: Curve): string {
+  const place = c.span > 1 ? `${c.axis}s [${c.place},${c.place + c.span})` : `${c.axis} ${c.place}`;
+  return c.head !== undefined && c.head >= 0 ? `${place}, head ${c.head}` : place;
+}
+
+/// Curves of one kind: an intervention at one site, at single places or over spans of one length.
+export function kinds(curves: Curve[]): { name: string; id: string; curves: Curve[] }[] {
+  const out = new Map<string, Curve[]>();
+  for (const c of curves) {
+    const parts = [c.intervention, c.site, c.span > 1 ? `${c.span} ${c.axis}s` : '', c.head !== undefined && c.head >= 0 ? 'single heads' : ''];
+    const key = parts.join('|');
+    out.set(key, [...(out.get(key) ?? []), c]);
+  }
+  return [...out].map(([key, own]) => {
+    const [name = '', ...rest] = key.split('|');
+    // A site is named where the intervention has several.
+    const several = new Set(curves.filter((c) => c.intervention === name).map((c) => c.site)).size > 1;
+    const words = rest.filter((word, i) => word !== '' && (i > 0 || several));
+    return { name: [name, ...words].join(', '), id: [name, ...words].join('-').replace(/[^A-Za-z0-9_-]+/g, '-'), curves: own };
+  });
+}
 
 export function curveRows(curves: Curve[]): Cell[][] {
   return curves.flatMap((c) => c.strength.map((s, i): Cell[] =>
-    [c.place, s, c.kl[i] ?? null, c.kl_se[i] ?? null, c.nll[i] ?? null, c.nll_se[i] ?? null]));
+    [c.place, c.span, c.head !== undefined && c.head >= 0 ? c.head : null, s, c.kl[i] ?? null, c.kl_se[i] ?? null, c.nll[i] ?? null, c.nll_se[i] ?? null]));
 }
 
-export const kCurveColumns = ['place', 'strength', 'kl_nats', 'kl_nats_se', 'delta_nll_nats', 'delta_nll_nats_se'];
+export const kCurveColumns = ['place', 'span', 'head', 'strength', 'kl_nats', 'kl_nats_se', 'delta_nll_nats', 'delta_nll_nats_se'];
 
 function positive(value: Value | undefined): Value {
   return value !== null && value !== undefined && value > 0 ? value : null;
@@ -28,11 +49,11 @@ function reference(curves: Curve[]): [number, number][] {
   return [[middle.x, middle.y], [middle.x * 10, middle.y * 100]];
 }
 
-function plot(record: RunRecord, body: HTMLElement, name: string, curves: Curve[]): void {
+function plot(record: RunRecord, body: HTMLElement, name: string, id: string, curves: Curve[]): void {
   const layers = record.model.n_layers;
   const axis = curves[0]?.axis ?? 'state';
   addPlot(body, {
-    id: `dose-${name}`,
+    id: `dose-${id}`,
     title: `Dose and response: ${name} (${curves[0]?.site ?? ''})`,
     how: `One line for each ${axis}, dark for the first and yellow for the last; both axes are logarithmic. Where a line runs parallel to the thick dashed one (slope 2) the damage is quadratic in the strength, which is where kappa is read.`,
     label: `KL divergence against strength for ${curves.length} places. The values are in the data table.`,
@@ -48,7 +69,7 @@ function plot(record: RunRecord, body: HTMLElement, name: string, curves: Curve[
       },
       series: [
         ...curves.map((c) => ({
-          type: 'line', name: `${axis} ${c.place}`, data: c.strength.map((s, i) => [s, positive(c.kl[i])]), connectNulls: false, symbol: kMarkers[c.place % kMarkers.length], symbolSize: 5,
+          type: 'line', name: placeName(c), data: c.strength.map((s, i) => [positive(s), positive(c.kl[i])]), connectNulls: false, symbol: kMarkers[c.place % kMarkers.length], symbolSize: 5,
           lineStyle: { color: depthColour(c.place / layers, theme), width: 1.5, type: kStyles[c.place % kStyles.length] }, itemStyle: { color: depthColour(c.place / layers, theme) },
         })),
         { type: 'line', name: 'slope 2', data: reference(curves), symbol: 'none', z: 6, lineStyle: { color: theme.text, width: 3, type: 'dashed' } },
@@ -67,10 +88,10 @@ export const dose: Section = {
       body.append(undefinedBox('Dose-response curves', ['no intervention with more than one strength was run']));
       return;
     }
-    for (const name of new Set(curves.map((c) => c.intervention))) {
-      const own = curves.filter((c) => c.intervention === name);
-      if (own.some((c) => c.kl.some((v) => v !== null && v > 0))) plot(record, body, name, own);
-      else body.append(undefinedBox(name, ['no document has a value']));
-    }
+    kinds(curves).forEach(({ name, id, curves: own }, i) => {
+      if (!own.some((c) => c.kl.some((v) => v !== null && v > 0))) body.append(undefinedBox(name, ['no document has a value']));
+      else if (i === 0) plot(record, body, name, id, own);
+      else body.append(details(`Dose and response: ${name}`, (box) => plot(record, box, name, id, own)));
+    });
   },
 };

@@ -2,27 +2,40 @@ import { depthAxis, segmentAreas, tooltip, valueAxis, whiskers } from '../axes';
 import { h, list, paragraph, tableBox, undefinedBox } from '../dom';
 import { interval, kMissing, num } from '../format';
 import type { Cell } from '../format';
+import { wantsLog } from '../panels';
 import { addPlot } from '../plot';
 import type { Kappa, RunRecord } from '../record';
-import { unique } from '../record';
+import { ranked, stateName, unique } from '../record';
+import type { Theme } from '../theme';
 import type { Section } from './section';
 
+/// A point; the most brittle two carry their name.
+function named(k: Kappa, rank: number, layers: number, theme: Theme): object {
+  return {
+    value: [k.state, k.kappa !== null && k.kappa > 0 ? k.kappa : null],
+    label: { show: rank >= 0, formatter: `${rank + 1}. state ${k.state}`, position: k.state === 0 ? 'right' : k.state > layers - 2 ? 'left' : 'top', distance: 8, color: theme.text, fontWeight: 'bold', fontSize: 11, backgroundColor: theme.background, padding: [1, 3] },
+    ...(rank >= 0 ? { symbolSize: 11 } : {}),
+  };
+}
+
 function plot(record: RunRecord, body: HTMLElement, points: (Kappa & { kappa: number })[]): void {
-  const most = points.reduce((a, b) => (b.kappa > a.kappa ? b : a));
+  const log = wantsLog(points.map((k) => k.kappa));
+  const two = ranked(record).slice(0, 2).map((k) => k.state);
   addPlot(body, {
     id: 'kappa',
     title: 'Sensitivity of each state (kappa, nats)',
-    how: 'Higher is more brittle: kappa is how fast the prediction moves per unit of squared relative noise at that state (log axis); bars are \u00b12 standard errors over documents; hollow diamonds are the same quantity by the backward sweep, an independent estimate; shading is the segments.',
-    label: `kappa over ${points.length} states; largest at state ${most.state}: ${num(most.kappa)} nats.`,
+    linked: true,
+    how: `Higher is more brittle: kappa is how fast the prediction moves per unit of squared relative noise at that state${log ? ' (log axis)' : ''}; bars are \u00b12 standard errors over documents; hollow diamonds are the same quantity by the backward sweep, an independent estimate; shading is the segments; the two most brittle states are named.`,
+    label: `kappa over ${points.length} states; the most brittle are ${two.map((s) => stateName(s, record.model.n_layers)).join(' and ')}.`,
     height: () => 300,
     option: ({ theme }) => ({
       grid: { left: 62, right: 14, top: 14, bottom: 44 },
       xAxis: depthAxis(record, theme, { name: 'state', nameLocation: 'middle', nameGap: 26, nameTextStyle: { color: theme.faint } }),
-      yAxis: valueAxis(theme, { type: 'log', axisLabel: { color: theme.faint, formatter: (v: number) => num(v) } }),
+      yAxis: valueAxis(theme, { type: log ? 'log' : 'value', scale: true, axisLabel: { color: theme.faint, formatter: (v: number) => num(v) } }),
       tooltip: tooltip(theme, { trigger: 'axis', valueFormatter: (v: unknown) => (typeof v === 'number' ? num(v, 4) : kMissing) }),
       series: [
         {
-          type: 'line', name: 'kappa', data: record.findings.kappa.map((k) => [k.state, k.kappa !== null && k.kappa > 0 ? k.kappa : null]), connectNulls: false, symbol: 'circle', symbolSize: 6,
+          type: 'line', name: 'kappa', data: record.findings.kappa.map((k) => named(k, two.indexOf(k.state), record.model.n_layers, theme)), connectNulls: false, symbol: 'circle', symbolSize: 6,
           lineStyle: { color: theme.ordinary, width: 2 }, itemStyle: { color: theme.ordinary }, markArea: segmentAreas(record.findings.segments, theme, true),
         },
         {
@@ -45,6 +58,11 @@ export const kappa: Section = {
   render(record, body) {
     const all = record.findings.kappa;
     const points = all.filter((k): k is Kappa & { kappa: number } => k.kappa !== null && k.kappa > 0);
+    const [first, second] = ranked(record);
+    if (first !== undefined) {
+      const place = (k: Kappa): string => `${stateName(k.state, record.model.n_layers)} (state ${k.state}, kappa ${num(k.kappa)} \u00b1 ${num(k.standard_error, 2)})`;
+      body.append(h('p', {}, second === undefined ? 'Most brittle: ' : 'Most brittle, in order: ', h('strong', {}, place(first)), second === undefined ? '.' : ', ', second === undefined ? null : h('strong', {}, place(second)), second === undefined ? null : '.'));
+    }
     if (points.length === 0) body.append(undefinedBox('kappa', unique(all.map((k) => k.note)).concat(all.length === 0 ? ['no noise lanes were run'] : [])));
     else {
       plot(record, body, points);

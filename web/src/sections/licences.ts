@@ -2,7 +2,7 @@ import { details, h, paragraph } from '../dom';
 import { kLicences } from '../licences';
 import type { Section } from './section';
 
-export const licences: Section = {
+export const licences: Section<unknown> = {
   id: 'licences',
   title: 'Licences',
   render(_record, body) {

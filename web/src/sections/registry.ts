@@ -1,4 +1,4 @@
-// The sections of the page, in order. A new one is a file here and a line below.
+// The sections of a model's page, in order. A new one is a file here and a line below.
 import { cka } from './cka';
 import { change } from './change';
 import { controls } from './controls';
@@ -7,16 +7,24 @@ import { detectors } from './detectors';
 import { documents } from './documents';
 import { dose } from './dose';
 import { kappa } from './kappa';
+import { lens } from './lens';
 import { licences } from './licences';
 import { methods } from './methods';
+import { rate } from './rate';
 import { run } from './run';
-import type { Section } from './section';
+import type { Page } from '../page';
+import type { RunRecord } from '../record';
 import { segments } from './segments';
 import { sinks } from './sinks';
 import { skip } from './skip';
 import { summary } from './summary';
 import { tests } from './tests';
 
-export const kSections: Section[] = [
-  summary, segments, kappa, change, depth, cka, detectors, tests, dose, skip, controls, sinks, documents, run, methods, licences,
-];
+export const kModelPage: Page<RunRecord> = {
+  title: ({ model }) => `Layers of ${model.name}`,
+  subtitle: ({ model, run: card, documents: docs, n_tokens }) =>
+    `${String(model['architecture'] ?? '')}, ${model.n_layers} blocks; ${docs.length} documents, ${n_tokens.toLocaleString('en-US')} tokens; strata ${String(card['tool_version'] ?? '')}`,
+  sections: [
+    summary, segments, kappa, change, depth, cka, detectors, tests, dose, rate, skip, lens, controls, sinks, documents, run, methods, licences,
+  ],
+};

@@ -9,11 +9,13 @@ const kFiles: [string, string][] = [
   ['blocks.csv', 'one row for each block'],
   ['edges.csv', 'one row for each edge'],
   ['brittleness.csv', 'one row for each intervention, place and strength'],
+  ['rate_distortion.csv', 'one row for each state and noise level'],
   ['arrays.npz', 'CKA matrices, replicates, null samples'],
   ['manifest.json', 'command, digests, timings'],
 ];
 
-function pairs(card: Card): [string, string][] {
+/// A card as names and values.
+export function pairs(card: Card): [string, string][] {
   return Object.entries(card).map(([key, value]) => {
     const text = typeof value === 'boolean' ? (value ? 'yes' : 'no') : typeof value === 'number' ? value.toLocaleString('en-US', { maximumSignificantDigits: 9 }) : String(value ?? kMissing);
     return [key.replace(/_/g, ' '), text === '' ? kMissing : text];

@@ -1,8 +1,8 @@
 import type { RunRecord } from '../record';
 
-/// One part of the page. `render` fills `body`, which is already on the page.
-export interface Section {
+/// One part of a page. `render` fills `body`, which is already on the page.
+export interface Section<R = RunRecord> {
   id: string;
   title: string;
-  render: (record: RunRecord, body: HTMLElement) => void;
+  render: (record: R, body: HTMLElement) => void;
 }

@@ -1,12 +1,12 @@
 import { depthAxis, segmentAreas, tooltip, valueAxis, whiskers } from '../axes';
-import { undefinedBox } from '../dom';
+import { details, undefinedBox } from '../dom';
 import { num } from '../format';
 import { addPlot } from '../plot';
 import type { Curve, RunRecord } from '../record';
-import { curveRows, kCurveColumns } from './dose';
+import { curveRows, kCurveColumns, kinds } from './dose';
 import type { Section } from './section';
 
-function plot(record: RunRecord, body: HTMLElement, name: string, curves: Curve[]): void {
+function plot(record: RunRecord, body: HTMLElement, name: string, id: string, curves: Curve[]): void {
   const points = curves.flatMap((c) => {
     const kl = c.kl[0];
     return kl === null || kl === undefined ? [] : [{ place: c.place, kl, se: c.kl_se[0] ?? null }];
@@ -18,7 +18,8 @@ function plot(record: RunRecord, body: HTMLElement, name: string, curves: Curve[
   const worst = points.reduce((a, b) => (b.kl > a.kl ? b : a));
   const axis = curves[0]?.axis ?? 'block';
   addPlot(body, {
-    id: `effect-${name}`,
+    id: `effect-${id}`,
+    linked: true,
     title: `Damage of ${name}, ${axis} by ${axis}`,
     how: `Height is the KL divergence (nats per token) between the model and the model with ${name} at that ${axis}; bars are \u00b12 standard errors over documents.`,
     label: `${name}: largest damage at ${axis} ${worst.place}, ${num(worst.kl)} nats.`,
@@ -46,8 +47,9 @@ export const skip: Section = {
   render(record, body) {
     const curves = record.curves.filter((c) => c.strength.length === 1);
     if (curves.length === 0) body.append(undefinedBox('Block skips', ['they were not run']));
-    for (const name of new Set(curves.map((c) => c.intervention))) {
-      plot(record, body, name, curves.filter((c) => c.intervention === name));
-    }
+    kinds(curves).forEach(({ name, id, curves: own }, i) => {
+      if (i < 2) plot(record, body, name, id, own);
+      else body.append(details(`Damage of ${name}`, (box) => plot(record, box, name, id, own)));
+    });
   },
 };

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "strata/families/families.h"
 #include "strata/families/predictions/registry.h"
 #include "strata/stats/special.h"
 
@@ -59,7 +60,8 @@ Assessment assess(const StudyView& view) {
   a.interval_90.hi = deep_two == deep ? 1.0 : solve(false, deep_two, deep);
   while (std::pow(kFalseShare, a.models_needed) * kSetSize >= view.card->alpha) ++a.models_needed;
   if (a.models >= a.models_needed) a.models_needed = 0;
-  a.found = fmt::format("The tests select two boundaries in {} of {} models ({}).", two, a.models, counts);
+  a.found = fmt::format("The tests select two boundaries in {} of {} ({}).", two,
+                        count_of(static_cast<std::size_t>(a.models), "model"), counts);
   if (deep < a.models) {
     a.found += fmt::format(
         " Models of fewer than {} blocks do not count against it: there the detectors miss "

@@ -84,16 +84,10 @@ Assessment assess(const StudyView& view) {
   const ModelList variable = view.family(view.card->variable_family),
                   stable = view.family(view.card->stable_family);
   a.models = static_cast<int>(variable.size() + stable.size());
+  a.missing = too_few(variable, stable, *view.card);
   a.models_needed = models_for_labels(view.card->alpha / kSetSize, true);
   for (const ModelList* list : {&variable, &stable}) {
-    for (const Evidence* e : *list) a.forced = a.forced || e->forced;
-    if (static_cast<int>(list->size()) < kFewestModels) {
-      a.missing = fmt::format(
-          "the study has {} models of the family '{}' and {} of '{}', and {} of each are the "
-          "fewest that are compared",
-          variable.size(), view.card->variable_family, stable.size(), view.card->stable_family,
-          kFewestModels);
-    }
+    for (const Evidence* e : *list) a.count_forced(*e);
   }
   if (variable.empty() || stable.empty()) return a;
   const SegmentGap gap = segment_gap(variable, stable, 0);

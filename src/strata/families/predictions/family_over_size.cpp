@@ -33,6 +33,7 @@ Assessment assess(const StudyView& view) {
   a.claimed_region = {0.5, 1.0};
   const ModelList variable = view.family(view.card->variable_family),
                   stable = view.family(view.card->stable_family);
+  a.missing = too_few(variable, stable, *view.card);
   a.models_needed = models_for_labels(view.card->alpha / kSetSize, true);
   std::vector<double> depths[2];
   stats::Column sizes, labels;
@@ -42,14 +43,7 @@ Assessment assess(const StudyView& view) {
       for (std::size_t b = 0; b < 2; ++b) depths[b].push_back(e->depth(b));
       sizes.push_back(e->ln_parameters);
       labels.push_back(list == &variable ? 1.0 : 0.0);
-      a.forced = a.forced || e->forced;
-    }
-    if (static_cast<int>(list->size()) < kFewestModels) {
-      a.missing = fmt::format(
-          "the study has {} models of the family '{}' and {} of '{}', and {} of each are the "
-          "fewest that are compared",
-          variable.size(), view.card->variable_family, stable.size(), view.card->stable_family,
-          kFewestModels);
+      a.count_forced(*e);
     }
   }
   a.models = static_cast<int>(labels.size());

@@ -114,7 +114,7 @@ Assessment assess(const StudyView& view) {
     if (!e->split.defined()) continue;
     auto boundaries = match(*e);
     if (boundaries.empty()) continue;
-    a.forced = a.forced || e->forced;
+    a.count_forced(*e);
     effects.push_back(excess(boundaries));
     a.quantities.push_back(
         {.name = "excess jump, " + e->model, .unit = "RMS jump", .value = effects.back(), .note = {}});
@@ -127,7 +127,7 @@ Assessment assess(const StudyView& view) {
   }
   const Moments m = moments(effects);
   a.effect = m.mean;
-  if (m.n > 1) {
+  if (m.n >= kFewestModels) {
     const double half = stats::student_quantile(0.95, m.n - 1) * std::sqrt(m.variance / m.n);
     a.interval_90 = {m.mean - half, m.mean + half};
   }

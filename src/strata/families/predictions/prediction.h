@@ -30,12 +30,17 @@ struct Assessment {
   double smallest_p = kUndefined;
   int models = 0;
   int models_needed = 0;
-  bool forced = false;
+  int runs = 0, forced_runs = 0;  ///< whose splits the assessment uses, and of them forced ones
   std::string tag;
   std::string found;    ///< one or two sentences of what was found; empty = nothing
   std::string missing;  ///< why it cannot be decided whatever the numbers are; empty = it can
   std::string against;  ///< why it is not supported whatever p is; empty = nothing
   std::vector<Quantity> quantities;
+
+  void count_forced(const Evidence& evidence) {
+    ++runs;
+    forced_runs += evidence.forced ? 1 : 0;
+  }
 };
 
 struct Prediction {

@@ -65,7 +65,7 @@ Assessment assess(const StudyView& view) {
     for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += null[i];
     observed.push_back(share);
     effects.push_back((share - expected) / (1.0 - expected));
-    a.forced = a.forced || e->forced;
+    a.count_forced(*e);
     a.quantities.push_back({.name = "share between segments, " + e->model,
                             .unit = "1",
                             .value = share,
@@ -78,7 +78,7 @@ Assessment assess(const StudyView& view) {
   }
   const Moments m = moments(effects);
   a.effect = m.mean;
-  if (m.n > 1) {
+  if (m.n >= kFewestModels) {
     const double half = stats::student_quantile(0.95, m.n - 1) * std::sqrt(m.variance / m.n);
     a.interval_90 = {m.mean - half, m.mean + half};
   }

@@ -74,13 +74,19 @@ void decide(Verdict& v, const Assessment& a, double alpha) {
   if (v.outcome == Outcome::undecided) v.reason += needed_words(v);
   if (!v.tag.empty()) v.reason += fmt::format(" It reads \"{}\".", v.tag);
   if (!a.found.empty()) v.reason += " " + a.found;
-  if (v.forced) v.reason += " Some boundaries are forced splits, which exist in any model.";
+  if (v.forced) {
+    v.reason += a.forced_runs == a.runs ? " All boundaries here are forced splits, which exist in any model."
+                                        : " Some boundaries are forced splits, which exist in any model.";
+  }
 }
 
-// Predictions that are adjusted together.
-void adjust(std::vector<Verdict>& verdicts, TestSet set) {
+// Predictions that are adjusted together: those of a set that can be decided at all.
+void adjust(std::vector<Verdict>& verdicts, const std::vector<Assessment>& assessments, TestSet set) {
   std::vector<double> p;
-  for (const Verdict& v : verdicts) p.push_back(v.set == set ? v.p_value : kUndefined);
+  for (std::size_t i = 0; i < verdicts.size(); ++i) {
+    const bool counts = verdicts[i].set == set && assessments[i].missing.empty();
+    p.push_back(counts ? verdicts[i].p_value : kUndefined);
+  }
   const auto adjusted = stats::holm(p);
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     if (verdicts[i].set == set) verdicts[i].p_adjusted = adjusted[i];
@@ -113,12 +119,12 @@ std::vector<Verdict> settle_verdicts(std::span<const Prediction> registry,
                         .smallest_p = a.smallest_p,
                         .models = a.models,
                         .models_needed = a.models_needed,
-                        .forced = a.forced,
+                        .forced = a.forced_runs > 0,
                         .reason = {},
                         .quantities = a.quantities});
   }
-  adjust(verdicts, TestSet::within_model);
-  adjust(verdicts, TestSet::between_model);
+  adjust(verdicts, assessments, TestSet::within_model);
+  adjust(verdicts, assessments, TestSet::between_model);
   for (std::size_t i = 0; i < verdicts.size(); ++i) decide(verdicts[i], assessments[i], alpha);
   return verdicts;
 }

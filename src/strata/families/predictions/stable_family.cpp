@@ -47,8 +47,8 @@ Assessment assess(const StudyView& view) {
   const ModelList members = view.family(name);
   a.models = static_cast<int>(members.size());
   if (a.models < kFewestModels) {
-    a.missing = fmt::format("the study has {} of the {} models of the family '{}' that a spread needs",
-                            a.models, kFewestModels, name);
+    a.missing = fmt::format("the study has {} of the family '{}', and an SD of fewer than {} is not judged",
+                            count_of(members.size(), "model"), name, kFewestModels);
     a.models_needed = kFewestModels;
     return a;
   }
@@ -59,7 +59,7 @@ Assessment assess(const StudyView& view) {
   const SmoothSpread smooth = smooth_spread(members, a.effect);
   a.p_value = smooth.p_value;
   a.smallest_p = smooth.smallest_p;
-  for (const Evidence* e : members) a.forced = a.forced || e->forced;
+  for (const Evidence* e : members) a.count_forced(*e);
   if (a.effect <= kStable && !(a.p_value < view.card->alpha)) a.tag = "stable but uninformative";
   a.found = fmt::format(
       "The boundaries of {} {} models have an SD of {:.3f} of the depth; smooth curves of the "

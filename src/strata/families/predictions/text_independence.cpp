@@ -86,9 +86,8 @@ Assessment assess(const StudyView& view) {
   const Table table = make_table(view.all);
   a.models = static_cast<int>(table.models.size());
   if (table.texts.size() < kFewestTexts || table.models.size() < static_cast<std::size_t>(kFewestModels)) {
-    a.missing =
-        fmt::format("{} models have boundaries on {} texts in common, and {} models on {} texts are needed",
-                    table.models.size(), table.texts.size(), kFewestModels, kFewestTexts);
+    a.missing = fmt::format("{} with boundaries on at least {} texts, and {} are needed",
+                            count_of(table.models.size(), "model"), kFewestTexts, kFewestModels);
     if (table.models.size() < static_cast<std::size_t>(kFewestModels)) a.models_needed = kFewestModels;
     return a;
   }
@@ -108,7 +107,7 @@ Assessment assess(const StudyView& view) {
   }
   a.p_value = static_cast<double>(extreme) / view.card->permutations;
   a.smallest_p = 1.0 / view.card->permutations;
-  for (const Evidence* e : table.cells) a.forced = a.forced || e->forced;
+  for (const Evidence* e : table.cells) a.count_forced(*e);
   a.found = fmt::format(
       "Over {} texts a model's boundaries have an SD of {:.3f} of the depth; over {} models on one "
       "text it is {:.3f}.",

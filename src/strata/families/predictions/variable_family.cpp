@@ -17,6 +17,7 @@ Assessment assess(const StudyView& view) {
   const ModelList variable = view.family(view.card->variable_family),
                   stable = view.family(view.card->stable_family);
   a.models = static_cast<int>(variable.size() + stable.size());
+  a.missing = too_few(variable, stable, *view.card);
   a.models_needed = models_for_labels(view.card->alpha / kSetSize, false);
   const SpreadContrast c = contrast_spread(variable, stable, *view.card);
   a.effect = c.ln_sd_ratio;
@@ -24,14 +25,7 @@ Assessment assess(const StudyView& view) {
   a.p_value = c.p_value;
   a.smallest_p = c.smallest_p;
   for (const ModelList* list : {&variable, &stable}) {
-    for (const Evidence* e : *list) a.forced = a.forced || e->forced;
-    if (static_cast<int>(list->size()) < kFewestModels) {
-      a.missing = fmt::format(
-          "the study has {} models of the family '{}' and {} of '{}', and {} of each are the "
-          "fewest that are compared",
-          variable.size(), view.card->variable_family, stable.size(), view.card->stable_family,
-          kFewestModels);
-    }
+    for (const Evidence* e : *list) a.count_forced(*e);
   }
   if (std::isnan(a.effect)) return a;
   a.found = fmt::format("The SD of {} is {:.2f} times that of {}, location error removed; {}.", c.family,

@@ -1,0 +1,39 @@
+// Networks of a checkpoint's architecture with random weights, measured on the same text: the null that
+// `analyze --null-models` asks for.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "strata/engine/engine.h"
+#include "strata/segmentation/segmentation.h"
+
+namespace strata {
+
+/// "auto" (19 up to 100 million parameters, 1 above) or a number. Throws Error(usage).
+[[nodiscard]] int null_model_count(const std::string& asked, const ModelConfig& config);
+
+struct NullModelPlan {
+  int count = 0;
+  std::uint64_t disk_bytes = 0;  ///< of one network, while it is measured; 0 where none is asked for
+  std::uint64_t bytes_read = 0;  ///< in all
+  double flops = 0.0;            ///< in all
+};
+/// Throws what plan_measure throws, and Error(usage) where no network of this architecture can be made (a
+/// GGUF file whose rope factors are given without their formula).
+[[nodiscard]] NullModelPlan plan_null_models(const Engine& engine, const MeasureInput& input,
+                                             const MeasureOptions& options, std::uint64_t mem_limit_bytes,
+                                             int count);
+
+/// Writes each network to a directory of its own in `directory`, opens it, removes the directory, and puts it
+/// through the clean sweep and the tests. Weights depend on options.seed and the network's number alone.
+[[nodiscard]] std::vector<std::vector<RecordCount>> measure_null_models(
+    const Engine& engine, const MeasureInput& input, const MeasureOptions& options,
+    const SegmentationOptions& segmentation, int count, const std::filesystem::path& directory,
+    const Progress& progress);
+
+/// Takes away what a killed run left in `directory`.
+void remove_null_models(const std::filesystem::path& directory);
+
+}  // namespace strata

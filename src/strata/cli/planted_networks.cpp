@@ -1,0 +1,116 @@
+#include "strata/cli/planted_networks.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "strata/base/error.h"
+#include "strata/base/philox.h"
+#include "strata/checkpoint/published.h"
+#include "strata/engine/engine.h"
+#include "strata/synth/synth.h"
+
+namespace strata {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kDocuments = 16, kWindows = 2, kTokens = 128, kVocab = 512;
+constexpr std::int64_t kPositions = 4096;
+
+ModelConfig network_config(int n_layers) {
+  ModelConfig c = config_of(*find_published("llama-2-7b"));
+  c.n_layers = n_layers;
+  c.hidden = 64;
+  c.ffn = 176;
+  c.heads = c.kv_heads = 4;
+  c.head_dim = 16;
+  c.vocab = kVocab;
+  c.max_context = kTokens;
+  return c;
+}
+
+Corpus random_corpus(std::uint64_t seed) {
+  Corpus corpus;
+  corpus.name = "random tokens";
+  Philox rng({.seed = seed, .stream = Stream::planted, .a = 50});
+  for (int d = 0; d < kDocuments; ++d) {
+    corpus.documents.push_back({.name = fmt::format("document-{}", d)});
+    for (int w = 0; w < kWindows; ++w) {
+      Window window{.document = d, .index = w, .ids = std::vector<std::int32_t>(kTokens)};
+      for (std::int32_t& id : window.ids) id = static_cast<std::int32_t>(rng.below(kVocab));
+      corpus.windows.push_back(std::move(window));
+    }
+  }
+  return corpus;
+}
+
+// A directory of this process's own, removed with the object.
+class Scratch {
+ public:
+  Scratch() {
+    std::string name = (fs::temp_directory_path() / "strata-networks-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) {
+      throw Error(ErrorKind::run_failed,
+                  {.where = name, .found = "cannot create a temporary directory", .hint = "set TMPDIR"});
+    }
+    path_ = name;
+  }
+  ~Scratch() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  [[nodiscard]] const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+Checkpoint make_network(const PlantedSpec& spec, const std::vector<PlantedBlock>& blocks, int threads) {
+  const Scratch scratch;  // the weights stay mapped when it is gone
+  SynthOptions options{.config = network_config(spec.n_layers), .type = SynthType::f32, .seed = spec.seed};
+  options.threads = threads;
+  for (const PlantedBlock& block : blocks)
+    options.scales.push_back({static_cast<float>(block.query), static_cast<float>(block.write)});
+  write_synthetic(options, scratch.path() / "network");
+  return Checkpoint::open(scratch.path() / "network");
+}
+
+struct Networks {
+  const Engine& engine;
+  int replicates, threads;
+  std::mutex mutex = {};
+  std::map<std::string, Trace> made = {};
+
+  Trace run(const PlantedSpec& spec, const std::vector<PlantedBlock>& blocks) {
+    const std::lock_guard lock(mutex);
+    std::string key = fmt::format("{} {}", spec.n_layers, spec.seed);
+    for (const PlantedBlock& block : blocks) key += fmt::format(" {} {}", block.query, block.write);
+    if (const auto found = made.find(key); found != made.end()) return found->second;
+    const Checkpoint checkpoint = make_network(spec, blocks, threads);
+    const Corpus corpus = random_corpus(spec.seed);
+    MeasureOptions options{.seed = spec.seed, .threads = threads, .positions = kPositions};
+    options.replicates = replicates;
+    options.clean_only = true;
+    options.signals = {"attention_distance", "attention_entropy", "cka_shift",    "angular_step",
+                       "update_ratio",       "curvature",         "lens_entropy", "lens_kl"};
+    return made[key] = engine.measure({.checkpoint = checkpoint, .corpus = corpus}, options, {});
+  }
+};
+
+}  // namespace
+
+NetworkSource planted_networks(int replicates, int threads) {
+  const auto networks = std::make_shared<Networks>(open_engine(), replicates, threads);
+  return [networks](const PlantedSpec& spec, const std::vector<PlantedBlock>& blocks) {
+    return networks->run(spec, blocks);
+  };
+}
+
+}  // namespace strata

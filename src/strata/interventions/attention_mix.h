@@ -1,0 +1,25 @@
+// What interventions on attention share: a row of probabilities mixed with another one.
+#pragma once
+
+#include <vector>
+
+#include "strata/interventions/intervention.h"
+
+namespace strata {
+
+/// probability = (1 - strength) probability + strength w / sum w over the query's keys, w(key) >= 0 taken
+/// before anything changes. Where every w is 0 (underflow), the row stays on its first key, a sink.
+template <class Weight>
+void mix_attention(double strength, std::int64_t query, float* probability, const Weight& weight) {
+  if (strength == 0.0) return;
+  std::vector<double> other(static_cast<std::size_t>(query) + 1);
+  double sum = 0.0;
+  for (std::int64_t key = 0; key <= query; ++key) sum += other[static_cast<std::size_t>(key)] = weight(key);
+  if (!(sum > 0.0)) other[0] = sum = 1.0;
+  for (std::int64_t key = 0; key <= query; ++key) {
+    const double own = strength == 1.0 ? 0.0 : (1.0 - strength) * static_cast<double>(probability[key]);
+    probability[key] = static_cast<float>(own + strength * other[static_cast<std::size_t>(key)] / sum);
+  }
+}
+
+}  // namespace strata

@@ -1,0 +1,289 @@
+#include "strata/sweep/lane_engine.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "strata/base/error.h"
+#include "strata/model/block.h"
+#include "strata/model/threads.h"
+#include "strata/sweep/block_stream.h"
+#include "strata/sweep/clean_sweep.h"
+#include "strata/sweep/lane_damage.h"
+#include "strata/sweep/lane_weights.h"
+#include "strata/sweep/scratch.h"
+#include "strata/sweep/snapshots.h"
+
+namespace strata {
+namespace {
+
+struct StepScratch {
+  BlockScratch block;
+  std::vector<float> out;
+};
+
+bool at_site(const Lane& lane, Site site) {
+  return lane.edit.intervention != nullptr && lane.edit.intervention->site == site;
+}
+
+// Whether the lane's edit acts on this state or block.
+bool edits(const Lane& lane, Site site, int place) {
+  return at_site(lane, site) && lane.edit.place <= place && place < lane.edit.place + lane.edit.span;
+}
+
+bool borrows_block(const Lane& lane, int block) {
+  return lane.other.begin <= block && block < lane.other.end;
+}
+
+// Whether the lane runs the blocks of its span in an order of its own.
+bool reorders(const Lane& lane) {
+  return lane.edit.intervention != nullptr && lane.edit.intervention->block_order != nullptr;
+}
+
+// Whether the lane has a stream of its own; one that borrows the head alone reads the clean one.
+bool has_stream(const Lane& lane) {
+  return lane.edit.intervention != nullptr || lane.other.embedding || lane.other.begin < lane.other.end;
+}
+
+// One pass over the weights for a group of lanes. Stream 0 is the clean one; lane i has stream i + 1.
+class LanePass {
+ public:
+  LanePass(const LaneEngineInput& input, std::span<const Lane> lanes)
+      : input_(input), lanes_(lanes), config_(input.model.checkpoint.config()), streams_(lanes.size() + 1) {
+    offset_.push_back(0);
+    std::int64_t longest = 0;
+    for (const LaneWindow& w : input.sample) {
+      offset_.push_back(offset_.back() + w.tokens);
+      longest = std::max(longest, w.tokens);
+    }
+    rope_ = make_rope_table(config_, static_cast<int>(longest));
+    if (input.other != nullptr)
+      other_rope_ = make_rope_table(input.other->checkpoint.config(), static_cast<int>(longest));
+    for (const Lane& lane : lanes)
+      if (reorders(lane)) kept_blocks_ = std::max(kept_blocks_, lane.edit.span - 1);
+  }
+
+  std::vector<std::vector<Damage>> run(const Progress& progress) {
+    streams_[0] = embedded(input_.model.embedding);
+    BlockStream blocks(input_.model.checkpoint, 0, BlockOrder::ascending, input_.options.memory.prefetch);
+    const int n_layers = config_.n_layers;
+    const std::string phase(input_.phase);
+    for (int place = 0; place <= n_layers; ++place) {
+      report_progress(progress, {phase, place, n_layers + 1, alive() * offset_.back()});
+      fork(place);
+      edit_states(place);
+      if (place == n_layers) break;
+      held_.push_back(blocks.next());
+      step(place);
+      if (held_.size() > static_cast<std::size_t>(kept_blocks_)) held_.erase(held_.begin());
+    }
+    held_.clear();
+    auto damage = compare_lanes(input_, offset_, outputs());
+    report_progress(progress, {phase, n_layers + 1, n_layers + 1, 0});
+    return damage;
+  }
+
+ private:
+  // What one stream does at one block: its weights, in order, and the edits around them.
+  struct Task {
+    std::size_t stream = 0;
+    const Lane* lane = nullptr;  // null = clean
+    std::vector<const BlockWeights*> weights;
+  };
+
+  float* at(std::size_t stream, std::size_t window) {
+    return streams_[stream].data() + offset_[window] * config_.hidden;
+  }
+
+  [[nodiscard]] std::int64_t alive() const {
+    return std::count_if(streams_.begin(), streams_.end(), [](const auto& s) { return !s.empty(); });
+  }
+
+  [[nodiscard]] std::vector<float> embedded(const at::Tensor& table) const {
+    std::vector<float> stream(static_cast<std::size_t>(offset_.back() * config_.hidden));
+    for (std::size_t w = 0; w < input_.sample.size(); ++w) {
+      const auto& ids = input_.context.corpus.windows[input_.sample[w].window].ids;
+      embed(table, std::span(ids).first(static_cast<std::size_t>(input_.sample[w].tokens)),
+            stream.data() + offset_[w] * config_.hidden);
+    }
+    return stream;
+  }
+
+  void fork(int place) {
+    for (std::size_t i = 0; i < lanes_.size(); ++i) {
+      if (lanes_[i].fork != place || !has_stream(lanes_[i])) continue;
+      streams_[i + 1] = lanes_[i].other.embedding ? embedded(input_.other->embedding) : streams_[0];
+    }
+  }
+
+  [[nodiscard]] EditContext context_of(const Lane& lane, int place, std::size_t window) const {
+    const Window& w = input_.context.corpus.windows[input_.sample[window].window];
+    const std::int64_t tokens = input_.sample[window].tokens;
+    const auto first = static_cast<std::size_t>(input_.context.first_token[input_.sample[window].window]);
+    return {.place = place,
+            .document = w.document,
+            .window = w.index,
+            .seed = input_.context.seed,
+            .repeat = lane.edit.repeat,
+            .sign = lane.edit.sign,
+            .strength = lane.edit.strength,
+            .span = lane.edit.span,
+            .head = lane.edit.head,
+            .tokens = tokens,
+            .width = config_.hidden,
+            .classes = input_.classes.subspan(first, static_cast<std::size_t>(tokens))};
+  }
+
+  void edit_states(int place) {
+    std::vector<std::size_t> chosen;
+    for (std::size_t i = 0; i < lanes_.size(); ++i)
+      if (edits(lanes_[i], Site::state, place)) chosen.push_back(i);
+    each(chosen.size(), [&](std::size_t i, std::size_t window) {
+      const Lane& lane = lanes_[chosen[i]];
+      lane.edit.intervention->edit_state(context_of(lane, place, window), at(chosen[i] + 1, window));
+    });
+  }
+
+  // body(item, window) for every pair, in parallel.
+  template <class Body>
+  void each(std::size_t items, const Body& body) {
+    const std::size_t windows = input_.sample.size();
+    for_each_window(items * windows, input_.options.threads,
+                    [&](std::size_t task) { body(task / windows, task % windows); });
+  }
+
+  // Every stream through block `block`. Streams are grouped by where their weights come from, so that only
+  // one edited copy of a block exists at a time.
+  void step(int block) {
+    const BlockWeights& own = held_.back();
+    std::vector<Task> plain{{.weights = {&own}}}, borrowed;
+    std::map<std::pair<const Intervention*, double>, std::vector<Task>> edited;
+    for (std::size_t i = 0; i < lanes_.size(); ++i) {
+      const Lane& lane = lanes_[i];
+      if (streams_[i + 1].empty()) continue;
+      Task task{.stream = i + 1, .lane = &lane};
+      if (borrows_block(lane, block)) {
+        borrowed.push_back(std::move(task));
+      } else if (edits(lane, Site::weights, block) && lane.edit.strength != 0.0) {
+        edited[{lane.edit.intervention, lane.edit.strength}].push_back(std::move(task));
+      } else {
+        task.weights = order_of(lane, block);
+        plain.push_back(std::move(task));
+      }
+    }
+    run_tasks(plain, config_, rope_, block);
+    if (!borrowed.empty()) {
+      const BlockWeights others = load_block(input_.other->checkpoint, block);
+      for (Task& task : borrowed) task.weights = {&others};
+      run_tasks(borrowed, input_.other->checkpoint.config(), other_rope_, block);
+    }
+    for (auto& [edit, tasks] : edited) {
+      const BlockWeights copy = edited_weights(own, *edit.first, edit.second, input_.options.threads);
+      for (Task& task : tasks) task.weights = {&copy};
+      run_tasks(tasks, config_, rope_, block);
+    }
+  }
+
+  // The blocks that a lane runs now. Where a span has an order of its own the lane waits for its last block;
+  // then all of them are held.
+  [[nodiscard]] std::vector<const BlockWeights*> order_of(const Lane& lane, int block) const {
+    const int last = lane.edit.place + lane.edit.span - 1;
+    if (!reorders(lane) || block < lane.edit.place || block > last) return {&held_.back()};
+    if (block < last) return {};
+    std::vector<const BlockWeights*> order;
+    const std::size_t first = held_.size() - static_cast<std::size_t>(lane.edit.span);
+    for (const int i : lane.edit.intervention->block_order(lane.edit.strength))
+      order.push_back(&held_.at(first + static_cast<std::size_t>(i)));
+    return order;
+  }
+
+  void run_tasks(const std::vector<Task>& tasks, const ModelConfig& config, const RopeTable& rope,
+                 int block) {
+    each(tasks.size(), [&](std::size_t i, std::size_t window) {
+      const Task& task = tasks[i];
+      auto scratch = pool_.lease();
+      for (const BlockWeights* weights : task.weights)
+        run_block(*weights, config, rope, task, block, window, *scratch);
+    });
+  }
+
+  void run_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
+                 const Task& task, int block, std::size_t window, StepScratch& scratch) {
+    const std::int64_t n = input_.sample[window].tokens;
+    float* const h = at(task.stream, window);
+    const bool branch =
+        task.lane != nullptr && edits(*task.lane, Site::branch, block) && !reorders(*task.lane);
+    const bool attention = task.lane != nullptr && edits(*task.lane, Site::attention, block);
+    if (attention) {
+      const EditContext edit = context_of(*task.lane, block, window);
+      const AttentionEdit hook = [&](int head, std::int64_t query, float* probability) {
+        task.lane->edit.intervention->edit_attention(edit, head, query, probability);
+      };
+      forward_block(weights, config, rope, h, h, n, scratch.block, {nullptr, &hook});
+    } else if (branch) {
+      const std::int64_t count = n * config.hidden;
+      scratch.out.resize(static_cast<std::size_t>(count));
+      forward_block(weights, config, rope, h, scratch.out.data(), n, scratch.block, {});
+      task.lane->edit.intervention->edit_branch(context_of(*task.lane, block, window), h, scratch.out.data());
+      std::copy_n(scratch.out.data(), count, h);
+    } else {
+      forward_block(weights, config, rope, h, h, n, scratch.block, {});
+    }
+  }
+
+  [[nodiscard]] std::vector<LaneOutput> outputs() const {
+    std::vector<LaneOutput> outputs{{streams_[0].data(), &input_.model}};
+    for (std::size_t i = 0; i < lanes_.size(); ++i) {
+      const auto& stream = streams_[i + 1].empty() ? streams_[0] : streams_[i + 1];
+      outputs.push_back({stream.data(), lanes_[i].other.head ? input_.other : &input_.model});
+    }
+    return outputs;
+  }
+
+  const LaneEngineInput& input_;
+  std::span<const Lane> lanes_;
+  const ModelConfig& config_;
+  std::vector<std::vector<float>> streams_;
+  std::vector<std::int64_t> offset_;  // first row of each lane window
+  std::vector<BlockWeights> held_;    // the current block, after as many earlier ones as a span needs
+  int kept_blocks_ = 0;
+  RopeTable rope_, other_rope_;
+  ScratchPool<StepScratch> pool_{};
+};
+
+}  // namespace
+
+std::vector<std::vector<Damage>> run_lanes(const LaneEngineInput& input, std::span<const Lane> lanes,
+                                           const Progress& progress) {
+  const std::uint64_t each = std::max<std::uint64_t>(1, lane_bytes(input.context, input.sample));
+  const auto per_pass = static_cast<std::size_t>(std::max<std::uint64_t>(1, input.options.lane_bytes / each));
+  std::vector<std::vector<Damage>> damage;
+  const std::string name(input.phase);
+  const auto save = [&](Archive& archive) { archive(damage); };
+  Snapshots* const snapshots = input.options.snapshots;
+  if (snapshots != nullptr) (void)snapshots->load(name, save);
+  for (std::size_t begin = damage.size(); begin < lanes.size(); begin = damage.size()) {
+    LanePass pass(input, lanes.subspan(begin, std::min(per_pass, lanes.size() - begin)));
+    auto part = pass.run(progress);
+    std::move(part.begin(), part.end(), std::back_inserter(damage));
+    if (snapshots != nullptr) snapshots->save(name, save);
+  }
+  return damage;
+}
+
+std::uint64_t lane_bytes(const SweepContext& context, const std::vector<LaneWindow>& sample) {
+  std::int64_t tokens = 0;
+  for (const LaneWindow& w : sample) tokens += w.tokens;
+  return static_cast<std::uint64_t>(tokens * context.config.hidden) * sizeof(float);
+}
+
+int lane_extra_blocks(std::span<const Lane> lanes) {
+  int kept = 0, copies = 0;
+  for (const Lane& lane : lanes) {
+    if (reorders(lane)) kept = std::max(kept, lane.edit.span - 1);
+    if (at_site(lane, Site::weights) || lane.other.begin < lane.other.end) copies = 1;
+  }
+  return kept + copies;
+}
+
+}  // namespace strata

@@ -1,0 +1,39 @@
+// Planted networks, run by the engine: the short form of that part of the calibration.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/cli/program.h"
+
+namespace strata::test {
+namespace {
+
+// The state jumps where planted, and the kernel detector says so; with random weights it is silent.
+TEST(PlantedNetworks, AreCountedAndPlacedAndRandomOnesAreSmooth) {
+  TemporaryDirectory directory;
+  const auto run = [&](const char* name, const char* threads) {
+    const Result result = strata({"calibrate", "--kinds", "networks,random", "--layers", "12", "--detectors",
+                                  "kernel_cka", "--trials", "3", "--surrogates", "39", "--replicates", "20",
+                                  "-t", threads, "-o", (directory.path() / name).string()});
+    EXPECT_EQ(result.code, 0) << result.err;
+    return slurp(directory.path() / name / "calibration.json");
+  };
+  const auto json = nlohmann::json::parse(run("one", "2"));
+  int seen = 0;
+  for (const auto& row : json["rows"]) {
+    const std::string cell = row["cell"];
+    if (row["measure"] == "recovered" && cell.starts_with("jumps of the state, ") &&
+        !cell.ends_with("3 boundaries")) {
+      EXPECT_GE(row["hits"], 2) << cell;
+      ++seen;
+    }
+    if (cell == "random weights") {
+      EXPECT_EQ(row["hits"], 0);
+      ++seen;
+    }
+  }
+  EXPECT_EQ(seen, 3);
+}
+
+}  // namespace
+}  // namespace strata::test

@@ -1,0 +1,124 @@
+// Progress and the summary: as plain text, and on a pseudo-terminal.
+#include "strata/cli/terminal.h"
+
+#include <gtest/gtest.h>
+#include <pty.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <sstream>
+
+#include "tests/support/synthetic_run.h"
+
+namespace strata {
+namespace {
+
+ProgressState state() {
+  return {.phase = "clean sweep",
+          .step = 3,
+          .steps = 12,
+          .tokens = 30'000,
+          .seconds = 2.0,
+          .rss_bytes = 200u << 20,
+          .peak_bytes = 3u << 30};
+}
+
+TEST(Progress, SaysBlockSpeedTimeLeftAndMemory) {
+  EXPECT_EQ(progress_text(state(), 0),
+            "clean sweep: block 4/12, 15000 block tokens/s, 6 s left, memory 200.0 MiB (peak 3.0 GiB)");
+  ProgressState done = state();
+  done.step = 12;
+  EXPECT_EQ(progress_text(done, 0),
+            "clean sweep: block 12/12, 15000 block tokens/s, 2.0 s, memory 200.0 MiB (peak 3.0 GiB)");
+  ProgressState long_one = state();
+  long_one.phase = "lanes";
+  long_one.seconds = 4000.0;
+  EXPECT_NE(progress_text(long_one, 0).find("lanes: 3/12, 8 block tokens/s, 3:20:00 left"),
+            std::string::npos);
+}
+
+TEST(Progress, TheBarIsNeverWiderThanTheTerminal) {
+  EXPECT_EQ(progress_text(state(), 200).substr(0, 27), "[######..................] ");
+  for (const int columns : {1, 2, 20, 80, 120}) {
+    EXPECT_LE(progress_text(state(), columns).size(), static_cast<std::size_t>(std::max(1, columns - 1)));
+  }
+  ProgressState nothing{.phase = "boundaries"};
+  EXPECT_NE(progress_text(nothing, 100).find("boundaries: 0/0"), std::string::npos);
+}
+
+// What `body` writes to stderr when that is a terminal of 60 columns.
+template <class Body>
+std::string on_a_terminal(const Body& body) {
+  int master = -1, slave = -1;
+  struct winsize size {};
+  size.ws_col = 60;
+  size.ws_row = 24;
+  if (openpty(&master, &slave, nullptr, nullptr, &size) != 0) throw std::runtime_error("no pseudo-terminal");
+  std::fflush(stderr);
+  const int saved = dup(STDERR_FILENO);
+  dup2(slave, STDERR_FILENO);
+  body();
+  std::fflush(stderr);
+  dup2(saved, STDERR_FILENO);
+  close(saved);
+  std::string out(8192, '\0');
+  const ssize_t n = read(master, out.data(), out.size());
+  close(slave);
+  close(master);
+  out.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+  return out;
+}
+
+TEST(Progress, OneLineInPlaceOnATerminal) {
+  setenv("TERM", "xterm", 1);
+  const auto print = [] {
+    ProgressPrinter printer(false);
+    printer({"clean sweep", 0, 2, 100});
+    printer({"clean sweep", 2, 2, 100});
+  };
+  const std::string text = on_a_terminal(print);
+  EXPECT_NE(text.find("\r\x1b[2K["), std::string::npos);
+  EXPECT_NE(text.find("block 2/2"), std::string::npos);
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
+  setenv("TERM", "dumb", 1);
+  EXPECT_EQ(on_a_terminal(print).find('\x1b'), std::string::npos);
+  EXPECT_EQ(on_a_terminal([] { ProgressPrinter(true)({"clean sweep", 0, 2, 100}); }), "");
+}
+
+TEST(Summary, ColoursOnlyOnATerminalAndNotWithNoColor) {
+  const strata::Run run = test::synthetic_run(12);
+  setenv("TERM", "xterm", 1);
+  unsetenv("NO_COLOR");
+  std::string text;
+  (void)on_a_terminal([&] { text = summary_text(run, "r.html"); });
+  EXPECT_NE(text.find("\x1b[34mLLL\x1b[0m|"), std::string::npos);
+  setenv("NO_COLOR", "1", 1);
+  (void)on_a_terminal([&] { text = summary_text(run, "r.html"); });
+  EXPECT_EQ(text.find('\x1b'), std::string::npos);
+  unsetenv("NO_COLOR");
+}
+
+TEST(Summary, BarTableAndWrappedWords) {
+  strata::Run run = test::synthetic_run(12);
+  run.findings.sentences = {"A sentence of many words that is so long that it " + std::string(60, 'x') +
+                            " has to go on in a second line of the summary."};
+  setenv("NO_COLOR", "1", 1);
+  std::string text = summary_text(run, "runs/x/report.html");
+  EXPECT_NE(text.find("  blocks  LLL|IIIIII|GGG\n          0   3      9\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("  kappa   9"), std::string::npos) << text;
+  EXPECT_NE(text.find("[3, 9)"), std::string::npos);
+  EXPECT_NE(text.find("report: runs/x/report.html"), std::string::npos);
+  EXPECT_EQ(text.find("forced"), std::string::npos);
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100u) << line;
+  run.findings.segments_forced = true;
+  EXPECT_NE(summary_text(run, "").find("forced: the tests did not select"), std::string::npos);
+  text = summary_text(test::undefined_run(12), "");
+  EXPECT_EQ(text.find("blocks  "), std::string::npos);
+  EXPECT_EQ(text.find("nan"), std::string::npos);
+  unsetenv("NO_COLOR");
+}
+
+}  // namespace
+}  // namespace strata
