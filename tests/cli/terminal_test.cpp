@@ -62,11 +62,19 @@ std::string on_a_terminal(const Body& body) {
   std::fflush(stderr);
   dup2(saved, STDERR_FILENO);
   close(saved);
-  std::string out(8192, '\0');
-  const ssize_t n = read(master, out.data(), out.size());
+  // What was written comes through in its own time; the end is marked, so that nothing is waited for in vain.
+  constexpr std::string_view kEnd = "<end>";
+  if (write(slave, kEnd.data(), kEnd.size()) < 0) throw std::runtime_error("cannot write to the terminal");
+  std::string out;
+  char piece[512];
+  while (!out.ends_with(kEnd)) {
+    const ssize_t n = read(master, piece, sizeof piece);
+    if (n <= 0) throw std::runtime_error("the terminal went away");
+    out.append(piece, static_cast<std::size_t>(n));
+  }
   close(slave);
   close(master);
-  out.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+  out.resize(out.size() - kEnd.size());
   return out;
 }
 
@@ -87,7 +95,7 @@ TEST(Progress, OneLineInPlaceOnATerminal) {
 }
 
 TEST(Summary, ColoursOnlyOnATerminalAndNotWithNoColor) {
-  const Run run = test::synthetic_run(12);
+  const strata::Run run = test::synthetic_run(12);
   setenv("TERM", "xterm", 1);
   unsetenv("NO_COLOR");
   std::string text;
@@ -100,7 +108,7 @@ TEST(Summary, ColoursOnlyOnATerminalAndNotWithNoColor) {
 }
 
 TEST(Summary, BarTableAndWrappedWords) {
-  Run run = test::synthetic_run(12);
+  strata::Run run = test::synthetic_run(12);
   run.findings.sentences = {"A sentence of many words that is so long that it " + std::string(60, 'x') +
                             " has to go on in a second line of the summary."};
   setenv("NO_COLOR", "1", 1);
