@@ -23,18 +23,9 @@ namespace strata {
 
 std::span<const Signal> signals() {
   static const std::array kSignals = {
-      attention_distance_signal(),
-      attention_entropy_signal(),
-      cka_signal(),
-      angular_step_signal(),
-      block_influence_signal(),
-      update_ratio_signal(),
-      curvature_signal(),
-      adjacent_mi_signal(),
-      spectrum_signal(),
-      covariance_spectrum_signal(),
-      lens_signal(),
-      lens_passage_signal(),
+      attention_distance_signal(), attention_entropy_signal(),   cka_signal(),       angular_step_signal(),
+      block_influence_signal(),    update_ratio_signal(),        curvature_signal(), adjacent_mi_signal(),
+      spectrum_signal(),           covariance_spectrum_signal(), lens_signal(),      lens_passage_signal(),
       residual_rms_signal(),
   };
   return kSignals;
