@@ -43,6 +43,9 @@ TEST(Progress, TheBarIsNeverWiderThanTheTerminal) {
   for (const int columns : {1, 2, 20, 80, 120}) {
     EXPECT_LE(progress_text(state(), columns).size(), static_cast<std::size_t>(std::max(1, columns - 1)));
   }
+  // The usual 80 columns hold everything but the peak.
+  EXPECT_EQ(progress_text(state(), 80),
+            "[##........] clean sweep: block 4/12, 15000 block tokens/s, 6 s left, 200.0 MiB");
   ProgressState nothing{.phase = "boundaries"};
   EXPECT_NE(progress_text(nothing, 100).find("boundaries: 0/0"), std::string::npos);
 }
