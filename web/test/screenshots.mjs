@@ -19,6 +19,7 @@ const kPictures = [
   { run: 'llama-nano', what: '#plot-null-distributions', name: 'null' },
   { run: 'llama-nano', what: '#plot-dose-relative_noise', name: 'dose' },
   { run: 'llama-nano', what: '#plot-rate-segments', name: 'rate' },
+  { run: 'llama-nano', what: '#lens', name: 'lens' },
   { run: 'llama-nano', what: '', name: 'narrow-dark', width: 390, dark: true },
   { run: 'study', what: '', name: 'study-summary', height: 620 },
   { run: 'study', what: '#plot-boundaries', name: 'study-boundaries' },
