@@ -36,6 +36,11 @@ constexpr Kind kKinds[] = {
 void make_again(const fs::path& directory) {
   refuse_unfinished(directory);
   std::error_code unreadable;
+  if (!fs::exists(directory, unreadable)) {
+    throw Error(ErrorKind::usage, {.where = directory.string(),
+                                   .found = "no such directory",
+                                   .expected = "a directory written by strata analyze or strata compare"});
+  }
   for (const Kind& kind : kKinds) {
     if (!fs::exists(directory / kind.file, unreadable)) continue;
     const auto manifest = directory / "manifest.json";

@@ -277,7 +277,9 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
   }
   for (LensPassage& passage : trace.lens_passages) {
     if (input.tokenizer == nullptr) break;
-    for (TokenText& token : passage.vocabulary) token.text = shown(input.tokenizer->token_bytes(token.id));
+    for (TokenText& token : passage.vocabulary) {
+      if (input.tokenizer->has_token(token.id)) token.text = shown(input.tokenizer->token_bytes(token.id));
+    }
   }
   trace.run = run_card(input, context, options);
   trace.model = card_of(input.checkpoint);
