@@ -152,7 +152,7 @@ class Resident {
  private:
   const ModelConfig& config_;
   const std::vector<std::vector<std::int32_t>>& ids_;
-  PackedMatrix embedding_;
+  Embedding embedding_;
   std::vector<BlockWeights> blocks_;
   HeadWeights head_;
   RopeTable rope_;

@@ -195,8 +195,101 @@ TEST_F(Analyze, InterruptionLeavesTheEarlierRunAsItWas) {
     EXPECT_EQ(result.code, 130) << result.err;
     EXPECT_NE(result.err.find("interrupted"), std::string::npos) << result.err;
     EXPECT_TRUE(slurp(run() / "results.json") == before);
+    std::filesystem::remove_all(run() / "partial");
     EXPECT_EQ(names_in(run()), kFiles);  // and no temporary file beside them
   }
+}
+
+// kill -9 and Ctrl-C in each phase; the same command with --resume then writes the bytes of a run that
+// nothing disturbed, and nothing else.
+TEST_F(Analyze, ResumeEndsWithTheSameBytes) {
+  const std::vector<std::string> base = {"analyze",
+                                         repo_path("models/llama-nano").string(),
+                                         "--lane-tokens",
+                                         "1024",
+                                         "--chunks",
+                                         "16",
+                                         "--surrogates",
+                                         "5000",
+                                         "-o"};
+  const auto with = [&](const std::string& output, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = base;
+    arguments.push_back(other(output).string());
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  };
+  ASSERT_EQ(strata(with("whole", {"--quiet"})).code, 0);
+  int number = 0;
+  for (const std::string phase : {"clean sweep: ", "lanes: ", "backward sweep: ", "boundaries: "}) {
+    for (const int signal : {SIGKILL, SIGINT}) {
+      SCOPED_TRACE(phase + std::to_string(signal));
+      const std::string output = "stopped-" + std::to_string(number++);
+      Child child(with(output, {"-t", "1"}));
+      ASSERT_TRUE(child.wait_for(phase)) << child.wait().err;
+      child.send(signal);
+      const Result stopped = child.wait();
+      EXPECT_EQ(stopped.code, signal == SIGINT ? 130 : 1000 + SIGKILL) << stopped.err;
+      EXPECT_FALSE(std::filesystem::exists(other(output) / "results.json"));
+      const bool saved = std::filesystem::exists(other(output) / "partial" / "run.json");
+      if (saved) {
+        const Result report = strata({"report", other(output).string()});
+        EXPECT_EQ(report.code, 3);
+        EXPECT_NE(report.err.find("not finished"), std::string::npos) << report.err;
+        EXPECT_EQ(count_lines(report.err), 1u) << report.err;
+      }
+      const Result again = strata(with(output, {"--resume", "--quiet", "--mem-limit", "1G"}));
+      ASSERT_EQ(again.code, 0) << again.err;
+      EXPECT_EQ(names_in(other(output)), kFiles);
+      for (const std::string& name : kReproducible)
+        EXPECT_TRUE(slurp(other(output) / name) == slurp(other("whole") / name)) << name;
+    }
+  }
+}
+
+TEST_F(Analyze, ResumeIsForTheSameRunOnly) {
+  const std::string output = other("asked-otherwise").string();
+  const std::vector<std::string> base = {
+      "analyze", repo_path("models/llama-nano").string(), "--lane-tokens", "1024", "--chunks", "16", "-o",
+      output};
+  const auto with = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = base;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  };
+  Child child(with({"-t", "1"}));
+  ASSERT_TRUE(child.wait_for("lanes: ")) << child.wait().err;
+  child.send(SIGKILL);
+  (void)child.wait();
+  const auto refused = [&](const std::vector<std::string>& more, const std::string& message) {
+    const Result result = strata(with(more));
+    EXPECT_EQ(result.code, 2) << result.err;
+    EXPECT_NE(result.err.find(message), std::string::npos) << result.err;
+    EXPECT_EQ(result.err.find("internal"), std::string::npos);
+  };
+  refused({"--quiet"}, "holds an unfinished run");
+  refused({"--quiet", "--resume", "--seed", "1"}, "--seed 0, not 1");
+  refused({"--quiet", "--resume", "--ctx-size", "128"}, "another text");
+  std::vector<std::string> other_model = with({"--quiet", "--resume"});
+  other_model[1] = repo_path("models/qwen3-nano").string();
+  const Result result = strata(other_model);
+  EXPECT_EQ(result.code, 2);
+  EXPECT_NE(result.err.find("another model"), std::string::npos) << result.err;
+  ASSERT_EQ(strata(with({"--quiet", "--resume"})).code, 0);
+  refused({"--quiet", "--resume"}, "holds a finished run");
+}
+
+TEST_F(Analyze, CleanOnlyRunsNeitherLanesNorTheBackwardSweep) {
+  const Result result = strata(quick_analyze(model(), other("clean"), {"--clean-only"}));
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.err.find("lanes: "), std::string::npos) << result.err;
+  EXPECT_EQ(result.err.find("backward sweep: "), std::string::npos) << result.err;
+  const auto manifest = nlohmann::json::parse(slurp(other("clean") / "manifest.json"));
+  EXPECT_EQ(manifest["weights"]["reads_of_a_byte"]["least"], 1);
+  EXPECT_EQ(manifest["weights"]["reads_of_a_byte"]["most"], 1);
+  EXPECT_EQ(manifest["weights"]["bytes_read"], manifest["weights"]["predicted_bytes_read"]);
+  const Result none = strata(quick_analyze(model(), other("none"), {"--interventions", "none"}));
+  ASSERT_EQ(none.code, 0) << none.err;
+  EXPECT_NE(none.err.find("backward sweep: "), std::string::npos) << none.err;
 }
 
 // results.json without what says which file it was.

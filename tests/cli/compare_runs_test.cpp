@@ -43,8 +43,8 @@ TEST_F(CompareRuns, TenVerdictsWithReasons) {
   for (int i = 1; i <= 10; ++i)
     EXPECT_NE(result.err.find("  T" + std::to_string(i) + " "), std::string::npos) << result.err;
   EXPECT_NE(result.err.find("models of each family are needed"), std::string::npos) << result.err;
-  EXPECT_EQ(names_in(path("out")),
-            (std::vector<std::string>{"families.csv", "manifest.json", "study.json", "verdicts.csv"}));
+  EXPECT_EQ(names_in(path("out")), (std::vector<std::string>{"families.csv", "manifest.json", "report.html",
+                                                             "study.json", "verdicts.csv"}));
   const Study study = read_study(path("out"));
   ASSERT_EQ(study.members.size(), 2u);
   EXPECT_EQ(study.members[1].family, "qwen");

@@ -341,9 +341,11 @@ TEST(AdjacentMiPlan, MemoryCountsRowsAndScores) {
   SweepContext context = world.context();
   context.positions = 512;
   context.threads = 2;
-  // 512 rows at 4 states: 16 floats, 32 scores, two sums; two workers of twice 512 x 16 and 5 of 16 x 16.
-  EXPECT_EQ(adjacent_mi_signal().memory_bytes(context),
-            4u * 512u * (16u * 4u + 34u * 8u) + 2u * (2u * 512u * 16u + 5u * 256u) * 8u);
+  // 512 rows at 4 states: 16 floats, 32 scores, two sums; a worker has twice 512 x 16 and 5 of 16 x 16.
+  EXPECT_EQ(adjacent_mi_signal().memory_bytes(context), 4u * 512u * (16u * 4u + 34u * 8u));
+  EXPECT_EQ(adjacent_mi_signal().finish_bytes(context), (2u * 512u * 16u + 5u * 256u) * 8u);
+  context.place.spilled = true;
+  EXPECT_EQ(adjacent_mi_signal().memory_bytes(context), 4u * 512u * 34u * 8u);
 }
 
 }  // namespace

@@ -50,7 +50,7 @@ class BottleneckSweep : public testing::Test {
   std::optional<SweepContext> context_;
   std::vector<TokenClass> classes_;
   std::vector<LaneWindow> sample_;
-  PackedMatrix embedding_;
+  Embedding embedding_;
   HeadWeights head_;
 };
 
@@ -125,7 +125,7 @@ TEST_F(BottleneckSweep, IsFloat32InEveryComputeMode) {
   if (const std::string why = why_not_computed(ComputeDType::bfloat16); !why.empty()) GTEST_SKIP() << why;
   const std::vector<BottleneckTask> tasks{{.state = 1, .grid = {{0.02, 0.5}}}};
   const auto run_in = [&](ComputeDType dtype) {
-    const PackedMatrix embedding = load_embedding(*checkpoint_, dtype);
+    const Embedding embedding = load_embedding(*checkpoint_, dtype);
     const HeadWeights head = load_head(*checkpoint_, embedding);
     const LaneModel model{*checkpoint_, embedding, head};
     const MeasureOptions options{.compute = dtype, .lane_bytes = 1u << 20};

@@ -40,6 +40,7 @@ class Recorder final : public Accumulator {
                     context_.first_token[view.window] * context_.config.hidden);
   }
   void finish(const FinishContext&) override {}
+  void persist(Archive&) override {}
 
  private:
   const SweepContext& context_;
@@ -103,13 +104,18 @@ TEST_P(CleanSweepOf, EqualsAPlainLoopOverBlocks) {
   std::vector<std::unique_ptr<Accumulator>> accumulators;
   accumulators.push_back(std::make_unique<Recorder>(context, states));
   SinkTracker tracker(context);
-  const PackedMatrix embedding = load_embedding(checkpoint);
+  const Embedding embedding = load_embedding(checkpoint);
   const CleanSweep sweep =
       run_clean_sweep(checkpoint, context, embedding, accumulators, true, tracker, options, {});
   const HeadWeights head = load_head(checkpoint, embedding);
-  const auto losses = document_losses(head, context, sweep.last_state, options);
+  const auto losses = document_losses(head, context, sweep.states, options);
   ASSERT_EQ(losses.size(), corpus.documents.size());
-  EXPECT_TRUE(same_bits(sweep.last_state.data(), states.back().data(), sweep.last_state.size()));
+  std::vector<float> buffer;
+  for (std::size_t w = 0; w < corpus.windows.size(); ++w) {
+    EXPECT_TRUE(same_bits(sweep.states.view(w, buffer),
+                          states.back().data() + context.first_token[w] * checkpoint.config().hidden,
+                          static_cast<std::size_t>(sweep.states.size(w))));
+  }
   for (std::size_t w = 0; w < corpus.windows.size(); ++w) {
     const auto& ids = corpus.windows[w].ids;
     const auto plain = plain_states(checkpoint, ids, {});

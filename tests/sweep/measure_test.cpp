@@ -242,13 +242,15 @@ TEST_F(Planned, ItemsSumToThePeak) {
   const MeasurePlan plan =
       plan_measure({.checkpoint = checkpoint, .corpus = corpus_}, small_options(), kPlenty);
   std::uint64_t sum = 0;
-  for (const MemoryItem& item : plan.memory) {
+  for (const MemoryItem& item : plan.memory.peak().items) {
     EXPECT_FALSE(item.what.empty());
     EXPECT_GT(item.bytes, 0u) << item.what;
     sum += item.bytes;
   }
   EXPECT_EQ(sum, plan.peak_bytes);
   EXPECT_LE(plan.peak_bytes, kPlenty);
+  EXPECT_EQ(plan.memory.phases.size(), 4u);
+  for (const MemoryPhase& phase : plan.memory.phases) EXPECT_LE(phase.bytes(), sum) << phase.name;
   EXPECT_EQ(plan.lanes, 4 * 6 * 2 + 3);  // states x strengths x antithetic, and a skip for each block
   EXPECT_EQ(plan.lane_passes, 1);
   EXPECT_GT(plan.weight_bytes_read, checkpoint.weight_bytes());
@@ -264,20 +266,21 @@ TEST_F(Planned, LessMemoryTakesMorePassesAndTheRunKeepsToThem) {
   MeasureOptions options = small_options();
   options.signals = {"residual_rms"};
   const MeasurePlan roomy = plan_measure(input, options, kPlenty);
-  const std::uint64_t limit = roomy.peak_bytes - roomy.lane_bytes * 2 / 3;
+  ASSERT_EQ(roomy.memory.peak().name, "lanes");
+  const std::uint64_t limit = roomy.peak_bytes - roomy.memory.lane_bytes * 2 / 3;
   const MeasurePlan tight = plan_measure(input, options, limit);
   EXPECT_GT(tight.lane_passes, 1);
   EXPECT_LT(tight.lane_passes, tight.lanes);
   EXPECT_LE(tight.peak_bytes, limit);
   EXPECT_GT(tight.weight_bytes_read, roomy.weight_bytes_read);
-  options.lane_bytes = tight.lane_bytes;
+  options = planned(options, tight);
   int passes = 0;
   const Trace trace = measure(input, options, [&](const ProgressEvent& event) {
     passes += event.phase == "lanes" && event.step == 0;
     return true;
   });
   EXPECT_EQ(passes, tight.lane_passes);
-  options.lane_bytes = roomy.lane_bytes;
+  options = planned(options, roomy);
   expect_same_bits(trace, measure(input, options, {}));
 }
 
@@ -299,7 +302,13 @@ TEST_F(Planned, TooLittleMemoryIsRefusedWithWhatWouldFit) {
   }();
   const MeasurePlan plan = plan_measure(input, small_options(), least);
   EXPECT_EQ(plan.peak_bytes, least);
-  EXPECT_GT(plan.lane_passes, 1);  // lanes get no more than a second sweep for late sinks would need
+  // Two blocks of this model are not what the peak is made of.
+  EXPECT_TRUE(plan.memory.choice.spill_samples && plan.memory.choice.spill_states &&
+              plan.memory.choice.gather);
+  EXPECT_EQ(plan.memory.threads, 1);
+  EXPECT_GT(plan.memory.spilled_bytes, 0u);
+  const Trace roomy = measure(input, small_options(), {});
+  expect_same_bits(roomy, measure(input, planned(small_options(), plan), {}));
   EXPECT_STRATA_ERROR(plan_measure(input, small_options(), 1 << 20), ErrorKind::out_of_memory, "--mem-limit");
   EXPECT_STRATA_ERROR(plan_measure(input, small_options(), 1 << 20), ErrorKind::out_of_memory,
                       "the run needs");

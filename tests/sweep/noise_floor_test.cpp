@@ -9,9 +9,12 @@
 #include <set>
 
 #include "strata/base/error.h"
+#include "strata/model/block.h"
 #include "strata/model/device.h"
+#include "strata/record/run_directory.h"
 #include "strata/sweep/forward.h"
 #include "strata/sweep/measure.h"
+#include "strata/sweep/plan.h"
 #include "tests/support/paths.h"
 #include "tests/support/tiny_checkpoint.h"
 #include "tests/sweep/random_corpus.h"
@@ -30,7 +33,7 @@ class Floor : public testing::Test {
     SweepContext context = make_context(checkpoint_.config(), corpus_);
     std::vector<LaneWindow> sample;
     for (std::size_t w = 0; w < corpus_.windows.size(); ++w) sample.push_back({w, 64});
-    const PackedMatrix embedding = load_embedding(checkpoint_, dtype);
+    const Embedding embedding = load_embedding(checkpoint_, dtype);
     return measure_noise_floor(checkpoint_, context, embedding, load_head(checkpoint_, embedding), sample,
                                {.compute = dtype, .threads = threads}, {});
   }
@@ -166,6 +169,53 @@ TEST_F(Floor, IsInTheRecordAndRefusesWhatLiesBelow) {
   options.compute = ComputeDType::float32;
   EXPECT_TRUE(
       std::isnan(measure({.checkpoint = checkpoint_, .corpus = corpus_}, options, {}).run.noise_floor_nats));
+}
+
+// Less memory, or a run that was stopped while the floor was measured and taken up again: the same record.
+TEST_F(Floor, SameBitsWithLessMemoryAndAfterAStop) {
+  SKIP_WITHOUT_BFLOAT16();
+  test::TemporaryDirectory saved;
+  MeasureOptions options{.compute = ComputeDType::bfloat16,
+                         .positions = 512,
+                         .lens_positions = 8,
+                         .lane_tokens = 64 * 4,
+                         .replicates = 20};
+  const auto record = [&](const Progress& progress = {}) {
+    const Trace trace = measure({.checkpoint = checkpoint_, .corpus = corpus_}, options, progress);
+    return results_json({.trace = trace, .findings = {}});
+  };
+  const std::string expected = record();
+  options.memory = {.spill_samples = true, .spill_states = true, .prefetch = false, .gather = true};
+  EXPECT_TRUE(record() == expected);
+  options.snapshot_directory = saved.path();
+  options.snapshot_key = "this run";
+  EXPECT_STRATA_ERROR(record([](const ProgressEvent& event) { return event.phase != "noise floor"; }),
+                      ErrorKind::interrupted, "noise floor");
+  options.memory = {};
+  EXPECT_TRUE(record() == expected);
+}
+
+// The plan counts weights as they are held: in bfloat16 half of them, and both modes while the floor is
+// measured.
+TEST_F(Floor, ThePlanCountsWeightsAsTheyAreHeld) {
+  SKIP_WITHOUT_BFLOAT16();
+  const MeasureInput input{.checkpoint = checkpoint_, .corpus = corpus_};
+  const auto weights = [&](ComputeDType dtype, const std::string& phase, const std::string& item) {
+    const MeasurePlan plan = plan_measure(input, {.compute = dtype, .replicates = 20}, 1ull << 32);
+    for (const MemoryPhase& p : plan.memory.phases) {
+      for (const MemoryItem& i : p.items)
+        if (p.name == phase && i.what.starts_with(item)) return i.bytes;
+    }
+    return std::uint64_t{0};
+  };
+  const ModelConfig& c = checkpoint_.config();
+  for (const ComputeDType dtype : {ComputeDType::float32, ComputeDType::bfloat16}) {
+    EXPECT_EQ(weights(dtype, "clean sweep", "weights of two blocks"), 2 * block_bytes(c, dtype));
+    EXPECT_EQ(weights(dtype, "lanes", "unembedding"), packed_bytes(dtype, c.vocab, c.hidden));
+  }
+  EXPECT_EQ(weights(ComputeDType::float32, "noise floor", "weights of blocks"), 0u);
+  EXPECT_EQ(weights(ComputeDType::bfloat16, "noise floor", "weights of blocks"),
+            2 * (block_bytes(c, ComputeDType::bfloat16) + block_bytes(c, ComputeDType::float32)));
 }
 
 TEST(RefuseBelow, TakesWholePointsAndLeavesTheRest) {

@@ -28,13 +28,25 @@ export interface PlotSpec {
 
 interface Mounted { spec: PlotSpec; box: HTMLElement; chart: echarts.ECharts | null; width: number }
 
-const kDepthGroup = 'depth';
-echarts.connect(kDepthGroup);
-
 const kPrintWidth = 660;  // A4 less its margins, in CSS pixels
 const plots: Mounted[] = [];
 let showAll = true;
 let forcedWidth = 0;
+
+const kInsideFirstPanel = 60;  // pixels from the top: within the first panel of every plot over depth
+
+/// The other plots over depth show their cursor where this one's is. (echarts.connect looks for the same series
+/// and point in the other chart, which these do not have.)
+function lead(source: Mounted, chart: echarts.ECharts): void {
+  chart.on('updateAxisPointer', (event) => {
+    const at = (event as { axesInfo?: { value: number }[] }).axesInfo?.[0]?.value;
+    for (const { spec, chart: other, box } of plots) {
+      if (spec.linked !== true || other === null || box === source.box) continue;
+      const where = at === undefined ? { currTrigger: 'leave' } : { currTrigger: 'mousemove', x: other.convertToPixel({ xAxisIndex: 0 }, at), y: kInsideFirstPanel };
+      other.dispatchAction({ type: 'updateAxisPointer', ...where }, { silent: true });
+    }
+  });
+}
 
 /// Takes the room that the plot will need, so that nothing moves when it is drawn.
 function reserve(plot: Mounted): { width: number; height: number } {
@@ -49,7 +61,7 @@ function draw(plot: Mounted): void {
   const { width, height } = reserve(plot);
   if (plot.chart === null) {
     plot.chart = echarts.init(plot.box, null, { renderer: 'svg', width, height });
-    if (plot.spec.linked === true) plot.chart.group = kDepthGroup;
+    if (plot.spec.linked === true) lead(plot, plot.chart);
   }
   plot.chart.resize({ width, height });
   const context = { theme: theme(), width, showAll };

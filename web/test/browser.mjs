@@ -267,9 +267,10 @@ async function linkedCursors(browser) {
   const page = await open(browser, 'full.html');
   const other = () => page.$eval('#plot-beta svg', (svg) => svg.querySelectorAll('path').length);
   const before = await other();
+  await page.locator('#plot-kappa .plot').scrollIntoViewIfNeeded();
   const box = await page.locator('#plot-kappa .plot').boundingBox();
   await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
-  await page.waitForTimeout(300);
+  await page.waitForFunction((n) => document.querySelectorAll('#plot-beta svg path').length > n, before, { timeout: 20_000 }).catch(() => {});
   expect((await other()) > before, 'linked cursors: a plot further down follows');
   await page.context().close();
 }

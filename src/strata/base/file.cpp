@@ -101,6 +101,14 @@ void MappedFile::release(std::span<const std::byte> range) const {
   if (end > begin) (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
+void MappedFile::prefetch(std::span<const std::byte> range) const {
+  if (range.empty()) return;
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<std::uintptr_t>(range.data()) / page * page;
+  const auto end = reinterpret_cast<std::uintptr_t>(range.data()) + range.size();
+  (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WILLNEED);  // advice only
+}
+
 std::string read_file(const std::filesystem::path& path, std::size_t limit_bytes) {
   const Descriptor file = open_for_reading(path);
   const std::size_t size = regular_size(file, path);

@@ -25,6 +25,8 @@ class MappedFile {
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   /// Tells the kernel that these bytes are no longer needed, so that the resident size is honest.
   void release(std::span<const std::byte> range) const;
+  /// Tells the kernel that these bytes are needed next, so that a disk reads them meanwhile.
+  void prefetch(std::span<const std::byte> range) const;
 
  private:
   void unmap() noexcept;

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <future>
 #include <mutex>
+#include <numeric>
 #include <optional>
 
 #include "strata/base/error.h"
@@ -22,6 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxConfigBytes = std::size_t{1} << 24;
+constexpr std::size_t kPieceBytes = std::size_t{1} << 24;  // of a tensor that are mapped in at once
 
 void check_config(const fs::path& directory) {
   std::error_code unreadable;  // a path that cannot be looked up is as good as absent
@@ -51,9 +53,19 @@ struct Checkpoint::Impl {
   Inventory inventory;
   bool interleaved_qk = false;
   std::atomic<int> threads{1};
-  std::atomic<std::uint64_t> bytes_read{0};
+  std::vector<std::atomic<std::uint64_t>> bytes_read;  // per tensor of the inventory
   mutable std::mutex mutex;
   std::vector<std::string> sha256;  // per tensor of the inventory; guarded by mutex
+  std::vector<char> expected;       // the digest is from another run and not yet compared; likewise
+
+  // Decodes a piece that begins at that row; returns the first value in it that is not finite, or its size.
+  using PieceDecoder = std::function<std::size_t(const StoredMatrix& piece, std::size_t first_row)>;
+  [[nodiscard]] std::size_t index_of(Role role, int layer) const;
+  void load_pieces(std::size_t index, Role role, const PieceDecoder& decode);
+  [[noreturn]] void refuse_value(const TensorInfo& tensor, const StoredMatrix& piece, std::size_t first_row,
+                                 std::size_t at) const;
+  [[nodiscard]] bool needs_digest(std::size_t index) const;
+  void take_digest(std::size_t index, std::string hex);
 
   [[nodiscard]] StoredMatrix stored_matrix(const TensorInfo& tensor, Role role) const {
     StoredMatrix stored{.dtype = tensor.dtype, .bytes = shards.bytes(tensor)};
@@ -71,7 +83,7 @@ struct Checkpoint::Impl {
       if (inventory.tensors[i].name != kRopeFactorsName) continue;
       const auto bytes = shards.bytes(inventory.tensors[i]);
       sha256[i] = digest_of(bytes);
-      bytes_read += bytes.size();
+      bytes_read[i] += bytes.size();
     }
   }
 };
@@ -100,6 +112,8 @@ Checkpoint Checkpoint::open(const fs::path& asked) {
   const TensorNames names = gguf ? TensorNames::gguf : TensorNames::hugging_face;
   impl->inventory = take_inventory(impl->shards, impl->config, names, path);
   impl->sha256.resize(impl->inventory.tensors.size());
+  impl->expected.resize(impl->inventory.tensors.size(), 0);
+  impl->bytes_read = std::vector<std::atomic<std::uint64_t>>(impl->inventory.tensors.size());
   impl->take_rope_factors();
   impl->hub_digest = hub_digest(impl->shards.paths);
   return Checkpoint(std::move(impl));
@@ -146,55 +160,99 @@ std::size_t Checkpoint::element_count(Role role) const {
   return count;
 }
 
+std::uint64_t Checkpoint::stored_bytes(Role role) const {
+  return tensors()[impl_->index_of(role, 0)].size_bytes;
+}
+
 void Checkpoint::set_load_threads(int threads) {
   impl_->threads = std::max(1, threads);
 }
 
+std::size_t Checkpoint::Impl::index_of(Role role, int layer) const {
+  const TensorRule* rule = find_rule(config, role);
+  STRATA_CHECK(rule != nullptr);
+  STRATA_CHECK(!rule->per_block || (layer >= 0 && layer < config.n_layers));
+  return inventory.slot.at({role, rule->per_block ? layer : 0});
+}
+
+void Checkpoint::Impl::refuse_value(const TensorInfo& tensor, const StoredMatrix& piece,
+                                    std::size_t first_row, std::size_t at) const {
+  std::vector<float> values(piece.rows * piece.columns);
+  (void)decode_tensor(piece, threads, std::span(values));
+  throw Error(ErrorKind::bad_file,
+              {.where = fmt::format("{}: tensor \"{}\"", shards.paths[tensor.file].string(), tensor.name),
+               .found = fmt::format("{} at flat index {}", values[at], first_row * piece.columns + at),
+               .expected = "finite weights"});
+}
+
+void Checkpoint::Impl::load_pieces(std::size_t index, Role role, const PieceDecoder& decode) {
+  const TensorInfo& tensor = inventory.tensors[index];
+  const StoredMatrix whole = stored_matrix(tensor, role);
+  const std::size_t row_bytes = whole.bytes.size() / std::max<std::size_t>(1, whole.rows);
+  const std::size_t group = std::max<std::size_t>(1, whole.interleaved_rows);
+  const std::size_t piece_rows =
+      std::max<std::size_t>(1, kPieceBytes / std::max<std::size_t>(1, row_bytes * group)) * group;
+  const MappedFile& map = shards.maps[tensor.file];
+  const auto piece_bytes = [&](std::size_t first) {
+    if (first >= whole.rows) return std::span<const std::byte>();
+    const std::size_t rows = std::min(piece_rows, whole.rows - first);
+    return whole.bytes.subspan(first * row_bytes, rows * row_bytes);
+  };
+  const bool hashed = !needs_digest(index);
+  Sha256 sha;
+  for (std::size_t first = 0; first < whole.rows; first += piece_rows) {
+    StoredMatrix piece = whole;
+    piece.bytes = piece_bytes(first);
+    piece.rows = piece.bytes.size() / std::max<std::size_t>(1, row_bytes);
+    map.prefetch(piece_bytes(first + piece_rows));
+    // With threads to spare the digest is taken meanwhile.
+    auto digest = std::async(threads > 1 ? std::launch::async : std::launch::deferred, [&] {
+      if (!hashed) sha.update(piece.bytes);
+    });
+    const std::size_t at = decode(piece, first);
+    if (at != piece.rows * piece.columns) refuse_value(tensor, piece, first, at);
+    digest.get();
+    map.release(piece.bytes);
+    bytes_read[index] += piece.bytes.size();
+  }
+  if (!hashed) take_digest(index, sha.hex());
+}
+
+bool Checkpoint::Impl::needs_digest(std::size_t index) const {
+  const std::lock_guard lock(mutex);
+  return !hub_digest && (sha256[index].empty() || expected[index] != 0);
+}
+
+void Checkpoint::Impl::take_digest(std::size_t index, std::string hex) {
+  const std::lock_guard lock(mutex);
+  if (expected[index] != 0 && sha256[index] != hex) {
+    const TensorInfo& tensor = inventory.tensors[index];
+    throw Error(ErrorKind::bad_file,
+                {.where = fmt::format("{}: tensor \"{}\"", shards.paths[tensor.file].string(), tensor.name),
+                 .found = "other weights than when the run began",
+                 .hint = "run again without --resume"});
+  }
+  expected[index] = 0;
+  sha256[index] = std::move(hex);
+}
+
 void Checkpoint::load(Role role, int layer, std::span<float> out) const {
   STRATA_CHECK(out.size() == element_count(role));
-  load_into(role, layer, out, {});
+  impl_->load_pieces(
+      impl_->index_of(role, layer), role, [&](const StoredMatrix& piece, std::size_t first_row) {
+        return decode_tensor(piece, impl_->threads,
+                             out.subspan(first_row * piece.columns, piece.rows * piece.columns));
+      });
 }
 
 void Checkpoint::load(Role role, int layer, const RowSink& sink) const {
-  load_into(role, layer, {}, sink);
-}
-
-// Into `out`, or to `sink` where there is one.
-void Checkpoint::load_into(Role role, int layer, std::span<float> out, const RowSink& sink) const {
-  const TensorRule* rule = find_rule(config(), role);
-  STRATA_CHECK(rule != nullptr);
-  STRATA_CHECK(!rule->per_block || (layer >= 0 && layer < config().n_layers));
-  const std::size_t index = impl_->inventory.slot.at({role, rule->per_block ? layer : 0});
-  const TensorInfo& tensor = tensors()[index];
-  const auto bytes = impl_->shards.bytes(tensor);
-  const int threads = impl_->threads;
-  const bool hashed = [&] {  // or not needed
-    const std::lock_guard lock(impl_->mutex);
-    return impl_->hub_digest || !impl_->sha256[index].empty();
-  }();
-  // With threads to spare the digest is taken meanwhile.
-  auto sha256 = std::async(threads > 1 ? std::launch::async : std::launch::deferred,
-                           [&] { return hashed ? std::string() : digest_of(bytes); });
-  const StoredMatrix stored = impl_->stored_matrix(tensor, role);
-  const std::size_t at = sink ? decode_tensor(stored, threads, sink) : decode_tensor(stored, threads, out);
-  if (at != element_count(role)) {
-    std::vector<float> again;
-    if (sink) {
-      again.resize(element_count(role));
-      (void)decode_tensor(stored, threads, std::span(again));
-      out = again;
-    }
-    throw Error(ErrorKind::bad_file,
-                {.where = fmt::format("{}: tensor \"{}\"", files()[tensor.file].string(), tensor.name),
-                 .found = fmt::format("{} at flat index {}", out[at], at),
-                 .expected = "finite weights"});
-  }
-  if (std::string hex = sha256.get(); !hex.empty()) {
-    const std::lock_guard lock(impl_->mutex);
-    impl_->sha256[index] = std::move(hex);
-  }
-  impl_->shards.maps[tensor.file].release(bytes);
-  impl_->bytes_read += bytes.size();
+  impl_->load_pieces(impl_->index_of(role, layer), role,
+                     [&](const StoredMatrix& piece, std::size_t first_row) {
+                       const auto shifted = [&](std::size_t row, std::span<const float> values) {
+                         sink(first_row + row, values);
+                       };
+                       return decode_tensor(piece, impl_->threads, RowSink(shifted));
+                     });
 }
 
 DigestKind Checkpoint::digest_kind() const {
@@ -213,7 +271,27 @@ std::string Checkpoint::digest() const {
 }
 
 std::uint64_t Checkpoint::bytes_read() const {
-  return impl_->bytes_read;
+  const auto each = bytes_read_by_tensor();
+  return std::accumulate(each.begin(), each.end(), std::uint64_t{0});
+}
+
+std::vector<std::uint64_t> Checkpoint::bytes_read_by_tensor() const {
+  return {impl_->bytes_read.begin(), impl_->bytes_read.end()};
+}
+
+std::vector<std::string> Checkpoint::tensor_digests() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->sha256;
+}
+
+void Checkpoint::expect_digests(const std::vector<std::string>& digests) const {
+  STRATA_CHECK(digests.size() == tensors().size());
+  const std::lock_guard lock(impl_->mutex);
+  for (std::size_t i = 0; i < digests.size(); ++i) {
+    if (digests[i].empty() || !impl_->sha256[i].empty()) continue;
+    impl_->sha256[i] = digests[i];
+    impl_->expected[i] = 1;
+  }
 }
 
 }  // namespace strata

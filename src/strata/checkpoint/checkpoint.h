@@ -62,6 +62,8 @@ class Checkpoint {
   [[nodiscard]] bool has(Role role) const;
   [[nodiscard]] std::vector<std::int64_t> shape(Role role) const;
   [[nodiscard]] std::size_t element_count(Role role) const;
+  /// Bytes of a tensor that is not per block, as it is stored.
+  [[nodiscard]] std::uint64_t stored_bytes(Role role) const;
 
   /// Threads that one load() uses, 1 at first. Values never depend on it.
   void set_load_threads(int threads);
@@ -72,7 +74,7 @@ class Checkpoint {
   /// not per block. Throws Error(bad_file) naming the tensor and the index for NaN or infinity.
   void load(Role role, int layer, std::span<float> out) const;
   /// The same, shown to `sink` a few rows at a time, concurrently on the load threads: sink(first row, whole
-  /// rows of float32 values, row-major).
+  /// rows of float32 values, row-major). Of rows before a NaN or infinity some may have been shown.
   void load(Role role, int layer,
             const std::function<void(std::size_t row, std::span<const float> values)>& sink) const;
 
@@ -84,11 +86,17 @@ class Checkpoint {
   [[nodiscard]] DigestKind digest_kind() const;
   /// Stored bytes of weights read so far, each load counted.
   [[nodiscard]] std::uint64_t bytes_read() const;
+  /// The same for each of tensors(): a whole number of times its size_bytes.
+  [[nodiscard]] std::vector<std::uint64_t> bytes_read_by_tensor() const;
+
+  /// SHA-256 of each of tensors() as far as it is known, for a run that is taken up again elsewhere.
+  [[nodiscard]] std::vector<std::string> tensor_digests() const;
+  /// Takes up what tensor_digests() gave another Checkpoint of the same model. Each tensor is compared with
+  /// it when it is loaded next; load() then throws Error(bad_file) where its bytes are others now.
+  void expect_digests(const std::vector<std::string>& digests) const;
 
  private:
   struct Impl;
-  void load_into(Role role, int layer, std::span<float> out,
-                 const std::function<void(std::size_t row, std::span<const float> values)>& sink) const;
   explicit Checkpoint(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -11,7 +11,6 @@
 namespace strata {
 namespace {
 
-constexpr std::size_t kTaskValues = std::size_t{1} << 17;  // half a megabyte of float32
 constexpr std::uint32_t kExponent = 0x7f800000u;
 
 STRATA_VECTORISED
@@ -64,7 +63,7 @@ std::size_t for_each_part(const StoredMatrix& stored, int threads, const Body& b
   STRATA_CHECK(stored.interleaved_rows == 0 ||
                (stored.interleaved_rows % 2 == 0 && stored.rows % stored.interleaved_rows == 0));
   const std::size_t task_rows =
-      std::max<std::size_t>(1, kTaskValues / std::max<std::size_t>(1, stored.columns));
+      std::max<std::size_t>(1, kDecodedAtOnce / std::max<std::size_t>(1, stored.columns));
   const std::size_t tasks = (stored.rows + task_rows - 1) / task_rows, count = stored.rows * stored.columns;
   std::vector<std::size_t> bad(tasks, count);
   parallel_for(tasks, threads, [&](std::size_t task) {

@@ -10,6 +10,9 @@
 
 namespace strata {
 
+/// Values that one thread decodes at a time, unless a row has more.
+inline constexpr std::size_t kDecodedAtOnce = std::size_t{1} << 17;
+
 struct StoredMatrix {
   DType dtype = DType::f32;
   std::span<const std::byte> bytes;

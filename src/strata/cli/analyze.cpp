@@ -17,6 +17,7 @@
 #include "strata/cli/manifest.h"
 #include "strata/cli/null_models.h"
 #include "strata/cli/numbers.h"
+#include "strata/cli/partial_run.h"
 #include "strata/cli/terminal.h"
 #include "strata/cli/version.h"
 #include "strata/engine/engine.h"
@@ -39,16 +40,17 @@ void say(std::string_view text) {
   (void)!write(STDERR_FILENO, text.data(), text.size());
 }
 
-// Ends the program at once, from a signal handler; never set while files are being written.
+// Ends the program at once, from a signal handler; never set while results are being written. Snapshots take
+// their names when they are whole.
 void stop_now(int) {
-  say("strata: interrupted; nothing was written\n");
+  say("strata: interrupted; --resume goes on from what was saved\n");
   _exit(exit_code(ErrorKind::interrupted));
 }
 
 // A second signal does not wait for the step in progress.
 void ask_to_stop(int) {
   if (interrupted.exchange(true)) stop_now(0);
-  say("\nstopping after the step in progress; once more stops at once\n");
+  say("\nsaving after the step in progress; once more stops at once\n");
 }
 
 void on_stop(void (*handler)(int)) {
@@ -98,6 +100,7 @@ class EmptyDirectoryGuard {
 void prepare_output(const std::filesystem::path& directory) {
   std::error_code error;
   if (std::filesystem::exists(directory) && !std::filesystem::exists(directory / "results.json") &&
+      !std::filesystem::exists(directory / "partial") &&
       !(std::filesystem::is_directory(directory) && std::filesystem::is_empty(directory))) {
     throw Error(ErrorKind::usage, {.where = directory.string(),
                                    .found = "exists and is not a strata run directory",
@@ -111,12 +114,30 @@ void prepare_output(const std::filesystem::path& directory) {
   }
 }
 
+std::string choices_text(const MemoryPlan& memory) {
+  std::vector<std::string> words;
+  const MemoryChoice& choice = memory.choice;
+  words.push_back(choice.spill_states ? "residual streams in a file" : "residual streams in memory");
+  if (choice.spill_samples) words.push_back("values of the signals in a file");
+  words.push_back(choice.prefetch ? "the next block is read ahead" : "one block at a time");
+  words.push_back(fmt::format("{} thread{}", memory.threads, memory.threads == 1 ? "" : "s"));
+  return fmt::format("{}", fmt::join(words, ", "));
+}
+
 std::string plan_text(const MeasurePlan& plan, const NullModelPlan& twins, std::uint64_t limit) {
-  std::string out = "memory at the peak:\n";
-  for (const MemoryItem& item : plan.memory)
+  const MemoryPhase& peak = plan.memory.peak();
+  std::string out = fmt::format("memory at the peak, in the {}:\n", peak.name);
+  for (const MemoryItem& item : peak.items)
     out += fmt::format("  {:<42} {:>10}\n", item.what, human_bytes(item.bytes));
   out += fmt::format("  {:<42} {:>10}  (limit {})\n", "in all", human_bytes(plan.peak_bytes),
                      human_bytes(limit));
+  for (const MemoryPhase& phase : plan.memory.phases) {
+    if (&phase == &peak) continue;
+    out += fmt::format("  {:<42} {:>10}\n", "in the " + phase.name, human_bytes(phase.bytes()));
+  }
+  out += choices_text(plan.memory) + "\n";
+  if (plan.memory.spilled_bytes > 0)
+    out += fmt::format("temporary files: {}\n", human_bytes(plan.memory.spilled_bytes));
   out += fmt::format("lanes: {}, in {} pass{} over the weights after the clean sweep\n", plan.lanes,
                      plan.lane_passes, plan.lane_passes == 1 ? "" : "es");
   if (plan.segment_lanes > 0) {
@@ -124,8 +145,7 @@ std::string plan_text(const MeasurePlan& plan, const NullModelPlan& twins, std::
         fmt::format("lanes over whole segments: {} if there are three, in {} pass{} after the boundaries\n",
                     plan.segment_lanes, plan.segment_passes, plan.segment_passes == 1 ? "" : "es");
   }
-  out += fmt::format("backward sweep: {} group{} of windows, two passes over the weights each\n",
-                     plan.backward_waves, plan.backward_waves == 1 ? "" : "s");
+  out += plan.backward_sweeps > 0 ? "backward sweep: two passes over the weights\n" : "no backward sweep\n";
   out += fmt::format("weights read: {}\n", human_bytes(plan.weight_bytes_read));
   out += fmt::format("matrix products: {:.3g} TFLOP; at the {:.0f} GFLOP/s measured now at least {:.1f} s\n",
                      plan.flops / 1e12, plan.flops_per_second / 1e9, plan.flops / plan.flops_per_second);
@@ -148,9 +168,32 @@ void print_corpus(const Corpus& corpus, const AnalyzeOptions& options) {
 
 void write_outputs(const std::filesystem::path& directory, const Run& run, const std::string& command_line,
                    const std::string& manifest) {
+  // A directory without it is not finished: the files are of one run or it is not there.
+  std::filesystem::remove(directory / "manifest.json");
   write_run(directory, run);
   write_file_atomic(directory / "report.html", model_report_html(run, command_line));
   write_file_atomic(directory / "manifest.json", manifest);
+}
+
+// measure() with what is on disk, and what a person must know when it stops before the end.
+Trace measure_or_save(const Engine& engine, const MeasureInput& input, const AnalyzeOptions& options,
+                      const PartialRun& partial, ProgressPrinter& printer) {
+  const Progress progress = [&](const ProgressEvent& event) {
+    printer(event);
+    return !interrupted;
+  };
+  try {
+    return engine.measure(input, options.measure, progress);
+  } catch (const Error& error) {
+    const bool saved = partial.saved();
+    if (!saved) partial.remove();
+    if (error.kind() != ErrorKind::interrupted) throw;
+    printer.finish();
+    throw Error(ErrorKind::interrupted,
+                {.where = error.what(),
+                 .found = saved ? "saved in " + partial.directory().string() : "nothing was saved",
+                 .hint = saved ? "the same command with --resume goes on" : ""});
+  }
 }
 
 }  // namespace
@@ -176,15 +219,14 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   manifest.libtorch_version = engine.libtorch_version();
   check_ids(options.measure.signals, engine.signal_ids(), "--signals");
   std::vector<std::string> interventions = engine.intervention_ids();
-  interventions.insert(interventions.begin(), "all");
+  interventions.insert(interventions.begin(), {"all", "none"});
   check_ids(options.measure.interventions, interventions, "--interventions");
   const MeasureInput input{.checkpoint = checkpoint,
                            .corpus = text.corpus,
                            .tokenizer = text.tokenizer ? &*text.tokenizer : nullptr};
   options.measure.find_segments = [](const Trace&) { return std::vector<Segment>{}; };  // they will be asked
   manifest.plan = engine.plan(input, options.measure, manifest.mem_limit_bytes);
-  options.measure.lane_bytes = manifest.plan.lane_bytes;
-  options.measure.backward_bytes = manifest.plan.backward_bytes;
+  options.measure = planned(options.measure, manifest.plan);
   const NullModelPlan twins = plan_null_models(engine, input, options.measure, manifest.mem_limit_bytes,
                                                null_model_count(options.null_models, checkpoint.config()));
   if (options.dry_run) {
@@ -199,12 +241,19 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   const EmptyDirectoryGuard guard(options.output);
   manifest.seconds.emplace_back("open and plan", watch.lap());
 
+  const PartialRun partial(options.output,
+                           {.checkpoint = checkpoint,
+                            .text = text,
+                            .options = options.measure,
+                            .surrogates = options.surrogates,
+                            .command_line = command_line},
+                           options.resume);
+  options.measure.snapshot_directory = partial.directory();
+  options.measure.snapshot_key = partial.key();
+  options.measure.spill_directory = options.output;
+
   on_stop(ask_to_stop);
   ProgressPrinter printer(options.quiet);
-  const Progress progress = [&](const ProgressEvent& event) {
-    printer(event);
-    return !interrupted;
-  };
   Run run;
   const SegmentationOptions segmentation{.seed = options.measure.seed,
                                          .surrogates = options.surrogates,
@@ -229,7 +278,7 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
       return bottleneck_grid(trace, segmented ? run.findings.segments : find(trace));
     };
   }
-  run.trace = engine.measure(input, options.measure, progress);
+  run.trace = measure_or_save(engine, input, options, partial, printer);
   run.trace.run.tool_version = version();
   run.trace.run.surrogates = options.surrogates;
   if (segmented) {
@@ -237,6 +286,10 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   } else {
     (void)find(run.trace);  // no lanes over segments were asked for
   }
+  const Progress progress = [&](const ProgressEvent& event) {
+    printer(event);
+    return !interrupted;
+  };
   const auto counts = measure_null_models(engine, input, options.measure, segmentation, twins.count,
                                           options.output, progress);
   if (twins.count > 0) manifest.seconds.emplace_back("random weights", watch.lap());
@@ -247,10 +300,12 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   printer.finish();
   manifest.seconds.emplace_back("brittleness", watch.lap());
   manifest.options = options.measure;
-  manifest.bytes_read = checkpoint.bytes_read();
+  manifest.set_reads(checkpoint);
+  manifest.spilled = engine.spill_traffic();
   manifest.peak_rss_bytes = peak_rss_bytes();
   on_stop(SIG_IGN);  // a run directory is written whole; it takes milliseconds
   write_outputs(options.output, run, command_line, manifest_json(run, manifest));
+  partial.remove();
   on_stop(SIG_DFL);
   for (const std::string& warning : run.trace.warnings) fmt::print(stderr, "warning: {}\n", warning);
   if (!options.quiet) fmt::print(stderr, "{}", summary_text(run, (options.output / "report.html").string()));
@@ -320,7 +375,7 @@ void register_analyze(CLI::App& app, Program& program) {
   command->add_option("--signals", m.signals, "Signals to measure (default: all)")->delimiter(',');
   command
       ->add_option("--interventions", m.interventions,
-                   "Interventions to run, or all (default: relative_noise, joint_noise, block_skip)")
+                   "Interventions to run, all or none (default: relative_noise, joint_noise, block_skip)")
       ->delimiter(',');
   command->add_option("--surrogates", o->surrogates, "Surrogates of each test of the number of boundaries")
       ->check(CLI::Range(19, 100000))
@@ -339,6 +394,10 @@ void register_analyze(CLI::App& app, Program& program) {
   command->add_option("-s,--seed", m.seed, "Seed of every random choice")->capture_default_str();
   command->add_option("--mem-limit", o->mem_limit,
                       "Memory to stay within, like 8G (default: 70% of what is available)");
+  command->add_flag("--clean-only", m.clean_only,
+                    "The clean sweep alone: every signal but the sensitivities, and no perturbed lanes");
+  command->add_flag("--resume", o->resume,
+                    "Go on with a run that was interrupted, killed or ran out of disk");
   command->add_flag("--dry-run", o->dry_run, "Print the plan (memory, bytes, time) and stop");
   command->add_flag("--json", o->json, "Print results.json on stdout as well");
   command->add_flag("--quiet", o->quiet, "Print nothing but errors and warnings");

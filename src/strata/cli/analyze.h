@@ -17,6 +17,7 @@ struct AnalyzeOptions {
   int surrogates = 999;
   std::string mem_limit, layers, null_models = "0";
   bool bottleneck = false, dry_run = false, quiet = false, json = false;
+  bool resume = false;  ///< go on with an unfinished run in `output`; where there is none, begin
   int verbose = 0;
 };
 

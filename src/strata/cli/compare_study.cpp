@@ -10,6 +10,7 @@
 #include "strata/base/file.h"
 #include "strata/checkpoint/locate.h"
 #include "strata/cli/analyze.h"
+#include "strata/cli/partial_run.h"
 #include "strata/cli/study_text.h"
 #include "strata/cli/terminal.h"
 #include "strata/cli/version.h"
@@ -108,6 +109,7 @@ void leave_out_missing(std::vector<Step>& steps, bool skip) {
 
 AnalyzeOptions analysis_of(const Step& step, const StudyFile& file, const StudyOptions& options) {
   AnalyzeOptions a;
+  a.resume = true;  // a study that was interrupted goes on where it was
   a.model = step.model;
   a.output = step.directory;
   a.quiet = options.quiet;
@@ -263,6 +265,7 @@ int compare_study(const StudyOptions& asked, const std::string& command_line) {
   const auto start = std::chrono::steady_clock::now();
   std::vector<StudyEntry> entries;
   for (Step& step : steps) {
+    refuse_unfinished(step.directory);
     step.about.run = read_run(step.directory);
     if (!step.model.empty()) check_record(step.about.run, analysis_of(step, file, options));
     complete(step.about);

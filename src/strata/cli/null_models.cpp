@@ -40,6 +40,7 @@ MeasureOptions sweep_options(const Engine& engine, const MeasureOptions& options
   if (clean.signals.empty()) clean.signals = engine.detector_signal_ids();
   clean.clean_only = true;
   clean.replicates = 2;  // intervals are not asked for
+  clean.snapshot_directory.clear();
   clean.find_segments = nullptr;
   clean.plan_bottlenecks = nullptr;
   return clean;

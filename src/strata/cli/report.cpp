@@ -10,6 +10,7 @@
 #include "strata/base/file.h"
 #include "strata/cli/command.h"
 #include "strata/cli/manifest.h"
+#include "strata/cli/partial_run.h"
 #include "strata/record/run_directory.h"
 
 namespace strata {
@@ -33,7 +34,13 @@ constexpr Kind kKinds[] = {
 };
 
 void make_again(const fs::path& directory) {
+  refuse_unfinished(directory);
   std::error_code unreadable;
+  if (!fs::exists(directory, unreadable)) {
+    throw Error(ErrorKind::usage, {.where = directory.string(),
+                                   .found = "no such directory",
+                                   .expected = "a directory written by strata analyze or strata compare"});
+  }
   for (const Kind& kind : kKinds) {
     if (!fs::exists(directory / kind.file, unreadable)) continue;
     const auto manifest = directory / "manifest.json";

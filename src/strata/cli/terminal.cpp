@@ -71,11 +71,15 @@ std::string progress_text(const ProgressState& state, int columns) {
     line += fmt::format(", {} left", duration_text(state.seconds / state.step * (state.steps - state.step)));
   }
   if (last) line += fmt::format(", {:.1f} s", state.seconds);
-  line += fmt::format(", memory {} (peak {})", human_bytes(state.rss_bytes), human_bytes(state.peak_bytes));
-  if (columns <= 0) return line;
+  const std::string now = human_bytes(state.rss_bytes);
+  const std::string memory = fmt::format(", memory {} (peak {})", now, human_bytes(state.peak_bytes));
+  if (columns <= 0) return line + memory;
   constexpr int kCells = 24, kFewest = 6, kFrame = 3;  // frame: brackets and a space
   // The last column stays empty: a cursor there makes some terminals wrap.
-  const int room = columns - 1, wanted = static_cast<int>(line.size()) + kFrame;
+  const int room = columns - 1;
+  const bool fits = static_cast<int>(line.size() + memory.size()) + kFrame + kFewest <= room;
+  line += fits ? memory : ", " + now;
+  const int wanted = static_cast<int>(line.size()) + kFrame;
   const int cells = std::clamp(room - wanted, kFewest, kCells);
   const int done = state.steps > 0 ? cells * state.step / state.steps : cells;
   line = fmt::format("[{}{}] {}", std::string(static_cast<std::size_t>(done), '#'),

@@ -53,7 +53,8 @@ const Engine kEngine{.measure = measure,
                      .detector_signal_ids = detector_signal_ids,
                      .clean_signal_ids = clean_signal_ids,
                      .intervention_ids = intervention_ids,
-                     .libtorch_version = [] { return std::string(TORCH_VERSION); }};
+                     .libtorch_version = [] { return std::string(TORCH_VERSION); },
+                     .spill_traffic = StateStore::traffic};
 
 }  // namespace
 }  // namespace strata

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "strata/base/state_store.h"
 #include "strata/record/trace.h"
 #include "strata/sweep/divergence.h"
 #include "strata/sweep/measure.h"
@@ -36,6 +37,7 @@ struct Engine {
   std::vector<std::string> (*clean_signal_ids)();     ///< those that MeasureOptions::clean_only measures
   std::vector<std::string> (*intervention_ids)();
   std::string (*libtorch_version)();
+  StateStore::Traffic (*spill_traffic)();  ///< the library has a count of its own
 };
 
 /// Opens the library (once) beside the program, or where it is installed. Throws Error(run_failed)

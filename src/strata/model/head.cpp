@@ -2,25 +2,56 @@
 
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
+
 #include "strata/base/error.h"
 #include "strata/model/block.h"
 #include "strata/model/kernels.h"
 
 namespace strata {
 
-PackedMatrix load_embedding(const Checkpoint& checkpoint, ComputeDType dtype) {
-  return load_packed(checkpoint, {Role::embedding}, 0, dtype);
+Embedding load_embedding(const Checkpoint& checkpoint, ComputeDType dtype) {
+  return {load_packed(checkpoint, {Role::embedding}, 0, dtype), {}};
 }
 
-HeadWeights load_head(const Checkpoint& checkpoint, const PackedMatrix& embedding) {
+Embedding load_embedding_rows(const Checkpoint& checkpoint, const std::vector<char>& used,
+                              ComputeDType dtype) {
+  const auto shape = checkpoint.shape(Role::embedding);
+  STRATA_CHECK(used.size() == static_cast<std::size_t>(shape[0]));
+  const std::int64_t d = shape[1];
+  Embedding embedding;
+  embedding.row_of.assign(used.size(), -1);
+  std::int32_t rows = 0;
+  for (std::size_t id = 0; id < used.size(); ++id) {
+    if (used[id] != 0) embedding.row_of[id] = rows++;
+  }
+  embedding.table.reset(dtype, std::max(rows, 1), d);
+  checkpoint.load(Role::embedding, 0, [&](std::size_t first, std::span<const float> values) {
+    const float* row = values.data();
+    for (std::size_t id = first; row != values.data() + values.size(); ++id, row += d) {
+      if (embedding.row_of[id] >= 0) embedding.table.put_rows(embedding.row_of[id], 1, row, d);
+    }
+  });
+  return embedding;
+}
+
+std::uint64_t embedding_rows_bytes(const ModelConfig& c, std::int64_t tokens, ComputeDType dtype) {
+  return packed_bytes(dtype, std::max<std::int64_t>(tokens, 1), c.hidden) +
+         static_cast<std::uint64_t>(c.vocab) * sizeof(std::int32_t);
+}
+
+HeadWeights load_head(const Checkpoint& checkpoint, const Embedding& embedding) {
+  STRATA_CHECK(embedding.table.defined());
   HeadWeights head;
   head.final_norm = at::empty(checkpoint.shape(Role::final_norm), at::kFloat);
   checkpoint.load(Role::final_norm, 0,
                   std::span(head.final_norm.data_ptr<float>(), checkpoint.element_count(Role::final_norm)));
-  head.unembedding = checkpoint.has(Role::unembedding)
-                         ? load_packed(checkpoint, {Role::unembedding}, 0, embedding.dtype())
-                         : embedding;
-  STRATA_CHECK(head.unembedding.defined());
+  if (checkpoint.has(Role::unembedding)) {
+    head.unembedding = load_packed(checkpoint, {Role::unembedding}, 0, embedding.dtype());
+  } else {
+    head.unembedding =
+        embedding.whole() ? embedding.table : load_embedding(checkpoint, embedding.dtype()).table;
+  }
   return head;
 }
 
@@ -28,10 +59,11 @@ std::uint64_t ends_bytes(const ModelConfig& c, ComputeDType dtype) {
   return (c.tied_embeddings ? 1u : 2u) * packed_bytes(dtype, c.vocab, c.hidden);
 }
 
-void embed(const PackedMatrix& embedding, std::span<const std::int32_t> ids, float* out) {
+void embed(const Embedding& embedding, std::span<const std::int32_t> ids, float* out) {
   for (const std::int32_t id : ids) {
-    embedding.read_row(id, out);
-    out += embedding.columns();
+    STRATA_CHECK(embedding.whole() || (id >= 0 && static_cast<std::size_t>(id) < embedding.row_of.size()));
+    embedding.table.read_row(embedding.whole() ? id : embedding.row_of[static_cast<std::size_t>(id)], out);
+    out += embedding.table.columns();
   }
 }
 

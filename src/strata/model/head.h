@@ -22,16 +22,32 @@ struct HeadWeights {
   [[nodiscard]] ComputeDType dtype() const { return unembedding.dtype(); }
 };
 
-/// (vocab, d), packed, so that a tied model holds it once.
-[[nodiscard]] PackedMatrix load_embedding(const Checkpoint& checkpoint,
-                                          ComputeDType dtype = ComputeDType::float32);
-/// In the dtype of `embedding`, which is used itself for a tied model.
-[[nodiscard]] HeadWeights load_head(const Checkpoint& checkpoint, const PackedMatrix& embedding);
-/// Bytes of the embedding and the unembedding.
+/// The token embedding, packed: of the whole vocabulary, or of some tokens alone.
+struct Embedding {
+  PackedMatrix table;                // (vocab or tokens that are there, d)
+  std::vector<std::int32_t> row_of;  // of each token in the table, -1 = not there; empty for a whole table
+
+  [[nodiscard]] bool whole() const { return row_of.empty(); }
+  [[nodiscard]] ComputeDType dtype() const { return table.dtype(); }
+};
+
+/// The whole of it, so that a tied model holds it once.
+[[nodiscard]] Embedding load_embedding(const Checkpoint& checkpoint,
+                                       ComputeDType dtype = ComputeDType::float32);
+/// The embedding of tokens with used[id] != 0. Every byte of it is read and checked all the same.
+[[nodiscard]] Embedding load_embedding_rows(const Checkpoint& checkpoint, const std::vector<char>& used,
+                                            ComputeDType dtype = ComputeDType::float32);
+/// Bytes of an Embedding of so many tokens.
+[[nodiscard]] std::uint64_t embedding_rows_bytes(const ModelConfig& config, std::int64_t tokens,
+                                                 ComputeDType dtype = ComputeDType::float32);
+/// In the dtype of `embedding`, whose table is used itself for a tied model where it is whole; else it is
+/// read again.
+[[nodiscard]] HeadWeights load_head(const Checkpoint& checkpoint, const Embedding& embedding);
+/// Bytes of the whole embedding and the unembedding.
 [[nodiscard]] std::uint64_t ends_bytes(const ModelConfig& config, ComputeDType dtype = ComputeDType::float32);
 
-/// out (ids, d) = rows of the embedding.
-void embed(const PackedMatrix& embedding, std::span<const std::int32_t> ids, float* out);
+/// out (ids, d) = rows of the embedding, which must have them.
+void embed(const Embedding& embedding, std::span<const std::int32_t> ids, float* out);
 
 /// Scratch for logits of one thread.
 struct LogitScratch {

@@ -46,7 +46,7 @@ Rows collect_rows(const DocumentSample& sample, std::span<const TokenClass> clas
     const auto& tokens = sample.tokens[document];
     std::sort(kept.begin(), kept.end(), [&](std::size_t a, std::size_t b) { return tokens[a] < tokens[b]; });
     for (const std::size_t i : kept) {
-      rows.table.push_back(document * static_cast<std::size_t>(sample.share) + i);
+      rows.table.push_back(sample.table_row(document, i));
     }
     rows.first.push_back(rows.count());
     rows.document.push_back(sample.documents[document]);
@@ -85,17 +85,25 @@ std::vector<double> information(const at::Tensor& x, const at::Tensor& y, const 
   return result;
 }
 
-// Keeps the sampled rows of every state: which tokens are sinks is known only at the end.
+std::uint64_t worker_bytes(const SweepContext& context);
+
+// Keeps the sampled rows of every state: which tokens are sinks is known only at the end. Where they do not
+// fit in memory they wait in a file, and one state's rows for each thread are in memory.
 class AdjacentMi final : public Accumulator {
  public:
   explicit AdjacentMi(const SweepContext& context)
       : context_(context), sample_(draw_sample(context, mi_sample_size(context))) {
-    table_.resize(static_cast<std::size_t>(context.config.n_layers + 1) * sample_.table_rows() * width());
+    const auto states = static_cast<std::size_t>(context.config.n_layers + 1);
+    const auto size = static_cast<std::int64_t>(sample_.table_rows() * width());
+    rows_ = StateStore(std::vector<std::int64_t>(states, size), context.place);
+    for (std::size_t state = 0; state < states; ++state) rows_.open(state);
   }
 
   void observe_state(const StateView& view) override {
-    sample_.copy_rows(view, width(), table(static_cast<std::size_t>(view.state)));
+    sample_.copy_rows(view, width(), rows_, static_cast<std::size_t>(view.state));
   }
+
+  void persist(Archive& archive) override { archive(rows_); }
 
   void finish(const FinishContext& context) override {
     const auto whole = static_cast<std::size_t>(sample_.share);
@@ -114,12 +122,13 @@ class AdjacentMi final : public Accumulator {
 
  private:
   [[nodiscard]] std::size_t width() const { return static_cast<std::size_t>(context_.config.hidden); }
-  float* table(std::size_t state) { return table_.data() + state * sample_.table_rows() * width(); }
 
   [[nodiscard]] at::Tensor rows_of(std::size_t state, const Rows& rows) {
     at::Tensor x = at::empty({static_cast<std::int64_t>(rows.count()), context_.config.hidden}, at::kDouble);
+    std::vector<float> row(width());
     for (std::size_t i = 0; i < rows.count(); ++i) {
-      std::copy_n(table(state) + rows.table[i] * width(), width(), x.data_ptr<double>() + i * width());
+      rows_.read(state, row, static_cast<std::int64_t>(rows.table[i] * width()));
+      std::copy_n(row.begin(), width(), x.data_ptr<double>() + i * width());
     }
     return x;
   }
@@ -135,7 +144,7 @@ class AdjacentMi final : public Accumulator {
       return;
     }
     std::vector<CopulaScores> scores(static_cast<std::size_t>(context_.config.n_layers + 1));
-    for_each_window(scores.size(), context_.threads, [&](std::size_t s) {
+    for_each_window(scores.size(), context_.finish_threads(worker_bytes(context_)), [&](std::size_t s) {
       scores[s] = copula_scores(rows_of(s, rows), components(context_));
     });
     std::vector<char> infinite(scores.size() - 1, 0);
@@ -180,20 +189,27 @@ class AdjacentMi final : public Accumulator {
 
   const SweepContext& context_;
   DocumentSample sample_;
-  std::vector<float> table_;  // (states, sampled rows, d)
+  StateStore rows_;  // slot = state: (sampled rows, d)
 };
 
-// The sampled rows of every state, the scores of one token set, and each worker's rows and d x d (or N x N)
-// eigenproblem with its workspace.
+// The sampled rows of every state, and the scores of one token set.
 std::uint64_t adjacent_mi_bytes(const SweepContext& context) {
   const SampleSize size = mi_sample_size(context);
-  const auto rows = static_cast<std::uint64_t>(size.rows * size.documents);
+  const auto rows = static_cast<std::uint64_t>(table_stride(context, size) * size.documents);
   const auto d = static_cast<std::uint64_t>(context.config.hidden);
   const auto states = static_cast<std::uint64_t>(context.config.n_layers + 1);
+  return states * rows *
+         ((context.place.spilled ? 0 : d * sizeof(float)) + (kMiComponents + 2) * sizeof(double));
+}
+
+// A state's rows, the same pulled in, and the d x d (or N x N) eigenproblem with its workspace.
+std::uint64_t worker_bytes(const SweepContext& context) {
+  const SampleSize size = mi_sample_size(context);
+  const auto rows = std::min<std::uint64_t>(static_cast<std::uint64_t>(size.rows * size.documents),
+                                            static_cast<std::uint64_t>(context.token_count()));
+  const auto d = static_cast<std::uint64_t>(context.config.hidden);
   const std::uint64_t small = std::min(rows, d);
-  const std::uint64_t worker = (2 * rows * d + 5 * small * small) * sizeof(double);
-  return states * rows * (d * sizeof(float) + (kMiComponents + 2) * sizeof(double)) +
-         static_cast<std::uint64_t>(context.threads) * worker;
+  return (2 * rows * d + 5 * small * small) * sizeof(double);
 }
 
 }  // namespace
@@ -204,7 +220,8 @@ Signal adjacent_mi_signal() {
           .make = [](const SweepContext& context) -> std::unique_ptr<Accumulator> {
             return std::make_unique<AdjacentMi>(context);
           },
-          .memory_bytes = adjacent_mi_bytes};
+          .memory_bytes = adjacent_mi_bytes,
+          .finish_bytes = worker_bytes};
 }
 
 }  // namespace strata

@@ -13,19 +13,13 @@ class AttentionFold final : public Accumulator {
       : context_(context),
         info_(info),
         source_(source),
-        all_(context.config.n_layers, context.token_count()),
-        reduced_(context.config.n_layers, context.token_count()) {}
+        all_(context.config.n_layers, context),
+        reduced_(context.config.n_layers, context) {}
 
   void observe_block(const BlockView& view) override {
-    if (view.attention == nullptr) return;
-    const std::int64_t first = context_.first_token[view.window];
-    const auto& all = view.attention->*source_.all;
-    const auto& reduced = view.attention->*source_.reduced;
-    for (std::int64_t t = kFirstQuery; t < view.tokens; ++t) {
-      const auto at = static_cast<std::size_t>(t);
-      all_.at(view.block, first + t) = static_cast<float>(all[at] / context_.config.heads);
-      reduced_.at(view.block, first + t) = static_cast<float>(reduced[at] / context_.config.heads);
-    }
+    if (view.attention == nullptr || view.tokens <= kFirstQuery) return;
+    write(view, view.attention->*source_.all, all_);
+    write(view, view.attention->*source_.reduced, reduced_);
   }
 
   void finish(const FinishContext& context) override {
@@ -40,7 +34,20 @@ class AttentionFold final : public Accumulator {
     }
   }
 
+  void persist(Archive& archive) override {
+    all_.persist(archive);
+    reduced_.persist(archive);
+  }
+
  private:
+  void write(const BlockView& view, std::span<const double> sums, TokenTable& table) const {
+    std::vector<float> means;
+    for (std::int64_t t = kFirstQuery; t < view.tokens; ++t) {
+      means.push_back(static_cast<float>(sums[static_cast<std::size_t>(t)] / context_.config.heads));
+    }
+    table.write(view.block, context_.first_token[view.window] + kFirstQuery, means);
+  }
+
   const SweepContext& context_;
   SeriesInfo info_;
   AttentionSource source_;

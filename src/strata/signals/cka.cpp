@@ -129,6 +129,10 @@ class Cka final : public Accumulator {
     });
   }
 
+  void persist(Archive& archive) override {
+    for (BatchGrams& grams : grams_) archive.sized(grams.upper);
+  }
+
   void finish(const FinishContext& context) override {
     for (const TokenSet set : {TokenSet::ordinary, TokenSet::all}) {
       CkaRecord record = measure(context, set);

@@ -22,24 +22,31 @@ SampleSize spectrum_sample_size(const SweepContext& context) {
   return sample_size(context, kMinShare, std::max(kMinShare, context.positions));
 }
 
+std::uint64_t worker_bytes(const SweepContext& context);
+
 // Keeps the sampled rows of every state: which tokens are sinks is known only at the end.
 class CovarianceSpectra final : public Accumulator {
  public:
   explicit CovarianceSpectra(const SweepContext& context)
       : context_(context), sample_(draw_sample(context, spectrum_sample_size(context))) {
-    table_.resize(static_cast<std::size_t>(context.config.n_layers + 1) * sample_.table_rows() * width());
+    const auto states = static_cast<std::size_t>(context.config.n_layers + 1);
+    const auto size = static_cast<std::int64_t>(sample_.table_rows() * width());
+    rows_ = StateStore(std::vector<std::int64_t>(states, size), context.place);
+    for (std::size_t state = 0; state < states; ++state) rows_.open(state);
   }
 
   void observe_state(const StateView& view) override {
-    sample_.copy_rows(view, width(), table(static_cast<std::size_t>(view.state)));
+    sample_.copy_rows(view, width(), rows_, static_cast<std::size_t>(view.state));
   }
+
+  void persist(Archive& archive) override { archive(rows_); }
 
   void finish(const FinishContext& context) override {
     SpectrumRecord record;
     std::vector<std::size_t> rows;
     for (std::size_t document = 0; document < sample_.documents.size(); ++document) {
       for (const std::size_t i : sample_.kept(context.classes, record.tokens, document)) {
-        rows.push_back(document * static_cast<std::size_t>(sample_.share) + i);
+        rows.push_back(sample_.table_row(document, i));
       }
     }
     record.width = context_.config.hidden;
@@ -54,19 +61,20 @@ class CovarianceSpectra final : public Accumulator {
 
  private:
   [[nodiscard]] std::size_t width() const { return static_cast<std::size_t>(context_.config.hidden); }
-  float* table(std::size_t state) { return table_.data() + state * sample_.table_rows() * width(); }
 
   // h / rms(h) of the rows.
   [[nodiscard]] at::Tensor scaled_rows(std::size_t state, const std::vector<std::size_t>& rows) {
     const auto d = static_cast<std::int64_t>(width());
     at::Tensor x = at::empty({static_cast<std::int64_t>(rows.size()), d}, at::kDouble);
     double* out = x.data_ptr<double>();
+    std::vector<float> h(width());
     for (const std::size_t row : rows) {
-      const float* h = table(state) + row * width();
-      const double rms = std::sqrt(dot(h, h, d) / static_cast<double>(d));
+      rows_.read(state, h, static_cast<std::int64_t>(row * width()));
+      const double rms = std::sqrt(dot(h.data(), h.data(), d) / static_cast<double>(d));
       // A token of zeros has no direction, and no noise relative to its size moves it.
       const double factor = rms > 0.0 ? 1.0 / rms : 0.0;
-      for (std::int64_t j = 0; j < d; ++j) *out++ = factor * static_cast<double>(h[j]);
+      for (std::int64_t j = 0; j < d; ++j)
+        *out++ = factor * static_cast<double>(h[static_cast<std::size_t>(j)]);
     }
     return x;
   }
@@ -79,7 +87,7 @@ class CovarianceSpectra final : public Accumulator {
     record.entries = static_cast<std::int64_t>(entries);
     record.value = record.multiplicity = Matrix(states, entries);
     record.shrinkage.resize(states);
-    for_each_window(states, context_.threads, [&](std::size_t state) {
+    for_each_window(states, context_.finish_threads(worker_bytes(context_)), [&](std::size_t state) {
       const CovarianceSpectrum spectrum = covariance_spectrum(scaled_rows(state, rows), context_.seed);
       std::copy(spectrum.value.begin(), spectrum.value.end(), record.value.row(state).begin());
       std::copy(spectrum.multiplicity.begin(), spectrum.multiplicity.end(),
@@ -102,22 +110,30 @@ class CovarianceSpectra final : public Accumulator {
 
   const SweepContext& context_;
   DocumentSample sample_;
-  std::vector<float> table_;  // (states, sampled rows, d)
+  StateStore rows_;  // slot = state: (sampled rows, d)
 };
 
-// The sampled rows of every state, and each worker's rows and eigenproblem or Lanczos basis.
+// The sampled rows of every state, and the spectra.
 std::uint64_t covariance_spectrum_bytes(const SweepContext& context) {
   const SampleSize size = spectrum_sample_size(context);
-  const std::int64_t n = size.rows * size.documents, d = context.config.hidden;
+  const std::int64_t n = table_stride(context, size) * size.documents, d = context.config.hidden;
   const auto rows = static_cast<std::uint64_t>(n), width = static_cast<std::uint64_t>(d);
   const auto states = static_cast<std::uint64_t>(context.config.n_layers + 1);
+  return states * ((context.place.spilled ? 0 : rows * width * sizeof(float)) +
+                   static_cast<std::uint64_t>(spectrum_entries(n, d)) * 2 * sizeof(double));
+}
+
+// A state's rows and its eigenproblem or Lanczos basis.
+std::uint64_t worker_bytes(const SweepContext& context) {
+  const SampleSize size = spectrum_sample_size(context);
+  const std::int64_t n = std::min(size.rows * size.documents, context.token_count());
+  const std::int64_t d = context.config.hidden;
+  const auto rows = static_cast<std::uint64_t>(n), width = static_cast<std::uint64_t>(d);
   const std::uint64_t small = std::min(rows, width);
   const std::uint64_t solver = spectrum_is_exact(n, d)
                                    ? 3 * small * small
                                    : static_cast<std::uint64_t>((kLanczosSteps + 2) * kProbes) * width;
-  return states * (rows * width * sizeof(float) +
-                   static_cast<std::uint64_t>(spectrum_entries(n, d)) * 2 * sizeof(double)) +
-         static_cast<std::uint64_t>(context.threads) * (rows * width + solver) * sizeof(double);
+  return (rows * width + solver) * sizeof(double);
 }
 
 }  // namespace
@@ -129,7 +145,8 @@ Signal covariance_spectrum_signal() {
           .make = [](const SweepContext& context) -> std::unique_ptr<Accumulator> {
             return std::make_unique<CovarianceSpectra>(context);
           },
-          .memory_bytes = covariance_spectrum_bytes};
+          .memory_bytes = covariance_spectrum_bytes,
+          .finish_bytes = worker_bytes};
 }
 
 }  // namespace strata

@@ -25,15 +25,20 @@ std::vector<TokenClass> classes_of_triples(const FinishContext& context) {
 class Curvature final : public Accumulator {
  public:
   explicit Curvature(const SweepContext& context)
-      : context_(context), table_(context.config.n_layers + 1, context.token_count()) {}
+      : context_(context), table_(context.config.n_layers + 1, context) {}
 
   void observe_state(const StateView& view) override {
-    const std::int64_t d = context_.config.hidden, first = context_.first_token[view.window];
+    if (view.tokens < 3) return;
+    const std::int64_t d = context_.config.hidden;
+    std::vector<float> angles;
     for (std::int64_t t = 1; t + 1 < view.tokens; ++t) {
       const float* h = view.h + t * d;
-      table_.at(view.state, first + t) = static_cast<float>(turning_angle(h - d, h, h + d, d));
+      angles.push_back(static_cast<float>(turning_angle(h - d, h, h + d, d)));
     }
+    table_.write(view.state, context_.first_token[view.window] + 1, angles);
   }
+
+  void persist(Archive& archive) override { table_.persist(archive); }
 
   void finish(const FinishContext& context) override {
     const auto triples = classes_of_triples(context);

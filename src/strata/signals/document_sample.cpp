@@ -27,14 +27,23 @@ SampleSize sample_size(const SweepContext& context, std::int64_t min_rows, std::
   return {rows, std::min(documents, std::max<std::int64_t>(1, context.positions / rows))};
 }
 
+std::int64_t table_stride(const SweepContext& context, const SampleSize& size) {
+  std::vector<std::int64_t> tokens(context.corpus.documents.size(), 0);
+  for (std::size_t w = 0; w < context.corpus.windows.size(); ++w) {
+    tokens[static_cast<std::size_t>(context.corpus.windows[w].document)] += context.tokens_in(w);
+  }
+  return std::min(size.rows, *std::max_element(tokens.begin(), tokens.end()));
+}
+
 DocumentSample draw_sample(const SweepContext& context, const SampleSize& size) {
   DocumentSample sample;
   sample.share = size.rows;
+  sample.stride = table_stride(context, size);
   sample.documents = choose_documents(context, size.documents);
   sample.slots.resize(context.corpus.windows.size());
   for (const std::uint32_t document : sample.documents) {
     auto tokens = sample_tokens(context, static_cast<int>(document), size.rows);
-    const std::size_t first = sample.tokens.size() * static_cast<std::size_t>(size.rows);
+    const std::size_t first = sample.table_row(sample.tokens.size(), 0);
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       const std::size_t w = window_of(context, tokens[i]);
       sample.slots[w].push_back({first + i, tokens[i] - context.first_token[w]});
@@ -48,6 +57,14 @@ void DocumentSample::copy_rows(const StateView& view, std::size_t width, float* 
   for (const Slot& slot : slots[view.window]) {
     std::memcpy(table + slot.row * width, view.h + static_cast<std::size_t>(slot.position) * width,
                 width * sizeof(float));
+  }
+}
+
+void DocumentSample::copy_rows(const StateView& view, std::size_t width, StateStore& store,
+                               std::size_t slot) const {
+  for (const Slot& at : slots[view.window]) {
+    store.write(slot, {view.h + static_cast<std::size_t>(at.position) * width, width},
+                static_cast<std::int64_t>(at.row * width));
   }
 }
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <map>
 
@@ -54,6 +53,14 @@ Unigram next_token_unigram(const FinishContext& context, TokenSet set) {
   return unigram;
 }
 
+// Of a thread: the logits of a chunk, its rows before and after the norm, and a row's probabilities.
+std::uint64_t lens_finish_bytes(const SweepContext& context) {
+  const auto vocab = static_cast<std::uint64_t>(context.config.vocab);
+  const auto rows = static_cast<std::uint64_t>(kLogitRows);
+  return rows * (2 * vocab + 2 * static_cast<std::uint64_t>(context.config.hidden)) * sizeof(float) +
+         vocab * sizeof(double);
+}
+
 // Keeps the sampled rows of every state: the final distribution is known only at the end.
 class Lens final : public Accumulator {
  public:
@@ -71,21 +78,28 @@ class Lens final : public Accumulator {
         next_.push_back(after < ids.size() ? ids[after] : kNone);
       }
     }
-    rows_.resize(states() * tokens_.size() * width());
+    rows_ =
+        StateStore(std::vector<std::int64_t>(states(), static_cast<std::int64_t>(tokens_.size() * width())),
+                   context.place);
+    for (std::size_t state = 0; state < states(); ++state) rows_.open(state);
   }
 
   void observe_state(const StateView& view) override {
     for (const Slot& slot : slots_[view.window]) {
-      std::memcpy(row(static_cast<std::size_t>(view.state), slot.row),
-                  view.h + static_cast<std::size_t>(slot.position) * width(), width() * sizeof(float));
+      rows_.write(static_cast<std::size_t>(view.state),
+                  {view.h + static_cast<std::size_t>(slot.position) * width(), width()},
+                  static_cast<std::int64_t>(slot.row * width()));
     }
   }
+
+  void persist(Archive& archive) override { archive(rows_); }
 
   void finish(const FinishContext& context) override {
     Values values;
     for (auto& table : values) table.resize(states() * tokens_.size());
     const std::size_t chunk = kLogitRows;
-    for_each_window((tokens_.size() + chunk - 1) / chunk, context_.threads, [&](std::size_t c) {
+    const int threads = context_.finish_threads(lens_finish_bytes(context_));
+    for_each_window((tokens_.size() + chunk - 1) / chunk, threads, [&](std::size_t c) {
       measure_chunk(context.head, c * chunk, std::min(tokens_.size(), (c + 1) * chunk), values);
     });
     for (std::size_t i = 0; i < kCount; ++i) {
@@ -106,19 +120,20 @@ class Lens final : public Accumulator {
   };
   [[nodiscard]] std::size_t states() const { return static_cast<std::size_t>(context_.config.n_layers + 1); }
   [[nodiscard]] std::size_t width() const { return static_cast<std::size_t>(context_.config.hidden); }
-  float* row(std::size_t state, std::size_t sample) {
-    return rows_.data() + (state * tokens_.size() + sample) * width();
-  }
 
-  void measure_chunk(const HeadWeights& head, std::size_t begin, std::size_t end, Values& values) {
+  void measure_chunk(const HeadWeights& head, std::size_t begin, std::size_t end, Values& values) const {
     const auto vocab = static_cast<std::size_t>(head.unembedding.size(0));
     const auto rows = static_cast<std::int64_t>(end - begin);
     LogitScratch scratch;
     std::vector<float> final_logits(kLogitRows * vocab), logits(kLogitRows * vocab);
     std::vector<double> probability(vocab);
-    compute_logits(head, context_.config, row(states() - 1, begin), rows, final_logits.data(), scratch);
+    std::vector<float> h((end - begin) * width());
+    const auto first = static_cast<std::int64_t>(begin * width());
+    rows_.read(states() - 1, h, first);
+    compute_logits(head, context_.config, h.data(), rows, final_logits.data(), scratch);
     for (std::size_t s = 0; s < states(); ++s) {
-      compute_logits(head, context_.config, row(s, begin), rows, logits.data(), scratch);
+      rows_.read(s, h, first);
+      compute_logits(head, context_.config, h.data(), rows, logits.data(), scratch);
       for (std::size_t i = begin; i < end; ++i) {
         const std::span<const float> p(final_logits.data() + (i - begin) * vocab, vocab);
         const std::span<const float> q(logits.data() + (i - begin) * vocab, vocab);
@@ -171,10 +186,11 @@ class Lens final : public Accumulator {
   std::vector<std::size_t> document_;  // of each sampled token
   std::vector<std::int32_t> next_;     // token that follows it in its window
   std::vector<std::vector<Slot>> slots_;
-  std::vector<float> rows_;  // (states, samples, d)
+  StateStore rows_;  // slot = state: (samples, d)
 };
 
 std::uint64_t lens_bytes(const SweepContext& context) {
+  if (context.place.spilled) return 0;
   return static_cast<std::uint64_t>(context.config.n_layers + 1) *
          static_cast<std::uint64_t>(context.lens_positions) *
          static_cast<std::uint64_t>(context.corpus.documents.size()) *
@@ -189,7 +205,8 @@ Signal lens_signal() {
           .make = [](const SweepContext& context) -> std::unique_ptr<Accumulator> {
             return std::make_unique<Lens>(context);
           },
-          .memory_bytes = lens_bytes};
+          .memory_bytes = lens_bytes,
+          .finish_bytes = lens_finish_bytes};
 }
 
 }  // namespace strata

@@ -28,6 +28,8 @@ class Passage final : public Accumulator {
     std::memcpy(row(static_cast<std::size_t>(view.state)), view.h, ids_.size() * width() * sizeof(float));
   }
 
+  void persist(Archive& archive) override { archive.sized(rows_); }
+
   void finish(const FinishContext& context) override {
     if (ids_.empty()) return;
     LensPassage passage;

@@ -26,22 +26,26 @@ class PerToken final : public Accumulator {
         info_(info),
         fold_(fold),
         value_(value),
-        table_(context.config.n_layers + (info.axis == Axis::state ? 1 : 0), context.token_count()) {}
+        table_(context.config.n_layers + (info.axis == Axis::state ? 1 : 0), context) {}
 
   void observe_state(const StateView& view) override {
     if (info_.axis != Axis::state) return;
-    const std::int64_t d = context_.config.hidden, first = context_.first_token[view.window];
+    const std::int64_t d = context_.config.hidden;
+    std::vector<float> values;
     for (std::int64_t t = 0; t < view.tokens; ++t) {
-      table_.at(view.state, first + t) = static_cast<float>(value_(view.h + t * d, nullptr, d));
+      values.push_back(static_cast<float>(value_(view.h + t * d, nullptr, d)));
     }
+    table_.write(view.state, context_.first_token[view.window], values);
   }
 
   void observe_block(const BlockView& view) override {
     if (info_.axis != Axis::block) return;
-    const std::int64_t d = context_.config.hidden, first = context_.first_token[view.window];
+    const std::int64_t d = context_.config.hidden;
+    std::vector<float> values;
     for (std::int64_t t = 0; t < view.tokens; ++t) {
-      table_.at(view.block, first + t) = static_cast<float>(value_(view.h_in + t * d, view.h_out + t * d, d));
+      values.push_back(static_cast<float>(value_(view.h_in + t * d, view.h_out + t * d, d)));
     }
+    table_.write(view.block, context_.first_token[view.window], values);
   }
 
   void finish(const FinishContext& context) override {
@@ -49,6 +53,8 @@ class PerToken final : public Accumulator {
       context.trace.series.push_back(fold_table(table_, context, info_, set, fold_));
     }
   }
+
+  void persist(Archive& archive) override { table_.persist(archive); }
 
  private:
   const SweepContext& context_;
@@ -60,8 +66,23 @@ class PerToken final : public Accumulator {
 
 }  // namespace
 
-TokenTable::TokenTable(std::int64_t places, std::int64_t n)
-    : tokens(n), value(static_cast<std::size_t>(places * n), kUndefined) {}
+TokenTable::TokenTable(std::int64_t places, const SweepContext& context)
+    : store_(std::vector<std::int64_t>(static_cast<std::size_t>(places), context.token_count()),
+             context.place) {
+  // A slot is made for all its windows beforehand, because they are written together.
+  const std::vector<float> undefined(static_cast<std::size_t>(context.token_count()), kUndefined);
+  for (std::size_t place = 0; place < store_.slots(); ++place) store_.write(place, undefined);
+}
+
+void TokenTable::write(int place, std::int64_t first_token, std::span<const float> values) {
+  store_.write(static_cast<std::size_t>(place), values, first_token);
+}
+
+std::vector<float> TokenTable::row(int place) const {
+  std::vector<float> values(static_cast<std::size_t>(store_.size(static_cast<std::size_t>(place))));
+  store_.read(static_cast<std::size_t>(place), values);
+  return values;
+}
 
 Series fold_table(const TokenTable& table, const FinishContext& context, const SeriesInfo& info,
                   TokenSet tokens, Fold fold) {
@@ -69,15 +90,14 @@ Series fold_table(const TokenTable& table, const FinishContext& context, const S
   Series series = make_series(sweep, info, tokens);
   std::vector<double> values;
   for (std::size_t place = 0; place < series.by_doc.cols; ++place) {
-    const float* row = table.row(static_cast<int>(place));
+    const std::vector<float> row = table.row(static_cast<int>(place));
     for (std::size_t w = 0; w < sweep.corpus.windows.size();) {
       const int document = sweep.corpus.windows[w].document;
       values.clear();
       for (; w < sweep.corpus.windows.size() && sweep.corpus.windows[w].document == document; ++w) {
         for (std::int64_t t = sweep.first_token[w]; t < sweep.first_token[w + 1]; ++t) {
-          if (counts(tokens, context.classes[static_cast<std::size_t>(t)]) && !std::isnan(row[t])) {
-            values.push_back(row[t]);
-          }
+          const auto at = static_cast<std::size_t>(t);
+          if (counts(tokens, context.classes[at]) && !std::isnan(row[at])) values.push_back(row[at]);
         }
       }
       if (values.empty()) continue;
@@ -95,6 +115,7 @@ std::unique_ptr<Accumulator> per_token_accumulator(const SweepContext& context, 
 }
 
 std::uint64_t per_token_bytes(const SweepContext& context) {
+  if (context.place.spilled) return 0;
   return static_cast<std::uint64_t>(context.config.n_layers + 1) *
          static_cast<std::uint64_t>(context.token_count()) * sizeof(float);
 }

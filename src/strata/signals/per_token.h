@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "strata/signals/signal.h"
@@ -20,16 +21,22 @@ using TokenValue = double (*)(const float* h_in, const float* h_out, std::int64_
 [[nodiscard]] std::unique_ptr<Accumulator> per_token_accumulator(const SweepContext& context,
                                                                  const SeriesInfo& info, Fold fold,
                                                                  TokenValue value);
+/// Bytes of memory of one table of all states; 0 where it is spilled.
 [[nodiscard]] std::uint64_t per_token_bytes(const SweepContext& context);
 
-/// A (places x tokens) table of floats, and the fold that turns it into a series.
-struct TokenTable {
-  std::int64_t tokens = 0;
-  std::vector<float> value;
+/// A (places x tokens) table of floats, kept where SweepContext::place says, and the fold that turns it into
+/// a series. What is never written is NaN.
+class TokenTable {
+ public:
+  TokenTable(std::int64_t places, const SweepContext& context);
+  /// Values of the tokens of one window; windows of one place may be written together.
+  void write(int place, std::int64_t first_token, std::span<const float> values);
+  /// All tokens of one place.
+  [[nodiscard]] std::vector<float> row(int place) const;
+  void persist(Archive& archive) { archive(store_); }
 
-  TokenTable(std::int64_t places, std::int64_t n);
-  float& at(int place, std::int64_t token) { return value[static_cast<std::size_t>(place * tokens + token)]; }
-  [[nodiscard]] const float* row(int place) const { return value.data() + place * tokens; }
+ private:
+  StateStore store_;  // slot = place
 };
 [[nodiscard]] Series fold_table(const TokenTable& table, const FinishContext& context, const SeriesInfo& info,
                                 TokenSet tokens, Fold fold);

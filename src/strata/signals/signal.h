@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "strata/base/archive.h"
+#include "strata/base/state_store.h"
 #include "strata/corpus/corpus.h"
 #include "strata/model/head.h"
 #include "strata/record/trace.h"
@@ -27,6 +29,8 @@ struct SweepContext {
   std::int64_t lens_positions = 64;  ///< per document
   int replicates = 200;              ///< half-samples of documents for CKA
   int threads = 1;
+  StorePlace place = {};                    ///< where signals keep what grows with the text or the sample
+  std::uint64_t finish_bytes = UINT64_MAX;  ///< room for the work of Accumulator::finish
   std::vector<std::int64_t>
       first_token;  ///< of each window, in the order of Corpus::windows; ends with the total
 
@@ -34,6 +38,8 @@ struct SweepContext {
   [[nodiscard]] std::int64_t tokens_in(std::size_t window) const {
     return first_token[window + 1] - first_token[window];
   }
+  /// Threads for work that takes `bytes_each` on each: as many as finish_bytes has room for, at least one.
+  [[nodiscard]] int finish_threads(std::uint64_t bytes_each) const;
 };
 [[nodiscard]] SweepContext make_context(const ModelConfig& config, const Corpus& corpus);
 
@@ -76,6 +82,8 @@ class Accumulator {
   virtual void observe_block(const BlockView&) {}
   virtual void end_state(int /*state*/) {}
   virtual void finish(const FinishContext& context) = 0;
+  /// Saves what it has seen up to an end_state, or takes up what another of the same context saved.
+  virtual void persist(Archive& archive) = 0;
 };
 
 struct SeriesInfo {
@@ -90,8 +98,10 @@ struct Signal {
   std::span<const std::string_view> matrices{};  ///< ids of what it records that is no series: cka_matrix
   bool needs_attention;
   std::unique_ptr<Accumulator> (*make)(const SweepContext&);
-  /// Bytes it keeps over the whole sweep, for the memory plan.
+  /// Bytes it keeps in memory over the whole sweep, for the memory plan.
   std::uint64_t (*memory_bytes)(const SweepContext&);
+  /// Bytes that one thread of its finish() needs besides; null: too few to count.
+  std::uint64_t (*finish_bytes)(const SweepContext&) = nullptr;
 };
 
 [[nodiscard]] std::span<const Signal> signals();

@@ -39,6 +39,11 @@ SweepContext make_context(const ModelConfig& config, const Corpus& corpus) {
   return context;
 }
 
+int SweepContext::finish_threads(std::uint64_t bytes_each) const {
+  const std::uint64_t fit = finish_bytes / std::max<std::uint64_t>(1, bytes_each);
+  return static_cast<int>(std::clamp<std::uint64_t>(fit, 1, static_cast<std::uint64_t>(threads)));
+}
+
 std::size_t window_of(const SweepContext& context, std::int64_t token) {
   const auto after = std::upper_bound(context.first_token.begin(), context.first_token.end(), token);
   return static_cast<std::size_t>(after - context.first_token.begin()) - 1;

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "strata/base/matrix.h"
 #include "strata/signals/signal.h"
 
 namespace strata {
@@ -30,16 +31,17 @@ class SinkTracker {
   /// Adds max_activation, sink_rate and the list of massive tokens to the record.
   void finish(Trace& trace) const;
   [[nodiscard]] static std::uint64_t memory_bytes(const SweepContext& context);
+  /// Saves what it has seen up to an end_state, or takes it up.
+  void persist(Archive& archive);
 
  private:
-  [[nodiscard]] float largest(int state, std::int64_t token) const {
-    return largest_[static_cast<std::size_t>(state * tokens_ + token)];
-  }
+  // (states, tokens of the window)
+  void read_window(const StateStore& store, std::size_t window, Matrix& out) const;
   const SweepContext& context_;
   std::int64_t tokens_;
-  std::vector<float> largest_;           // (states, tokens)
-  std::vector<std::int32_t> dimension_;  // (states, tokens): where it is
-  std::vector<double> median_;           // (states, documents)
+  StateStore largest_;          // slot = state: (tokens)
+  StateStore dimension_;        // likewise: where it is; a float holds any dimension exactly
+  std::vector<double> median_;  // (states, documents)
   std::vector<TokenClass> classes_;
   std::vector<int> latest_onset_;
 };

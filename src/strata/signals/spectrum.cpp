@@ -52,7 +52,7 @@ class Spectrum final : public Accumulator {
     for_each_window(sample_.documents.size(), context_.threads, [&](std::size_t document) {
       const auto n = static_cast<std::int64_t>(sample_.tokens[document].size());
       at::Tensor x = at::empty({n, d}, at::kDouble);
-      std::copy_n(buffer_.data() + static_cast<std::int64_t>(document) * sample_.share * d, n * d,
+      std::copy_n(buffer_.data() + sample_.table_row(document, 0) * static_cast<std::size_t>(d), n * d,
                   x.data_ptr<double>());
       const at::Tensor gram = at::mm(x, x.t());
       const double* g = gram.data_ptr<double>();
@@ -61,6 +61,8 @@ class Spectrum final : public Accumulator {
       for (std::int64_t i = 0; i < n; ++i) packed.insert(packed.end(), g + i * n, g + i * n + i + 1);
     });
   }
+
+  void persist(Archive& archive) override { archive.sized(grams_); }
 
   void finish(const FinishContext& context) override {
     std::vector<Series> series;  // per estimate: ordinary, all
@@ -127,7 +129,7 @@ class Spectrum final : public Accumulator {
 
 std::uint64_t spectrum_bytes(const SweepContext& context) {
   const SampleSize size = sample_size(context, kMinRows, kMaxRows);
-  const auto rows = static_cast<std::uint64_t>(size.rows);
+  const auto rows = static_cast<std::uint64_t>(table_stride(context, size));
   const std::uint64_t packed = rows * (rows + 1) / 2 * sizeof(double);
   return static_cast<std::uint64_t>(size.documents) *
          (static_cast<std::uint64_t>(context.config.n_layers + 1) * packed +

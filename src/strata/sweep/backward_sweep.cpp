@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "strata/base/error.h"
 #include "strata/base/philox.h"
@@ -15,6 +16,7 @@
 #include "strata/sweep/block_stream.h"
 #include "strata/sweep/clean_sweep.h"
 #include "strata/sweep/scratch.h"
+#include "strata/sweep/snapshots.h"
 
 namespace strata {
 namespace {
@@ -41,68 +43,73 @@ struct Scratch {
   BlockScratch forward;
   BackwardScratch backward;
   LogitScratch logits;
-  std::vector<float> logit_rows, d_logits;  // (kLogitRows, vocab)
+  std::vector<float> in, out;                 // a window's state
+  std::vector<std::vector<float>> gradients;  // for each draw
+  std::vector<float> logit_rows, d_logits;    // (kLogitRows, vocab)
   std::vector<double> probability;
 };
 
 // Sums of one window at one state: [info][set].
 using WindowSums = std::array<std::array<double, 2>, 2>;
 
-// A group of windows whose states are in memory together.
-class Wave {
+// One forward and one backward sweep. States and gradients lie in stores: in memory where they fit.
+class BackwardSweep {
  public:
-  Wave(const Checkpoint& checkpoint, const SweepContext& context, std::span<const TokenClass> classes,
-       std::span<const LaneWindow> windows, const MeasureOptions& options)
+  BackwardSweep(const Checkpoint& checkpoint, const SweepContext& context,
+                std::span<const TokenClass> classes, std::span<const LaneWindow> windows,
+                const MeasureOptions& options)
       : checkpoint_(checkpoint), context_(context), classes_(classes), windows_(windows), options_(options) {
     std::int64_t longest = 0;
     for (const LaneWindow& w : windows) {
-      offset_.push_back(tokens_ * context.config.hidden);
       tokens_ += w.tokens;
       longest = std::max(longest, w.tokens);
     }
     rope_ = make_rope_table(context.config, static_cast<int>(longest));
-    states_.resize(static_cast<std::size_t>(context.config.n_layers + 1));
-    gradients_.assign(static_cast<std::size_t>(options.label_samples), buffer());
-    sums_.assign(states_.size(), std::vector<WindowSums>(windows.size()));
+    StorePlace place = state_place(options);
+    place.spilled = place.spilled || static_cast<std::uint64_t>(tokens_) *
+                                             backward_token_bytes(context.config, options.label_samples) >
+                                         options.backward_bytes;
+    states_ = StateStore(sizes(static_cast<std::size_t>(context.config.n_layers) + 1), place);
+    gradients_ = StateStore(sizes(draws()), place);
+    sums_.assign(static_cast<std::size_t>(context.config.n_layers + 1),
+                 std::vector<WindowSums>(windows.size()));
   }
 
-  void forward(const PackedMatrix& embedding, const Progress& progress) {
-    const int n_layers = context_.config.n_layers;
-    states_[0] = buffer();
-    for (std::size_t w = 0; w < windows_.size(); ++w) {
-      const auto& ids = context_.corpus.windows[windows_[w].window].ids;
-      embed(embedding, std::span(ids).first(static_cast<std::size_t>(windows_[w].tokens)), state(0, w));
-    }
-    BlockStream blocks(checkpoint_, 0, options_.compute);
-    for (int block = 0; block < n_layers; ++block) {
-      report_progress(progress, {"backward sweep", block, 2 * n_layers, tokens_});
-      const BlockWeights weights = blocks.next();
-      states_[static_cast<std::size_t>(block) + 1] = buffer();
+  void run(const Embedding& embedding, const HeadWeights& head, const Progress& progress) {
+    const int n_layers = context_.config.n_layers, steps = 2 * n_layers;
+    int step = 0;  // up through the blocks, then down
+    const auto save = [&](Archive& archive) {
+      archive(step);
+      archive(states_);
+      archive(gradients_);
+      for (auto& windows : sums_) {
+        for (WindowSums& sums : windows) archive.raw(&sums, sizeof(sums));
+      }
+    };
+    const bool resumed = options_.snapshots != nullptr && options_.snapshots->load("backward", save);
+    STRATA_CHECK(step >= 0 && step <= steps);
+    if (!resumed) embed_windows(embedding);
+    BlockWeights weights;
+    const bool ahead = options_.memory.prefetch;
+    std::optional<BlockStream> blocks;
+    for (; step < steps; ++step) {
+      report_and_save(progress, {"backward sweep", step, steps, tokens_}, options_.snapshots, "backward",
+                      save);
+      const bool up = step < n_layers;
+      weights = {};  // before the next one is read, where there is no room for two
+      if (step == n_layers) blocks.reset();
+      if (!blocks && up) blocks.emplace(checkpoint_, step, options_.compute, BlockOrder::ascending, ahead);
+      if (!blocks)
+        blocks.emplace(checkpoint_, steps - 1 - step, options_.compute, BlockOrder::descending, ahead);
+      if (step == n_layers) {
+        each_window([&](std::size_t w, Scratch& scratch) { label_gradients(head, w, scratch); });
+      }
+      weights = blocks->next();
       each_window([&](std::size_t w, Scratch& scratch) {
-        forward_block(weights, context_.config, rope_, state(block, w), state(block + 1, w),
-                      windows_[w].tokens, scratch.forward, nullptr);
+        up ? forward(weights, step, w, scratch) : backward(weights, steps - 1 - step, w, scratch);
       });
     }
-  }
-
-  void backward(const HeadWeights& head, const Progress& progress) {
-    const int n_layers = context_.config.n_layers;
-    each_window([&](std::size_t w, Scratch& scratch) { label_gradients(head, w, scratch); });
-    each_window([&](std::size_t w, Scratch&) { add_squares(n_layers, w); });
-    BlockStream blocks(checkpoint_, n_layers - 1, options_.compute, BlockOrder::descending);
-    for (int block = n_layers - 1; block >= 0; --block) {
-      report_progress(progress, {"backward sweep", 2 * n_layers - 1 - block, 2 * n_layers, tokens_});
-      const BlockWeights weights = blocks.next();
-      each_window([&](std::size_t w, Scratch& scratch) {
-        std::vector<float*> gradients;
-        for (auto& gradient : gradients_) gradients.push_back(gradient.data() + offset_[w]);
-        backward_block(weights, context_.config, rope_, state(block, w), gradients, windows_[w].tokens,
-                       scratch.backward);
-        add_squares(block, w);
-      });
-      std::vector<float>().swap(states_[static_cast<std::size_t>(block) + 1]);
-    }
-    report_progress(progress, {"backward sweep", 2 * n_layers, 2 * n_layers, 0});
+    report_and_save(progress, {"backward sweep", steps, steps, 0}, options_.snapshots, "backward", save);
   }
 
   // Mean over draws and scored positions, at one state of one window.
@@ -112,16 +119,59 @@ class Wave {
   }
 
  private:
-  [[nodiscard]] std::vector<float> buffer() const {
-    return std::vector<float>(static_cast<std::size_t>(tokens_ * context_.config.hidden));
+  [[nodiscard]] std::size_t draws() const { return static_cast<std::size_t>(options_.label_samples); }
+  [[nodiscard]] std::size_t slot(std::size_t of, std::size_t w) const { return of * windows_.size() + w; }
+  [[nodiscard]] std::size_t slot(int state, std::size_t w) const {
+    return slot(static_cast<std::size_t>(state), w);
   }
-  float* state(int i, std::size_t w) { return states_[static_cast<std::size_t>(i)].data() + offset_[w]; }
+
+  // One slot for each window, `times` over.
+  [[nodiscard]] std::vector<std::int64_t> sizes(std::size_t times) const {
+    std::vector<std::int64_t> all;
+    for (std::size_t i = 0; i < times; ++i) {
+      for (const LaneWindow& w : windows_) all.push_back(w.tokens * context_.config.hidden);
+    }
+    return all;
+  }
 
   void each_window(const std::function<void(std::size_t, Scratch&)>& body) {
     for_each_window(windows_.size(), options_.threads, [&](std::size_t w) {
       auto scratch = pool_.lease();
       body(w, *scratch);
     });
+  }
+
+  void embed_windows(const Embedding& embedding) {
+    each_window([&](std::size_t w, Scratch& scratch) {
+      const auto& ids = context_.corpus.windows[windows_[w].window].ids;
+      scratch.out.resize(static_cast<std::size_t>(states_.size(slot(0, w))));
+      embed(embedding, std::span(ids).first(static_cast<std::size_t>(windows_[w].tokens)),
+            scratch.out.data());
+      states_.write(slot(0, w), scratch.out);
+    });
+  }
+
+  void forward(const BlockWeights& weights, int block, std::size_t w, Scratch& scratch) {
+    const float* const h = states_.view(slot(block, w), scratch.in);
+    scratch.out.resize(static_cast<std::size_t>(states_.size(slot(block, w))));
+    forward_block(weights, context_.config, rope_, h, scratch.out.data(), windows_[w].tokens, scratch.forward,
+                  nullptr);
+    states_.write(slot(block + 1, w), scratch.out);
+  }
+
+  void backward(const BlockWeights& weights, int block, std::size_t w, Scratch& scratch) {
+    const float* const h = states_.view(slot(block, w), scratch.in);
+    scratch.gradients.resize(draws());
+    std::vector<float*> gradients;
+    for (std::size_t s = 0; s < draws(); ++s) {
+      gradients.push_back(gradients_.edit(slot(s, w), scratch.gradients[s]));
+    }
+    backward_block(weights, context_.config, rope_, h, gradients, windows_[w].tokens, scratch.backward);
+    add_squares(block, w, h, gradients);
+    for (std::size_t s = 0; s < draws(); ++s) {
+      gradients_.commit(slot(s, w), {gradients[s], static_cast<std::size_t>(gradients_.size(slot(s, w)))});
+    }
+    states_.drop(slot(block + 1, w));
   }
 
   // d/dh_L sum_t ln p_t(y_t) = J^T (onehot(y_t) - p_t), for every draw of the labels.
@@ -137,7 +187,12 @@ class Wave {
                                   .a = static_cast<std::uint32_t>(windows_[w].window),
                                   .b = static_cast<std::uint32_t>(s)});
     }
-    const float* last = state(context_.config.n_layers, w);
+    const float* const last = states_.view(slot(context_.config.n_layers, w), scratch.in);
+    scratch.gradients.resize(draws());
+    // The last position of the lane is not scored; its gradient at state L stays 0.
+    for (auto& gradient : scratch.gradients) {
+      gradient.assign(static_cast<std::size_t>(windows_[w].tokens * d), 0.0f);
+    }
     for (std::int64_t begin = 0; begin < scored; begin += kLogitRows) {
       const std::int64_t rows = std::min(kLogitRows, scored - begin);
       compute_logits(head, context_.config, last + begin * d, rows, scratch.logit_rows.data(),
@@ -159,21 +214,23 @@ class Wave {
         scratch.d_logits = scratch.logit_rows;
         for (std::size_t r = 0; r < labels[s].size(); ++r) scratch.d_logits[r * vocab + labels[s][r]] += 1.0f;
         backward_logits(head, context_.config, last + begin * d, rows, scratch.d_logits.data(),
-                        gradients_[s].data() + offset_[w] + begin * d, scratch.logits);
+                        scratch.gradients[s].data() + begin * d, scratch.logits);
       }
     }
-    // The last position of the lane is not scored; its gradient at state L stays 0.
+    std::vector<float*> gradients;
+    for (auto& gradient : scratch.gradients) gradients.push_back(gradient.data());
+    add_squares(context_.config.n_layers, w, last, gradients);
+    for (std::size_t s = 0; s < draws(); ++s) gradients_.write(slot(s, w), scratch.gradients[s]);
   }
 
-  void add_squares(int at_state, std::size_t w) {
+  void add_squares(int at_state, std::size_t w, const float* h, std::span<float* const> gradients) {
     const std::int64_t d = context_.config.hidden;
-    const float* h = state(at_state, w);
     WindowSums& sums = sums_[static_cast<std::size_t>(at_state)][w];
     const auto first = static_cast<std::size_t>(context_.first_token[windows_[w].window]);
     for (std::int64_t t = 0; t < windows_[w].tokens; ++t) {
       double square = 0.0;
-      for (const auto& gradient : gradients_) {
-        const float* g = gradient.data() + offset_[w] + t * d;
+      for (const float* const gradient : gradients) {
+        const float* const g = gradient + t * d;
         square += dot(g, g, d);
       }
       const double mean_square = dot(h + t * d, h + t * d, d) / static_cast<double>(d);
@@ -191,10 +248,9 @@ class Wave {
   std::span<const LaneWindow> windows_;
   const MeasureOptions& options_;
   std::int64_t tokens_ = 0;
-  std::vector<std::int64_t> offset_;  // of each window in the buffers, in elements
   RopeTable rope_;
-  std::vector<std::vector<float>> states_;     // (tokens, d) each
-  std::vector<std::vector<float>> gradients_;  // (tokens, d) for each draw
+  StateStore states_;                          // slot = (state, window): (tokens, d)
+  StateStore gradients_;                       // slot = (draw, window): (tokens, d)
   std::vector<std::vector<WindowSums>> sums_;  // (states, windows)
   ScratchPool<Scratch> pool_{};
 };
@@ -205,31 +261,13 @@ std::span<const SeriesInfo> backward_series() {
   return kInfo;
 }
 
-std::vector<std::vector<LaneWindow>> backward_waves(const ModelConfig& config,
-                                                    const std::vector<LaneWindow>& sample,
-                                                    const MeasureOptions& options) {
-  const auto room =
-      static_cast<std::int64_t>(options.backward_bytes / backward_token_bytes(config, options.label_samples));
-  std::vector<std::vector<LaneWindow>> waves;
-  std::int64_t held = 0;
-  for (const LaneWindow& window : sample) {
-    if (waves.empty() || held + window.tokens > room) {
-      waves.emplace_back();
-      held = 0;
-    }
-    waves.back().push_back(window);
-    held += window.tokens;
-  }
-  return waves;
-}
-
 std::uint64_t backward_token_bytes(const ModelConfig& config, int label_samples) {
   return static_cast<std::uint64_t>(config.n_layers + 1 + label_samples) *
          static_cast<std::uint64_t>(config.hidden) * sizeof(float);
 }
 
 std::vector<Series> run_backward_sweep(const Checkpoint& checkpoint, const SweepContext& context,
-                                       std::span<const TokenClass> classes, const PackedMatrix& embedding,
+                                       std::span<const TokenClass> classes, const Embedding& embedding,
                                        const HeadWeights& head, const std::vector<LaneWindow>& sample,
                                        const MeasureOptions& options, const Progress& progress) {
   STRATA_CHECK(options.label_samples > 0);
@@ -243,17 +281,14 @@ std::vector<Series> run_backward_sweep(const Checkpoint& checkpoint, const Sweep
                                        options.label_samples, options.label_samples == 1 ? "" : "s");
     }
   }
-  for (const auto& windows : backward_waves(context.config, sample, options)) {
-    Wave wave(checkpoint, context, classes, windows, options);
-    wave.forward(embedding, progress);
-    wave.backward(head, progress);
-    for (std::size_t w = 0; w < windows.size(); ++w) {
-      const auto document = static_cast<std::size_t>(context.corpus.windows[windows[w].window].document);
-      for (std::size_t i = 0; i < series.size(); ++i) {
-        series[i].weight[document] = static_cast<double>(windows[w].tokens);
-        for (std::size_t s = 0; s < series[i].by_doc.cols; ++s) {
-          series[i].by_doc(document, s) = wave.value(s, w, i / kSets.size(), i % kSets.size());
-        }
+  BackwardSweep sweep(checkpoint, context, classes, sample, options);
+  sweep.run(embedding, head, progress);
+  for (std::size_t w = 0; w < sample.size(); ++w) {
+    const auto document = static_cast<std::size_t>(context.corpus.windows[sample[w].window].document);
+    for (std::size_t i = 0; i < series.size(); ++i) {
+      series[i].weight[document] = static_cast<double>(sample[w].tokens);
+      for (std::size_t s = 0; s < series[i].by_doc.cols; ++s) {
+        series[i].by_doc(document, s) = sweep.value(s, w, i / kSets.size(), i % kSets.size());
       }
     }
   }

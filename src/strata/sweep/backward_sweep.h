@@ -24,23 +24,18 @@ namespace strata {
 /// positions whose next token is in the lane; t' runs over ordinary tokens, or over all of them.
 ///
 /// Runs on the windows of `sample`, `options.label_samples` draws for each; the draws of a window depend on
-/// the seed and the window alone. Windows whose states do not fit in `options.backward_bytes` together are
-/// taken in turns, each a forward and a backward pass over the weights. Returns four series on the state axis
-/// (two token sets each), one row for each document of the sample.
+/// the seed and the window alone. States that do not fit in `options.backward_bytes` together wait in a
+/// temporary file; the weights are read twice in any case. Returns four series on the state axis (two token
+/// sets each), one row for each document of the sample.
 [[nodiscard]] std::vector<Series> run_backward_sweep(const Checkpoint& checkpoint,
                                                      const SweepContext& context,
                                                      std::span<const TokenClass> classes,
-                                                     const PackedMatrix& embedding, const HeadWeights& head,
+                                                     const Embedding& embedding, const HeadWeights& head,
                                                      const std::vector<LaneWindow>& sample,
                                                      const MeasureOptions& options, const Progress& progress);
 
 /// What it puts out, in order.
 [[nodiscard]] std::span<const SeriesInfo> backward_series();
-
-/// Windows of `sample` in groups that fit `options.backward_bytes`, at least one; in order.
-[[nodiscard]] std::vector<std::vector<LaneWindow>> backward_waves(const ModelConfig& config,
-                                                                  const std::vector<LaneWindow>& sample,
-                                                                  const MeasureOptions& options);
 
 /// Bytes that one token of the sample holds: every state, and a gradient for each draw.
 [[nodiscard]] std::uint64_t backward_token_bytes(const ModelConfig& config, int label_samples);

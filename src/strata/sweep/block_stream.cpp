@@ -4,12 +4,23 @@
 
 namespace strata {
 
-BlockStream::BlockStream(const Checkpoint& checkpoint, int first, ComputeDType dtype, BlockOrder order)
-    : checkpoint_(checkpoint), dtype_(dtype), next_(first), step_(order == BlockOrder::ascending ? 1 : -1) {
-  prefetch();
+BlockStream::BlockStream(const Checkpoint& checkpoint, int first, ComputeDType dtype, BlockOrder order,
+                         bool prefetch)
+    : checkpoint_(checkpoint),
+      dtype_(dtype),
+      next_(first),
+      step_(order == BlockOrder::ascending ? 1 : -1),
+      ahead_(prefetch) {
+  if (ahead_) this->prefetch();
 }
 
 BlockWeights BlockStream::next() {
+  if (!ahead_) {
+    STRATA_CHECK(next_ >= 0 && next_ < checkpoint_.config().n_layers);
+    const int layer = next_;
+    next_ += step_;
+    return load_block(checkpoint_, layer, dtype_);
+  }
   STRATA_CHECK(pending_.valid());
   BlockWeights weights = pending_.get();
   next_ += step_;

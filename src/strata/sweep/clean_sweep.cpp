@@ -10,13 +10,14 @@
 #include "strata/model/threads.h"
 #include "strata/sweep/block_stream.h"
 #include "strata/sweep/scratch.h"
+#include "strata/sweep/snapshots.h"
 
 namespace strata {
 namespace {
 
 struct WindowScratch {
   BlockScratch block;
-  std::vector<float> out;
+  std::vector<float> in, out;  // in: of a state that is not in memory
   std::vector<float> keep;
   std::vector<double> sums;  // distance and entropy, all and reduced
 };
@@ -91,51 +92,93 @@ void end_state(Sweep& sweep, int state) {
 
 // A token that turned out massive at state s was not masked in the attention of blocks before s. Those
 // blocks are run again for its window alone, so that the mask is the same at every depth.
-void repair_attention(Sweep& sweep, const Checkpoint& checkpoint, const PackedMatrix& embedding) {
+void repair_attention(Sweep& sweep, const Checkpoint& checkpoint, const Embedding& embedding) {
   const auto onset = sweep.tracker.latest_onset();
   const int last = *std::max_element(onset.begin(), onset.end());
   if (!sweep.needs_attention || last < 1) return;
   const SweepContext& context = sweep.context;
   const auto width = static_cast<std::size_t>(context.config.hidden);
   std::vector<std::size_t> affected;
-  std::vector<std::vector<float>> h(onset.size());
+  std::vector<std::int64_t> sizes(onset.size(), 0);
+  std::uint64_t bytes = 0;
   for (std::size_t w = 0; w < onset.size(); ++w) {
     if (onset[w] < 1) continue;
     affected.push_back(w);
-    h[w].resize(static_cast<std::size_t>(context.tokens_in(w)) * width);
-    embed(embedding, context.corpus.windows[w].ids, h[w].data());
+    sizes[w] = context.tokens_in(w) * static_cast<std::int64_t>(width);
+    bytes += static_cast<std::uint64_t>(sizes[w]) * sizeof(float);
   }
-  BlockStream stream(checkpoint, 0, sweep.options.compute);
+  StorePlace place = state_place(sweep.options);
+  place.spilled = place.spilled || bytes > sweep.options.memory.repair_bytes;
+  StateStore h(sizes, place);
+  std::vector<float> first;
+  for (const std::size_t w : affected) {
+    first.resize(static_cast<std::size_t>(sizes[w]));
+    embed(embedding, context.corpus.windows[w].ids, first.data());
+    h.write(w, first);
+  }
+  BlockStream stream(checkpoint, 0, sweep.options.compute, BlockOrder::ascending,
+                     sweep.options.memory.prefetch);
+  BlockWeights weights;
   for (int block = 0; block < last; ++block) {
-    const BlockWeights weights = stream.next();
+    weights = {};
+    weights = stream.next();
     std::erase_if(affected, [&](std::size_t w) { return onset[w] <= block; });
     in_batches(affected, sweep.options, [&](std::size_t w) {
       auto scratch = sweep.pool.lease();
       AttentionView attention;
-      step_window(sweep, weights, w, h[w].data(), *scratch, true, attention);
+      const float* const in = h.view(w, scratch->in);
+      step_window(sweep, weights, w, in, *scratch, true, attention);
       const BlockView view{.block = block,
                            .window = w,
-                           .h_in = h[w].data(),
+                           .h_in = in,
                            .h_out = scratch->out.data(),
                            .tokens = context.tokens_in(w),
                            .attention = &attention};
       for (const auto& accumulator : sweep.accumulators) accumulator->observe_block(view);
-      std::copy(scratch->out.begin(), scratch->out.end(), h[w].begin());
+      h.write(w, scratch->out);
     });
   }
 }
 
+// What the sweep has done when every window has gone through `blocks` blocks.
+void persist(Archive& archive, Sweep& sweep, StateStore& states, int& blocks) {
+  archive(blocks);
+  archive(states);
+  archive(sweep.tracker);
+  for (const auto& accumulator : sweep.accumulators) archive(*accumulator);
+}
+
+// State 0 of every window.
+void embed_windows(Sweep& sweep, const Embedding& embedding, const std::vector<std::size_t>& windows,
+                   StateStore& states) {
+  in_batches(windows, sweep.options, [&](std::size_t w) {
+    auto scratch = sweep.pool.lease();
+    scratch->out.resize(static_cast<std::size_t>(states.size(w)));
+    embed(embedding, sweep.context.corpus.windows[w].ids, scratch->out.data());
+    observe_state(sweep, 0, w, scratch->out.data());
+    states.write(w, scratch->out);
+  });
+  end_state(sweep, 0);
+}
+
 }  // namespace
+
+StorePlace state_place(const MeasureOptions& options) {
+  return {.spilled = options.memory.spill_states, .directory = options.spill_directory};
+}
+
+StorePlace sample_place(const MeasureOptions& options) {
+  return {.spilled = options.memory.spill_samples, .directory = options.spill_directory};
+}
 
 void report_progress(const Progress& progress, const ProgressEvent& event) {
   if (progress && !progress(event)) {
-    throw Error(ErrorKind::interrupted,
-                {.where = event.phase, .found = "interrupted", .hint = "nothing was written"});
+    throw Error(ErrorKind::interrupted, {.where = event.phase, .found = "interrupted"});
   }
 }
 
 CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& context,
-                           const PackedMatrix& embedding,
+                           const Embedding& embedding,
                            std::vector<std::unique_ptr<Accumulator>>& accumulators, bool needs_attention,
                            SinkTracker& tracker, const MeasureOptions& options, const Progress& progress) {
   std::int64_t longest = 0;
@@ -144,60 +187,63 @@ CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& con
     all[w] = w;
     longest = std::max(longest, context.tokens_in(w));
   }
-  const std::int64_t d = context.config.hidden;
   Sweep sweep{.context = context,
               .rope = make_rope_table(context.config, static_cast<int>(longest)),
               .accumulators = accumulators,
               .needs_attention = needs_attention,
               .tracker = tracker,
               .options = options};
-  CleanSweep result;
-  result.last_state.resize(static_cast<std::size_t>(context.token_count() * d));
-  const auto state_of = [&](std::size_t w) { return result.last_state.data() + context.first_token[w] * d; };
-
-  BlockStream stream(checkpoint, 0, options.compute);
-  in_batches(all, options, [&](std::size_t w) {
-    embed(embedding, context.corpus.windows[w].ids, state_of(w));
-    observe_state(sweep, 0, w, state_of(w));
-  });
-  end_state(sweep, 0);
-  for (int block = 0; block < context.config.n_layers; ++block) {
-    report_progress(progress, {"clean sweep", block, context.config.n_layers, context.token_count()});
-    const BlockWeights weights = stream.next();
+  std::vector<std::int64_t> sizes;
+  for (const std::size_t w : all) sizes.push_back(context.tokens_in(w) * context.config.hidden);
+  CleanSweep result{.states = StateStore(sizes, state_place(options)), .classes = {}};
+  int block = 0;
+  const auto save = [&](Archive& archive) { persist(archive, sweep, result.states, block); };
+  const bool resumed = options.snapshots != nullptr && options.snapshots->load("sweep", save);
+  STRATA_CHECK(block >= 0 && block <= context.config.n_layers);
+  BlockStream stream(checkpoint, block, options.compute, BlockOrder::ascending, options.memory.prefetch);
+  if (!resumed) embed_windows(sweep, embedding, all, result.states);
+  BlockWeights weights;
+  for (; block < context.config.n_layers; ++block) {
+    report_and_save(progress, {"clean sweep", block, context.config.n_layers, context.token_count()},
+                    options.snapshots, "sweep", save);
+    weights = {};  // before the next one is read, where there is no room for two
+    weights = stream.next();
     in_batches(all, options, [&](std::size_t w) {
       auto scratch = sweep.pool.lease();
       AttentionView attention;
-      step_window(sweep, weights, w, state_of(w), *scratch, needs_attention, attention);
+      const float* const in = result.states.view(w, scratch->in);
+      step_window(sweep, weights, w, in, *scratch, needs_attention, attention);
       check_finite(scratch->out, checkpoint, block);
       const BlockView view{.block = block,
                            .window = w,
-                           .h_in = state_of(w),
+                           .h_in = in,
                            .h_out = scratch->out.data(),
                            .tokens = context.tokens_in(w),
                            .attention = needs_attention ? &attention : nullptr};
       for (const auto& accumulator : accumulators) accumulator->observe_block(view);
-      std::copy(scratch->out.begin(), scratch->out.end(), state_of(w));
-      observe_state(sweep, block + 1, w, state_of(w));
+      observe_state(sweep, block + 1, w, scratch->out.data());
+      result.states.write(w, scratch->out);
     });
     end_state(sweep, block + 1);
   }
-  report_progress(progress, {"clean sweep", context.config.n_layers, context.config.n_layers, 0});
+  weights = {};
+  report_and_save(progress, {"clean sweep", context.config.n_layers, context.config.n_layers, 0},
+                  options.snapshots, "sweep", save);
   repair_attention(sweep, checkpoint, embedding);
   result.classes.assign(tracker.classes().begin(), tracker.classes().end());
   return result;
 }
 
 std::vector<DocumentLoss> document_losses(const HeadWeights& head, const SweepContext& context,
-                                          const std::vector<float>& last_state,
-                                          const MeasureOptions& options) {
+                                          const StateStore& last_states, const MeasureOptions& options) {
   const std::size_t windows = context.corpus.windows.size();
   const auto vocab = static_cast<std::size_t>(head.unembedding.size(0));
   std::vector<double> sums(windows, 0.0);
   for_each_window(windows, options.threads, [&](std::size_t w) {
     const auto& ids = context.corpus.windows[w].ids;
     LogitScratch scratch;
-    std::vector<float> logits(kLogitRows * vocab);
-    const float* h = last_state.data() + context.first_token[w] * context.config.hidden;
+    std::vector<float> logits(kLogitRows * vocab), buffer;
+    const float* const h = last_states.view(w, buffer);
     const auto scored = static_cast<std::int64_t>(ids.size()) - 1;
     for (std::int64_t begin = 0; begin < scored; begin += kLogitRows) {
       const std::int64_t rows = std::min(kLogitRows, scored - begin);

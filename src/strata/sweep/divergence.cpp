@@ -74,9 +74,9 @@ class JointSweep {
       : input_(input),
         context_(context),
         options_(options),
-        relative_(context.config.n_layers + 1, context.token_count()),
-        cosine_(context.config.n_layers + 1, context.token_count()),
-        local_(context.config.n_layers, context.token_count()),
+        relative_(context.config.n_layers + 1, context),
+        cosine_(context.config.n_layers + 1, context),
+        local_(context.config.n_layers, context),
         tracker_(context) {
     std::int64_t longest = 0;
     for (std::size_t w = 0; w < windows(); ++w) longest = std::max(longest, context.tokens_in(w));
@@ -87,7 +87,7 @@ class JointSweep {
     other_h_.resize(size);
   }
 
-  void run(const PackedMatrix& embedding, const PackedMatrix& other_embedding, const Progress& progress) {
+  void run(const Embedding& embedding, const Embedding& other_embedding, const Progress& progress) {
     const int n_layers = context_.config.n_layers;
     BlockStream blocks(input_.original, 0, options_.compute), other_blocks(input_.other, 0, options_.compute);
     each_window([&](std::size_t w) {
@@ -123,9 +123,9 @@ class JointSweep {
       record.series.push_back(fold_table(local_, finish, kLocalError, set, Fold::median));
     }
     for (int s = 0; s <= context_.config.n_layers; ++s) {
-      const float* const row = relative_.row(s);
+      const std::vector<float> row = relative_.row(s);
       record.differing_tokens.push_back(
-          std::count_if(row, row + context_.token_count(), [](float x) { return x != 0.0f; }));
+          std::count_if(row.begin(), row.end(), [](float x) { return x != 0.0f; }));
     }
   }
 
@@ -164,11 +164,13 @@ class JointSweep {
     check_finite(out, count, input_.original, block);
     // The other block on the original's input: its own error, without what came before.
     forward_block(others, other_config, other_rope_, h, scratch->crossed.data(), n, scratch->block, nullptr);
+    std::vector<float> local;
     for (std::int64_t t = 0; t < n; ++t) {
-      local_.at(block, context_.first_token[w] + t) =
+      local.push_back(
           static_cast<float>(relative(squared_distance(scratch->crossed.data() + t * d, out + t * d, d),
-                                      squared_distance(out + t * d, h + t * d, d)));
+                                      squared_distance(out + t * d, h + t * d, d))));
     }
+    local_.write(block, context_.first_token[w], local);
     std::copy_n(out, count, h);
     forward_block(others, other_config, other_rope_, other, other, n, scratch->block, nullptr);
     check_finite(other, count, input_.other, block);
@@ -179,12 +181,15 @@ class JointSweep {
     const std::int64_t n = context_.tokens_in(w), d = context_.config.hidden, first = context_.first_token[w];
     const float *const h = state(h_, w), *const other = state(other_h_, w);
     tracker_.observe_state({.state = place, .window = w, .h = h, .tokens = n});
+    std::vector<float> relatives, cosines;
     for (std::int64_t t = 0; t < n; ++t) {
       const float *const a = h + t * d, *const b = other + t * d;
       const double square = squared_distance(b, a, d);
-      relative_.at(place, first + t) = static_cast<float>(relative(square, dot(a, a, d)));
-      cosine_.at(place, first + t) = square == 0.0 ? 0.0f : static_cast<float>(cosine_distance(a, b, d));
+      relatives.push_back(static_cast<float>(relative(square, dot(a, a, d))));
+      cosines.push_back(square == 0.0 ? 0.0f : static_cast<float>(cosine_distance(a, b, d)));
     }
+    relative_.write(place, first, relatives);
+    cosine_.write(place, first, cosines);
   }
 
   OutputSums output_of(const HeadWeights& head, const HeadWeights& other_head, std::size_t w) {
@@ -349,8 +354,8 @@ DivergenceRecord measure_divergence(const DivergenceInput& input, const MeasureO
   SweepContext context = make_context(input.original.config(), input.corpus);
   context.seed = options.seed;
   context.threads = options.threads;
-  const PackedMatrix embedding = load_embedding(input.original, options.compute),
-                     other_embedding = load_embedding(input.other, options.compute);
+  const Embedding embedding = load_embedding(input.original, options.compute),
+                  other_embedding = load_embedding(input.other, options.compute);
   const HeadWeights head = load_head(input.original, embedding),
                     other_head = load_head(input.other, other_embedding);
   {

@@ -39,7 +39,7 @@ void forward_windows(const Checkpoint& checkpoint, const std::vector<std::vector
     tokens += ids.size();
   }
   const RopeTable rope = make_rope_table(config, static_cast<int>(longest));
-  const PackedMatrix embedding = load_embedding(checkpoint, options.compute);
+  const Embedding embedding = load_embedding(checkpoint, options.compute);
   std::vector<std::vector<float>> h(windows.size());
   for_each_window(windows.size(), options.threads, [&](std::size_t w) {
     h[w].resize(windows[w].size() * static_cast<std::size_t>(config.hidden));

@@ -18,7 +18,7 @@ namespace strata {
 /// All blocks of a model in memory, with its two ends; float32.
 struct ResidentModel {
   const ModelConfig& config;
-  PackedMatrix embedding;
+  Embedding embedding;
   HeadWeights head;
   std::vector<BlockWeights> blocks;
 };

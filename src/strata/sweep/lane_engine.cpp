@@ -12,6 +12,7 @@
 #include "strata/sweep/lane_damage.h"
 #include "strata/sweep/lane_weights.h"
 #include "strata/sweep/scratch.h"
+#include "strata/sweep/snapshots.h"
 
 namespace strata {
 namespace {
@@ -64,7 +65,8 @@ class LanePass {
 
   std::vector<std::vector<Damage>> run(const Progress& progress) {
     streams_[0] = embedded(input_.model.embedding);
-    BlockStream blocks(input_.model.checkpoint, 0, input_.options.compute);
+    BlockStream blocks(input_.model.checkpoint, 0, input_.options.compute, BlockOrder::ascending,
+                       input_.options.memory.prefetch);
     const int n_layers = config_.n_layers;
     const std::string phase(input_.phase);
     for (int place = 0; place <= n_layers; ++place) {
@@ -98,7 +100,7 @@ class LanePass {
     return std::count_if(streams_.begin(), streams_.end(), [](const auto& s) { return !s.empty(); });
   }
 
-  [[nodiscard]] std::vector<float> embedded(const PackedMatrix& table) const {
+  [[nodiscard]] std::vector<float> embedded(const Embedding& table) const {
     std::vector<float> stream(static_cast<std::size_t>(offset_.back() * config_.hidden));
     for (std::size_t w = 0; w < input_.sample.size(); ++w) {
       const auto& ids = input_.context.corpus.windows[input_.sample[w].window].ids;
@@ -257,10 +259,15 @@ std::vector<std::vector<Damage>> run_lanes(const LaneEngineInput& input, std::sp
   const std::uint64_t each = std::max<std::uint64_t>(1, lane_bytes(input.context, input.sample));
   const auto per_pass = static_cast<std::size_t>(std::max<std::uint64_t>(1, input.options.lane_bytes / each));
   std::vector<std::vector<Damage>> damage;
-  for (std::size_t begin = 0; begin < lanes.size(); begin += per_pass) {
+  const std::string name(input.phase);
+  const auto save = [&](Archive& archive) { archive(damage); };
+  Snapshots* const snapshots = input.options.snapshots;
+  if (snapshots != nullptr) (void)snapshots->load(name, save);
+  for (std::size_t begin = damage.size(); begin < lanes.size(); begin = damage.size()) {
     LanePass pass(input, lanes.subspan(begin, std::min(per_pass, lanes.size() - begin)));
     auto part = pass.run(progress);
     std::move(part.begin(), part.end(), std::back_inserter(damage));
+    if (snapshots != nullptr) snapshots->save(name, save);
   }
   return damage;
 }

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "strata/base/archive.h"
 #include "strata/checkpoint/checkpoint.h"
 #include "strata/interventions/intervention.h"
 #include "strata/model/head.h"
@@ -23,7 +24,7 @@ struct LaneWindow {
 /// A model with what is held of it throughout.
 struct LaneModel {
   const Checkpoint& checkpoint;
-  const PackedMatrix& embedding;
+  const Embedding& embedding;
   const HeadWeights& head;
 };
 
@@ -56,6 +57,12 @@ struct Damage {
   double kl = 0.0;            ///< KL(clean || lane), nats
   double delta_nll = 0.0;     ///< change of the true next token's NLL, nats
   std::int64_t same_top = 0;  ///< positions whose most probable token (the first of equals) stays so
+
+  void persist(Archive& archive) {
+    archive(kl);
+    archive(delta_nll);
+    archive(same_top);
+  }
 };
 
 struct LaneEngineInput {
@@ -65,7 +72,7 @@ struct LaneEngineInput {
   std::span<const TokenClass> classes{};  ///< of every token, for edits; may be empty without them
   const std::vector<LaneWindow>& sample;
   const MeasureOptions& options;
-  std::string_view phase = "lanes";  ///< name in the progress
+  std::string_view phase = "lanes";  ///< name in the progress, and of the snapshot
 };
 
 /// damage[lane][window of the sample]. Lanes beyond options.lane_bytes take another pass over the weights.

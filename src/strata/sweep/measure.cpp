@@ -1,6 +1,7 @@
 #include "strata/sweep/measure.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,6 +13,7 @@
 #include "strata/model/device.h"
 #include "strata/model/head.h"
 #include "strata/model/threads.h"
+#include "strata/record/persist.h"
 #include "strata/signals/sinks.h"
 #include "strata/sweep/backward_sweep.h"
 #include "strata/sweep/bottleneck_sweep.h"
@@ -19,6 +21,7 @@
 #include "strata/sweep/lanes.h"
 #include "strata/sweep/noise_floor.h"
 #include "strata/sweep/selection.h"
+#include "strata/sweep/snapshots.h"
 #include "strata/tokenizer/utf8.h"
 
 namespace strata {
@@ -84,15 +87,6 @@ std::string shown(const std::string& bytes) {
     out += control ? printable(text) : text;
   }
   return out;
-}
-
-// Models predict over vocabularies padded beyond their tokenizer's: such an id has no text.
-std::string text_of(const Tokenizer& tokenizer, std::int32_t id) {
-  try {
-    return shown(tokenizer.token_bytes(id));
-  } catch (const Error&) {
-    return {};
-  }
 }
 
 void add_documents(Trace& trace, const SweepContext& context, const std::vector<DocumentLoss>& losses,
@@ -164,15 +158,72 @@ RunCard run_card(const MeasureInput& input, const SweepContext& context, const M
   return run;
 }
 
+// Per token of the vocabulary: whether the text has it.
+std::vector<char> used_tokens(const SweepContext& context) {
+  std::vector<char> used(static_cast<std::size_t>(context.config.vocab), 0);
+  for (const Window& window : context.corpus.windows) {
+    for (const std::int32_t id : window.ids) used.at(static_cast<std::size_t>(id)) = 1;
+  }
+  return used;
+}
+
+// The allocator keeps what is freed; the next phase shall find it.
+void give_memory_back() {
+#ifdef __GLIBC__
+  (void)malloc_trim(0);
+#endif
+}
+
+// What the lanes and the record need of the clean sweep.
+struct Clean {
+  std::vector<TokenClass> classes;
+  std::vector<DocumentLoss> losses;
+};
+
+// The clean sweep with every wanted signal; fills `trace` and loads `head` when the blocks are gone.
+Clean measure_clean(const Checkpoint& checkpoint, const SweepContext& context, const Embedding& embedding,
+                    HeadWeights& head, const MeasureOptions& options, const Progress& progress,
+                    Trace& trace) {
+  std::vector<std::unique_ptr<Accumulator>> accumulators;
+  bool needs_attention = false;
+  for (const Signal* signal : selected_signals(options)) {
+    needs_attention = needs_attention || signal->needs_attention;
+    accumulators.push_back(signal->make(context));
+  }
+  SinkTracker tracker(context);
+  CleanSweep sweep = run_clean_sweep(checkpoint, context, embedding, accumulators, needs_attention, tracker,
+                                     options, progress);
+  give_memory_back();
+  head = load_head(checkpoint, embedding);
+  Clean clean{.classes = std::move(sweep.classes),
+              .losses = document_losses(head, context, sweep.states, options)};
+  sweep.states = {};
+  give_memory_back();
+  report_progress(progress, {"signals", 0, 1, 0});
+  for (auto& accumulator : accumulators) {
+    accumulator->finish({.sweep = context, .classes = clean.classes, .head = head, .trace = trace});
+    accumulator.reset();
+  }
+  tracker.finish(trace);
+  report_progress(progress, {"signals", 1, 1, 0});
+  return clean;
+}
+
 }  // namespace
 
 ModelCard model_card(const Checkpoint& checkpoint) {
   return card_of(checkpoint);
 }
 
-Trace measure(const MeasureInput& input, const MeasureOptions& options, const Progress& progress) {
+Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Progress& progress) {
+  MeasureOptions options = asked;
   require_device(options.device);
   require_compute(options.compute);
+  std::optional<Snapshots> saved;
+  if (!options.snapshot_directory.empty()) {
+    saved.emplace(options.snapshot_directory, options.snapshot_key, input.checkpoint, options.snapshot_share);
+    options.snapshots = &*saved;
+  }
   Trace trace;
   if (std::string warning = single_thread_blas(); !warning.empty())
     trace.warnings.push_back(std::move(warning));
@@ -183,46 +234,56 @@ Trace measure(const MeasureInput& input, const MeasureOptions& options, const Pr
   context.replicates = options.replicates;
   context.threads = options.threads;
 
-  std::vector<std::unique_ptr<Accumulator>> accumulators;
-  bool needs_attention = false;
-  for (const Signal* signal : selected_signals(options)) {
-    needs_attention = needs_attention || signal->needs_attention;
-    accumulators.push_back(signal->make(context));
+  context.place = sample_place(options);
+  context.finish_bytes = options.memory.finish_bytes;
+
+  Snapshots* const snapshots = options.snapshots;
+  const auto whole = [&](Archive& archive) { persist(archive, trace); };
+  if (snapshots != nullptr && snapshots->load("measured", whole)) return trace;
+
+  const Embedding embedding =
+      options.memory.gather ? load_embedding_rows(input.checkpoint, used_tokens(context), options.compute)
+                            : load_embedding(input.checkpoint, options.compute);
+  Clean clean;
+  const auto after_clean = [&](Archive& archive) {
+    persist(archive, trace);
+    archive(clean.classes);
+    archive(clean.losses);
+  };
+  HeadWeights head;
+  if (snapshots != nullptr && snapshots->load("clean", after_clean)) {
+    head = load_head(input.checkpoint, embedding);
+  } else {
+    clean = measure_clean(input.checkpoint, context, embedding, head, options, progress, trace);
+    if (snapshots != nullptr) {
+      snapshots->save("clean", after_clean);
+      snapshots->remove("sweep");
+    }
   }
-  SinkTracker tracker(context);
-  const PackedMatrix embedding = load_embedding(input.checkpoint, options.compute);
-  const CleanSweep sweep = run_clean_sweep(input.checkpoint, context, embedding, accumulators,
-                                           needs_attention, tracker, options, progress);
-  const HeadWeights head = load_head(input.checkpoint, embedding);
-  const auto losses = document_losses(head, context, sweep.last_state, options);
-  report_progress(progress, {"signals", 0, 1, 0});
-  for (const auto& accumulator : accumulators) {
-    accumulator->finish({.sweep = context, .classes = sweep.classes, .head = head, .trace = trace});
-  }
-  accumulators.clear();
-  tracker.finish(trace);
-  report_progress(progress, {"signals", 1, 1, 0});
+  const std::vector<TokenClass>& classes = clean.classes;
 
   const auto sample = lane_sample(context, options.lane_tokens);
   const LaneModel model{input.checkpoint, embedding, head};
   const LaneEngineInput lanes{
-      .model = model, .context = context, .classes = sweep.classes, .sample = sample, .options = options};
+      .model = model, .context = context, .classes = classes, .sample = sample, .options = options};
+  give_memory_back();
   std::vector<DoseCurve> curves = measure_curves(lanes, {}, progress);
-
+  give_memory_back();
   std::optional<NoiseFloor> floor;
   if (wants_noise_floor(options)) {
     floor = measure_noise_floor(input.checkpoint, context, embedding, head, sample, options, progress);
+    give_memory_back();
   }
 
   if (wants_backward_sweep(options)) {
-    for (Series& series : run_backward_sweep(input.checkpoint, context, sweep.classes, embedding, head,
-                                             sample, options, progress)) {
+    for (Series& series :
+         run_backward_sweep(input.checkpoint, context, classes, embedding, head, sample, options, progress)) {
       trace.series.push_back(std::move(series));
     }
   }
 
   trace.n_tokens = context.token_count();
-  add_documents(trace, context, losses, sample, input.tokenizer);
+  add_documents(trace, context, clean.losses, sample, input.tokenizer);
   if (floor) trace.warnings.push_back(noise_floor_text(*floor, options.compute));
   add_curves(trace, std::move(curves), floor);
   for (SinkToken& sink : trace.sinks) {
@@ -230,17 +291,28 @@ Trace measure(const MeasureInput& input, const MeasureOptions& options, const Pr
   }
   for (LensPassage& passage : trace.lens_passages) {
     if (input.tokenizer == nullptr) break;
-    for (TokenText& token : passage.vocabulary) token.text = text_of(*input.tokenizer, token.id);
+    for (TokenText& token : passage.vocabulary) {
+      if (input.tokenizer->has_token(token.id)) token.text = shown(input.tokenizer->token_bytes(token.id));
+    }
   }
   trace.run = run_card(input, context, options);
   if (floor) trace.run.noise_floor_nats = floor->kl_nats;
   trace.model = card_of(input.checkpoint);
   if (options.find_segments && segment_lane_cost(context, options, 1).lanes > 0) {
     const std::vector<Segment> segments = options.find_segments(trace);
-    if (!segments.empty()) add_curves(trace, measure_curves(lanes, segments, progress), floor);
+    if (!segments.empty()) {
+      LaneEngineInput joint = lanes;
+      joint.phase = "lanes over segments";
+      add_curves(trace, measure_curves(joint, segments, progress), floor);
+    }
   }
   if (options.plan_bottlenecks) {
     trace.bottlenecks = run_bottlenecks(lanes, options.plan_bottlenecks(trace), progress);
+  }
+  if (snapshots != nullptr) {
+    snapshots->save("measured", whole);
+    for (const char* done : {"sweep", "clean", "lanes", "backward", "lanes over segments"})
+      snapshots->remove(done);
   }
   return trace;
 }

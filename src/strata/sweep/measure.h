@@ -16,7 +16,9 @@ struct MeasureInput {
 };
 
 /// Runs the clean sweep with every wanted signal, then the lanes, and returns the record. Same input and
-/// options (threads and batch aside) give the same bits.
+/// options (threads, batch and memory aside) give the same bits. With a snapshot directory it goes on from
+/// what a run of the same key saved there, and ends with the same bits again; what is no longer needed is
+/// removed, the finished record stays.
 [[nodiscard]] Trace measure(const MeasureInput& input, const MeasureOptions& options,
                             const Progress& progress);
 

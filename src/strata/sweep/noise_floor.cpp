@@ -53,10 +53,21 @@ double window_kl(const HeadWeights& p_head, const HeadWeights& q_head, const Mod
   return sum;
 }
 
+Embedding load_exact(const Checkpoint& checkpoint, const SweepContext& context,
+                     const std::vector<LaneWindow>& sample, bool gather) {
+  if (!gather) return load_embedding(checkpoint, ComputeDType::float32);
+  std::vector<char> used(static_cast<std::size_t>(context.config.vocab), 0);
+  for (const LaneWindow& w : sample) {
+    for (const std::int32_t id : context.corpus.windows[w.window].ids)
+      used.at(static_cast<std::size_t>(id)) = 1;
+  }
+  return load_embedding_rows(checkpoint, used, ComputeDType::float32);
+}
+
 }  // namespace
 
 NoiseFloor measure_noise_floor(const Checkpoint& checkpoint, const SweepContext& context,
-                               const PackedMatrix& embedding, const HeadWeights& head,
+                               const Embedding& embedding, const HeadWeights& head,
                                const std::vector<LaneWindow>& sample, const MeasureOptions& options,
                                const Progress& progress) {
   const ModelConfig& config = context.config;
@@ -68,7 +79,7 @@ NoiseFloor measure_noise_floor(const Checkpoint& checkpoint, const SweepContext&
     scored += w.tokens - 1;
   }
   const RopeTable rope = make_rope_table(config, static_cast<int>(longest));
-  const PackedMatrix exact_embedding = load_embedding(checkpoint, ComputeDType::float32);
+  const Embedding exact_embedding = load_exact(checkpoint, context, sample, options.memory.gather);
   std::vector<std::vector<float>> exact(windows), h(windows);
   std::vector<std::vector<Squares>> squares(static_cast<std::size_t>(config.n_layers) + 1,
                                             std::vector<Squares>(windows));
@@ -81,7 +92,9 @@ NoiseFloor measure_noise_floor(const Checkpoint& checkpoint, const SweepContext&
     embed(embedding, ids, h[w].data());
     squares[0][w] = compare(exact[w], h[w]);
   });
-  BlockStream exact_blocks(checkpoint, 0, ComputeDType::float32), blocks(checkpoint, 0, options.compute);
+  const bool ahead = options.memory.prefetch;
+  BlockStream exact_blocks(checkpoint, 0, ComputeDType::float32, BlockOrder::ascending, ahead);
+  BlockStream blocks(checkpoint, 0, options.compute, BlockOrder::ascending, ahead);
   ScratchPool<BlockScratch> pool;
   for (int block = 0; block < config.n_layers; ++block) {
     report_progress(progress, {"noise floor", block, config.n_layers, 2 * tokens});
@@ -116,10 +129,6 @@ NoiseFloor measure_noise_floor(const Checkpoint& checkpoint, const SweepContext&
 
 bool wants_noise_floor(const MeasureOptions& options) {
   return options.compute != ComputeDType::float32 && !options.clean_only;
-}
-
-std::uint64_t noise_floor_bytes(const ModelConfig& config, std::uint64_t lane_bytes) {
-  return 2 * block_bytes(config) + ends_bytes(config) + 2 * lane_bytes;
 }
 
 void refuse_below(const NoiseFloor& floor, std::vector<DoseCurve>& curves,

@@ -28,15 +28,12 @@ struct NoiseFloor {
 /// Runs the windows of `sample` forward in both modes, block by block. `embedding` and `head` are those of
 /// options.compute; the float32 ones are loaded here and dropped. Throws what loading the weights throws.
 [[nodiscard]] NoiseFloor measure_noise_floor(const Checkpoint& checkpoint, const SweepContext& context,
-                                             const PackedMatrix& embedding, const HeadWeights& head,
+                                             const Embedding& embedding, const HeadWeights& head,
                                              const std::vector<LaneWindow>& sample,
                                              const MeasureOptions& options, const Progress& progress);
 
 /// Whether a run needs one: rounded products, and perturbed lanes.
 [[nodiscard]] bool wants_noise_floor(const MeasureOptions& options);
-
-/// Bytes that it needs beside what is loaded in options.compute.
-[[nodiscard]] std::uint64_t noise_floor_bytes(const ModelConfig& config, std::uint64_t lane_bytes);
 
 /// Makes every point of a dose curve undefined whose mean KL over documents lies below the floor (all
 /// documents of it: leaving out the low ones alone would bias the mean), and says so in `warnings`.

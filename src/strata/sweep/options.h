@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
@@ -10,6 +11,18 @@
 #include "strata/record/findings.h"
 
 namespace strata {
+
+class Snapshots;
+
+/// How a measurement keeps to its memory. plan_measure decides it; nothing of it changes a number.
+struct MemoryChoice {
+  bool spill_samples = false;  ///< what signals keep per token and per sampled row waits in a file
+  bool spill_states = false;   ///< so do the residual streams
+  bool prefetch = true;        ///< the next block is read and converted while the current one computes
+  bool gather = false;         ///< only the rows of the embedding that the text uses are kept
+  std::uint64_t finish_bytes = UINT64_MAX;  ///< room for the work after the clean sweep
+  std::uint64_t repair_bytes = UINT64_MAX;  ///< room for windows swept again for late sinks
+};
 
 struct MeasureOptions {
   std::uint64_t seed = 0;
@@ -23,11 +36,17 @@ struct MeasureOptions {
   int label_samples = 4;             ///< draws of the labels in the backward sweep
   int replicates = 200;              ///< half-samples of documents
   std::uint64_t lane_bytes = 2ull << 30;      ///< memory for lanes; more lanes than fit take further passes
-  std::uint64_t backward_bytes = 2ull << 30;  ///< memory for the states of the backward sweep; likewise
-  std::vector<std::string> signals;           ///< ids; empty = all
-  std::vector<std::string> interventions;     ///< ids, or "all"; empty = the default set
-  std::vector<int> layers;                    ///< places to perturb; empty = all
-  bool clean_only = false;  ///< the clean sweep alone: no perturbed lanes, no backward sweep
+  std::uint64_t backward_bytes = 2ull << 30;  ///< memory for the backward sweep's states; more is spilled
+  MemoryChoice memory = {};
+  std::filesystem::path spill_directory = {};     ///< for temporary files; empty: $TMPDIR, or /tmp
+  std::vector<std::string> signals;               ///< ids; empty = all
+  std::vector<std::string> interventions;         ///< ids, "all" or "none"; empty = the default set
+  std::vector<int> layers;                        ///< places to perturb; empty = all
+  bool clean_only = false;                        ///< the clean sweep alone: neither lanes nor backward sweep
+  std::filesystem::path snapshot_directory = {};  ///< where a run saves what it has done; empty: nowhere
+  std::string snapshot_key = {};                  ///< digest of all that decides the numbers
+  double snapshot_share = 0.05;    ///< of the time for saving within a phase; 0: never, 1: at every chance
+  Snapshots* snapshots = nullptr;  ///< measure() opens it
   /// Asked once, when everything else has been measured: the segments for interventions over whole segments.
   /// Without it those do not run.
   std::function<std::vector<Segment>(const Trace&)> find_segments{};

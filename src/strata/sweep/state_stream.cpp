@@ -106,7 +106,7 @@ void show_first(const Checkpoint& checkpoint, const std::vector<std::vector<std:
                 const StateStreamOptions& options, const StateStreamObserver& observer,
                 const ResidualFile& file, const std::vector<std::uint64_t>& offsets) {
   const auto hidden = static_cast<std::size_t>(checkpoint.config().hidden);
-  PackedMatrix embedding;
+  Embedding embedding;
   if (options.first_state == 0) embedding = load_embedding(checkpoint);
   observer.begin_state(options.first_state);
   for_each_window(windows.size(), options.threads, [&](std::size_t w) {

@@ -165,8 +165,12 @@ std::string Tokenizer::decode(const std::vector<std::int32_t>& ids) const {
   return bytes;
 }
 
+bool Tokenizer::has_token(std::int32_t id) const {
+  return id >= 0 && id < vocab_size() && !impl_->tokens[static_cast<std::size_t>(id)].empty();
+}
+
 std::string Tokenizer::token_bytes(std::int32_t id) const {
-  if (id < 0 || id >= vocab_size() || impl_->tokens[static_cast<std::size_t>(id)].empty()) {
+  if (!has_token(id)) {
     throw Error(ErrorKind::bad_file, {.where = impl_->where,
                                       .found = fmt::format("token id {} is not in the vocabulary", id),
                                       .expected = fmt::format("an id in [0, {})", vocab_size())});

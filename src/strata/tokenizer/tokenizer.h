@@ -42,6 +42,9 @@ class Tokenizer {
   /// The bytes that the ids stand for; special tokens as their text. Of a SentencePiece tokenizer's ids that
   /// is the text with the space that the tokenizer puts before it.
   [[nodiscard]] std::string decode(const std::vector<std::int32_t>& ids) const;
+  /// Whether there is a token with this id. A model may predict ids that its tokenizer lacks: tables are
+  /// padded.
+  [[nodiscard]] bool has_token(std::int32_t id) const;
   /// The bytes of one token. Throws Error(bad_file) for an id outside the vocabulary.
   [[nodiscard]] std::string token_bytes(std::int32_t id) const;
 

@@ -9,8 +9,8 @@ import type { StudyRecord, Verdict } from './record';
 export const kSigns: Record<Verdict['outcome'], string> = { supported: '\u2713 supported', refuted: '\u2717 refuted', undecided: '? undecided' };
 
 function ids(record: StudyRecord, outcome: Verdict['outcome']): string {
-  const own = record.verdicts.filter((v) => v.outcome === outcome).map((v) => v.id + (v.tag === '' ? '' : ` (${v.tag})`));
-  return own.length === 0 ? 'none' : `${own.length}: ${own.join(', ')}`;
+  const own = record.verdicts.filter((v) => v.outcome === outcome).map((v) => `${v.id} ${v.title}${v.tag === '' ? '' : ` (${v.tag})`}`);
+  return own.length === 0 ? 'none' : own.join('; ');
 }
 
 function glance(record: StudyRecord): HTMLElement {
@@ -19,7 +19,7 @@ function glance(record: StudyRecord): HTMLElement {
   const rows: [string, string][] = [
     ['Supported', ids(record, 'supported')], ['Refuted', ids(record, 'refuted')], ['Undecided', ids(record, 'undecided')],
     ['Family dominance', record.dominance.map((d) => `${d.family}: ${d.verdict}`).join('; ') || 'not judged'],
-    ['Unlike their family', judged === 0 ? 'cannot be told: three models of a family are needed' : differing.join('; ') || `none of the ${judged} models that have two others to be held against`],
+    ['Unlike its family', judged === 0 ? 'cannot be told: three models of a family are needed' : differing.join('; ') || `none of the ${judged} models that have two others to be held against`],
   ];
   return h('dl', { class: 'glance' }, ...rows.flatMap(([key, value]) => [h('dt', {}, key), h('dd', {}, value)]));
 }
