@@ -1,7 +1,7 @@
 #include "strata/cli/manifest.h"
 
-#include <cmath>
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
