@@ -147,7 +147,16 @@ TEST(Evidence, TheBackwardSweepGivesBothSensitivities) {
     }
     run.run.trace.series.push_back(series);
   }
+  ASSERT_GE(run.run.findings.headline, 0);
+  const auto& headline = run.run.findings.detections[static_cast<std::size_t>(run.run.findings.headline)];
+  RandomTwins twins{.detector = headline.detector, .tokens = headline.tokens, .note = {}};
+  twins.defined = true;
+  twins.statistic = {1.0, 2.0};
+  twins.rank = 2;
+  run.run.findings.random_twins = {twins};
   const Evidence e = gather_evidence(run.run, {.seed = 1, .resamples = 30, .threads = 1});
+  EXPECT_EQ(e.random_networks, 2);
+  EXPECT_EQ(e.random_rank, 2);
   EXPECT_NEAR(e.ln_kappa[3], std::log(2.0), 1e-12);
   EXPECT_NEAR(e.ln_absolute[3], std::log(8.0), 1e-12);
   EXPECT_EQ(e.kappa_resamples.rows, 30u);

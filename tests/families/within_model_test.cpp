@@ -54,6 +54,18 @@ TEST(BoundaryCount, ShallowModelsCannotRefuteAndOneModelCannotSupport) {
   EXPECT_EQ(one.models_needed, 2);
 }
 
+TEST(BoundaryCount, NetworksWithRandomWeightsStandBesideIt) {
+  auto models = synthetic_models(4, plain);
+  EXPECT_EQ(verdict_on("T1", models).reason.find("random"), std::string::npos);
+  models[0].random_networks = 19;
+  models[0].random_rank = 3;
+  const Verdict verdict = verdict_on("T1", models);
+  EXPECT_NE(verdict.reason.find("Jumps fit llama-0 better than 17 of 19 networks with random weights"),
+            std::string::npos)
+      << verdict.reason;
+  EXPECT_EQ(verdict.outcome, Outcome::supported);
+}
+
 TEST(SinkIndependence, SupportedRefutedAndSilent) {
   auto models = synthetic_models(4, plain);
   const Verdict same = verdict_on("T2", models);

@@ -238,7 +238,8 @@ async function keyboard(browser) {
   const table = page.locator('#plot-kappa summary');
   await table.focus();
   await page.keyboard.press('Enter');
-  expect(await page.locator('#plot-kappa td').first().isVisible(), 'keyboard: Enter opens the data table');
+  const opened = page.locator('#plot-kappa td').first().waitFor({ state: 'visible', timeout: 30000 });
+  expect(await opened.then(() => true, () => false), 'keyboard: Enter opens the data table');
   await page.evaluate(() => document.activeElement.blur());
   await page.evaluate(() => window.scrollTo(0, 0));
   await page.reload();

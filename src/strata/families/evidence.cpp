@@ -47,6 +47,11 @@ void add_boundaries(const Findings& findings, Evidence& evidence) {
   evidence.split = split_of(evidence.forced ? headline.forced_two : headline.boundaries);
   const Detection* with_sinks = find_detection(findings, headline.detector, TokenSet::all);
   if (with_sinks != nullptr) evidence.with_sinks = split_of(with_sinks->forced_two);
+  for (const RandomTwins& twins : findings.random_twins) {
+    if (!twins.defined || twins.detector != headline.detector || twins.tokens != headline.tokens) continue;
+    evidence.random_networks = static_cast<int>(twins.statistic.size());
+    evidence.random_rank = twins.rank;
+  }
 }
 
 // A change between the outputs of blocks e-1 and e is edge e, and state i is the output of block i-1: what is

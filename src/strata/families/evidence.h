@@ -27,10 +27,12 @@ struct Evidence {
   int hidden = 0;
   double ln_parameters = kUndefined;
   int selected_k = 0;
-  bool tested = false;  ///< the headline detector was defined, so that selected_k means something
-  bool forced = false;  ///< `split` is the forced one
-  Split split;          ///< of the headline detector, sink tokens left out: selected where K = 2, else forced
-  Split with_sinks;     ///< the same detector with sink tokens, its best two-boundary split
+  bool tested = false;      ///< the headline detector was defined, so that selected_k means something
+  int random_networks = 0;  ///< networks with random weights that the run was compared with
+  int random_rank = 0;      ///< of its gain in fit by jumps among theirs and its own, 1 = largest
+  bool forced = false;      ///< `split` is the forced one
+  Split split;       ///< of the headline detector, sink tokens left out: selected where K = 2, else forced
+  Split with_sinks;  ///< the same detector with sink tokens, its best two-boundary split
   std::vector<std::string> detectors;
   std::vector<Split> by_detector;  ///< the best two-boundary split of each, sink tokens left out
   std::vector<int> massive_edges;  ///< where massive activations begin or end, as edges

@@ -31,6 +31,21 @@ double solve(bool lower, int hits, int trials) {
   return 0.5 * (low + high);
 }
 
+// The second null, beside the first: it has no p-value of its own over models.
+void add_random_networks(const StudyView& view, Assessment& a) {
+  for (const Evidence* e : view.main) {
+    if (!e->tested || e->random_networks == 0) continue;
+    a.quantities.push_back(
+        {.name = "rank of " + e->model + " among networks with random weights",
+         .unit = "rank",
+         .value = static_cast<double>(e->random_rank),
+         .note = fmt::format("of {}, 1 = jumps fit best, on the same text", e->random_networks + 1)});
+    a.found += fmt::format(" Jumps fit {} better than {} of {} with random weights on the same text.",
+                           e->model, e->random_networks + 1 - e->random_rank,
+                           count_of(static_cast<std::size_t>(e->random_networks), "network"));
+  }
+}
+
 Assessment assess(const StudyView& view) {
   Assessment a;
   a.claimed_region = {kClaimedShare, 1.0};
@@ -68,6 +83,7 @@ Assessment assess(const StudyView& view) {
         "boundaries too often.",
         kDeepEnough);
   }
+  add_random_networks(view, a);
   return a;
 }
 
