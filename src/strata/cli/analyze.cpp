@@ -246,6 +246,7 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
                             .text = text,
                             .options = options.measure,
                             .surrogates = options.surrogates,
+                            .bottleneck = options.bottleneck,
                             .command_line = command_line},
                            options.resume);
   options.measure.snapshot_directory = partial.directory();

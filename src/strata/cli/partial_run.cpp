@@ -70,7 +70,8 @@ Json describe(const PartialRun::Identity& identity) {
           {"--signals", o.signals},
           {"--interventions", o.interventions},
           {"--layers", o.layers},
-          {"--clean-only", o.clean_only}};
+          {"--clean-only", o.clean_only},
+          {"--bottleneck", identity.bottleneck}};
 }
 
 [[noreturn]] void refuse(const fs::path& directory, std::string found, std::string hint) {

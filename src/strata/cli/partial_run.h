@@ -19,6 +19,7 @@ class PartialRun {
     const LoadedText& text;
     const MeasureOptions& options;
     int surrogates = 0;
+    bool bottleneck = false;
     std::string command_line;
   };
 
