@@ -238,8 +238,7 @@ void bench_sweeps(const Checkpoint& checkpoint, const Asked& asked, ComputeDType
   options.lane_tokens = asked.tokens;                // in all
   const MeasureInput input{.checkpoint = checkpoint, .corpus = corpus};
   const MeasurePlan plan = plan_measure(input, options, std::uint64_t{1} << 40);
-  options.lane_bytes = plan.lane_bytes;
-  options.backward_bytes = plan.backward_bytes;
+  options = planned(options, plan);
   std::map<std::string, Seconds> all;
   const auto run = [&] {
     PhaseTimes phases;

@@ -225,6 +225,8 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
                            .corpus = text.corpus,
                            .tokenizer = text.tokenizer ? &*text.tokenizer : nullptr};
   options.measure.find_segments = [](const Trace&) { return std::vector<Segment>{}; };  // they will be asked
+  if (options.bottleneck)
+    options.measure.plan_bottlenecks = [](const Trace&) { return std::vector<BottleneckTask>{}; };
   manifest.plan = engine.plan(input, options.measure, manifest.mem_limit_bytes);
   options.measure = planned(options.measure, manifest.plan);
   const NullModelPlan twins = plan_null_models(engine, input, options.measure, manifest.mem_limit_bytes,

@@ -82,11 +82,6 @@ BottleneckPoint train_point(const Place& place, const std::vector<LaneWindow>& s
           .start_distortion_nats = mean_over(gaussian_distortion, tokens).value};
 }
 
-// What the network takes beside the ends that are loaded anyway.
-std::uint64_t further_bytes(const ModelConfig& config, ComputeDType compute) {
-  return resident_model_bytes(config) + (compute == ComputeDType::float32 ? 0 : ends_bytes(config));
-}
-
 // In float32 whatever the run computes in: rounding would add its own noise to what the channel lets pass.
 ResidentModel load_resident(const LaneModel& model, ComputeDType compute) {
   const Checkpoint& checkpoint = model.checkpoint;
@@ -102,26 +97,21 @@ ResidentModel load_resident(const LaneModel& model, ComputeDType compute) {
 
 }  // namespace
 
-std::vector<BottleneckCurve> run_bottlenecks(const LaneEngineInput& input,
-                                             const std::vector<BottleneckTask>& tasks,
-                                             const Progress& progress) {
-  const std::vector<LaneWindow>& sample = input.sample;
-  const MeasureOptions& options = input.options;
-  const std::uint64_t bytes = further_bytes(input.model.checkpoint.config(), options.compute);
-  if (bytes > options.lane_bytes) {
-    throw Error(ErrorKind::out_of_memory,
-                {.where = "--bottleneck",
-                 .found = fmt::format("{} MiB of float32 weights, which training visits again and again",
-                                      bytes >> 20),
-                 .expected = fmt::format("at most {} MiB", options.lane_bytes >> 20),
-                 .hint = "raise --mem-limit, or leave --bottleneck out"});
-  }
+void require_bottleneck_sample(const std::vector<LaneWindow>& sample) {
   if (sample.size() < 4) {
     throw Error(ErrorKind::usage, {.where = "--bottleneck",
                                    .found = fmt::format("{} documents in the lanes", sample.size()),
                                    .expected = "at least 4: half train, half judge",
                                    .hint = "give more documents"});
   }
+}
+
+std::vector<BottleneckCurve> run_bottlenecks(const LaneEngineInput& input,
+                                             const std::vector<BottleneckTask>& tasks,
+                                             const Progress& progress) {
+  const std::vector<LaneWindow>& sample = input.sample;
+  const MeasureOptions& options = input.options;
+  require_bottleneck_sample(sample);
   const ResidentModel model = load_resident(input.model, options.compute);
   std::vector<Place> places(tasks.size());
   for_each_window(places.size(), options.threads,

@@ -22,7 +22,6 @@ struct ResidentModel {
   HeadWeights head;
   std::vector<BlockWeights> blocks;
 };
-[[nodiscard]] std::uint64_t resident_model_bytes(const ModelConfig& config);
 
 /// Clean states of the windows at one place, and the clean predictions they lead to. Which rows go through
 /// the channel: ordinary tokens; sinks keep their clean state.

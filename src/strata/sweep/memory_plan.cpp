@@ -21,6 +21,7 @@ namespace {
 // Resident size of the program with LibTorch and the BLAS's buffers after a run on next to nothing, measured
 // on Debian 12.
 constexpr std::uint64_t kProgramBytes = 172ull << 20;
+constexpr std::uint64_t kMostSegments = 7;          // that segmentation gives: a bottleneck in each
 constexpr std::uint64_t kMappedBytes = 2ull << 24;  // of a tensor that is being read, and of the next piece
 
 std::uint64_t floats(std::int64_t count) {
@@ -168,6 +169,7 @@ class Planner {
     if (input_.lanes > 0) lanes();
     if (wants_noise_floor(input_.options)) noise_floor();
     if (f_.backward > 0) backward();
+    if (input_.options.plan_bottlenecks) bottleneck();
   }
 
   void clean_sweep(std::uint64_t kept) {
@@ -256,6 +258,27 @@ class Planner {
     add("backward sweep", std::move(items));
   }
 
+  // Training visits every weight again and again, in float32: nothing can be given up here.
+  void bottleneck() {
+    const auto layers = static_cast<std::uint64_t>(f_.c.n_layers),
+               d = static_cast<std::uint64_t>(f_.c.hidden);
+    auto items = base(false);
+    items.push_back({"unembedding", head()});
+    items.push_back({"weights in float32", layers * f_.exact_block});
+    if (input_.options.compute != ComputeDType::float32) {
+      items.push_back(
+          {"embedding and unembedding in float32", (f_.c.tied_embeddings ? 1 : 2) * f_.exact_vocabulary});
+    }
+    // States there and at the end, rows and the eigenbasis in float64.
+    items.push_back({"states and bases", kMostSegments * (4 * f_.lane + 3 * d * d * sizeof(double))});
+    const int longest = static_cast<int>(f_.lane_longest);
+    // A window's states in every block, logits and probabilities of a chunk, and the channel in float64.
+    items.push_back({"scratch of the workers",
+                     threads() * (scratch_bytes(f_.c, longest) + backward_scratch_bytes(f_.c, longest) +
+                                  (layers + 16) * window(f_.lane_longest) + 2 * f_.logits)});
+    add("bottleneck", std::move(items));
+  }
+
   [[noreturn]] void refuse() const {
     const MemoryPhase& peak = plan_.peak();
     std::string largest;
@@ -271,7 +294,7 @@ class Planner {
                      gib(peak.bytes()), gib(limit_), peak.name, largest, gib(most)),
                  .hint = "a shorter --ctx-size, smaller --positions or --lane-tokens and fewer windows "
                          "(--chunks, --limit) "
-                         "need less, and so do --signals and --clean-only"});
+                         "need less, and so do --signals, --clean-only and no --bottleneck"});
   }
 
   const MemoryInput& input_;

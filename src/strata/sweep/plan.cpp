@@ -7,6 +7,7 @@
 #include "strata/model/device.h"
 #include "strata/model/product.h"
 #include "strata/model/threads.h"
+#include "strata/sweep/bottleneck_sweep.h"
 #include "strata/sweep/lanes.h"
 #include "strata/sweep/noise_floor.h"
 #include "strata/sweep/selection.h"
@@ -62,6 +63,7 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
   context.lens_positions = options.lens_positions;
   context.threads = options.threads;
   const auto sample = lane_sample(context, options.lane_tokens);
+  if (options.plan_bottlenecks) require_bottleneck_sample(sample);
   MeasurePlan plan;
   const LaneCost lanes = lane_cost(context, options);
   const LaneCost joint = options.find_segments ? segment_lane_cost(context, options, 3) : LaneCost{};
@@ -100,6 +102,12 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
       plan.weight_bytes_read += tensor.size_bytes * (tensor.per_block ? 2 : 1);
     if (c.tied_embeddings && plan.memory.choice.gather)
       plan.weight_bytes_read += input.checkpoint.stored_bytes(Role::embedding);
+  }
+  // Bottlenecks: a float32 network of their own, but for the ends that are float32 already.
+  if (options.plan_bottlenecks) {
+    const bool ends = options.compute != ComputeDType::float32;
+    for (const TensorInfo& tensor : input.checkpoint.tensors())
+      plan.weight_bytes_read += tensor.per_block || ends ? tensor.size_bytes : 0;
   }
   std::int64_t lane_tokens = 0, longest = 0;
   for (std::size_t w = 0; w < input.corpus.windows.size(); ++w)
