@@ -13,8 +13,8 @@ namespace strata {
 void require_bottleneck_sample(const std::vector<LaneWindow>& sample);
 
 /// Bottlenecks are trained on every second window of the sample and judged on the others. Every (state, beta)
-/// is trained on its own, so that the numbers do not depend on threads or on what else is asked for. All blocks
-/// are in memory meanwhile, as planned for; they are float32 in every compute mode. Throws as above.
+/// is trained on its own, so that the numbers do not depend on threads or on what else is asked for. All
+/// blocks are in memory meanwhile, as planned for; they are float32 in every compute mode. Throws as above.
 [[nodiscard]] std::vector<BottleneckCurve> run_bottlenecks(const LaneEngineInput& input,
                                                            const std::vector<BottleneckTask>& tasks,
                                                            const Progress& progress);
