@@ -8,6 +8,7 @@
 #include "strata/model/threads.h"
 #include "strata/signals/copula_mi.h"
 #include "strata/signals/document_sample.h"
+#include "strata/signals/principal_axes.h"
 
 namespace strata {
 namespace {
@@ -202,14 +203,12 @@ std::uint64_t adjacent_mi_bytes(const SweepContext& context) {
          ((context.place.spilled ? 0 : d * sizeof(float)) + (kMiComponents + 2) * sizeof(double));
 }
 
-// A state's rows, the same pulled in, and the d x d (or N x N) eigenproblem with its workspace.
+// A state's rows, the same pulled in, and the search for the axes.
 std::uint64_t worker_bytes(const SweepContext& context) {
   const SampleSize size = mi_sample_size(context);
-  const auto rows = std::min<std::uint64_t>(static_cast<std::uint64_t>(size.rows * size.documents),
-                                            static_cast<std::uint64_t>(context.token_count()));
-  const auto d = static_cast<std::uint64_t>(context.config.hidden);
-  const std::uint64_t small = std::min(rows, d);
-  return (2 * rows * d + 5 * small * small) * sizeof(double);
+  const std::int64_t rows = std::min(size.rows * size.documents, context.token_count());
+  const std::int64_t d = context.config.hidden;
+  return 2 * static_cast<std::uint64_t>(rows * d) * sizeof(double) + principal_axes_bytes(rows, d);
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "strata/signals/copula_mi.h"
 
 #include <ATen/ops/empty.h>
-#include <ATen/ops/linalg_eigh.h>
 #include <ATen/ops/linalg_svd.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/special_ndtri.h>
@@ -10,13 +9,13 @@
 #include <cmath>
 #include <utility>
 
+#include "strata/signals/principal_axes.h"
 #include "strata/stats/quantile.h"
 
 namespace strata {
 namespace {
 
-constexpr double kRelativeRank = 1e-12;  // directions with less of the largest variance are rounding
-constexpr double kFar = 3.0;             // times the median distance from the mean
+constexpr double kFar = 3.0;        // times the median distance from the mean
 constexpr double kTie = 1e-9;       // of a column's standard deviation: products of equal rows round apart
 constexpr double kCertain = 1e-12;  // a correlation this close to 1 determines one state by the other
 
@@ -32,22 +31,6 @@ void centre_columns(at::Tensor& x) {
   for (std::int64_t i = 0; i < n; ++i) {
     for (std::int64_t j = 0; j < d; ++j) values[i * d + j] -= mean[static_cast<std::size_t>(j)];
   }
-}
-
-// Eigenvectors of the `most` largest eigenvalues of a symmetric matrix, as columns, and those eigenvalues,
-// ascending; only eigenvalues that are no rounding.
-struct Leading {
-  at::Tensor vectors;
-  std::vector<double> values;
-};
-
-Leading leading_eigenvectors(const at::Tensor& matrix, std::int64_t most, double relative) {
-  const auto [values, vectors] = at::linalg_eigh(matrix, "L");
-  const std::int64_t n = values.size(0);
-  const double* lambda = values.data_ptr<double>();
-  std::int64_t first = std::max<std::int64_t>(0, n - most);
-  while (first < n && !(lambda[first] > relative * lambda[n - 1])) ++first;
-  return {vectors.narrow(1, first, n - first).contiguous(), {lambda + first, lambda + n}};
 }
 
 // Scales column j of x by scale[j].
@@ -74,19 +57,6 @@ at::Tensor without_far_rows(const at::Tensor& centred, const std::vector<double>
     for (std::int64_t j = 0; j < d; ++j) row[j] *= limit / distance;
   }
   return near;
-}
-
-// (d, k): leading principal axes of the rows, by the smaller of d x d and n x n.
-at::Tensor principal_axes(const at::Tensor& rows, std::int64_t components) {
-  if (rows.size(1) <= rows.size(0)) {
-    return leading_eigenvectors(at::mm(rows.t(), rows), std::min(components, rows.size(1)), kRelativeRank)
-        .vectors;
-  }
-  Leading axes =
-      leading_eigenvectors(at::mm(rows, rows.t()), std::min(components, rows.size(0)), kRelativeRank);
-  for (double& v : axes.values) v = 1.0 / std::sqrt(v);
-  scale_columns(axes.vectors, axes.values);
-  return at::mm(rows.t(), axes.vectors);
 }
 
 // Replaces each column by normal scores. Entry r of `score` is the quantile of (r + 2) / (2 (n + 1)): twice a
@@ -121,7 +91,7 @@ void rank_columns(at::Tensor& x) {
 at::Tensor whiten(at::Tensor x) {
   if (x.size(1) == 0) return x;
   centre_columns(x);
-  Leading axes = leading_eigenvectors(at::mm(x.t(), x), x.size(1), 1e-10);
+  LeadingEigenvectors axes = leading_eigenvectors(at::mm(x.t(), x), x.size(1), 1e-10);
   for (double& v : axes.values) v = std::sqrt(static_cast<double>(x.size(0)) / v);
   scale_columns(axes.vectors, axes.values);
   return at::mm(x, axes.vectors);

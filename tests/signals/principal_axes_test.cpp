@@ -1,0 +1,106 @@
+#include "strata/signals/principal_axes.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/linalg_eigh.h>
+#include <ATen/ops/linalg_qr.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/zeros.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+
+#include "strata/base/philox.h"
+
+namespace strata {
+namespace {
+
+constexpr std::int64_t kAxes = 32;
+
+at::Tensor gaussian(std::int64_t rows, std::int64_t columns, std::uint32_t key) {
+  Philox rng({.seed = 5, .stream = Stream::test, .a = key});
+  at::Tensor x = at::empty({rows, columns}, at::kDouble);
+  for (std::int64_t i = 0; i < rows * columns; ++i) x.data_ptr<double>()[i] = rng.normal();
+  return x;
+}
+
+// Gaussian rows whose covariance has these eigenvalues in a random basis.
+at::Tensor rows_with(std::int64_t n, std::int64_t d, const std::function<double(std::int64_t)>& variance) {
+  at::Tensor x = gaussian(n, d, 1);
+  for (std::int64_t i = 0; i < n; ++i) {
+    for (std::int64_t j = 0; j < d; ++j) x.data_ptr<double>()[i * d + j] *= std::sqrt(variance(j));
+  }
+  const auto [basis, r] = at::linalg_qr(gaussian(d, d, 2));
+  return at::mm(x, basis.t()).contiguous();
+}
+
+// Of each axis: |X a|^2.
+std::vector<double> captured(const at::Tensor& rows, const at::Tensor& axes) {
+  const at::Tensor square = at::mm(rows, axes).square().sum(0);
+  return {square.data_ptr<double>(), square.data_ptr<double>() + square.size(0)};
+}
+
+// Against the eigenvalues of the whole matrix; the axes are orthonormal up to float64.
+void expect_leading(const at::Tensor& rows, const at::Tensor& axes, double tolerance) {
+  ASSERT_TRUE(axes.defined());
+  ASSERT_EQ(axes.size(0), rows.size(1));
+  ASSERT_EQ(axes.size(1), kAxes);
+  const bool tall = rows.size(1) <= rows.size(0);
+  const auto [values, vectors] = at::linalg_eigh(tall ? at::mm(rows.t(), rows) : at::mm(rows, rows.t()), "L");
+  const std::vector<double> got = captured(rows, axes);
+  double sum = 0.0, best = 0.0;
+  for (std::int64_t i = 0; i < kAxes; ++i) {
+    const double expected = values.data_ptr<double>()[values.size(0) - kAxes + i];
+    EXPECT_NEAR(got[static_cast<std::size_t>(i)], expected, tolerance * expected) << i;
+    sum += got[static_cast<std::size_t>(i)];
+    best += expected;
+  }
+  EXPECT_NEAR(sum, best, 1e-5 * best);
+  const at::Tensor products = at::mm(axes.t(), axes).contiguous();
+  for (std::int64_t i = 0; i < kAxes; ++i) {
+    for (std::int64_t j = 0; j < kAxes; ++j)
+      EXPECT_NEAR(products.data_ptr<double>()[i * kAxes + j], i == j ? 1.0 : 0.0, 1e-9);
+  }
+}
+
+TEST(PrincipalAxes, TheSearchFindsTheLeadingVariances) {
+  const auto power = [](std::int64_t j) { return 1.0 / static_cast<double>((j + 1) * (j + 1)); };
+  for (const auto& [n, d] : {std::pair(1000, 800), std::pair(800, 1200)}) {
+    SCOPED_TRACE(d);
+    const at::Tensor rows = rows_with(n, d, power);
+    expect_leading(rows, search_axes(rows, kAxes), 1e-4);
+  }
+}
+
+// One direction with a million times the variance of the next, as massive activations make: the others are
+// found beside it, though products are float32.
+TEST(PrincipalAxes, AMassiveDirectionHidesNoOther) {
+  const at::Tensor rows =
+      rows_with(900, 800, [](std::int64_t j) { return j == 0 ? 1e6 : 1.0 / static_cast<double>(j); });
+  expect_leading(rows, principal_axes(rows, kAxes), 1e-3);
+}
+
+// Nothing decays: whatever the search says, the answer is right.
+TEST(PrincipalAxes, AFlatSpectrumIsSolvedAllTheSame) {
+  const at::Tensor rows = rows_with(1600, 800, [](std::int64_t) { return 1.0; });
+  expect_leading(rows, principal_axes(rows, kAxes), 1e-3);
+}
+
+TEST(PrincipalAxes, FewDirectionsAreSolvedWhole) {
+  const at::Tensor rows = rows_with(900, 800, [](std::int64_t j) { return j < 20 ? 1.0 : 0.0; });
+  EXPECT_FALSE(search_axes(rows, kAxes).defined());
+  EXPECT_EQ(principal_axes(rows, kAxes).size(1), 20);
+  const at::Tensor nothing = at::zeros({900, 800}, at::kDouble);
+  EXPECT_FALSE(search_axes(nothing, kAxes).defined());
+  EXPECT_EQ(principal_axes(nothing, kAxes).size(1), 0);
+}
+
+TEST(PrincipalAxes, TheSameBitsEveryTime) {
+  const at::Tensor rows =
+      rows_with(900, 800, [](std::int64_t j) { return 1.0 / static_cast<double>(j + 1); });
+  const at::Tensor a = principal_axes(rows, kAxes), b = principal_axes(rows.clone(), kAxes);
+  EXPECT_TRUE(a.equal(b));
+}
+
+}  // namespace
+}  // namespace strata
