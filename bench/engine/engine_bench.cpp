@@ -36,6 +36,7 @@ struct Asked {
   std::string model, dtype = "bfloat16";
   int threads = 2, rounds = 3, windows = 4, tokens = 512, label_samples = 1;
   bool sweeps = false;
+  std::vector<std::string> signals;
 };
 
 struct Seconds {
@@ -223,7 +224,8 @@ class PhaseTimes {
   std::map<std::string, Seconds> sums_;
 };
 
-// A whole measurement with every signal on: its phases against a bare streamed forward pass.
+// Phases of measurements against a bare streamed forward pass over the same windows: every signal and the
+// backward sweep over all tokens; then lanes.
 void bench_sweeps(const Checkpoint& checkpoint, const Asked& asked, ComputeDType dtype) {
   const ModelConfig& c = checkpoint.config();
   Corpus corpus{.name = "random"};
@@ -232,19 +234,24 @@ void bench_sweeps(const Checkpoint& checkpoint, const Asked& asked, ComputeDType
     corpus.documents.push_back({.name = fmt::format("{}", w)});
     corpus.windows.push_back({.document = static_cast<int>(w), .index = 0, .ids = ids[w]});
   }
-  MeasureOptions options{.compute = dtype, .threads = asked.threads, .label_samples = asked.label_samples};
-  options.interventions = {"relative_noise"};
-  options.layers = {0, c.n_layers / 2, c.n_layers};  // a lane computes half of the blocks on average
-  options.lane_tokens = asked.tokens;                // in all
   const MeasureInput input{.checkpoint = checkpoint, .corpus = corpus};
-  const MeasurePlan plan = plan_measure(input, options, std::uint64_t{1} << 40);
-  options = planned(options, plan);
-  std::map<std::string, Seconds> all;
-  const auto run = [&] {
+  MeasureOptions signals{.compute = dtype, .threads = asked.threads, .label_samples = asked.label_samples};
+  signals.signals = asked.signals;
+  signals.interventions = {"none"};
+  signals.lane_tokens = asked.windows * asked.tokens;
+  MeasureOptions lanes{.compute = dtype, .threads = asked.threads};
+  lanes.signals = {"residual_rms"};
+  lanes.interventions = {"relative_noise"};
+  lanes.layers = {0, c.n_layers / 2, c.n_layers};  // a lane computes half of the blocks on average
+  lanes.lane_tokens = asked.tokens;                // in all
+  const MeasurePlan lane_plan = plan_measure(input, lanes, std::uint64_t{1} << 40);
+  std::map<std::string, Seconds> of_signals, of_lanes;
+  const auto run = [&](const MeasureOptions& options, std::map<std::string, Seconds>& took) {
+    const MeasureOptions with_plan = planned(options, plan_measure(input, options, std::uint64_t{1} << 40));
     PhaseTimes phases;
-    (void)measure(input, options, [&](const ProgressEvent& event) { return phases(event); });
+    (void)measure(input, with_plan, [&](const ProgressEvent& event) { return phases(event); });
     phases.close();
-    all = phases.sums();
+    took = phases.sums();
   };
   const ForwardObserver nobody{
       .state = [](int, std::size_t, std::span<const float>) {},
@@ -252,21 +259,21 @@ void bench_sweeps(const Checkpoint& checkpoint, const Asked& asked, ComputeDType
   std::vector<Part> parts = {
       {"bare forward, streamed",
        [&] { forward_windows(checkpoint, ids, {.threads = asked.threads, .compute = dtype}, nobody); }},
-      {"measure, every signal", run},
+      {"every signal and the backward sweep", [&] { run(signals, of_signals); }},
+      {"lanes", [&] { run(lanes, of_lanes); }},
   };
   run_rounds(parts, asked.rounds);
   const double tokens = static_cast<double>(asked.windows) * asked.tokens;
   print_head();
   const Seconds& forward = parts[0].best;
   print_row(parts[0].name, forward, forward, tokens);
-  for (const auto& [phase, took] : all) print_row("  last round, " + phase, took, forward, tokens);
-  const double lane_share = static_cast<double>(plan.lanes * asked.tokens) / tokens;
-  fmt::print(
-      "lanes: {} of {} tokens in all; naive, a forward pass for each: {:.1f} s ({:.1f} s of processors)\n",
-      plan.lanes, asked.tokens, lane_share * forward.wall, lane_share * forward.processor);
-  fmt::print(
-      "backward sweep: {} draw of the labels over {} tokens, to be held against {:.2f} forward passes\n",
-      asked.label_samples, asked.tokens, asked.tokens / tokens);
+  for (const auto& [phase, took] : of_signals) print_row("  last round, " + phase, took, forward, tokens);
+  const double share = static_cast<double>(lane_plan.lanes) / asked.windows;
+  const Seconds naive{share * forward.wall, share * forward.processor};
+  print_row(fmt::format("{} forward passes over a window, one for each lane", lane_plan.lanes), naive, naive,
+            static_cast<double>(lane_plan.lanes) * asked.tokens);
+  print_row("  last round, lanes", of_lanes.at("lanes"), naive,
+            static_cast<double>(lane_plan.lanes) * asked.tokens);
 }
 
 int run(int argc, char** argv) {
@@ -280,6 +287,7 @@ int run(int argc, char** argv) {
   app.add_option("--tokens", asked.tokens);
   app.add_option("--label-samples", asked.label_samples);
   app.add_flag("--sweeps", asked.sweeps, "Phases of whole measurements instead of the forward pass");
+  app.add_option("--signals", asked.signals, "With --sweeps: these alone");
   CLI11_PARSE(app, argc, argv);
   const ComputeDType dtype = asked.dtype == "bfloat16" ? ComputeDType::bfloat16 : ComputeDType::float32;
   require_compute(dtype);
