@@ -1,14 +1,15 @@
 #include "strata/signals/principal_axes.h"
 
-#include <ATen/ops/add.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linalg_eigh.h>
 #include <ATen/ops/linalg_qr.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "strata/base/philox.h"
 #include "strata/model/product.h"
@@ -19,7 +20,7 @@ namespace {
 constexpr double kRelativeRank = 1e-12;  // directions with less of the largest variance are rounding
 constexpr std::int64_t kBlock = 48;      // vectors that are multiplied at once: 32 axes and some to spare
 constexpr std::int64_t kBlocks = 16;     // of the largest space
-constexpr std::int64_t kLookEvery = 2;   // blocks
+constexpr std::int64_t kLooks[] = {2, 4, 6, 8, 12, 16};  // blocks after which axes are looked for
 
 at::Tensor whole_problem(const at::Tensor& rows, std::int64_t components) {
   if (rows.size(1) <= rows.size(0)) {
@@ -80,11 +81,11 @@ at::Tensor orthonormal(const at::Tensor& rows, double size) {
   return q.t().contiguous();
 }
 
-// The best axes within the space, as rows; undefined as long as one of them is not good enough.
-at::Tensor ritz(const at::Tensor& basis, const at::Tensor& images, std::int64_t components) {
-  const at::Tensor half = at::mm(basis, images.t());
-  const LeadingEigenvectors found =
-      leading_eigenvectors(at::add(half, half.t()).mul_(0.5), components, kRelativeRank);
+// The best axes within the space, as rows; undefined as long as one of them is not good enough. The lower
+// triangle of `projected` (m, m) is the covariance in the basis.
+at::Tensor ritz(const at::Tensor& basis, const at::Tensor& images, const at::Tensor& projected,
+                std::int64_t components) {
+  const LeadingEigenvectors found = leading_eigenvectors(projected, components, kRelativeRank);
   const auto count = static_cast<std::int64_t>(found.values.size());
   if (count < components) return {};
   const at::Tensor mix = found.vectors.t();
@@ -128,18 +129,24 @@ at::Tensor search_axes(const at::Tensor& rows, std::int64_t components) {
   if (!(square > 0.0) || components > kBlock) return {};
   Operator covariance(rows, 1.0 / std::sqrt(square));
   std::vector<at::Tensor> basis, images;
+  at::Tensor projected = at::zeros({kBlocks * kBlock, kBlocks * kBlock}, at::kDouble);
   at::Tensor next = orthonormal(random_signs(kBlock, d), 1.0);
   for (std::int64_t block = 1; next.defined() && block <= kBlocks && block * kBlock <= widest; ++block) {
     basis.push_back(next);
     images.push_back(covariance.apply(next));
     const at::Tensor space = at::cat(basis, 0);
-    if (block % kLookEvery == 0) {
-      const at::Tensor axes = ritz(space, at::cat(images, 0), components);
-      if (axes.defined()) return axes.t().contiguous();
-    }
     at::Tensor further = images.back().clone();
     const double size = further.norm().item<double>();
-    for (int pass = 0; pass < 2; ++pass) further.sub_(at::mm(at::mm(further, space.t()), space));
+    at::Tensor along = at::mm(further, space.t());
+    const std::int64_t end = block * kBlock;
+    projected.narrow(0, end - kBlock, kBlock).narrow(1, 0, end).copy_(along);
+    if (std::find(std::begin(kLooks), std::end(kLooks), block) != std::end(kLooks)) {
+      const at::Tensor axes = ritz(space, at::cat(images, 0),
+                                   projected.narrow(0, 0, end).narrow(1, 0, end).contiguous(), components);
+      if (axes.defined()) return axes.t().contiguous();
+    }
+    further.sub_(at::mm(along, space));
+    further.sub_(at::mm(at::mm(further, space.t()), space));
     next = orthonormal(further, size);
   }
   return {};
