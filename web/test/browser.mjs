@@ -32,7 +32,7 @@ function expect(condition, what) {
   console.error(`FAILED: ${what}`);
 }
 
-// Plots are drawn one by one after the page has loaded.
+// Sections are filled and plots drawn one by one after the page has loaded.
 const drawn = (page) => page.waitForFunction(() => document.documentElement.dataset.plots === 'drawn', null, { timeout: 120_000 });
 
 async function open(browser, name, options = {}) {
@@ -175,6 +175,7 @@ async function dark(browser) {
   await page.getByRole('button', { name: 'Light / dark' }).focus();
   await page.keyboard.press('Enter');
   expect((await background(page)) === kWhite, 'dark: the button turns it light, from the keyboard');
+  await drawn(page);
   expect((await page.$eval('#plot-kappa svg', (svg) => svg.outerHTML)) !== before, 'dark: plots change with it');
   await page.context().close();
 }
@@ -192,7 +193,9 @@ async function print(browser) {
   const early = await page.context().newPage();
   await early.goto(page.url());
   await early.evaluate(() => window.dispatchEvent(new Event('beforeprint')));
-  expect((await early.$$eval('.plot', (boxes) => boxes.filter((b) => b.querySelector('svg') === null).length)) === 0, 'print: every plot is drawn at once');
+  const shown = (p) => p.$$eval('.plot', (boxes) => boxes.map((b) => b.querySelector('svg') !== null));
+  const [all, atOnce] = [await shown(page), await shown(early)];
+  expect(atOnce.length === all.length && atOnce.every((svg) => svg), `print: ${atOnce.filter((svg) => svg).length} of ${all.length} plots are drawn at once`);
   await early.close();
   const pdf = await page.pdf({ format: 'A4', ...(shots ? { path: join(shots, 'full.pdf') } : {}) });
   expect(pdf.subarray(0, 5).toString() === '%PDF-' && pdf.length > 50_000, 'print: a PDF with content');
@@ -219,12 +222,14 @@ async function downloads(browser) {
     expect(svg.startsWith('<svg') && svg.includes('</svg>') && svg.length > 2000, `${id}: an SVG file`);
     expect(!/NaN/.test(svg), `${id}: no NaN in the SVG file`);
     expect(`plot-${name}` === `${id}.svg`, `${id}: named ${name}`);
-    const csv = decodeURIComponent((await (await figure.$('a.button')).getAttribute('href')).split(',').slice(1).join(','));
+    await (await figure.$('button[aria-label$="as CSV"]')).click();
+    const csv = await page.evaluate(async () => (await fetch(window.saved.pop().url)).text());
     const lines = csv.trimEnd().split('\n');
     expect(lines.length > 1 && lines[0].split(',').length > 1, `${id}: data as CSV`);
   }
   const before = await page.$eval('#plot-depth-attention svg', (svg) => svg.outerHTML);
   await page.locator('#show-all').uncheck();
+  await drawn(page);
   const after = await page.$eval('#plot-depth-attention svg', (svg) => svg.outerHTML);
   expect(after.length < before.length, 'the toggle takes the all-token lines away');
   await page.context().close();

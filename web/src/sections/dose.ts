@@ -75,7 +75,7 @@ function plot(record: RunRecord, body: HTMLElement, name: string, id: string, cu
         { type: 'line', name: 'slope 2', data: reference(curves), symbol: 'none', z: 6, lineStyle: { color: theme.text, width: 3, type: 'dashed' } },
       ] as never,
     }),
-    table: { columns: kCurveColumns, rows: curveRows(curves) },
+    table: () => ({ columns: kCurveColumns, rows: curveRows(curves) }),
   });
 }
 

@@ -45,10 +45,10 @@ function plot(record: RunRecord, body: HTMLElement, points: (Kappa & { kappa: nu
         whiskers(points.flatMap((k) => (k.standard_error === null ? [] : [{ x: k.state, lo: Math.max(k.kappa - 2 * k.standard_error, k.kappa / 20), hi: k.kappa + 2 * k.standard_error }])), theme.text),
       ] as never,
     }),
-    table: {
+    table: () => ({
       columns: ['state', 'kappa', 'standard_error', 'backward sweep', 'its standard_error', 'difference in standard errors', 'critical_strength', 'strengths_used', 'note'],
       rows: record.findings.kappa.map((k): Cell[] => [k.state, k.kappa, k.standard_error, k.fisher, k.fisher_error, k.difference_z, k.critical_strength, k.strengths_used.join(' '), k.note]),
-    },
+    }),
   });
 }
 

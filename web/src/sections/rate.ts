@@ -49,7 +49,7 @@ function statesPlot(record: RunRecord, body: HTMLElement, states: StateRate[]): 
         lineStyle: { color: depthColour(state / layers, context.theme), width: 1.5, type: kStyles[state % kStyles.length] }, itemStyle: { color: depthColour(state / layers, context.theme) },
       })) as never,
     }),
-    table: { columns: ['state', ...kColumns], rows: states.flatMap(({ state, curve }) => curve.points.map((p): Cell[] => [state, ...row(p)])) },
+    table: () => ({ columns: ['state', ...kColumns], rows: states.flatMap(({ state, curve }) => curve.points.map((p): Cell[] => [state, ...row(p)])) }),
   });
 }
 
@@ -87,7 +87,7 @@ function segmentsPlot(body: HTMLElement, segments: SegmentRate[]): void {
         }))) as never,
       };
     },
-    table: { columns: ['segment', 'begin', 'end', ...kColumns], rows: segments.flatMap((s) => s.curve.points.map((p): Cell[] => [s.segment.name + (s.forced ? ' (forced)' : ''), s.segment.begin, s.segment.end, ...row(p)])) },
+    table: () => ({ columns: ['segment', 'begin', 'end', ...kColumns], rows: segments.flatMap((s) => s.curve.points.map((p): Cell[] => [s.segment.name + (s.forced ? ' (forced)' : ''), s.segment.begin, s.segment.end, ...row(p)])) }),
   });
 }
 
@@ -133,13 +133,13 @@ function betaPlot(record: RunRecord, body: HTMLElement, states: StateRate[]): vo
     label: `beta and effective dimension over ${states.length} states, at matched noise and at matched distortion. The values are in the data table.`,
     height: () => panelsHeight(panels),
     option: (context) => panelsOption({ model: record.model, segments: record.findings.segments }, panels, context, 'state') as never,
-    table: {
+    table: () => ({
       columns: ['state', 'matched', 'level', 'strength', 'distortion_nats', 'rate_nats', 'effective_dimension', 'beta', 'ln_beta_se'],
       rows: states.flatMap(({ state, curve }) => [
         ...curve.points.map((p): Cell[] => [state, 'noise', p.strength, p.strength, p.distortion_nats, p.rate_nats, p.effective_dimension, p.beta, p.ln_beta_error]),
         ...curve.matched.map((p): Cell[] => [state, 'distortion', p.distortion_nats, p.strength, p.distortion_nats, p.rate_nats, p.effective_dimension, p.beta, null]),
       ]),
-    },
+    }),
   });
 }
 

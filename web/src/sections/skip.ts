@@ -37,7 +37,7 @@ function plot(record: RunRecord, body: HTMLElement, name: string, id: string, cu
         whiskers(points.flatMap((p) => (p.se === null ? [] : [{ x: p.place, lo: p.kl - 2 * p.se, hi: p.kl + 2 * p.se }])), theme.text),
       ] as never,
     }),
-    table: { columns: kCurveColumns, rows: curveRows(curves) },
+    table: () => ({ columns: kCurveColumns, rows: curveRows(curves) }),
   });
 }
 

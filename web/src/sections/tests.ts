@@ -52,10 +52,10 @@ function nullPlot(body: HTMLElement, detection: Detection, histograms: Histogram
         markLine: { silent: true, symbol: 'none', data: [{ xAxis: x.statistic }], lineStyle: { color: theme.all, width: 3, type: 'solid' }, label: { show: true, formatter: 'observed', color: theme.text, position: 'end', distance: 2, fontSize: 11 } },
       })) as never,
     }),
-    table: {
+    table: () => ({
       columns: ['test', 'bin_low', 'bin_high', 'surrogates', 'observed'],
       rows: histograms.flatMap((x) => x.counts.map((n, k): Cell[] => [step(x.test), x.low + k * x.width, x.low + (k + 1) * x.width, n, x.statistic])),
-    },
+    }),
   });
 }
 

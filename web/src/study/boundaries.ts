@@ -60,10 +60,10 @@ function depthPlot(record: StudyRecord, body: HTMLElement, rows: Row[]): void {
         rowNames(rows.map((row) => ({ text: row.name, bold: row.bold })), width < 620, theme, 250),
       ] as never,
     }),
-    table: {
+    table: () => ({
       columns: ['row', 'family', 'kind', 'depth', 'lo', 'hi'],
       rows: points.map((p): Cell[] => [p.row.name, families[p.row.family] ?? '', p.row.bold ? 'family mean, SD' : p.row.hollow ? 'forced, 90% interval' : 'selected, 90% interval', p.x, p.lo, p.hi]),
-    },
+    }),
   });
 }
 
@@ -103,7 +103,7 @@ function cvPlot(record: StudyRecord, body: HTMLElement, figures: (FamilyFigure &
         rowNames(rows.map((r) => ({ text: r.name })), width < 620, theme, 250),
       ] as never,
     }),
-    table: { columns: ['row', 'family', 'cv', 'lo', 'hi'], rows: rows.map((r): Cell[] => [r.name, r.family, r.at, r.lo, r.hi]) },
+    table: () => ({ columns: ['row', 'family', 'cv', 'lo', 'hi'], rows: rows.map((r): Cell[] => [r.name, r.family, r.at, r.lo, r.hi]) }),
   });
 }
 

@@ -71,11 +71,11 @@ function segmentPlot(record: StudyRecord, body: HTMLElement, members: Member[]):
         ]) as never,
       };
     },
-    table: {
+    table: () => ({
       columns: ['model', 'family', 'segment', 'begin', 'end', 'forced', 'kappa', 'lo', 'hi', 'absolute', 'absolute_lo', 'absolute_hi', 'rms_eff', 'rms', 'skip_kl_nats', 'beta'],
       rows: points.map((p): Cell[] => [p.m.model, p.m.family, p.name, p.own.segment.begin, p.own.segment.end, p.m.forced ? 'yes' : 'no', exp(p.own.ln_kappa), exp(p.own.ln_kappa_interval_90.lo), exp(p.own.ln_kappa_interval_90.hi),
         exp(p.own.ln_absolute), exp(p.own.ln_absolute_interval_90.lo), exp(p.own.ln_absolute_interval_90.hi), exp(p.own.ln_rms_eff), exp(p.own.ln_rms), exp(p.own.ln_skip_kl), exp(p.own.ln_beta)]),
-    },
+    }),
   });
 }
 
@@ -116,11 +116,11 @@ function gapPlot(body: HTMLElement, gaps: Gap[]): void {
         ] as never,
       };
     },
-    table: {
+    table: () => ({
       columns: ['family', 'against', 'segment', 'models', 'models_against', 'function_ratio', 'lo', 'hi', 'absolute_ratio', 'absolute_lo', 'absolute_hi', 'scale_factor', 'rms_factor', 'remainder_factor', 'smallest_pair', 'largest_pair', 'reading', 'note'],
       rows: gaps.map((g): Cell[] => [g.family, g.against, g.segment, g.models, g.models_against, exp(g.ln_kappa), exp(g.ln_kappa_interval_90.lo), exp(g.ln_kappa_interval_90.hi), exp(g.ln_absolute), exp(g.ln_absolute_interval_90.lo), exp(g.ln_absolute_interval_90.hi),
         exp(g.scale), exp(g.rms_scale), exp(g.remainder), exp(g.smallest_pair), exp(g.largest_pair), g.reading, g.note]),
-    },
+    }),
   });
 }
 
@@ -163,10 +163,10 @@ function profilePlot(record: StudyRecord, body: HTMLElement, members: Member[]):
         })) as never,
       };
     },
-    table: {
+    table: () => ({
       columns: ['model', 'family', 'block', 'relative_depth', 'kappa', 'absolute', 'skip_kl_nats', 'beta'],
       rows: members.flatMap((m) => Array.from({ length: m.n_layers }, (_, l): Cell[] => [m.model, m.family, l, l / m.n_layers, ...kProfiles.map((p) => exp(p.of(m)[l] ?? null))])),
-    },
+    }),
   });
 }
 
