@@ -121,6 +121,29 @@ TEST(PageRecord, MeansInPlaceOfDocuments) {
   EXPECT_EQ(page["command"], "strata analyze");
 }
 
+// What only some runs have, and older records have not.
+TEST(PageRecord, OptionalParts) {
+  strata::Run run = test::synthetic_run(12);
+  run.trace.curves[0].top1_agreement(0, 0) = 0.0;
+  const auto page = nlohmann::json::parse(page_record(run, ""));
+  EXPECT_EQ(page["bottlenecks"].size(), 3u);
+  EXPECT_EQ(page["findings"]["random_twins"].size(), 1u);
+  EXPECT_EQ(page["findings"]["splits"].size(), 13u);
+  EXPECT_FALSE(page["findings"]["splits"][0].contains("kappa_by_doc"));
+  EXPECT_FALSE(page["curves"][0].contains("top1_agreement"));
+  const std::vector<double> weight = lane_weights(run.trace);
+  double sum = 0.0, total = 0.0;
+  for (std::size_t d = 0; d < 8; ++d) {
+    sum += weight[d] * run.trace.curves[0].top1_agreement(d, 0);
+    total += weight[d];
+  }
+  EXPECT_NEAR(page["curves"][0]["top1"][0].get<double>(), sum / total, 1e-6);
+  EXPECT_GT(page["curves"][0]["top1_se"][0].get<double>(), 0.0);
+  const auto old = nlohmann::json::parse(page_record(test::tiny_run(), ""));
+  EXPECT_FALSE(old["curves"][0].contains("top1"));
+  EXPECT_TRUE(old["bottlenecks"].empty());
+}
+
 TEST(PageRecord, RoundsToSixDigits) {
   strata::Run run = test::tiny_run();
   run.findings.kappa[0].kappa = 1.0 / 3.0;

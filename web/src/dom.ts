@@ -21,6 +21,11 @@ export function undefinedBox(what: string, reasons: string[]): HTMLElement {
   return h('p', { class: 'undefined' }, h('strong', {}, `${what}: undefined. `), why);
 }
 
+/// Says how to get what a run leaves out unless it is asked for.
+export function notRun(what: string, command: string): HTMLElement {
+  return h('p', { class: 'faint' }, `${what}: not in this record. `, h('code', {}, command), ' adds it.');
+}
+
 export function list(items: string[]): HTMLElement {
   return h('ul', {}, ...items.map((item) => h('li', {}, item)));
 }

@@ -10,7 +10,7 @@ import { kMarkers, kMarkerText, kStyles, series } from './theme';
 
 /// `error` is one standard error; on a log axis the band is y exp(-+ 2 error_ln).
 export interface Line { name: string; x: number[]; y: Value[]; error?: Value[]; relative?: boolean }
-export interface DepthPanel { title: string; log: boolean; lines: Line[]; level?: { at: number; name: string } }
+export interface DepthPanel { title: string; log: boolean; lines: Line[]; max?: number; level?: { at: number; name: string } }
 /// Depth and segments of what is shown.
 export interface Where extends Deep { segments: Segment[] }
 
@@ -60,6 +60,12 @@ function drawn(line: Line, i: number, panel: number, log: boolean, small: boolea
   return out;
 }
 
+/// A level is always in sight.
+function ends({ max, level }: DepthPanel): object {
+  if (level === undefined) return max === undefined ? {} : { max };
+  return { min: (v: { min: number }) => Math.min(v.min, level.at), max: (v: { max: number }) => Math.max(v.max, max ?? level.at) };
+}
+
 export function panelsOption(where: Where, panels: DepthPanel[], { theme, width }: Context, axisName: string): object {
   const top = (i: number): number => i * (kHead + kPanelHeight + kGap) + kHead;
   const last = panels.length - 1;
@@ -73,7 +79,7 @@ export function panelsOption(where: Where, panels: DepthPanel[], { theme, width 
     grid: panels.map((_, i) => ({ left: 62, right: 14, top: top(i), height: kPanelHeight })),
     xAxis: panels.map((_, i) => depthAxis(where, theme, { gridIndex: i, name: i === last ? axisName : '', nameLocation: 'middle', nameGap: 24, nameTextStyle: { color: theme.faint } })),
     yAxis: panels.map((panel, i) => valueAxis(theme, {
-      type: panel.log ? 'log' : 'value', gridIndex: i, scale: true, splitNumber: 3, axisLabel: { color: theme.faint, hideOverlap: true, formatter: (v: number) => num(v) },
+      type: panel.log ? 'log' : 'value', gridIndex: i, scale: true, splitNumber: 3, ...ends(panel), axisLabel: { color: theme.faint, hideOverlap: true, formatter: (v: number) => num(v) },
     })),
     series: panels.flatMap((panel, i) => [
       ...panel.lines.flatMap((line, k) => drawn(line, k, i, panel.log, where.model.n_layers > 40, theme)),

@@ -39,6 +39,10 @@ export const kConventions: string[] = [
   'Sink tokens are position 0 of each window and any token whose largest activation at some state exceeds 50 times its document\u2019s median token maximum there; "ordinary tokens" leaves them out, "all tokens" does not.',
   'The resampling unit is the document; bands and standard errors are over documents, weighted by tokens.',
   'kappa is the limit of (2/eps\u00b2) times the mean KL divergence (clean against perturbed) under Gaussian noise of eps times each token\u2019s own RMS; it is taken where the log-log slope is 2 \u00b1 0.15.',
+  'Top-1 agreement: share of positions whose most likely next token is the same with and without the intervention.',
+  'Split: B_abs = kappa / rms_eff\u00b2 exactly, where B_abs is the same curvature under noise of one absolute size and rms_eff\u00b2 the mean of a token\u2019s squared RMS weighted by its squared gradient, both by the backward sweep; the remainder ln(rms_eff / median RMS) is the correlation of RMS and gradient over tokens.',
   'Rate R(eps) = 1/2 sum ln(1 + lambda/eps\u00b2) over the eigenvalues of the covariance of h/rms(h): an upper bound on the nats per token that noise of eps lets through. Distortion D(eps) is the KL divergence under that noise. beta = -dD/dR; m = -dR/d ln eps is the effective dimension.',
+  'Trained bottleneck: z ~ N(mu(u), diag sigma(u)\u00b2) in place of u = h/rms(h), trained with a Gaussian prior against the frozen blocks after it for D + beta R, R = KL(q || prior) per token; judged on documents that it was not trained on.',
   'Boundaries: exact least-squares partition; jumps are accepted when they beat the best smooth model and a random walk, then more than K against K, each at 5% against AR(1) surrogates and with a gain in BIC. Where two boundaries are not accepted the best two-boundary split is shown and marked "forced".',
+  'Networks with random weights: the same architecture, text and tests; rank 1 of the gain in BIC is the largest, ties count against this model, p is the rank over the number of networks, this one included.',
 ];

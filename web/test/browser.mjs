@@ -85,6 +85,7 @@ const kData = [
   [/^plot-boundary/, '#0072B2', 8], [/^plot-null/, '#a8adb3', 40], [/^plot-effect-/, '#0072B2', 12],
   [/^plot-dose-/, '#00224e', 6], [/^plot-cka-/, '', 100],
   [/^plot-rate-states/, '#00224e', 6], [/^plot-rate-segments/, '#0072B2', 10], [/^plot-beta/, '#0072B2', 40],
+  [/^plot-split/, '#0072B2', 40], [/^plot-top1/, '#0072B2', 24], [/^plot-bottleneck/, '#0072B2', 12], [/^plot-random-twins/, '#D55E00', 1],
   [/^plot-boundaries/, '#0072B2', 10], [/^plot-spread/, '#0072B2', 2], [/^plot-segment-brittleness/, '#D55E00', 20],
   [/^plot-gap/, '#007A5A', 1], [/^plot-profiles/, '#D55E00', 40], [/^plot-variance/, '#0072B2', 1],
   [/^plot-parts/, '#0072B2', 10], [/^plot-parting/, '#0072B2', 20],
@@ -324,7 +325,7 @@ async function hostileText(browser) {
 try {
   execFileSync(fixture, [directory], { stdio: 'inherit' });
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
-  const full = await wide(browser, 'full.html', 12);
+  const full = await wide(browser, 'full.html', 16);
   expect(full.includes('Two boundaries'), 'full: the headline is there');
   expect(!full.includes('Forced split'), 'full: nothing is said to be forced');
   await wide(browser, 'deep.html', 12);
@@ -334,6 +335,9 @@ try {
   for (const reason of ['fewer than 16 windows', 'no lanes were run', 'no window has 64 tokens', '3 documents: with fewer than 8']) {
     expect(gone.includes(reason), `undefined: the page gives the reason "${reason}"`);
   }
+  const plain = await wide(browser, 'plain.html', 12);
+  for (const flag of ['--bottleneck', '--null-models', 'No split into function and scale']) expect(plain.includes(flag), `plain: the page says how to get "${flag}"`);
+  expect(!full.includes('--null-models') && !full.includes('--bottleneck'), 'full: nothing is said to be missing');
   for (const name of ['full.html', 'deep.html', 'undefined.html']) await narrow(browser, name);
   await dark(browser);
   await print(browser);

@@ -6,6 +6,7 @@ import { addPlot } from '../plot';
 import type { Curve, RunRecord, Value } from '../record';
 import { depthColour, kCividis, kMarkers, kStyles } from '../theme';
 import type { Section } from './section';
+import { addTop1 } from './top1';
 
 /// "state 3", "blocks [3,5)", "block 3, head 2".
 export function placeName(c: Curve): string {
@@ -32,10 +33,10 @@ export function kinds(curves: Curve[]): { name: string; id: string; curves: Curv
 
 export function curveRows(curves: Curve[]): Cell[][] {
   return curves.flatMap((c) => c.strength.map((s, i): Cell[] =>
-    [c.place, c.span, c.head !== undefined && c.head >= 0 ? c.head : null, s, c.kl[i] ?? null, c.kl_se[i] ?? null, c.nll[i] ?? null, c.nll_se[i] ?? null]));
+    [c.place, c.span, c.head !== undefined && c.head >= 0 ? c.head : null, s, c.kl[i] ?? null, c.kl_se[i] ?? null, c.nll[i] ?? null, c.nll_se[i] ?? null, c.top1?.[i] ?? null, c.top1_se?.[i] ?? null]));
 }
 
-export const kCurveColumns = ['place', 'span', 'head', 'strength', 'kl_nats', 'kl_nats_se', 'delta_nll_nats', 'delta_nll_nats_se'];
+export const kCurveColumns = ['place', 'span', 'head', 'strength', 'kl_nats', 'kl_nats_se', 'delta_nll_nats', 'delta_nll_nats_se', 'top1_agreement', 'top1_agreement_se'];
 
 function positive(value: Value | undefined): Value {
   return value !== null && value !== undefined && value > 0 ? value : null;
@@ -92,6 +93,7 @@ export const dose: Section = {
       if (!own.some((c) => c.kl.some((v) => v !== null && v > 0))) body.append(undefinedBox(name, ['no document has a value']));
       else if (i === 0) plot(record, body, name, id, own);
       else body.append(details(`Dose and response: ${name}`, (box) => plot(record, box, name, id, own)));
+      if (i === 0) addTop1(record, body);
     });
   },
 };

@@ -8,6 +8,7 @@ import type { Kappa, RunRecord } from '../record';
 import { ranked, stateName, unique } from '../record';
 import type { Theme } from '../theme';
 import type { Section } from './section';
+import { addSplit } from './split';
 
 /// A point; the most brittle two carry their name.
 function named(k: Kappa, rank: number, layers: number, theme: Theme): object {
@@ -70,10 +71,10 @@ export const kappa: Section = {
       if (gaps.length > 0) body.append(paragraph('Undefined:', 'faint'), list(gaps));
     }
     const segments = record.findings.brittleness;
-    if (segments.length === 0) return;
-    body.append(h('h3', {}, 'By segment'), tableBox({
+    if (segments.length > 0) body.append(h('h3', {}, 'By segment'), tableBox({
       columns: ['segment', 'blocks', 'kappa, geometric mean', '90% interval', 'kappa, arithmetic mean', 'KL of skipping one block', 'note'],
       rows: segments.map((s): Cell[] => [s.segment.name + (s.forced ? ' (forced)' : ''), `[${s.segment.begin},${s.segment.end})`, s.kappa_geometric, interval(s.kappa_interval_90), s.kappa_arithmetic, s.skip_kl_nats, s.note]),
     }, 'Brittleness by segment'));
+    addSplit(record, body);
   },
 };

@@ -9,6 +9,7 @@ import type { Context } from '../plot';
 import type { RatePoint, RunRecord, SegmentRate, StateRate, Value } from '../record';
 import { finite, unique } from '../record';
 import { depthColour, kCividis, kMarkers, kStyles, series } from '../theme';
+import { addBottleneck } from './bottleneck';
 import type { Section } from './section';
 
 const kColumns = ['strength', 'rate_nats', 'rate_se', 'distortion_nats', 'distortion_se', 'effective_dimension', 'beta', 'ln_beta_se'];
@@ -160,6 +161,7 @@ export const rate: Section = {
     if (shown.length > 0) segmentsPlot(body, shown);
     else body.append(undefinedBox('Rate and distortion by segment', unique(segments.map(({ curve }) => curve.note)).concat(segments.length === 0 ? ['there are no segments'] : [])));
     betaPlot(record, body, states);
+    addBottleneck(record, body);
     if (notes.length > 0) body.append(paragraph('Notes of the record:', 'faint'), list(notes));
   },
 };

@@ -18,7 +18,7 @@ import type { RunRecord } from '../record';
 import { segments } from './segments';
 import { sinks } from './sinks';
 import { skip } from './skip';
-import { summary } from './summary';
+import { summary, words } from './summary';
 import { tests } from './tests';
 
 export const kModelPage: Page<RunRecord> = {
@@ -26,6 +26,6 @@ export const kModelPage: Page<RunRecord> = {
   subtitle: ({ model, run: card, documents: docs, n_tokens }) =>
     `${String(model['architecture'] ?? '')}, ${model.n_layers} blocks; ${docs.length} documents, ${count(n_tokens)} tokens; strata ${String(card['tool_version'] ?? '')}`,
   sections: [
-    summary, segments, kappa, change, depth, cka, detectors, tests, dose, rate, skip, lens, controls, sinks, documents, run, methods, licences,
+    summary, segments, kappa, words, change, depth, cka, detectors, tests, dose, rate, skip, lens, controls, sinks, documents, run, methods, licences,
   ],
 };

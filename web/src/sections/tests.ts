@@ -5,6 +5,7 @@ import type { Cell } from '../format';
 import { addPlot } from '../plot';
 import type { CountTest, Detection, RunRecord } from '../record';
 import { detectionName, finite, headline, unique } from '../record';
+import { addRandomTwins } from './random_twins';
 import type { Section } from './section';
 
 const kBins = 30;
@@ -79,5 +80,6 @@ export const tests: Section = {
     const histograms = (chosen?.tests ?? []).flatMap(bin);
     if (chosen !== undefined && histograms.length > 0) nullPlot(body, chosen, histograms);
     if (all.some((d) => d.fits.length > 0)) body.append(h('h3', {}, 'Fits beside the tests (lower is better)'), fitsTable(record));
+    addRandomTwins(record, body);
   },
 };

@@ -82,7 +82,9 @@ function segmentPlot(record: StudyRecord, body: HTMLElement, members: Member[]):
 const kParts: { name: string; of: (g: Gap) => Value; range: (g: Gap) => Interval }[] = [
   { name: 'absolute noise', of: (g) => g.ln_absolute, range: (g) => g.ln_absolute_interval_90 },
   { name: '= function (relative noise)', of: (g) => g.ln_kappa, range: (g) => g.ln_kappa_interval_90 },
-  { name: '+ scale', of: (g) => g.scale, range: () => ({ lo: null, hi: null }) },
+  { name: 'times scale (effective rms)', of: (g) => g.scale, range: () => ({ lo: null, hi: null }) },
+  { name: 'of scale: plain rms', of: (g) => g.rms_scale, range: () => ({ lo: null, hi: null }) },
+  { name: 'of scale: remainder', of: (g) => g.remainder, range: () => ({ lo: null, hi: null }) },
 ];
 
 function pair(g: Gap): string {
@@ -96,7 +98,7 @@ function gapPlot(body: HTMLElement, gaps: Gap[]): void {
   addPlot(body, {
     id: 'gap',
     title: `The gap ${pairs.length === 1 ? pairs[0] ?? '' : 'between families'}, split into function and scale`,
-    how: 'Ratio of family geometric means, log axis; 1 means no gap. For each segment the whole gap under absolute noise is the product of a part that noise relative to each token sees too (function) and a part that is the size of the residual stream alone (scale). Bars are 90% intervals.',
+    how: 'Ratio of family geometric means, log axis; 1 means no gap. For each segment the whole gap under absolute noise is exactly the product of a part that noise relative to each token sees too (function) and a part that is the size of the residual stream alone (scale); scale in turn is that of the plain median rms times a remainder, which sensitive tokens of another size than the others leave. Bars are 90% intervals.',
     label: shown.map((r) => `${r.name}: ratio ${num(r.value)}`).join('; '),
     height: (width) => 60 + (width < 620 ? 36 : 24) * rows.length,
     option: (context) => {
