@@ -132,9 +132,9 @@ function save(name: string, blob: Blob): void {
 function saveSvg(plot: Mounted): void {
   doNow(plot.draw);
   const svg = plot.chart?.renderToSVGString() ?? '';
-  // An exported figure stands on the page's background, not on whatever is under it.
+  // An exported figure stands on the page's background, not on whatever is under it; hollow markers too.
   const rect = `<rect width="100%" height="100%" fill="${theme().background}"/>`;
-  const filled = svg.replace(/^(<svg[^>]*>)/, `$1${rect}`);
+  const filled = svg.replace(/^(<svg[^>]*>)/, `$1${rect}`).replace(/fill="#fff"/g, `fill="${theme().background}"`);
   save(`${plot.spec.id}.svg`, new Blob([filled], { type: 'image/svg+xml' }));
 }
 

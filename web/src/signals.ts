@@ -31,6 +31,27 @@ export const kDefinitions: Record<string, string> = {
   sink_rate: 'Control: share of tokens whose largest activation exceeds 50 times their document\u2019s median token maximum.',
 };
 
+/// What each intervention does (docs/brittleness.md).
+export const kInterventions: Record<string, string> = {
+  relative_noise: 'Gaussian noise on a state, s times each token\u2019s own RMS, at ordinary tokens.',
+  absolute_noise: 'Gaussian noise on a state, of one size s for all tokens, at ordinary tokens.',
+  pooled_noise: 'Gaussian noise on a state, s times the RMS over all tokens of the window, at ordinary tokens.',
+  sink_noise: 'Relative noise at the sink tokens alone.',
+  joint_noise: 'Relative noise of s / sqrt(n) at the inputs of all n blocks of a segment at once.',
+  scaling: 'A state times 1 + s, at ordinary tokens.',
+  translation: 'A state plus s times the mean state of the window\u2019s ordinary tokens.',
+  zero_ablation: 'A state times 1 - s, at ordinary tokens.',
+  mean_ablation: 'A state moved by the share s to the mean state of the window\u2019s ordinary tokens.',
+  block_skip: 'The block is left out: its output is its input (at s = 1).',
+  adjacent_swap: 'Two neighbouring blocks change places.',
+  block_repeat: 'The block runs 1 + s times in a row.',
+  attention_uniform: 'The share s of every attention weight is spread equally over all keys.',
+  attention_sink_only: 'The share s of the attention goes to sink tokens alone.',
+  attention_local: 'The share s of the attention goes to sink tokens and the last 16 keys alone.',
+  head_ablation: 'The output of one attention head times 1 - s.',
+  weight_rounding: 'Every matrix of the block is rounded to fewer bits; s is the step over the largest value of a group.',
+};
+
 export const kConventions: string[] = [
   'Blocks are numbered from 0; ranges are half-open: [2,5) is blocks 2, 3, 4.',
   'State i is the input of block i; state L is the output of the last block, before the final norm.',

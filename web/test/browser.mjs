@@ -327,6 +327,7 @@ try {
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
   const full = await wide(browser, 'full.html', 16);
   expect(full.includes('Two boundaries'), 'full: the headline is there');
+  expect(!full.includes('has no definition'), 'full: every signal and intervention is defined');
   expect(!full.includes('Forced split'), 'full: nothing is said to be forced');
   await wide(browser, 'deep.html', 12);
   const forced = await wide(browser, 'forced.html', 12);

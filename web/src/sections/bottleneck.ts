@@ -14,7 +14,7 @@ import type { Theme } from '../theme';
 import { series } from '../theme';
 
 const kHeight = 270;
-const kNames = ['trained, on held-out documents', 'Gaussian channel, the same documents'];
+const kNames = ['trained bottleneck', 'Gaussian channel'];
 
 function name(record: RunRecord, curve: Bottleneck): string {
   const segment = record.findings.segments.find((s) => s.begin === curve.state);
@@ -94,7 +94,7 @@ export function addBottleneck(record: RunRecord, body: HTMLElement): void {
   addPlot(body, {
     id: 'bottleneck',
     title: 'Achieved rate and distortion',
-    how: `Further down and left is better: fewer nats through, less of the prediction lost. Triangles: the Gaussian channel z = h/rms + eps xi. Circles: a bottleneck trained from it (${steps} steps, ${hidden} hidden units, ${train} tokens of every second document, judged on the ${held} of the others). R bounds the information from above for both; crosses are \u00b12 standard errors. The leftmost pair has the most noise.`,
+    how: `Further down and left is better: fewer nats through, less of the prediction lost. Triangles: the Gaussian channel z = h/rms + eps xi. Circles: a bottleneck trained from it (${steps} steps, ${hidden} hidden units, ${train} tokens of every second document, judged on the ${held} of the others). R bounds the information from above for both; crosses are \u00b12 standard errors. Both are taken on those others; the leftmost pair has the most noise.`,
     label: `Rate and distortion of a trained bottleneck and of the Gaussian channel at ${curves.map((c) => name(record, c)).join(', ')}; the trained one has the lower price at ${better} of ${points.length} points. The values are in the data table.`,
     height: (width) => 30 + Math.ceil(curves.length / columnsFor(width, curves.length)) * kHeight,
     option: (context) => option(record, curves, columnsFor(context.width, curves.length), context) as never,

@@ -4,6 +4,7 @@ import { num } from '../format';
 import type { Cell } from '../format';
 import { addPlot } from '../plot';
 import type { Curve, RunRecord, Value } from '../record';
+import { kInterventions } from '../signals';
 import { depthColour, kCividis, kMarkers, kStyles } from '../theme';
 import type { Section } from './section';
 import { addTop1 } from './top1';
@@ -56,7 +57,7 @@ function plot(record: RunRecord, body: HTMLElement, name: string, id: string, cu
   addPlot(body, {
     id: `dose-${id}`,
     title: `Dose and response: ${name} (${curves[0]?.site ?? ''})`,
-    how: `One line for each ${axis}, dark for the first and yellow for the last; both axes are logarithmic. Where a line runs parallel to the thick dashed one (slope 2) the damage is quadratic in the strength, which is where kappa is read.`,
+    how: `${kInterventions[curves[0]?.intervention ?? ''] ?? ''} Up: damage, the KL divergence between the predictions with and without. One line for each ${axis}, dark for the first and yellow for the last; both axes are logarithmic. Where a line runs parallel to the thick dashed one (slope 2) the damage is quadratic in the strength, which is where kappa is read.`,
     label: `KL divergence against strength for ${curves.length} places. The values are in the data table.`,
     height: () => 420,
     option: ({ theme }) => ({

@@ -30,9 +30,9 @@ export function addSplit(record: RunRecord, body: HTMLElement): void {
     return;
   }
   const panels = [
-    ...panel('sensitivity to absolute noise (nats per squared residual unit)', splits, [['B_abs = kappa / rms_eff\u00b2', (s) => s.absolute]]),
-    ...panel('function: kappa by the backward sweep (nats)', splits, [['kappa', (s) => s.kappa]]),
-    ...panel('scale (residual units)', splits, [['rms_eff, weighted by the squared gradient', (s) => s.rms_effective], ['median rms', (s) => s.rms_median]]),
+    ...panel('B_abs (nats / residual unit\u00b2)', splits, [['B_abs = kappa / rms_eff\u00b2', (s) => s.absolute]]),
+    ...panel('kappa (nats)', splits, [['kappa', (s) => s.kappa]]),
+    ...panel('rms (residual units)', splits, [['rms_eff', (s) => s.rms_effective], ['median rms', (s) => s.rms_median]]),
     ...panel('remainder: ln(rms_eff / median rms)', splits, [['remainder', (s) => s.correlation]], true),
   ];
   const known = splits.filter((s): s is Split & { absolute: number } => s.absolute !== null);
@@ -41,7 +41,7 @@ export function addSplit(record: RunRecord, body: HTMLElement): void {
     id: 'split',
     title: 'Function or scale?',
     linked: true,
-    how: 'Noise of one absolute size hurts where the residual stream is small, whatever the model does with it. The first panel is exactly the second over the square of the third\u2019s solid line: what falls in the first and not in the second is scale. The last panel is what the plain rms misses: below 0, the sensitive tokens are the small ones.',
+    how: 'B_abs, the sensitivity to noise of one absolute size, is large where the residual stream is small, whatever the model does with it. It is exactly kappa (function) over rms_eff\u00b2 (scale), all by the backward sweep: what falls in the first panel and not in the second is scale. rms_eff weights each token by its squared gradient; the last panel is what the plain rms misses: below 0, the sensitive tokens are the small ones.',
     label: `Sensitivity to absolute noise over ${known.length} states, largest at state ${top.state} (${num(top.absolute)}), split into kappa and the effective rms. The values are in the data table.`,
     height: () => panelsHeight(panels),
     option: (context) => panelsOption({ model: record.model, segments: record.findings.segments }, panels, context, 'state') as never,

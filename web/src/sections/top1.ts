@@ -26,7 +26,7 @@ export function addTop1(record: RunRecord, body: HTMLElement): void {
   if (found.length === 0) return;
   const panels = found.map(({ name, curves, lines }): DepthPanel => {
     const unit = curves[0]?.strength_unit ?? '';
-    return { title: lines.length > 1 ? `${name}: strength in ${unit}` : `${name}, ${curves[0]?.axis ?? ''} by ${curves[0]?.axis ?? ''}`, lines, log: false, max: 1 };
+    return { title: lines.length > 1 ? `${name}, strength in ${unit}` : `${name}, ${curves[0]?.axis ?? ''} by ${curves[0]?.axis ?? ''}`, lines, log: false, most: 1 };
   });
   const worst = found.map(({ name, curves }) => {
     const least = curves.flatMap((c) => finite(c.top1 ?? []).map((v) => ({ v, place: c.place }))).reduce((a, b) => (b.v < a.v ? b : a));
