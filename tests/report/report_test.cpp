@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "strata/report/embed.h"
 #include "strata/report/page_record.h"
 #include "strata/report/template.h"
+#include "tests/support/paths.h"
 #include "tests/support/synthetic_run.h"
 #include "tests/support/synthetic_study.h"
 #include "tests/support/synthetic_twins.h"
@@ -81,6 +83,22 @@ TEST(Report, CarriesTheNoticesOfWhatItEmbeds) {
   EXPECT_NE(page.find("Apache License"), std::string_view::npos);
   EXPECT_NE(page.find("BSD 3-Clause License"), std::string_view::npos);
   EXPECT_NE(page.find("0BSD"), std::string_view::npos);
+}
+
+// Other tests hold the two pages to the registries; this one holds the report to the pages.
+TEST(Report, DefinesEverySignalAndIntervention) {
+  for (const auto& [document, at_least] :
+       {std::pair{"docs/signals.md", 19u}, std::pair{"docs/brittleness.md", 17u}}) {
+    std::ifstream file(test::repo_path(document));
+    std::size_t rows = 0;
+    for (std::string line; std::getline(file, line);) {
+      if (!line.starts_with("| `")) continue;
+      const std::string id = line.substr(3, line.find('`', 3) - 3);
+      ++rows;
+      EXPECT_NE(report_template().find(id + ":\""), std::string_view::npos) << document << ": " << id;
+    }
+    EXPECT_GE(rows, at_least) << document;
+  }
 }
 
 TEST(Report, SizeIsBounded) {

@@ -62,9 +62,10 @@ function drawn(line: Line, i: number, panel: number, log: boolean, small: boolea
 }
 
 /// The ends of an axis whose level is always in sight; null leaves an end to the library.
-function ends({ level }: DepthPanel): object {
+function ends({ level, log }: DepthPanel): object {
   if (level === undefined) return {};
-  return { min: (v: { min: number }) => (v.min > level.at ? level.at : null), max: (v: { max: number }) => (v.max < level.at ? level.at : null) };
+  const low = log ? level.at : Math.min(0, level.at);
+  return { min: (v: { min: number }) => (v.min > level.at ? low : null), max: (v: { max: number }) => (v.max < level.at ? level.at : null) };
 }
 
 export function panelsOption(where: Where, panels: DepthPanel[], { theme, width }: Context, axisName: string): object {

@@ -28,7 +28,7 @@ export interface PlotSpec {
   linked?: boolean;  // the x axes are block numbers: its cursor moves with that of the others
 }
 
-interface Mounted { spec: PlotSpec; box: HTMLElement; chart: echarts.ECharts | null; width: number; near: boolean; draw: Piece }
+interface Mounted { spec: PlotSpec; box: HTMLElement; chart: echarts.ECharts | null; width: number; near: boolean; pointed: boolean; draw: Piece }
 
 const kPrintWidth = 660;  // A4 less its margins, in CSS pixels
 const plots = new Map<Element, Mounted>();  // by box
@@ -38,16 +38,24 @@ let column = 0;  // width of a plot; to ask for it lays the page out, so it is a
 
 const kInsideFirstPanel = 60;  // pixels from the top: within the first panel of every plot over depth
 
-/// The other plots over depth show their cursor where this one's is. (echarts.connect looks for the same series
-/// and point in the other chart, which these do not have.)
+// Where the cursor over depth is, in which plot. The other plots over depth that are near the window show theirs
+// there. (echarts.connect looks for the same series and point in the other chart, which these do not have.)
+let cursor: { at: number | undefined; of: Mounted } | null = null;
+
+function follow(plot: Mounted): void {
+  const { chart, spec } = plot;
+  if (cursor === null || cursor.of === plot || chart === null || spec.linked !== true) return;
+  const { at } = cursor;
+  if (at === undefined ? !plot.pointed : !plot.near) return;
+  plot.pointed = at !== undefined;
+  const where = at === undefined ? { currTrigger: 'leave' } : { currTrigger: 'mousemove', x: chart.convertToPixel({ xAxisIndex: 0 }, at), y: kInsideFirstPanel };
+  chart.dispatchAction({ type: 'updateAxisPointer', ...where }, { silent: true });
+}
+
 function lead(source: Mounted, chart: echarts.ECharts): void {
   chart.on('updateAxisPointer', (event) => {
-    const at = (event as { axesInfo?: { value: number }[] }).axesInfo?.[0]?.value;
-    for (const { spec, chart: other, box } of plots.values()) {
-      if (spec.linked !== true || other === null || box === source.box) continue;
-      const where = at === undefined ? { currTrigger: 'leave' } : { currTrigger: 'mousemove', x: other.convertToPixel({ xAxisIndex: 0 }, at), y: kInsideFirstPanel };
-      other.dispatchAction({ type: 'updateAxisPointer', ...where }, { silent: true });
-    }
+    cursor = { at: (event as { axesInfo?: { value: number }[] }).axesInfo?.[0]?.value, of: source };
+    plots.forEach(follow);
   });
 }
 
@@ -155,7 +163,7 @@ export function addPlot(parent: HTMLElement, spec: PlotSpec): void {
     box,
     h('figcaption', {}, h('strong', {}, 'How to read it: '), spec.how),
     details('Data table', (body) => body.append(tableBox(spec.table(), `Data of ${spec.title}`)))));
-  const plot: Mounted = { spec, box, chart: null, width: 0, near: false, draw: () => draw(plot) };
+  const plot: Mounted = { spec, box, chart: null, width: 0, near: false, pointed: false, draw: () => draw(plot) };
   plots.set(box, plot);
   reserve(plot);
   doLater(plot.draw, 'idle');

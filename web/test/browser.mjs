@@ -269,16 +269,17 @@ async function deepLinks(browser) {
   await page.context().close();
 }
 
-// The cursor in one plot over depth shows in the others.
+// The cursor in one plot over depth shows in the next one, and leaves it again.
 async function linkedCursors(browser) {
   const page = await open(browser, 'full.html');
-  const other = () => page.$eval('#plot-beta svg', (svg) => svg.querySelectorAll('path').length);
-  const before = await other();
+  const before = await page.$eval('#plot-split svg', (svg) => svg.querySelectorAll('path').length);
+  const followed = (yes) => page.waitForFunction(([n, more]) => (document.querySelectorAll('#plot-split svg path').length > n) === more, [before, yes], { timeout: 20_000 }).then(() => true, () => false);
   await page.locator('#plot-kappa .plot').scrollIntoViewIfNeeded();
   const box = await page.locator('#plot-kappa .plot').boundingBox();
   await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
-  await page.waitForFunction((n) => document.querySelectorAll('#plot-beta svg path').length > n, before, { timeout: 20_000 }).catch(() => {});
-  expect((await other()) > before, 'linked cursors: a plot further down follows');
+  expect(await followed(true), 'linked cursors: the next plot follows');
+  await page.mouse.move(box.x + box.width / 2, box.y - 30);
+  expect(await followed(false), 'linked cursors: and lets go');
   await page.context().close();
 }
 
