@@ -149,6 +149,7 @@ TEST(PageRecord, OptionalParts) {
   EXPECT_EQ(page["findings"]["splits"].size(), 13u);
   EXPECT_FALSE(page["findings"]["splits"][0].contains("kappa_by_doc"));
   EXPECT_FALSE(page["curves"][0].contains("top1_agreement"));
+  EXPECT_FALSE(page["findings"].contains("doses"));
   const std::vector<double> weight = lane_weights(run.trace);
   double sum = 0.0, total = 0.0;
   for (std::size_t d = 0; d < 8; ++d) {
