@@ -17,7 +17,7 @@ function boundariesText(record: RunRecord): string {
     return `${found.selected_k}: ` + found.boundaries.map((b) => `between blocks ${b.edge - 1} and ${b.edge} (edge ${b.edge}, 90% ${interval(b.interval_90)})`).join('; ');
   }
   const first = found.tests[0];
-  const p = first === undefined ? '' : ` (p = ${num(first.p_value)} for any jump)`;
+  const p = first === undefined ? '' : ` (p\u00a0=\u00a0${num(first.p_value)} for any jump)`;
   return `none found; verdict: ${found.verdict}${p}`;
 }
 
@@ -27,7 +27,7 @@ function rivals(record: RunRecord): string {
   if (second === undefined) return '';
   const near = others.filter((k) => second.kappa - k.kappa < 2 * Math.hypot(second.standard_error ?? 0, k.standard_error ?? 0)).map((k) => k.state).sort((a, b) => a - b);
   if (near.length === 0) return '';
-  return `; ${near.length > 6 ? `${near.length} other states` : `state${near.length > 1 ? 's' : ''} ${near.join(', ')}`} within two standard errors of the second`;
+  return `; within two standard errors of the second: ${near.length > 6 ? `${near.length} other states` : `state${near.length > 1 ? 's' : ''} ${near.join(', ')}`}`;
 }
 
 function layersText(record: RunRecord): string {
@@ -51,7 +51,7 @@ function randomText(record: RunRecord): [string, string][] {
   const twins = record.findings.random_twins?.find((t) => t.defined && t.detector === found?.detector && t.tokens === found.tokens);
   if (twins === undefined) return [];
   const n = twins.statistic.length;
-  return [['Against random weights', `jumps fit this model better than ${n + 1 - twins.rank} of ${n} networks that have learnt nothing (p = ${num(twins.p_value)})`]];
+  return [['Against random weights', `jumps fit this model better than ${n + 1 - twins.rank} of ${n} networks that have learnt nothing (p\u00a0=\u00a0${num(twins.p_value)})`]];
 }
 
 /// exp of the mean loss over scored tokens.

@@ -15,17 +15,17 @@ function ids(record: StudyRecord, outcome: Verdict['outcome']): string {
   return own.length === 0 ? 'none' : own.join('; ');
 }
 
-/// "llama 1, qwen 2": models on the main text.
+/// "1 of llama, 2 of qwen": models on the main text.
 function sizes(record: StudyRecord): string {
   const all = mainMembers(record);
-  return familiesOf(record).map((family) => `${family} ${all.filter((m) => m.family === family).length}`).join(', ');
+  return familiesOf(record).map((family) => `${all.filter((m) => m.family === family).length} of ${family}`).join(', ');
 }
 
 function glance(record: StudyRecord, compared: Compared[]): HTMLElement {
   const differing = compared.filter((c) => c.differs.length > 0).map((c) => `${c.model} (${c.differs.join(', ')})`);
   const judged = compared.filter((c) => c.judged).length;
   const rows: [string, string][] = [
-    ['Unlike its family', judged === 0 ? `cannot be told: at least three models of a family are needed, here are ${sizes(record) || 'none'}` : differing.join('; ') || `none of the ${judged} models that have two others to be held against`],
+    ['Unlike its family', judged === 0 ? `cannot be told: at least three models of a family are needed; here: ${sizes(record) || 'none'}` : differing.join('; ') || `none of the ${judged} models that have two others to be held against`],
     ['Family dominance', record.dominance.map((d) => `${d.family}: ${d.verdict}`).join('; ') || 'not judged'],
     ['Supported predictions', ids(record, 'supported')], ['Refuted', ids(record, 'refuted')], ['Undecided', ids(record, 'undecided')],
   ];
