@@ -63,9 +63,12 @@ TEST(Kernels, RmsNorm) {
 TEST(Kernels, SwiGlu) {
   constexpr std::int64_t kRows = 3, kFfn = 29;
   auto x = random_values(kRows * 2 * kFfn, 3, 4.0);
-  std::vector<float> y(kRows * kFfn);
-  swiglu_rows(x.data(), y.data(), kRows, kFfn);
   const at::Tensor t = tensor(x, {kRows, 2 * kFfn});
+  swiglu_rows(x.data(), 2 * kFfn, x.data() + kFfn, 2 * kFfn, kRows, kFfn);
+  std::vector<float> y;
+  for (std::int64_t r = 0; r < kRows; ++r) {
+    y.insert(y.end(), x.begin() + r * 2 * kFfn, x.begin() + r * 2 * kFfn + kFfn);
+  }
   expect_close(y, at::silu(t.slice(1, 0, kFfn)) * t.slice(1, kFfn), 1e-6);
 }
 

@@ -27,7 +27,7 @@ Forward run(const std::filesystem::path& model, const std::vector<std::int32_t>&
   const ModelConfig& config = checkpoint.config();
   const auto n = static_cast<std::int64_t>(ids.size());
   const RopeTable rope = make_rope_table(config, static_cast<int>(n));
-  const at::Tensor embedding = load_embedding(checkpoint);
+  const Embedding embedding = load_embedding(checkpoint);
   std::vector<float> h(static_cast<std::size_t>(n * config.hidden));
   embed(embedding, ids, h.data());
   Forward result;
@@ -95,6 +95,40 @@ INSTANTIATE_TEST_SUITE_P(Nano, Golden, testing::Values("llama-nano", "qwen2-nano
                            name.resize(name.find('-'));
                            return name;
                          });
+
+// Of some tokens alone: their rows to the bit, and the head is read again where the table served as it.
+TEST(Embedding, OfSomeTokensHasTheirRows) {
+  for (const char* model : {"llama-nano", "qwen2-nano"}) {
+    const Checkpoint checkpoint = Checkpoint::open(test::repo_path("models") / model);
+    const ModelConfig& c = checkpoint.config();
+    const std::vector<std::int32_t> ids{c.vocab - 1, 0, 77, 1, 77};
+    std::vector<char> used(static_cast<std::size_t>(c.vocab), 0);
+    for (const std::int32_t id : ids) used[static_cast<std::size_t>(id)] = 1;
+    const auto width = static_cast<std::size_t>(c.hidden);
+    for (const ComputeDType dtype : {ComputeDType::float32, ComputeDType::bfloat16}) {
+      SCOPED_TRACE(fmt::format("{} {}", model, to_string(dtype)));
+      const Embedding whole = load_embedding(checkpoint, dtype),
+                      some = load_embedding_rows(checkpoint, used, dtype);
+      std::vector<float> expected(ids.size() * width), rows(expected.size());
+      embed(whole, ids, expected.data());
+      embed(some, ids, rows.data());
+      EXPECT_TRUE(rows == expected);
+      EXPECT_EQ(some.table.rows(), 4);
+      EXPECT_EQ(embedding_rows_bytes(c, 4, dtype),
+                packed_bytes(dtype, 4, c.hidden) + static_cast<std::uint64_t>(c.vocab) * 4);
+      const HeadWeights from_whole = load_head(checkpoint, whole), from_some = load_head(checkpoint, some);
+      EXPECT_EQ(from_some.dtype(), dtype);
+      EXPECT_TRUE(from_some.unembedding.unpack() == from_whole.unembedding.unpack());
+      EXPECT_EQ(from_whole.unembedding.data() == whole.table.data(), c.tied_embeddings);
+      EXPECT_THROW(embed(some, std::vector<std::int32_t>{2}, rows.data()), std::exception);
+    }
+    // In either dtype: the table whole and in rows, two heads; every byte counts.
+    const std::uint64_t table = checkpoint.stored_bytes(Role::embedding),
+                        norm = checkpoint.stored_bytes(Role::final_norm);
+    const std::uint64_t heads = c.tied_embeddings ? table : 2 * checkpoint.stored_bytes(Role::unembedding);
+    EXPECT_EQ(checkpoint.bytes_read(), 2 * (2 * table + 2 * norm + heads)) << model;
+  }
+}
 
 // The whole reference, every logit, of a model that is not in the repository (d = 256, 8/4 heads).
 TEST(Reference, LlamaWide) {

@@ -222,7 +222,7 @@ class Lens : public testing::Test {
     for (const float v : h) square += static_cast<double>(v) * v;
     const double inverse = 1.0 / std::sqrt(square / static_cast<double>(h.size()) + world.config.norm_eps);
     const float* norm = head.final_norm.data_ptr<float>();
-    const float* w = head.unembedding.data_ptr<float>();
+    const std::vector<float> w = head.unembedding.unpack();
     std::vector<double> logits(40, 0.0);
     double total = 0.0;
     for (std::size_t v = 0; v < 40; ++v) {
@@ -311,7 +311,8 @@ TEST_F(Lens, APassageHoldsTheMostLikelyTokensByHand) {
 }
 
 TEST_F(Lens, APassageOfAShortWindowAndOfEqualLogits) {
-  head.unembedding = at::zeros({40, 16}, at::kFloat);
+  head.unembedding = PackedMatrix(ComputeDType::float32, 40, 16);
+  head.unembedding.put_rows(0, 40, std::vector<float>(40 * 16).data(), 16);
   world.corpus.windows[0].ids.resize(5);
   const Trace trace = drive(world, world.context(), lens_passage_signal(), head);
   const LensPassage& passage = trace.lens_passages[0];
@@ -353,7 +354,7 @@ TEST_F(Lens, APredictionOfTheUnigramItselfCarriesNoInformation) {
   for (Window& window : world.corpus.windows) {
     for (std::size_t t = 0; t < 41; ++t) window.ids[t] = static_cast<std::int32_t>((7 * t) % 40);
   }
-  head.unembedding = at::zeros({40, 16}, at::kFloat);
+  head.unembedding.put_rows(0, 40, std::vector<float>(40 * 16).data(), 16);
   SweepContext context = world.context();
   context.lens_positions = 10;
   const Trace trace = drive(world, context, lens_signal(), head);
@@ -377,7 +378,7 @@ TEST_F(Lens, SampledPositionsAreTheSameAtEveryState) {
 }
 
 TEST_F(Lens, UniformLogitsGiveTheLogarithmOfTheVocabulary) {
-  head.unembedding = at::zeros({40, 16}, at::kFloat);
+  head.unembedding.put_rows(0, 40, std::vector<float>(40 * 16).data(), 16);
   const SweepContext context = world.context();
   const Trace trace = drive(world, context, lens_signal(), head);
   for (const double h : series(trace, "lens_entropy", TokenSet::all).by_doc.data) {

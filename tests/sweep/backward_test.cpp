@@ -46,7 +46,7 @@ class BackwardSweep : public testing::Test {
       sample.push_back({w, std::min(setup.tokens, context.tokens_in(w))});
     }
     classes_[7] = TokenClass::massive;
-    const at::Tensor embedding = load_embedding(*checkpoint_);
+    const Embedding embedding = load_embedding(*checkpoint_);
     MeasureOptions options{
         .threads = setup.threads, .label_samples = setup.label_samples, .backward_bytes = setup.bytes};
     return run_backward_sweep(*checkpoint_, context, classes_, embedding, load_head(*checkpoint_, embedding),
@@ -115,7 +115,7 @@ TEST_F(BackwardSweep, SameBitsForThreadsMemoryAndNeighbours) {
 }
 
 TEST_F(BackwardSweep, StopsWhenAsked) {
-  const at::Tensor embedding = load_embedding(*checkpoint_);
+  const Embedding embedding = load_embedding(*checkpoint_);
   corpus_ = test::random_corpus({.documents = 1, .vocab = 12});
   const SweepContext context = make_context(checkpoint_->config(), corpus_);
   const std::vector<TokenClass> classes(static_cast<std::size_t>(context.token_count()),

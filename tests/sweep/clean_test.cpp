@@ -71,7 +71,7 @@ double direct_nll(const HeadWeights& head, const ModelConfig& config, const std:
                   const std::vector<std::int32_t>& ids) {
   const auto d = static_cast<std::size_t>(config.hidden);
   const float* norm = head.final_norm.data_ptr<float>();
-  const float* unembedding = head.unembedding.data_ptr<float>();
+  const std::vector<float> unembedding = head.unembedding.unpack();
   double sum = 0.0;
   for (std::size_t t = 0; t + 1 < ids.size(); ++t) {
     double square = 0.0;
@@ -104,7 +104,7 @@ TEST_P(CleanSweepOf, EqualsAPlainLoopOverBlocks) {
   std::vector<std::unique_ptr<Accumulator>> accumulators;
   accumulators.push_back(std::make_unique<Recorder>(context, states));
   SinkTracker tracker(context);
-  const at::Tensor embedding = load_embedding(checkpoint);
+  const Embedding embedding = load_embedding(checkpoint);
   const CleanSweep sweep =
       run_clean_sweep(checkpoint, context, embedding, accumulators, true, tracker, options, {});
   const HeadWeights head = load_head(checkpoint, embedding);

@@ -215,7 +215,7 @@ TEST_F(LaneEngine, RoundedWeightsAreThoseOfARoundedModel) {
   const Checkpoint other = Checkpoint::open(directory.path());
   SweepContext context = make_context(checkpoint_->config(), corpus_);
   const auto sample = lane_sample(context, kTokens * 4);
-  const at::Tensor embedding = load_embedding(*checkpoint_);
+  const Embedding embedding = load_embedding(*checkpoint_);
   const HeadWeights head = load_head(*checkpoint_, embedding);
   const LaneModel model{*checkpoint_, embedding, head}, twin{other, embedding, head};
   const auto substituted = run_substitutions(

@@ -260,6 +260,27 @@ TEST_F(Planned, ItemsSumToThePeak) {
   EXPECT_GT(plan.flops_per_second, 0.0);
 }
 
+// Refused before anything is measured, not after.
+TEST_F(Planned, BottlenecksAreInThePlan) {
+  const Checkpoint checkpoint = Checkpoint::open(directory_.path());
+  const MeasureInput input{.checkpoint = checkpoint, .corpus = corpus_};
+  MeasureOptions options = small_options();
+  const std::uint64_t without = plan_measure(input, options, kPlenty).weight_bytes_read;
+  options.plan_bottlenecks = [](const Trace&) {
+    return std::vector<BottleneckTask>{{.state = 1, .grid = {{0.02, 0.5}}}};
+  };
+  const MeasurePlan plan = plan_measure(input, options, kPlenty);
+  EXPECT_EQ(plan.memory.phases.back().name, "bottleneck");
+  EXPECT_GT(plan.weight_bytes_read, without);
+  (void)measure(input, planned(options, plan), {});
+  EXPECT_EQ(plan.weight_bytes_read, checkpoint.bytes_read());
+  EXPECT_STRATA_ERROR(plan_measure(input, options, plan.memory.phases.back().bytes() - 1),
+                      ErrorKind::out_of_memory, "no --bottleneck");
+  const Corpus few = test::random_corpus({.documents = 3});
+  EXPECT_STRATA_ERROR(plan_measure({.checkpoint = checkpoint, .corpus = few}, options, kPlenty),
+                      ErrorKind::usage, "3 documents in the lanes; expected at least 4");
+}
+
 TEST_F(Planned, LessMemoryTakesMorePassesAndTheRunKeepsToThem) {
   const Checkpoint checkpoint = Checkpoint::open(directory_.path());
   const MeasureInput input{.checkpoint = checkpoint, .corpus = corpus_};

@@ -73,7 +73,7 @@ Measured perplexity(const std::filesystem::path& model, const std::string& text,
   const ModelConfig& config = checkpoint.config();
   const auto chunks = chunks_of(Tokenizer::for_model(model), text, context);
   const RopeTable rope = make_rope_table(config, static_cast<int>(context));
-  const at::Tensor embedding = load_embedding(checkpoint);
+  const Embedding embedding = load_embedding(checkpoint);
   const HeadWeights head = load_head(checkpoint, embedding);
   std::vector<BlockWeights> blocks;
   for (int layer = 0; layer < config.n_layers; ++layer) blocks.push_back(load_block(checkpoint, layer));

@@ -40,6 +40,19 @@ TEST(Kappa, ExactQuadratic) {
   EXPECT_EQ(one(trace, kWholeRange).strengths_used, kGrid);
 }
 
+// Below a compute mode's noise floor a whole point is undefined; the others still give kappa.
+TEST(Kappa, APointThatIsUndefinedEverywhereIsPassedOver) {
+  Trace trace = trace_with_documents({10, 30}, 1);
+  add_noise_curve(
+      trace, 1, [](std::size_t, double eps) { return 3.7 * eps * eps / 2; }, kNoNll);
+  for (std::size_t d = 0; d < 2; ++d) {
+    trace.curves[0].kl_nats(d, 0) = trace.curves[0].delta_nll_nats(d, 0) = std::nan("");
+  }
+  const KappaEstimate k = one(trace);
+  EXPECT_NEAR(k.kappa, 3.7, 1e-12);
+  EXPECT_EQ(k.strengths_used, (std::vector<double>{0.01, 0.03, 0.1}));
+}
+
 // Two documents, 10 and 30 lane tokens: kappa 2 and 4 by the lanes, 2.2 and 3.9 by the backward sweep.
 TEST(Kappa, TheBackwardSweepBesideTheLanes) {
   Trace trace = trace_with_documents({10, 30}, 1);

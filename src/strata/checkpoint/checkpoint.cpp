@@ -58,10 +58,12 @@ struct Checkpoint::Impl {
   std::vector<std::string> sha256;  // per tensor of the inventory; guarded by mutex
   std::vector<char> expected;       // the digest is from another run and not yet compared; likewise
 
-  // Where the values of a piece go: its first row and number of values.
-  using PieceRoom = std::function<std::span<float>(std::size_t first_row, std::size_t count)>;
+  // Decodes a piece that begins at that row; returns the first value in it that is not finite, or its size.
+  using PieceDecoder = std::function<std::size_t(const StoredMatrix& piece, std::size_t first_row)>;
   [[nodiscard]] std::size_t index_of(Role role, int layer) const;
-  void load_pieces(std::size_t index, Role role, const PieceRoom& room, const RowsObserver& observe);
+  void load_pieces(std::size_t index, Role role, const PieceDecoder& decode);
+  [[noreturn]] void refuse_value(const TensorInfo& tensor, const StoredMatrix& piece, std::size_t first_row,
+                                 std::size_t at) const;
   [[nodiscard]] bool needs_digest(std::size_t index) const;
   void take_digest(std::size_t index, std::string hex);
 
@@ -173,8 +175,17 @@ std::size_t Checkpoint::Impl::index_of(Role role, int layer) const {
   return inventory.slot.at({role, rule->per_block ? layer : 0});
 }
 
-void Checkpoint::Impl::load_pieces(std::size_t index, Role role, const PieceRoom& room,
-                                   const RowsObserver& observe) {
+void Checkpoint::Impl::refuse_value(const TensorInfo& tensor, const StoredMatrix& piece,
+                                    std::size_t first_row, std::size_t at) const {
+  std::vector<float> values(piece.rows * piece.columns);
+  (void)decode_tensor(piece, threads, std::span(values));
+  throw Error(ErrorKind::bad_file,
+              {.where = fmt::format("{}: tensor \"{}\"", shards.paths[tensor.file].string(), tensor.name),
+               .found = fmt::format("{} at flat index {}", values[at], first_row * piece.columns + at),
+               .expected = "finite weights"});
+}
+
+void Checkpoint::Impl::load_pieces(std::size_t index, Role role, const PieceDecoder& decode) {
   const TensorInfo& tensor = inventory.tensors[index];
   const StoredMatrix whole = stored_matrix(tensor, role);
   const std::size_t row_bytes = whole.bytes.size() / std::max<std::size_t>(1, whole.rows);
@@ -194,20 +205,13 @@ void Checkpoint::Impl::load_pieces(std::size_t index, Role role, const PieceRoom
     piece.bytes = piece_bytes(first);
     piece.rows = piece.bytes.size() / std::max<std::size_t>(1, row_bytes);
     map.prefetch(piece_bytes(first + piece_rows));
-    const std::span<float> out = room(first, piece.rows * piece.columns);
     // With threads to spare the digest is taken meanwhile.
     auto digest = std::async(threads > 1 ? std::launch::async : std::launch::deferred, [&] {
       if (!hashed) sha.update(piece.bytes);
     });
-    const std::size_t at = decode_tensor(piece, threads, out);
-    if (at != out.size()) {
-      throw Error(ErrorKind::bad_file,
-                  {.where = fmt::format("{}: tensor \"{}\"", shards.paths[tensor.file].string(), tensor.name),
-                   .found = fmt::format("{} at flat index {}", out[at], first * whole.columns + at),
-                   .expected = "finite weights"});
-    }
+    const std::size_t at = decode(piece, first);
+    if (at != piece.rows * piece.columns) refuse_value(tensor, piece, first, at);
     digest.get();
-    if (observe) observe(first, out);
     map.release(piece.bytes);
     bytes_read[index] += piece.bytes.size();
   }
@@ -234,22 +238,21 @@ void Checkpoint::Impl::take_digest(std::size_t index, std::string hex) {
 
 void Checkpoint::load(Role role, int layer, std::span<float> out) const {
   STRATA_CHECK(out.size() == element_count(role));
-  const std::size_t index = impl_->index_of(role, layer);
-  const auto columns = static_cast<std::size_t>(tensors()[index].shape.back());
   impl_->load_pieces(
-      index, role, [&](std::size_t first, std::size_t count) { return out.subspan(first * columns, count); },
-      nullptr);
+      impl_->index_of(role, layer), role, [&](const StoredMatrix& piece, std::size_t first_row) {
+        return decode_tensor(piece, impl_->threads,
+                             out.subspan(first_row * piece.columns, piece.rows * piece.columns));
+      });
 }
 
-void Checkpoint::load_rows(Role role, int layer, const RowsObserver& observe) const {
-  std::vector<float> piece;
-  impl_->load_pieces(
-      impl_->index_of(role, layer), role,
-      [&](std::size_t, std::size_t count) {
-        piece.resize(count);
-        return std::span<float>(piece);
-      },
-      observe);
+void Checkpoint::load(Role role, int layer, const RowSink& sink) const {
+  impl_->load_pieces(impl_->index_of(role, layer), role,
+                     [&](const StoredMatrix& piece, std::size_t first_row) {
+                       const auto shifted = [&](std::size_t row, std::span<const float> values) {
+                         sink(first_row + row, values);
+                       };
+                       return decode_tensor(piece, impl_->threads, RowSink(shifted));
+                     });
 }
 
 DigestKind Checkpoint::digest_kind() const {

@@ -73,11 +73,10 @@ class Checkpoint {
   /// gives its pages back to the kernel. `layer` is ignored for roles that are
   /// not per block. Throws Error(bad_file) naming the tensor and the index for NaN or infinity.
   void load(Role role, int layer, std::span<float> out) const;
-
-  /// The same, some rows at a time: `rows` (whole rows, row-major) begin at row `first`. Never more than a
-  /// few tens of megabytes at once are in memory; the values are those of load().
-  using RowsObserver = std::function<void(std::size_t first, std::span<const float> rows)>;
-  void load_rows(Role role, int layer, const RowsObserver& observe) const;
+  /// The same, shown to `sink` a few rows at a time, concurrently on the load threads: sink(first row, whole
+  /// rows of float32 values, row-major). Of rows before a NaN or infinity some may have been shown.
+  void load(Role role, int layer,
+            const std::function<void(std::size_t row, std::span<const float> values)>& sink) const;
 
   /// hub_digest() of the weights' files where the Hub cache knows it: then nothing is hashed here. Else
   /// SHA-256 over one line "name sha256" for each tensor of the table, sorted by name, once every tensor

@@ -3,11 +3,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 
 #include "strata/checkpoint/dtype.h"
 
 namespace strata {
+
+/// Values that one thread decodes at a time, unless a row has more.
+inline constexpr std::size_t kDecodedAtOnce = std::size_t{1} << 17;
 
 struct StoredMatrix {
   DType dtype = DType::f32;
@@ -22,5 +26,12 @@ struct StoredMatrix {
 /// Writes rows x columns values to `out`, row-major. The values do not depend on `threads`. Returns the
 /// position of the first NaN or infinity, or out.size() if there is none.
 [[nodiscard]] std::size_t decode_tensor(const StoredMatrix& stored, int threads, std::span<float> out);
+
+/// Takes rows [row, row + values.size() / columns). Called concurrently, each row once.
+using RowSink = std::function<void(std::size_t row, std::span<const float> values)>;
+
+/// The same a few rows at a time, for whoever keeps them in another form: no float32 copy of the whole is
+/// made. Rows with NaN or infinity are not shown.
+[[nodiscard]] std::size_t decode_tensor(const StoredMatrix& stored, int threads, const RowSink& sink);
 
 }  // namespace strata

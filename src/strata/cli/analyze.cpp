@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <map>
 #include <memory>
 #include <thread>
 
@@ -27,6 +28,8 @@
 namespace strata {
 namespace {
 
+const std::map<std::string, ComputeDType> kDTypes = {{"float32", ComputeDType::float32},
+                                                     {"bfloat16", ComputeDType::bfloat16}};
 constexpr double kMemoryShare = 0.7;  // of the available memory, when --mem-limit is not given
 
 // Set by the first SIGINT or SIGTERM; the sweep looks at it between steps.
@@ -222,6 +225,8 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
                            .corpus = text.corpus,
                            .tokenizer = text.tokenizer ? &*text.tokenizer : nullptr};
   options.measure.find_segments = [](const Trace&) { return std::vector<Segment>{}; };  // they will be asked
+  if (options.bottleneck)
+    options.measure.plan_bottlenecks = [](const Trace&) { return std::vector<BottleneckTask>{}; };
   manifest.plan = engine.plan(input, options.measure, manifest.mem_limit_bytes);
   options.measure = planned(options.measure, manifest.plan);
   const NullModelPlan twins = plan_null_models(engine, input, options.measure, manifest.mem_limit_bytes,
@@ -338,6 +343,14 @@ void register_analyze(CLI::App& app, Program& program) {
       ->check(at_least(1));
   command->add_option("-b,--batch-size", m.batch, "Windows in flight at once; changes memory, never a number")
       ->check(at_least(1))
+      ->capture_default_str();
+  command
+      ->add_option("--dtype", m.compute,
+                   "float32, or bfloat16: products of bfloat16 numbers, twice as fast; its noise floor is "
+                   "measured (default: float32)")
+      ->transform(CLI::CheckedTransformer(kDTypes));
+  command->add_option("--device", m.device, "cpu, or cuda (refused so far)")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str();
   command->add_option("-t,--threads", m.threads, "Threads; changes speed, never a number")
       ->check(CLI::Range(1, 1024))

@@ -59,6 +59,7 @@ Json describe(const PartialRun::Identity& identity) {
   return {{"build", version_text()},
           {"model", model_digest(identity.checkpoint)},
           {"text", text_digest(identity.text)},
+          {"--dtype", to_string(o.compute)},
           {"--seed", o.seed},
           {"--positions", o.positions},
           {"--lens-positions", o.lens_positions},

@@ -1,10 +1,6 @@
 #include "strata/model/backward.h"
 
-#include <ATen/ops/addmm.h>
-#include <ATen/ops/from_blob.h>
-
 #include <algorithm>
-#include <cmath>
 
 #include "strata/base/error.h"
 #include "strata/model/backward_kernels.h"
@@ -13,152 +9,202 @@
 namespace strata {
 namespace {
 
+// Columns of gate and up whose gradients are computed at once.
+constexpr std::int64_t kGateColumns = 512;
+
 float* room(std::vector<float>& buffer, std::int64_t count) {
   if (buffer.size() < static_cast<std::size_t>(count)) buffer.resize(static_cast<std::size_t>(count));
   return buffer.data();
 }
 
-at::Tensor view(const float* data, std::int64_t rows, std::int64_t cols, std::int64_t stride) {
-  return at::from_blob(const_cast<float*>(data), {rows, cols}, {stride, 1}, at::kFloat);
-}
-
-// out (k, n) += x^T (k, rows) * y (rows, n).
-void add_matmul_tn(const float* x, std::int64_t x_stride, const float* y, std::int64_t y_stride, float* out,
-                   std::int64_t out_stride, std::int64_t rows, std::int64_t k, std::int64_t n) {
-  at::Tensor result = view(out, k, n, out_stride);
-  at::addmm_out(result, result, view(x, rows, k, x_stride).t(), view(y, rows, n, y_stride));
-}
-
-// Widths of one window's buffers, and what the forward pass leaves for the gradients.
+// One window: what its functions need, and what the forward pass leaves for the gradients in `s`.
 struct Window {
   const BlockWeights& w;
   const ModelConfig& c;
   const RopeTable& rope;
   std::int64_t n;
   BackwardScratch& s;
-  std::int64_t d = c.hidden, ffn = c.ffn, dim = c.head_dim;
-  std::int64_t width = static_cast<std::int64_t>(c.heads + 2 * c.kv_heads) * dim;
-  std::int64_t out_width = static_cast<std::int64_t>(c.heads) * dim;
-  float softmax_scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(dim)));
+  HeadLayout layout = HeadLayout(c);
+  std::int64_t d = c.hidden, ffn = c.ffn;
 
-  [[nodiscard]] std::int64_t key_column(int head) const {
-    return (c.heads + head / (c.heads / c.kv_heads)) * dim;
-  }
-  [[nodiscard]] std::int64_t value_column(int head) const { return key_column(head) + c.kv_heads * dim; }
-  // Attention probabilities of one head, into s.scores.
-  const float* probabilities(int head) {
-    float* scores = room(s.scores, n * n);
-    matmul_nt(s.qkv.data() + head * dim, width, s.qkv.data() + key_column(head), width, scores, n, n, n, dim);
-    causal_softmax(scores, n, softmax_scale, nullptr);
-    return scores;
+  // x (n, columns) as left operand.
+  const PackedRows& packed(const float* x, std::int64_t columns) {
+    s.input.reset(w.dtype(), n, columns);
+    s.input.put(x, columns);
+    return s.input;
   }
 };
 
 // Everything up to and including the gate and up products, as forward_block computes it.
 void recompute(Window& x, const float* h) {
   const BlockWeights& w = x.w;
+  const HeadLayout& layout = x.layout;
   float* normed = room(x.s.normed, x.n * x.d);
   rms_norm_rows(h, x.d, normed, x.d, w.attention_norm.data_ptr<float>(), x.n, x.d, x.c.norm_eps);
-  float* raw = room(x.s.qkv_raw, x.n * x.width);
-  matmul_nt(normed, x.d, w.qkv.data_ptr<float>(), x.d, raw, x.width, x.n, x.width, x.d);
-  if (w.qkv_bias.defined()) add_bias_rows(raw, w.qkv_bias.data_ptr<float>(), x.n, x.width);
-  float* qkv = room(x.s.qkv, x.n * x.width);
-  std::copy_n(raw, x.n * x.width, qkv);
-  for (int head = 0; w.query_norm.defined() && head < x.c.heads + x.c.kv_heads; ++head) {
-    const at::Tensor& norm = head < x.c.heads ? w.query_norm : w.key_norm;
-    float* rows = qkv + head * x.dim;
-    rms_norm_rows(rows, x.width, rows, x.width, norm.data_ptr<float>(), x.n, x.dim, x.c.norm_eps);
-  }
-  rope_rows(qkv, x.width, x.n, x.c.heads + x.c.kv_heads, x.dim, x.rope.cos.data(), x.rope.sin.data());
-  float* attended = room(x.s.attended, x.n * x.out_width);
-  for (int head = 0; head < x.c.heads; ++head) {
-    matmul_nn(x.probabilities(head), x.n, qkv + x.value_column(head), x.width, attended + head * x.dim,
-              x.out_width, x.n, x.dim, x.n);
-  }
+  float* raw = room(x.s.qkv_raw, x.n * layout.width);
+  multiply(x.packed(normed, x.d), w.qkv, {.data = raw, .stride = layout.width});
+  if (w.qkv_bias.defined()) add_bias_rows(raw, w.qkv_bias.data_ptr<float>(), x.n, layout.width);
+  float* qkv = room(x.s.qkv, x.n * layout.width);
+  std::copy_n(raw, x.n * layout.width, qkv);
+  normalise_and_rotate(w, x.c, x.rope, qkv, x.n);
+  float* attended = room(x.s.attended, x.n * layout.out_width);
+  attend(layout, w.dtype(), qkv, attended, x.n, x.s.attention, nullptr);
   float* middle = room(x.s.h_mid, x.n * x.d);
-  matmul_nt(attended, x.out_width, w.attention_output.data_ptr<float>(), x.out_width, middle, x.d, x.n, x.d,
-            x.out_width);
+  multiply(x.packed(attended, layout.out_width), w.attention_output, {.data = middle, .stride = x.d});
   add_in_place(middle, h, x.n * x.d);
   rms_norm_rows(middle, x.d, normed, x.d, w.mlp_norm.data_ptr<float>(), x.n, x.d, x.c.norm_eps);
-  matmul_nt(normed, x.d, w.gate_up.data_ptr<float>(), x.d, room(x.s.gate_up, x.n * 4 * x.ffn), 2 * x.ffn, x.n,
-            2 * x.ffn, x.d);
+  const PackedRows& input = x.packed(normed, x.d);
+  multiply(input, w.gate, {.data = room(x.s.gate, x.n * x.ffn), .stride = x.ffn});
+  multiply(input, w.up, {.data = room(x.s.up, x.n * x.ffn), .stride = x.ffn});
 }
 
 // gradient: d/dh_out -> d/dh_mid.
 void mlp_backward(Window& x, float* gradient) {
+  float* d_ffn = room(x.s.d_ffn, x.n * x.ffn);
+  multiply_transposed(x.packed(gradient, x.d), x.w.down, {.data = d_ffn, .stride = x.ffn});
+  const std::int64_t chunk = std::min(kGateColumns, x.ffn);
+  float* d_gate = room(x.s.d_gate, x.n * chunk);
+  float* d_up = room(x.s.d_up, x.n * chunk);
+  x.s.d_gate_rows.reset(x.w.dtype(), x.n, x.ffn);
+  x.s.d_up_rows.reset(x.w.dtype(), x.n, x.ffn);
+  for (std::int64_t first = 0; first < x.ffn; first += chunk) {
+    const std::int64_t columns = std::min(chunk, x.ffn - first);
+    swiglu_backward_rows({.gate = x.s.gate.data() + first,
+                          .up = x.s.up.data() + first,
+                          .d_out = d_ffn + first,
+                          .stride = x.ffn,
+                          .d_gate = d_gate,
+                          .d_up = d_up,
+                          .d_stride = chunk},
+                         x.n, columns);
+    x.s.d_gate_rows.put(d_gate, chunk, first, columns);
+    x.s.d_up_rows.put(d_up, chunk, first, columns);
+  }
   float* branch = room(x.s.branch, x.n * x.d);
-  float* d_hidden = room(x.s.ffn, x.n * x.ffn);
-  matmul_nn(gradient, x.d, x.w.down.data_ptr<float>(), x.ffn, d_hidden, x.ffn, x.n, x.ffn, x.d);
-  // The second half of the buffer: the activations themselves serve the next gradient too.
-  float* d_gate_up = x.s.gate_up.data() + x.n * 2 * x.ffn;
-  std::copy_n(x.s.gate_up.data(), x.n * 2 * x.ffn, d_gate_up);
-  swiglu_backward_rows(d_gate_up, d_hidden, x.n, x.ffn);
-  matmul_nn(d_gate_up, 2 * x.ffn, x.w.gate_up.data_ptr<float>(), x.d, branch, x.d, x.n, x.d, 2 * x.ffn);
+  multiply_transposed(x.s.d_gate_rows, x.w.gate, {.data = branch, .stride = x.d});
+  multiply_transposed(x.s.d_up_rows, x.w.up, {.data = branch, .stride = x.d, .add = true});
   rms_norm_backward_rows(x.s.h_mid.data(), x.d, branch, x.d, gradient, x.d, x.w.mlp_norm.data_ptr<float>(),
                          x.n, x.d, x.c.norm_eps);
 }
 
+// One head, one block of queries: its part of the gradients of q, k and v.
+void query_block_backward(Window& x, std::int64_t head, const QueryRows& queries, const float* d_attended) {
+  const HeadLayout& layout = x.layout;
+  const ComputeDType dtype = x.w.dtype();
+  const std::int64_t kv = head / layout.group(), rows = queries.rows, dim = layout.dim;
+  const float* q = x.s.qkv.data() + queries.first * layout.width + head * dim;
+  const float* d_out = d_attended + queries.first * layout.out_width + head * dim;
+  float* d_qkv = x.s.d_qkv.data();
+  float* p = room(x.s.attention.scores, kQueryRows * x.n);
+  float* d_scores = room(x.s.d_scores, kQueryRows * x.n);
+  attention_probabilities(layout, q, queries, p, x.s.attention, nullptr);
+
+  x.s.attention.queries.reset(dtype, rows, dim);
+  x.s.attention.queries.put(d_out, layout.out_width);
+  multiply(x.s.attention.queries, x.s.value_rows, 0, queries.keys,
+           {.data = d_scores, .stride = queries.stride});
+
+  // d v += p^T d_out
+  x.s.turned.reset(dtype, queries.keys, rows);
+  x.s.turned.put_transposed(p, queries.stride);
+  x.s.block.reset(dtype, dim, rows);
+  x.s.block.put_transposed(d_out, layout.out_width);
+  multiply(x.s.turned, x.s.block,
+           {.data = d_qkv + layout.value_column(kv), .stride = layout.width, .add = true});
+
+  causal_softmax_backward(p, d_scores, queries, layout.scale);
+
+  // d q = d_scores k
+  x.s.attention.probabilities.reset(dtype, rows, queries.keys);
+  x.s.attention.probabilities.put(d_scores, queries.stride);
+  multiply(x.s.attention.probabilities, x.s.turned_keys,
+           {.data = d_qkv + queries.first * layout.width + head * dim, .stride = layout.width});
+
+  // d k += d_scores^T q
+  x.s.turned.put_transposed(d_scores, queries.stride);
+  x.s.block.put_transposed(q, layout.width);
+  multiply(x.s.turned, x.s.block,
+           {.data = d_qkv + layout.key_column(kv), .stride = layout.width, .add = true});
+}
+
 // Gradients of the rotated q, k and v of every head, into s.d_qkv.
 void attention_backward(Window& x, const float* d_attended) {
-  float* d_qkv = room(x.s.d_qkv, x.n * x.width);
-  std::fill_n(d_qkv, x.n * x.width, 0.0f);
-  float* d_scores = room(x.s.d_scores, x.n * x.n);
-  const float* qkv = x.s.qkv.data();
-  for (int head = 0; head < x.c.heads; ++head) {
-    const float* p = x.probabilities(head);
-    const float* d_out = d_attended + head * x.dim;
-    const std::int64_t key = x.key_column(head), value = x.value_column(head);
-    add_matmul_tn(p, x.n, d_out, x.out_width, d_qkv + value, x.width, x.n, x.n, x.dim);
-    matmul_nt(d_out, x.out_width, qkv + value, x.width, d_scores, x.n, x.n, x.n, x.dim);
-    causal_softmax_backward(p, d_scores, x.n, x.softmax_scale);
-    matmul_nn(d_scores, x.n, qkv + key, x.width, d_qkv + head * x.dim, x.width, x.n, x.dim, x.n);
-    add_matmul_tn(d_scores, x.n, qkv + head * x.dim, x.width, d_qkv + key, x.width, x.n, x.n, x.dim);
+  const HeadLayout& layout = x.layout;
+  const ComputeDType dtype = x.w.dtype();
+  std::fill_n(room(x.s.d_qkv, x.n * layout.width), x.n * layout.width, 0.0f);
+  for (std::int64_t kv = 0; kv < layout.kv_heads; ++kv) {
+    const float* keys = x.s.qkv.data() + layout.key_column(kv);
+    const float* values = x.s.qkv.data() + layout.value_column(kv);
+    x.s.attention.keys.reset(dtype, x.n, layout.dim);
+    x.s.attention.keys.put_rows(0, x.n, keys, layout.width);
+    x.s.turned_keys.reset(dtype, layout.dim, x.n);
+    x.s.turned_keys.put_transposed(keys, layout.width);
+    x.s.value_rows.reset(dtype, x.n, layout.dim);
+    x.s.value_rows.put_rows(0, x.n, values, layout.width);
+    for (std::int64_t first = 0; first < x.n; first += kQueryRows) {
+      const std::int64_t rows = std::min(kQueryRows, x.n - first);
+      const QueryRows queries{.first = first, .rows = rows, .stride = x.n, .keys = first + rows};
+      for (std::int64_t head = kv * layout.group(); head < (kv + 1) * layout.group(); ++head) {
+        query_block_backward(x, head, queries, d_attended);
+      }
+    }
+  }
+}
+
+// d_qkv of the rotated and normed heads -> of the products' rows.
+void rotation_backward(Window& x) {
+  const HeadLayout& layout = x.layout;
+  const std::int64_t rotated = layout.heads + layout.kv_heads;
+  float* d_qkv = x.s.d_qkv.data();
+  // The inverse of a rotation is its transpose: the same angles with the sine's sign turned.
+  rope_rows(d_qkv, layout.width, x.n, rotated, layout.dim, x.rope.cos.data(), x.s.no_sin.data());
+  for (std::int64_t head = 0; x.w.query_norm.defined() && head < rotated; ++head) {
+    const at::Tensor& norm = head < layout.heads ? x.w.query_norm : x.w.key_norm;
+    float* column = d_qkv + head * layout.dim;
+    float* d_raw = room(x.s.d_head, x.n * layout.dim);
+    std::fill_n(d_raw, x.n * layout.dim, 0.0f);
+    rms_norm_backward_rows(x.s.qkv_raw.data() + head * layout.dim, layout.width, column, layout.width, d_raw,
+                           layout.dim, norm.data_ptr<float>(), x.n, layout.dim, x.c.norm_eps);
+    for (std::int64_t r = 0; r < x.n; ++r) {
+      std::copy_n(d_raw + r * layout.dim, layout.dim, column + r * layout.width);
+    }
   }
 }
 
 // gradient: d/dh_mid -> d/dh_in.
 void branch_backward(Window& x, const float* h, float* gradient) {
-  const BlockWeights& w = x.w;
-  float* d_attended = room(x.s.d_attended, x.n * x.out_width);
-  matmul_nn(gradient, x.d, w.attention_output.data_ptr<float>(), x.out_width, d_attended, x.out_width, x.n,
-            x.out_width, x.d);
+  const HeadLayout& layout = x.layout;
+  float* d_attended = room(x.s.d_attended, x.n * layout.out_width);
+  multiply_transposed(x.packed(gradient, x.d), x.w.attention_output,
+                      {.data = d_attended, .stride = layout.out_width});
   attention_backward(x, d_attended);
-  float* d_qkv = x.s.d_qkv.data();
-  // The inverse of a rotation is its transpose: the same angles with the sine's sign turned.
-  rope_rows(d_qkv, x.width, x.n, x.c.heads + x.c.kv_heads, x.dim, x.rope.cos.data(), x.s.no_sin.data());
-  for (int head = 0; w.query_norm.defined() && head < x.c.heads + x.c.kv_heads; ++head) {
-    const at::Tensor& norm = head < x.c.heads ? w.query_norm : w.key_norm;
-    float* column = d_qkv + head * x.dim;
-    float* d_raw = room(x.s.d_scores, std::max(x.n * x.n, x.n * x.dim));
-    std::fill_n(d_raw, x.n * x.dim, 0.0f);
-    rms_norm_backward_rows(x.s.qkv_raw.data() + head * x.dim, x.width, column, x.width, d_raw, x.dim,
-                           norm.data_ptr<float>(), x.n, x.dim, x.c.norm_eps);
-    for (std::int64_t r = 0; r < x.n; ++r) std::copy_n(d_raw + r * x.dim, x.dim, column + r * x.width);
-  }
+  rotation_backward(x);
   float* branch = room(x.s.branch, x.n * x.d);
-  matmul_nn(d_qkv, x.width, w.qkv.data_ptr<float>(), x.d, branch, x.d, x.n, x.d, x.width);
-  rms_norm_backward_rows(h, x.d, branch, x.d, gradient, x.d, w.attention_norm.data_ptr<float>(), x.n, x.d,
+  multiply_transposed(x.packed(x.s.d_qkv.data(), layout.width), x.w.qkv, {.data = branch, .stride = x.d});
+  rms_norm_backward_rows(h, x.d, branch, x.d, gradient, x.d, x.w.attention_norm.data_ptr<float>(), x.n, x.d,
                          x.c.norm_eps);
 }
 
 }  // namespace
 
 std::uint64_t backward_scratch_bytes(const ModelConfig& c, int tokens) {
-  const auto n = static_cast<std::uint64_t>(tokens);
-  const auto dim = static_cast<std::uint64_t>(c.head_dim);
-  const auto qkv = static_cast<std::uint64_t>(c.heads + 2 * c.kv_heads) * dim;
-  const auto out = static_cast<std::uint64_t>(c.heads) * dim;
-  const auto d = static_cast<std::uint64_t>(c.hidden), ffn = static_cast<std::uint64_t>(c.ffn);
-  return n * (3 * d + 3 * qkv + 2 * std::max(n, dim) + 2 * out + 5 * ffn + dim / 2) * sizeof(float);
+  const HeadLayout layout(c);
+  const std::int64_t d = c.hidden, ffn = c.ffn, chunk = std::min(kGateColumns, ffn);
+  const std::int64_t widest = std::max({d, layout.out_width, layout.width});
+  const std::int64_t each = 3 * d + 3 * layout.width + 2 * layout.out_width + 5 * ffn + 2 * chunk + widest +
+                            3 * layout.dim + layout.dim / 2 + 2 * kQueryRows;
+  const std::uint64_t block = packed_bytes(ComputeDType::float32, layout.dim, kQueryRows);
+  return static_cast<std::uint64_t>(tokens * each) * sizeof(float) + attention_scratch_bytes(c, tokens) +
+         block;
 }
 
 void backward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
                     const float* h, std::span<float* const> gradients, std::int64_t tokens,
                     BackwardScratch& scratch) {
   Window x{.w = weights, .c = config, .rope = rope, .n = tokens, .s = scratch};
-  STRATA_CHECK(tokens * (x.dim / 2) <= static_cast<std::int64_t>(rope.sin.size()));
-  float* no_sin = room(scratch.no_sin, tokens * (x.dim / 2));
-  std::transform(rope.sin.begin(), rope.sin.begin() + tokens * (x.dim / 2), no_sin, std::negate<>());
+  const std::int64_t angles = tokens * (x.layout.dim / 2);
+  STRATA_CHECK(angles <= static_cast<std::int64_t>(rope.sin.size()));
+  std::transform(rope.sin.begin(), rope.sin.begin() + angles, room(scratch.no_sin, angles), std::negate<>());
   recompute(x, h);
   for (float* gradient : gradients) {
     mlp_backward(x, gradient);
@@ -168,11 +214,12 @@ void backward_block(const BlockWeights& weights, const ModelConfig& config, cons
 
 void backward_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
                      const float* d_logits, float* d_h, LogitScratch& scratch) {
-  const std::int64_t d = config.hidden, vocab = head.unembedding.size(0);
+  const std::int64_t d = config.hidden, vocab = head.unembedding.rows();
   STRATA_CHECK(rows > 0 && rows <= kLogitRows);
-  scratch.normed.assign(static_cast<std::size_t>(kLogitRows * d), 0.0f);
-  matmul_nn(d_logits, vocab, head.unembedding.data_ptr<float>(), d, scratch.normed.data(), d, kLogitRows, d,
-            vocab);
+  scratch.normed.resize(static_cast<std::size_t>(kLogitRows * d));
+  scratch.input.reset(head.dtype(), rows, vocab);
+  scratch.input.put(d_logits, vocab);
+  multiply_transposed(scratch.input, head.unembedding, {.data = scratch.normed.data(), .stride = d});
   std::fill_n(d_h, rows * d, 0.0f);
   rms_norm_backward_rows(h, d, scratch.normed.data(), d, d_h, d, head.final_norm.data_ptr<float>(), rows, d,
                          config.norm_eps);

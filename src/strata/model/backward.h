@@ -13,8 +13,11 @@ namespace strata {
 
 /// Scratch of one thread; grows to the largest window it has seen.
 struct BackwardScratch {
-  std::vector<float> normed, qkv_raw, qkv, d_qkv, scores, d_scores, attended, d_attended, h_mid, branch,
-      gate_up, ffn, no_sin;
+  std::vector<float> normed, qkv_raw, qkv, d_qkv, attended, d_attended, h_mid, branch, gate, up, d_ffn,
+      d_gate, d_up, d_scores, d_head, no_sin;
+  PackedRows input, d_gate_rows, d_up_rows, turned;
+  PackedMatrix turned_keys, value_rows, block;  // (dim, tokens), (tokens, dim), (dim, queries)
+  AttentionScratch attention;
 };
 
 /// Bytes of scratch that one window of `tokens` needs.
@@ -26,8 +29,7 @@ void backward_block(const BlockWeights& weights, const ModelConfig& config, cons
                     const float* h, std::span<float* const> gradients, std::int64_t tokens,
                     BackwardScratch& scratch);
 
-/// d_h (rows, d) = J^T d_logits (rows, vocab) for logits = compute_logits(h), rows <= kLogitRows. Both must
-/// have room for kLogitRows rows; d_logits must be 0 in the rows that are not used.
+/// d_h (rows, d) = J^T d_logits (rows, vocab) for logits = compute_logits(h), rows <= kLogitRows.
 void backward_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
                      const float* d_logits, float* d_h, LogitScratch& scratch);
 

@@ -29,33 +29,35 @@ void rms_norm_backward_rows(const float* x, std::int64_t x_stride, const float* 
 }
 
 STRATA_VECTORISED
-void swiglu_backward_rows(float* gate_up, const float* d_out, std::int64_t rows, std::int64_t ffn) {
+void swiglu_backward_rows(const SwigluGradient& g, std::int64_t rows, std::int64_t width) {
   for (std::int64_t r = 0; r < rows; ++r) {
-    float* gate = gate_up + r * 2 * ffn;
-    float* up = gate + ffn;
-    const float* d = d_out + r * ffn;
-    for (std::int64_t i = 0; i < ffn; ++i) {
+    const float* gate = g.gate + r * g.stride;
+    const float* up = g.up + r * g.stride;
+    const float* d = g.d_out + r * g.stride;
+    float* d_gate = g.d_gate + r * g.d_stride;
+    float* d_up = g.d_up + r * g.d_stride;
+    for (std::int64_t i = 0; i < width; ++i) {
       const float sigmoid = 1.0f / (1.0f + simd::exp(-gate[i]));
       const float silu = gate[i] * sigmoid;
       // silu' = sigmoid (1 + gate (1 - sigmoid))
       const float slope = sigmoid * (1.0f + gate[i] * (1.0f - sigmoid));
-      gate[i] = d[i] * up[i] * slope;
-      up[i] = d[i] * silu;
+      d_gate[i] = d[i] * up[i] * slope;
+      d_up[i] = d[i] * silu;
     }
   }
 }
 
 STRATA_VECTORISED
-void causal_softmax_backward(const float* p, float* dp, std::int64_t n, float scale) {
-  for (std::int64_t i = 0; i < n; ++i) {
-    const float* probability = p + i * n;
-    float* row = dp + i * n;
-    const std::int64_t keys = i + 1;
+void causal_softmax_backward(const float* p, float* dp, const QueryRows& queries, float scale) {
+  for (std::int64_t r = 0; r < queries.rows; ++r) {
+    const float* probability = p + r * queries.stride;
+    float* row = dp + r * queries.stride;
+    const std::int64_t keys = queries.first + r + 1;
     const auto mean = static_cast<float>(simd::sum<double>(keys, [&](std::int64_t j) {
       return static_cast<double>(probability[j]) * static_cast<double>(row[j]);
     }));
     for (std::int64_t j = 0; j < keys; ++j) row[j] = scale * probability[j] * (row[j] - mean);
-    for (std::int64_t j = keys; j < n; ++j) row[j] = 0.0f;
+    for (std::int64_t j = keys; j < queries.keys; ++j) row[j] = 0.0f;
   }
 }
 

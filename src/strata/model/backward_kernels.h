@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "strata/model/kernels.h"
+
 namespace strata {
 
 /// dx += J^T dy for y = rms_norm_rows(x): with r = (mean(x^2) + eps)^(-1/2),
@@ -12,11 +14,20 @@ void rms_norm_backward_rows(const float* x, std::int64_t x_stride, const float* 
                             float* dx, std::int64_t dx_stride, const float* weight, std::int64_t rows,
                             std::int64_t width, double eps);
 
-/// For out = silu(gate) * up: overwrites gate_up (rows, 2*ffn) with (d gate, d up), given d out (rows, ffn).
-void swiglu_backward_rows(float* gate_up, const float* d_out, std::int64_t rows, std::int64_t ffn);
+/// For out = silu(gate) * up: d_gate and d_up, given d_out. All (rows, width), with row strides in elements.
+struct SwigluGradient {
+  const float* gate;
+  const float* up;
+  const float* d_out;
+  std::int64_t stride;  ///< of the three above
+  float* d_gate;
+  float* d_up;
+  std::int64_t d_stride;  ///< of the two above
+};
+void swiglu_backward_rows(const SwigluGradient& g, std::int64_t rows, std::int64_t width);
 
-/// For p = causal_softmax(scale * scores): overwrites dp (n, n) with d scores =
-/// scale * p_ij (dp_ij - sum_k p_ik dp_ik); 0 for keys after the query.
-void causal_softmax_backward(const float* p, float* dp, std::int64_t n, float scale);
+/// For p = causal_softmax(scale * scores) of some queries: overwrites dp with d scores =
+/// scale * p_ij (dp_ij - sum_k p_ik dp_ik); 0 for keys after the query. Both have the queries' layout.
+void causal_softmax_backward(const float* p, float* dp, const QueryRows& queries, float scale);
 
 }  // namespace strata

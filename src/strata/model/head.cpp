@@ -1,79 +1,81 @@
 #include "strata/model/head.h"
 
 #include <ATen/ops/empty.h>
-#include <ATen/ops/from_blob.h>
-#include <sys/mman.h>
 
 #include <algorithm>
-#include <new>
 
 #include "strata/base/error.h"
 #include "strata/model/block.h"
 #include "strata/model/kernels.h"
 
 namespace strata {
-namespace {
 
-at::Tensor load_whole(const Checkpoint& checkpoint, Role role) {
-  at::Tensor t = at::empty(checkpoint.shape(role), at::kFloat);
-  checkpoint.load(role, 0, {t.data_ptr<float>(), static_cast<std::size_t>(t.numel())});
-  return t;
+Embedding load_embedding(const Checkpoint& checkpoint, ComputeDType dtype) {
+  return {load_packed(checkpoint, {Role::embedding}, 0, dtype), {}};
 }
 
-}  // namespace
-
-at::Tensor load_embedding(const Checkpoint& checkpoint) {
-  return load_whole(checkpoint, Role::embedding);
-}
-
-at::Tensor load_embedding_rows(const Checkpoint& checkpoint, const std::vector<char>& used) {
+Embedding load_embedding_rows(const Checkpoint& checkpoint, const std::vector<char>& used,
+                              ComputeDType dtype) {
   const auto shape = checkpoint.shape(Role::embedding);
   STRATA_CHECK(used.size() == static_cast<std::size_t>(shape[0]));
-  const auto d = static_cast<std::size_t>(shape[1]);
-  // Anonymous pages are zero, and are not there before they are written.
-  const std::size_t bytes = used.size() * d * sizeof(float);
-  void* const table =
-      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (table == MAP_FAILED) throw std::bad_alloc();
-  at::Tensor rows = at::from_blob(
-      table, shape, [bytes](void* address) { (void)::munmap(address, bytes); }, at::kFloat);
-  checkpoint.load_rows(Role::embedding, 0, [&](std::size_t first, std::span<const float> piece) {
-    for (std::size_t i = 0; i < piece.size() / d; ++i) {
-      if (used[first + i] == 0) continue;
-      std::copy_n(piece.data() + i * d, d, static_cast<float*>(table) + (first + i) * d);
+  const std::int64_t d = shape[1];
+  Embedding embedding;
+  embedding.row_of.assign(used.size(), -1);
+  std::int32_t rows = 0;
+  for (std::size_t id = 0; id < used.size(); ++id) {
+    if (used[id] != 0) embedding.row_of[id] = rows++;
+  }
+  embedding.table.reset(dtype, std::max(rows, 1), d);
+  checkpoint.load(Role::embedding, 0, [&](std::size_t first, std::span<const float> values) {
+    const float* row = values.data();
+    for (std::size_t id = first; row != values.data() + values.size(); ++id, row += d) {
+      if (embedding.row_of[id] >= 0) embedding.table.put_rows(embedding.row_of[id], 1, row, d);
     }
   });
-  return rows;
+  return embedding;
 }
 
-HeadWeights load_head(const Checkpoint& checkpoint, const at::Tensor& embedding) {
+std::uint64_t embedding_rows_bytes(const ModelConfig& c, std::int64_t tokens, ComputeDType dtype) {
+  return packed_bytes(dtype, std::max<std::int64_t>(tokens, 1), c.hidden) +
+         static_cast<std::uint64_t>(c.vocab) * sizeof(std::int32_t);
+}
+
+HeadWeights load_head(const Checkpoint& checkpoint, const Embedding& embedding) {
+  STRATA_CHECK(embedding.table.defined());
   HeadWeights head;
-  head.final_norm = load_whole(checkpoint, Role::final_norm);
+  head.final_norm = at::empty(checkpoint.shape(Role::final_norm), at::kFloat);
+  checkpoint.load(Role::final_norm, 0,
+                  std::span(head.final_norm.data_ptr<float>(), checkpoint.element_count(Role::final_norm)));
   if (checkpoint.has(Role::unembedding)) {
-    head.unembedding = load_whole(checkpoint, Role::unembedding);
+    head.unembedding = load_packed(checkpoint, {Role::unembedding}, 0, embedding.dtype());
   } else {
-    head.unembedding = embedding.defined() ? embedding : load_whole(checkpoint, Role::embedding);
+    head.unembedding =
+        embedding.whole() ? embedding.table : load_embedding(checkpoint, embedding.dtype()).table;
   }
   return head;
 }
 
-void embed(const at::Tensor& embedding, std::span<const std::int32_t> ids, float* out) {
-  const std::int64_t vocab = embedding.size(0), d = embedding.size(1);
-  const float* table = embedding.data_ptr<float>();
+std::uint64_t ends_bytes(const ModelConfig& c, ComputeDType dtype) {
+  return (c.tied_embeddings ? 1u : 2u) * packed_bytes(dtype, c.vocab, c.hidden);
+}
+
+void embed(const Embedding& embedding, std::span<const std::int32_t> ids, float* out) {
   for (const std::int32_t id : ids) {
-    STRATA_CHECK(id >= 0 && id < vocab);
-    out = std::copy_n(table + id * d, d, out);
+    STRATA_CHECK(embedding.whole() || (id >= 0 && static_cast<std::size_t>(id) < embedding.row_of.size()));
+    embedding.table.read_row(embedding.whole() ? id : embedding.row_of[static_cast<std::size_t>(id)], out);
+    out += embedding.table.columns();
   }
 }
 
 void compute_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
                     float* logits, LogitScratch& scratch) {
-  const std::int64_t d = config.hidden, vocab = head.unembedding.size(0);
+  const std::int64_t d = config.hidden;
   STRATA_CHECK(rows > 0 && rows <= kLogitRows);
-  scratch.normed.assign(static_cast<std::size_t>(kLogitRows * d), 0.0f);
+  scratch.normed.resize(static_cast<std::size_t>(kLogitRows * d));
   rms_norm_rows(h, d, scratch.normed.data(), d, head.final_norm.data_ptr<float>(), rows, d, config.norm_eps);
-  matmul_nt(scratch.normed.data(), d, head.unembedding.data_ptr<float>(), d, logits, vocab, kLogitRows, vocab,
-            d);
+  scratch.input.reset(head.dtype(), rows, d);
+  scratch.input.put(scratch.normed.data(), d);
+  multiply(scratch.input, head.unembedding, {.data = logits, .stride = head.unembedding.rows()});
 }
 
 }  // namespace strata

@@ -8,35 +8,55 @@
 #include <vector>
 
 #include "strata/checkpoint/checkpoint.h"
+#include "strata/model/product.h"
 
 namespace strata {
 
-/// Rows of logits that are computed at once; every product of the head has this many rows.
+/// Rows of logits that are computed at once, at most.
 inline constexpr std::int64_t kLogitRows = 64;
 
 struct HeadWeights {
-  at::Tensor final_norm;   // (d)
-  at::Tensor unembedding;  // (vocab, d); the embedding when they are tied
+  at::Tensor final_norm;     // (d)
+  PackedMatrix unembedding;  // (vocab, d); the embedding when they are tied
+
+  [[nodiscard]] ComputeDType dtype() const { return unembedding.dtype(); }
 };
 
-[[nodiscard]] at::Tensor load_embedding(const Checkpoint& checkpoint);  // (vocab, d)
-/// The embedding with only the rows of tokens with used[id] != 0 filled in: the others are zero pages that
-/// take no memory. Every byte of it is read and checked all the same.
-[[nodiscard]] at::Tensor load_embedding_rows(const Checkpoint& checkpoint, const std::vector<char>& used);
-/// `embedding`, whole, is used for a tied model; it is read (again) where it is undefined.
-[[nodiscard]] HeadWeights load_head(const Checkpoint& checkpoint, const at::Tensor& embedding);
+/// The token embedding, packed: of the whole vocabulary, or of some tokens alone.
+struct Embedding {
+  PackedMatrix table;                // (vocab or tokens that are there, d)
+  std::vector<std::int32_t> row_of;  // of each token in the table, -1 = not there; empty for a whole table
 
-/// out (ids, d) = rows of the embedding.
-void embed(const at::Tensor& embedding, std::span<const std::int32_t> ids, float* out);
+  [[nodiscard]] bool whole() const { return row_of.empty(); }
+  [[nodiscard]] ComputeDType dtype() const { return table.dtype(); }
+};
+
+/// The whole of it, so that a tied model holds it once.
+[[nodiscard]] Embedding load_embedding(const Checkpoint& checkpoint,
+                                       ComputeDType dtype = ComputeDType::float32);
+/// The embedding of tokens with used[id] != 0. Every byte of it is read and checked all the same.
+[[nodiscard]] Embedding load_embedding_rows(const Checkpoint& checkpoint, const std::vector<char>& used,
+                                            ComputeDType dtype = ComputeDType::float32);
+/// Bytes of an Embedding of so many tokens.
+[[nodiscard]] std::uint64_t embedding_rows_bytes(const ModelConfig& config, std::int64_t tokens,
+                                                 ComputeDType dtype = ComputeDType::float32);
+/// In the dtype of `embedding`, whose table is used itself for a tied model where it is whole; else it is
+/// read again.
+[[nodiscard]] HeadWeights load_head(const Checkpoint& checkpoint, const Embedding& embedding);
+/// Bytes of the whole embedding and the unembedding.
+[[nodiscard]] std::uint64_t ends_bytes(const ModelConfig& config, ComputeDType dtype = ComputeDType::float32);
+
+/// out (ids, d) = rows of the embedding, which must have them.
+void embed(const Embedding& embedding, std::span<const std::int32_t> ids, float* out);
 
 /// Scratch for logits of one thread.
 struct LogitScratch {
   std::vector<float> normed;  // (kLogitRows, d)
+  PackedRows input;
 };
 
-/// logits (rows, vocab) = unembedding * final_norm(h), h (rows, d), rows <= kLogitRows. `logits` must have
-/// room for kLogitRows rows: the product is always that tall, so that a row's bits do not depend on the
-/// number of its neighbours.
+/// logits (rows, vocab) = unembedding * final_norm(h), h (rows, d), rows <= kLogitRows. A row's bits do not
+/// depend on the number of its neighbours.
 void compute_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
                     float* logits, LogitScratch& scratch);
 

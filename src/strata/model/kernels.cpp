@@ -43,12 +43,12 @@ void add_in_place(float* y, const float* x, std::int64_t count) {
 }
 
 STRATA_VECTORISED
-void swiglu_rows(const float* gate_up, float* out, std::int64_t rows, std::int64_t ffn) {
+void swiglu_rows(float* gate, std::int64_t gate_stride, const float* up, std::int64_t up_stride,
+                 std::int64_t rows, std::int64_t width) {
   for (std::int64_t r = 0; r < rows; ++r) {
-    const float* gate = gate_up + r * 2 * ffn;
-    const float* up = gate + ffn;
-    float* row = out + r * ffn;
-    for (std::int64_t i = 0; i < ffn; ++i) row[i] = gate[i] / (1.0f + simd::exp(-gate[i])) * up[i];
+    float* g = gate + r * gate_stride;
+    const float* u = up + r * up_stride;
+    for (std::int64_t i = 0; i < width; ++i) g[i] = g[i] / (1.0f + simd::exp(-g[i])) * u[i];
   }
 }
 
@@ -93,10 +93,11 @@ void add_row(const RowSums& s, double& distance, double& entropy) {
 }  // namespace
 
 STRATA_VECTORISED
-void causal_softmax(float* scores, std::int64_t n, float scale, const AttentionSums* sums) {
+void causal_softmax(float* scores, const QueryRows& queries, float scale, const AttentionSums* sums) {
   // With statistics: d of the current row, its e restricted to kept keys, and n-1, ..., 1, 0: what is left
   // of it from n-1-i on are the distances of the keys from query i. Summing e |i-j| itself, not i e - j e,
   // keeps the digits where attention is local.
+  const std::int64_t n = queries.keys;
   std::vector<float> buffer(sums != nullptr ? static_cast<std::size_t>(3 * n) : 0);
   float* d = buffer.data();
   float* kept = d + n;
@@ -104,9 +105,9 @@ void causal_softmax(float* scores, std::int64_t n, float scale, const AttentionS
   if (sums != nullptr) {
     for (std::int64_t j = 0; j < n; ++j) descending[j] = static_cast<float>(n - 1 - j);
   }
-  for (std::int64_t i = 0; i < n; ++i) {
-    float* row = scores + i * n;
-    const std::int64_t keys = i + 1;
+  for (std::int64_t r = 0; r < queries.rows; ++r) {
+    float* row = scores + r * queries.stride;
+    const std::int64_t i = queries.first + r, keys = i + 1;
     const float largest = simd::max<float>(keys, [&](std::int64_t j) { return row[j]; });
     if (sums != nullptr) {
       for (std::int64_t j = 0; j < keys; ++j) d[j] = (row[j] - largest) * scale;

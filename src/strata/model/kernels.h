@@ -19,8 +19,9 @@ void add_bias_rows(float* x, const float* bias, std::int64_t rows, std::int64_t 
 /// y += x elementwise.
 void add_in_place(float* y, const float* x, std::int64_t count);
 
-/// out[r][i] = silu(gate_up[r][i]) * gate_up[r][ffn + i]; gate_up is (rows, 2*ffn), out (rows, ffn).
-void swiglu_rows(const float* gate_up, float* out, std::int64_t rows, std::int64_t ffn);
+/// gate[r][i] = silu(gate[r][i]) * up[r][i] for each row of length `width`. Row strides in elements.
+void swiglu_rows(float* gate, std::int64_t gate_stride, const float* up, std::int64_t up_stride,
+                 std::int64_t rows, std::int64_t width);
 
 /// Rotates consecutive heads of each row in place: pairs (i, i + head_dim/2) by the angle whose cosine
 /// and sine are at cos[row][i], sin[row][i] (Hugging Face's "rotate half" layout).
@@ -35,10 +36,21 @@ struct AttentionSums {
   std::span<double> distance_reduced, entropy_reduced;  ///< per query; NaN where no two keys remain
 };
 
-/// Softmax of scale * scores over the keys j <= i, in place; keys after the query become 0. scores is
-/// (n, n), row-major. With `sums`, adds this head's distance and normalised entropy of every query to
-/// them: distance = sum A|i-j| / mean|i-j| over the keys, entropy = -sum A ln A / ln(number of keys).
-void causal_softmax(float* scores, std::int64_t n, float scale, const AttentionSums* sums);
+/// Some queries of a window, one after the other: row r of the scores belongs to query first + r.
+struct QueryRows {
+  std::int64_t first = 0, rows = 0;
+  std::int64_t stride = 0;  ///< of the scores, in elements; columns are keys
+  std::int64_t keys = 0;    ///< columns to fill, at least first + rows
+};
+
+/// Softmax of scale * scores over the keys j <= i of each query i, in place; keys after the query become 0.
+/// With `sums`, adds this head's distance and normalised entropy of every query to them: distance =
+/// sum A|i-j| / mean|i-j| over the keys, entropy = -sum A ln A / ln(number of keys).
+void causal_softmax(float* scores, const QueryRows& queries, float scale, const AttentionSums* sums);
+/// The same for a whole window: scores is (n, n), row-major.
+inline void causal_softmax(float* scores, std::int64_t n, float scale, const AttentionSums* sums) {
+  causal_softmax(scores, {.first = 0, .rows = n, .stride = n, .keys = n}, scale, sums);
+}
 
 /// Statistics of softmax(logits) for one row.
 struct LogitRow {

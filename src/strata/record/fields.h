@@ -26,7 +26,7 @@ void fields(Visitor& visit, T& x) {
 template <class Visitor, Is<RunCard> T>
 void fields(Visitor& visit, T& x) {
   auto& [tool_version, seed, context, compute_dtype, bos_policy, corpus_name, corpus_sha256, tokenizer_sha256,
-         positions, lane_tokens, lens_positions, surrogates, replicates] = x;
+         positions, lane_tokens, lens_positions, surrogates, replicates, noise_floor_nats] = x;
   visit("tool_version", tool_version);
   visit("seed", seed);
   visit("context", context);
@@ -40,6 +40,7 @@ void fields(Visitor& visit, T& x) {
   visit("lens_positions", lens_positions);
   visit("surrogates", surrogates);
   visit("replicates", replicates);
+  visit.optional("noise_floor_nats", noise_floor_nats);
 }
 
 template <class Visitor, Is<ModelCard> T>

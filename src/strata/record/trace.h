@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -162,6 +163,8 @@ struct RunCard {
   std::int64_t lens_positions = 0;  ///< per document
   int surrogates = 0;
   int replicates = 0;
+  /// KL below which the rounding of compute_dtype hides a perturbation; NaN = float32, not measured.
+  double noise_floor_nats = std::numeric_limits<double>::quiet_NaN();
 };
 
 /// A trained Gaussian bottleneck at one exchange rate, judged on windows that it was not trained on.

@@ -75,7 +75,7 @@ class BackwardSweep {
                  std::vector<WindowSums>(windows.size()));
   }
 
-  void run(const at::Tensor& embedding, const HeadWeights& head, const Progress& progress) {
+  void run(const Embedding& embedding, const HeadWeights& head, const Progress& progress) {
     const int n_layers = context_.config.n_layers, steps = 2 * n_layers;
     int step = 0;  // up through the blocks, then down
     const auto save = [&](Archive& archive) {
@@ -98,8 +98,9 @@ class BackwardSweep {
       const bool up = step < n_layers;
       weights = {};  // before the next one is read, where there is no room for two
       if (step == n_layers) blocks.reset();
-      if (!blocks && up) blocks.emplace(checkpoint_, step, BlockOrder::ascending, ahead);
-      if (!blocks) blocks.emplace(checkpoint_, steps - 1 - step, BlockOrder::descending, ahead);
+      if (!blocks && up) blocks.emplace(checkpoint_, step, options_.compute, BlockOrder::ascending, ahead);
+      if (!blocks)
+        blocks.emplace(checkpoint_, steps - 1 - step, options_.compute, BlockOrder::descending, ahead);
       if (step == n_layers) {
         each_window([&](std::size_t w, Scratch& scratch) { label_gradients(head, w, scratch); });
       }
@@ -140,7 +141,7 @@ class BackwardSweep {
     });
   }
 
-  void embed_windows(const at::Tensor& embedding) {
+  void embed_windows(const Embedding& embedding) {
     each_window([&](std::size_t w, Scratch& scratch) {
       const auto& ids = context_.corpus.windows[windows_[w].window].ids;
       scratch.out.resize(static_cast<std::size_t>(states_.size(slot(0, w))));
@@ -266,7 +267,7 @@ std::uint64_t backward_token_bytes(const ModelConfig& config, int label_samples)
 }
 
 std::vector<Series> run_backward_sweep(const Checkpoint& checkpoint, const SweepContext& context,
-                                       std::span<const TokenClass> classes, const at::Tensor& embedding,
+                                       std::span<const TokenClass> classes, const Embedding& embedding,
                                        const HeadWeights& head, const std::vector<LaneWindow>& sample,
                                        const MeasureOptions& options, const Progress& progress) {
   STRATA_CHECK(options.label_samples > 0);

@@ -30,7 +30,7 @@ namespace strata {
 [[nodiscard]] std::vector<Series> run_backward_sweep(const Checkpoint& checkpoint,
                                                      const SweepContext& context,
                                                      std::span<const TokenClass> classes,
-                                                     const at::Tensor& embedding, const HeadWeights& head,
+                                                     const Embedding& embedding, const HeadWeights& head,
                                                      const std::vector<LaneWindow>& sample,
                                                      const MeasureOptions& options, const Progress& progress);
 

@@ -4,8 +4,10 @@
 
 namespace strata {
 
-BlockStream::BlockStream(const Checkpoint& checkpoint, int first, BlockOrder order, bool prefetch)
+BlockStream::BlockStream(const Checkpoint& checkpoint, int first, ComputeDType dtype, BlockOrder order,
+                         bool prefetch)
     : checkpoint_(checkpoint),
+      dtype_(dtype),
       next_(first),
       step_(order == BlockOrder::ascending ? 1 : -1),
       ahead_(prefetch) {
@@ -17,7 +19,7 @@ BlockWeights BlockStream::next() {
     STRATA_CHECK(next_ >= 0 && next_ < checkpoint_.config().n_layers);
     const int layer = next_;
     next_ += step_;
-    return load_block(checkpoint_, layer);
+    return load_block(checkpoint_, layer, dtype_);
   }
   STRATA_CHECK(pending_.valid());
   BlockWeights weights = pending_.get();
@@ -28,7 +30,8 @@ BlockWeights BlockStream::next() {
 
 void BlockStream::prefetch() {
   if (next_ < 0 || next_ >= checkpoint_.config().n_layers) return;
-  pending_ = std::async(std::launch::async, [this, layer = next_] { return load_block(checkpoint_, layer); });
+  pending_ = std::async(std::launch::async,
+                        [this, layer = next_] { return load_block(checkpoint_, layer, dtype_); });
 }
 
 }  // namespace strata

@@ -12,17 +12,18 @@ enum class BlockOrder { ascending, descending };
 
 class BlockStream {
  public:
-  /// Streams blocks first .. n_layers-1, or first .. 0.
+  /// Streams blocks first .. n_layers-1, or first .. 0, for products of this dtype.
   /// With `prefetch`, two blocks are in memory at a time; else the caller must have dropped the block before
   /// for there to be one.
-  BlockStream(const Checkpoint& checkpoint, int first, BlockOrder order = BlockOrder::ascending,
-              bool prefetch = true);
+  BlockStream(const Checkpoint& checkpoint, int first, ComputeDType dtype,
+              BlockOrder order = BlockOrder::ascending, bool prefetch = true);
   /// The next block; throws what loading it threw.
   [[nodiscard]] BlockWeights next();
 
  private:
   void prefetch();
   const Checkpoint& checkpoint_;
+  ComputeDType dtype_;
   int next_;
   int step_;
   bool ahead_;

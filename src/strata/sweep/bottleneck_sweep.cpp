@@ -82,32 +82,37 @@ BottleneckPoint train_point(const Place& place, const std::vector<LaneWindow>& s
           .start_distortion_nats = mean_over(gaussian_distortion, tokens).value};
 }
 
+// In float32 whatever the run computes in: rounding would add its own noise to what the channel lets pass.
+ResidentModel load_resident(const LaneModel& model, ComputeDType compute) {
+  const Checkpoint& checkpoint = model.checkpoint;
+  ResidentModel resident{checkpoint.config(), model.embedding, model.head, {}};
+  if (compute != ComputeDType::float32) {
+    resident.embedding = load_embedding(checkpoint, ComputeDType::float32);
+    resident.head = load_head(checkpoint, resident.embedding);
+  }
+  for (int block = 0; block < checkpoint.config().n_layers; ++block)
+    resident.blocks.push_back(load_block(checkpoint, block, ComputeDType::float32));
+  return resident;
+}
+
 }  // namespace
 
-std::vector<BottleneckCurve> run_bottlenecks(const LaneEngineInput& input,
-                                             const std::vector<BottleneckTask>& tasks,
-                                             const Progress& progress) {
-  const Checkpoint& checkpoint = input.model.checkpoint;
-  const std::vector<LaneWindow>& sample = input.sample;
-  const MeasureOptions& options = input.options;
-  const std::uint64_t bytes = resident_model_bytes(checkpoint.config());
-  if (bytes > options.lane_bytes) {
-    throw Error(ErrorKind::out_of_memory,
-                {.where = "--bottleneck",
-                 .found = fmt::format("{} MiB of blocks, which training visits again and again", bytes >> 20),
-                 .expected = fmt::format("at most {} MiB", options.lane_bytes >> 20),
-                 .hint = "raise --mem-limit, or leave --bottleneck out"});
-  }
+void require_bottleneck_sample(const std::vector<LaneWindow>& sample) {
   if (sample.size() < 4) {
     throw Error(ErrorKind::usage, {.where = "--bottleneck",
                                    .found = fmt::format("{} documents in the lanes", sample.size()),
                                    .expected = "at least 4: half train, half judge",
                                    .hint = "give more documents"});
   }
-  ResidentModel model{checkpoint.config(), input.model.embedding, input.model.head, {}};
-  for (int block = 0; block < checkpoint.config().n_layers; ++block) {
-    model.blocks.push_back(load_block(checkpoint, block));
-  }
+}
+
+std::vector<BottleneckCurve> run_bottlenecks(const LaneEngineInput& input,
+                                             const std::vector<BottleneckTask>& tasks,
+                                             const Progress& progress) {
+  const std::vector<LaneWindow>& sample = input.sample;
+  const MeasureOptions& options = input.options;
+  require_bottleneck_sample(sample);
+  const ResidentModel model = load_resident(input.model, options.compute);
   std::vector<Place> places(tasks.size());
   for_each_window(places.size(), options.threads,
                   [&](std::size_t i) { places[i] = make_place(model, input, tasks[i].state); });

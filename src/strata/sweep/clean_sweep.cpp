@@ -92,7 +92,7 @@ void end_state(Sweep& sweep, int state) {
 
 // A token that turned out massive at state s was not masked in the attention of blocks before s. Those
 // blocks are run again for its window alone, so that the mask is the same at every depth.
-void repair_attention(Sweep& sweep, const Checkpoint& checkpoint, const at::Tensor& embedding) {
+void repair_attention(Sweep& sweep, const Checkpoint& checkpoint, const Embedding& embedding) {
   const auto onset = sweep.tracker.latest_onset();
   const int last = *std::max_element(onset.begin(), onset.end());
   if (!sweep.needs_attention || last < 1) return;
@@ -116,7 +116,8 @@ void repair_attention(Sweep& sweep, const Checkpoint& checkpoint, const at::Tens
     embed(embedding, context.corpus.windows[w].ids, first.data());
     h.write(w, first);
   }
-  BlockStream stream(checkpoint, 0, BlockOrder::ascending, sweep.options.memory.prefetch);
+  BlockStream stream(checkpoint, 0, sweep.options.compute, BlockOrder::ascending,
+                     sweep.options.memory.prefetch);
   BlockWeights weights;
   for (int block = 0; block < last; ++block) {
     weights = {};
@@ -148,7 +149,7 @@ void persist(Archive& archive, Sweep& sweep, StateStore& states, int& blocks) {
 }
 
 // State 0 of every window.
-void embed_windows(Sweep& sweep, const at::Tensor& embedding, const std::vector<std::size_t>& windows,
+void embed_windows(Sweep& sweep, const Embedding& embedding, const std::vector<std::size_t>& windows,
                    StateStore& states) {
   in_batches(windows, sweep.options, [&](std::size_t w) {
     auto scratch = sweep.pool.lease();
@@ -177,7 +178,7 @@ void report_progress(const Progress& progress, const ProgressEvent& event) {
 }
 
 CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& context,
-                           const at::Tensor& embedding,
+                           const Embedding& embedding,
                            std::vector<std::unique_ptr<Accumulator>>& accumulators, bool needs_attention,
                            SinkTracker& tracker, const MeasureOptions& options, const Progress& progress) {
   std::int64_t longest = 0;
@@ -199,7 +200,7 @@ CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& con
   const auto save = [&](Archive& archive) { persist(archive, sweep, result.states, block); };
   const bool resumed = options.snapshots != nullptr && options.snapshots->load("sweep", save);
   STRATA_CHECK(block >= 0 && block <= context.config.n_layers);
-  BlockStream stream(checkpoint, block, BlockOrder::ascending, options.memory.prefetch);
+  BlockStream stream(checkpoint, block, options.compute, BlockOrder::ascending, options.memory.prefetch);
   if (!resumed) embed_windows(sweep, embedding, all, result.states);
   BlockWeights weights;
   for (; block < context.config.n_layers; ++block) {

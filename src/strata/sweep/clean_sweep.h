@@ -26,7 +26,7 @@ struct CleanSweep {
 /// MeasureOptions::snapshots it goes on from where another run of the same key stopped. Throws
 /// Error(run_failed) naming the block when a state is not finite, and what loading the weights throws.
 [[nodiscard]] CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& context,
-                                         const at::Tensor& embedding,
+                                         const Embedding& embedding,
                                          std::vector<std::unique_ptr<Accumulator>>& accumulators,
                                          bool needs_attention, SinkTracker& tracker,
                                          const MeasureOptions& options, const Progress& progress);

@@ -87,9 +87,9 @@ class JointSweep {
     other_h_.resize(size);
   }
 
-  void run(const at::Tensor& embedding, const at::Tensor& other_embedding, const Progress& progress) {
+  void run(const Embedding& embedding, const Embedding& other_embedding, const Progress& progress) {
     const int n_layers = context_.config.n_layers;
-    BlockStream blocks(input_.original, 0), other_blocks(input_.other, 0);
+    BlockStream blocks(input_.original, 0, options_.compute), other_blocks(input_.other, 0, options_.compute);
     each_window([&](std::size_t w) {
       embed(embedding, context_.corpus.windows[w].ids, state(h_, w));
       embed(other_embedding, context_.corpus.windows[w].ids, state(other_h_, w));
@@ -264,7 +264,8 @@ void add_documents(const DivergenceInput& input, const SweepContext& context,
 
 DivergenceCard card_of(const DivergenceInput& input, const SweepContext& context,
                        const MeasureOptions& options) {
-  DivergenceCard card{.seed = options.seed, .compute_dtype = "float32", .lane_tokens = options.lane_tokens};
+  DivergenceCard card{
+      .seed = options.seed, .compute_dtype = to_string(options.compute), .lane_tokens = options.lane_tokens};
   for (std::size_t w = 0; w < input.corpus.windows.size(); ++w)
     card.context = std::max(card.context, static_cast<int>(context.tokens_in(w)));
   card.bos_policy = input.corpus.bos_policy;
@@ -291,12 +292,6 @@ void warn_of_gaps(DivergenceRecord& record) {
   if (gaps > 0)
     record.warnings.push_back(
         fmt::format("KL is undefined in {} documents: the logits overflow float32 there", gaps));
-}
-
-std::uint64_t ends_bytes(const ModelConfig& c) {
-  const auto table =
-      static_cast<std::uint64_t>(c.vocab) * static_cast<std::uint64_t>(c.hidden) * sizeof(float);
-  return c.tied_embeddings ? table : 2 * table;
 }
 
 double gib(std::uint64_t bytes) {
@@ -359,7 +354,8 @@ DivergenceRecord measure_divergence(const DivergenceInput& input, const MeasureO
   SweepContext context = make_context(input.original.config(), input.corpus);
   context.seed = options.seed;
   context.threads = options.threads;
-  const at::Tensor embedding = load_embedding(input.original), other_embedding = load_embedding(input.other);
+  const Embedding embedding = load_embedding(input.original, options.compute),
+                  other_embedding = load_embedding(input.other, options.compute);
   const HeadWeights head = load_head(input.original, embedding),
                     other_head = load_head(input.other, other_embedding);
   {

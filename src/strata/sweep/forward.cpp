@@ -39,7 +39,7 @@ void forward_windows(const Checkpoint& checkpoint, const std::vector<std::vector
     tokens += ids.size();
   }
   const RopeTable rope = make_rope_table(config, static_cast<int>(longest));
-  const at::Tensor embedding = load_embedding(checkpoint);
+  const Embedding embedding = load_embedding(checkpoint, options.compute);
   std::vector<std::vector<float>> h(windows.size());
   for_each_window(windows.size(), options.threads, [&](std::size_t w) {
     h[w].resize(windows[w].size() * static_cast<std::size_t>(config.hidden));
@@ -47,7 +47,7 @@ void forward_windows(const Checkpoint& checkpoint, const std::vector<std::vector
     observer.state(0, w, h[w]);
   });
   ScratchPool<BlockScratch> pool;
-  BlockStream stream(checkpoint, 0);
+  BlockStream stream(checkpoint, 0, options.compute);
   for (int block = 0; block < config.n_layers; ++block) {
     report_progress(options.progress,
                     {"forward pass", block, config.n_layers, static_cast<std::int64_t>(tokens)});

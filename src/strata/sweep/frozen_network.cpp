@@ -11,10 +11,6 @@
 
 namespace strata {
 
-std::uint64_t resident_model_bytes(const ModelConfig& config) {
-  return static_cast<std::uint64_t>(config.n_layers) * block_bytes(config);
-}
-
 FrozenNetwork::FrozenNetwork(const ResidentModel& model, const SweepContext& context,
                              std::span<const TokenClass> classes, const std::vector<LaneWindow>& windows,
                              int state)

@@ -15,14 +15,13 @@
 
 namespace strata {
 
-/// All blocks of a model in memory, with its two ends.
+/// All blocks of a model in memory, with its two ends; float32.
 struct ResidentModel {
   const ModelConfig& config;
-  const at::Tensor& embedding;
-  const HeadWeights& head;
+  Embedding embedding;
+  HeadWeights head;
   std::vector<BlockWeights> blocks;
 };
-[[nodiscard]] std::uint64_t resident_model_bytes(const ModelConfig& config);
 
 /// Clean states of the windows at one place, and the clean predictions they lead to. Which rows go through
 /// the channel: ordinary tokens; sinks keep their clean state.

@@ -65,7 +65,8 @@ class LanePass {
 
   std::vector<std::vector<Damage>> run(const Progress& progress) {
     streams_[0] = embedded(input_.model.embedding);
-    BlockStream blocks(input_.model.checkpoint, 0, BlockOrder::ascending, input_.options.memory.prefetch);
+    BlockStream blocks(input_.model.checkpoint, 0, input_.options.compute, BlockOrder::ascending,
+                       input_.options.memory.prefetch);
     const int n_layers = config_.n_layers;
     const std::string phase(input_.phase);
     for (int place = 0; place <= n_layers; ++place) {
@@ -99,7 +100,7 @@ class LanePass {
     return std::count_if(streams_.begin(), streams_.end(), [](const auto& s) { return !s.empty(); });
   }
 
-  [[nodiscard]] std::vector<float> embedded(const at::Tensor& table) const {
+  [[nodiscard]] std::vector<float> embedded(const Embedding& table) const {
     std::vector<float> stream(static_cast<std::size_t>(offset_.back() * config_.hidden));
     for (std::size_t w = 0; w < input_.sample.size(); ++w) {
       const auto& ids = input_.context.corpus.windows[input_.sample[w].window].ids;
@@ -173,7 +174,7 @@ class LanePass {
     }
     run_tasks(plain, config_, rope_, block);
     if (!borrowed.empty()) {
-      const BlockWeights others = load_block(input_.other->checkpoint, block);
+      const BlockWeights others = load_block(input_.other->checkpoint, block, input_.options.compute);
       for (Task& task : borrowed) task.weights = {&others};
       run_tasks(borrowed, input_.other->checkpoint.config(), other_rope_, block);
     }

@@ -24,7 +24,7 @@ struct LaneWindow {
 /// A model with what is held of it throughout.
 struct LaneModel {
   const Checkpoint& checkpoint;
-  const at::Tensor& embedding;
+  const Embedding& embedding;
   const HeadWeights& head;
 };
 

@@ -1,5 +1,7 @@
 #include "strata/sweep/lane_weights.h"
 
+#include <vector>
+
 #include "strata/model/threads.h"
 
 namespace strata {
@@ -7,12 +9,16 @@ namespace strata {
 BlockWeights edited_weights(const BlockWeights& weights, const Intervention& intervention, double strength,
                             int threads) {
   BlockWeights copy = weights;
-  for (at::Tensor* matrix : {&copy.qkv, &copy.attention_output, &copy.gate_up, &copy.down}) {
-    *matrix = matrix->clone();
-    float* const values = matrix->data_ptr<float>();
-    const std::int64_t rows = matrix->size(0), columns = matrix->size(1);
-    for_each_window(static_cast<std::size_t>(rows), threads, [&](std::size_t row) {
-      intervention.edit_weights(strength, values + static_cast<std::int64_t>(row) * columns, columns);
+  for (PackedMatrix* matrix : {&copy.qkv, &copy.attention_output, &copy.gate, &copy.up, &copy.down}) {
+    const PackedMatrix original = *matrix;
+    const std::int64_t rows = original.rows(), columns = original.columns();
+    *matrix = PackedMatrix(original.dtype(), rows, columns);
+    for_each_window(static_cast<std::size_t>(rows), threads, [&](std::size_t index) {
+      const auto row = static_cast<std::int64_t>(index);
+      std::vector<float> values(static_cast<std::size_t>(columns));
+      original.read_row(row, values.data());
+      intervention.edit_weights(strength, values.data(), columns);
+      matrix->put_rows(row, 1, values.data(), columns);
     });
   }
   return copy;

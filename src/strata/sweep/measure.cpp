@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <optional>
 #include <set>
 
 #include "strata/base/error.h"
+#include "strata/model/device.h"
 #include "strata/model/head.h"
 #include "strata/model/threads.h"
 #include "strata/record/persist.h"
@@ -17,6 +19,7 @@
 #include "strata/sweep/bottleneck_sweep.h"
 #include "strata/sweep/clean_sweep.h"
 #include "strata/sweep/lanes.h"
+#include "strata/sweep/noise_floor.h"
 #include "strata/sweep/selection.h"
 #include "strata/sweep/snapshots.h"
 #include "strata/tokenizer/utf8.h"
@@ -112,8 +115,8 @@ void add_documents(Trace& trace, const SweepContext& context, const std::vector<
 }
 
 // A lane whose logits overflow has no KL; the curve then has a gap, and the reader must know why.
-void warn_of_gaps(Trace& trace) {
-  for (const DoseCurve& curve : trace.curves) {
+void warn_of_gaps(const std::vector<DoseCurve>& curves, Trace& trace) {
+  for (const DoseCurve& curve : curves) {
     for (std::size_t s = 0; s < curve.strength.size(); ++s) {
       std::size_t gaps = 0;
       for (std::size_t d = 0; d < trace.documents.size(); ++d) {
@@ -128,6 +131,14 @@ void warn_of_gaps(Trace& trace) {
   }
 }
 
+// Curves into the record, without what cannot be told from the arithmetic (that is no overflow: hence the
+// order).
+void add_curves(Trace& trace, std::vector<DoseCurve> curves, const std::optional<NoiseFloor>& floor) {
+  warn_of_gaps(curves, trace);
+  if (floor) refuse_below(*floor, curves, trace.warnings);
+  std::move(curves.begin(), curves.end(), std::back_inserter(trace.curves));
+}
+
 RunCard run_card(const MeasureInput& input, const SweepContext& context, const MeasureOptions& options) {
   RunCard run;
   run.seed = options.seed;
@@ -135,7 +146,7 @@ RunCard run_card(const MeasureInput& input, const SweepContext& context, const M
   for (std::size_t w = 0; w < context.corpus.windows.size(); ++w)
     longest = std::max(longest, context.tokens_in(w));
   run.context = static_cast<int>(longest);
-  run.compute_dtype = "float32";
+  run.compute_dtype = to_string(options.compute);
   run.bos_policy = input.corpus.bos_policy;
   run.corpus_name = input.corpus.name;
   run.corpus_sha256 = input.corpus.sha256;
@@ -156,12 +167,6 @@ std::vector<char> used_tokens(const SweepContext& context) {
   return used;
 }
 
-// A table with only the rows of the text cannot serve as unembedding.
-HeadWeights whole_head(const Checkpoint& checkpoint, const at::Tensor& embedding,
-                       const MeasureOptions& options) {
-  return load_head(checkpoint, options.memory.gather ? at::Tensor() : embedding);
-}
-
 // The allocator keeps what is freed; the next phase shall find it.
 void give_memory_back() {
 #ifdef __GLIBC__
@@ -176,7 +181,7 @@ struct Clean {
 };
 
 // The clean sweep with every wanted signal; fills `trace` and loads `head` when the blocks are gone.
-Clean measure_clean(const Checkpoint& checkpoint, const SweepContext& context, const at::Tensor& embedding,
+Clean measure_clean(const Checkpoint& checkpoint, const SweepContext& context, const Embedding& embedding,
                     HeadWeights& head, const MeasureOptions& options, const Progress& progress,
                     Trace& trace) {
   std::vector<std::unique_ptr<Accumulator>> accumulators;
@@ -189,7 +194,7 @@ Clean measure_clean(const Checkpoint& checkpoint, const SweepContext& context, c
   CleanSweep sweep = run_clean_sweep(checkpoint, context, embedding, accumulators, needs_attention, tracker,
                                      options, progress);
   give_memory_back();
-  head = whole_head(checkpoint, embedding, options);
+  head = load_head(checkpoint, embedding);
   Clean clean{.classes = std::move(sweep.classes),
               .losses = document_losses(head, context, sweep.states, options)};
   sweep.states = {};
@@ -212,6 +217,8 @@ ModelCard model_card(const Checkpoint& checkpoint) {
 
 Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Progress& progress) {
   MeasureOptions options = asked;
+  require_device(options.device);
+  require_compute(options.compute);
   std::optional<Snapshots> saved;
   if (!options.snapshot_directory.empty()) {
     saved.emplace(options.snapshot_directory, options.snapshot_key, input.checkpoint, options.snapshot_share);
@@ -234,9 +241,9 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
   const auto whole = [&](Archive& archive) { persist(archive, trace); };
   if (snapshots != nullptr && snapshots->load("measured", whole)) return trace;
 
-  const at::Tensor embedding = options.memory.gather
-                                   ? load_embedding_rows(input.checkpoint, used_tokens(context))
-                                   : load_embedding(input.checkpoint);
+  const Embedding embedding =
+      options.memory.gather ? load_embedding_rows(input.checkpoint, used_tokens(context), options.compute)
+                            : load_embedding(input.checkpoint, options.compute);
   Clean clean;
   const auto after_clean = [&](Archive& archive) {
     persist(archive, trace);
@@ -245,7 +252,7 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
   };
   HeadWeights head;
   if (snapshots != nullptr && snapshots->load("clean", after_clean)) {
-    head = whole_head(input.checkpoint, embedding, options);
+    head = load_head(input.checkpoint, embedding);
   } else {
     clean = measure_clean(input.checkpoint, context, embedding, head, options, progress, trace);
     if (snapshots != nullptr) {
@@ -260,8 +267,13 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
   const LaneEngineInput lanes{
       .model = model, .context = context, .classes = classes, .sample = sample, .options = options};
   give_memory_back();
-  trace.curves = measure_curves(lanes, {}, progress);
+  std::vector<DoseCurve> curves = measure_curves(lanes, {}, progress);
   give_memory_back();
+  std::optional<NoiseFloor> floor;
+  if (wants_noise_floor(options)) {
+    floor = measure_noise_floor(input.checkpoint, context, embedding, head, sample, options, progress);
+    give_memory_back();
+  }
 
   if (wants_backward_sweep(options)) {
     for (Series& series :
@@ -272,6 +284,8 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
 
   trace.n_tokens = context.token_count();
   add_documents(trace, context, clean.losses, sample, input.tokenizer);
+  if (floor) trace.warnings.push_back(noise_floor_text(*floor, options.compute));
+  add_curves(trace, std::move(curves), floor);
   for (SinkToken& sink : trace.sinks) {
     if (input.tokenizer != nullptr) sink.text = printable(input.tokenizer->token_bytes(sink.token_id));
   }
@@ -282,20 +296,19 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
     }
   }
   trace.run = run_card(input, context, options);
+  if (floor) trace.run.noise_floor_nats = floor->kl_nats;
   trace.model = card_of(input.checkpoint);
   if (options.find_segments && segment_lane_cost(context, options, 1).lanes > 0) {
     const std::vector<Segment> segments = options.find_segments(trace);
     if (!segments.empty()) {
       LaneEngineInput joint = lanes;
       joint.phase = "lanes over segments";
-      for (DoseCurve& curve : measure_curves(joint, segments, progress))
-        trace.curves.push_back(std::move(curve));
+      add_curves(trace, measure_curves(joint, segments, progress), floor);
     }
   }
   if (options.plan_bottlenecks) {
     trace.bottlenecks = run_bottlenecks(lanes, options.plan_bottlenecks(trace), progress);
   }
-  warn_of_gaps(trace);
   if (snapshots != nullptr) {
     snapshots->save("measured", whole);
     for (const char* done : {"sweep", "clean", "lanes", "backward", "lanes over segments"})

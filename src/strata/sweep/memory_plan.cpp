@@ -6,11 +6,13 @@
 #include <functional>
 
 #include "strata/base/error.h"
+#include "strata/checkpoint/decode_tensor.h"
 #include "strata/model/backward.h"
 #include "strata/model/block.h"
 #include "strata/model/head.h"
 #include "strata/signals/sinks.h"
 #include "strata/sweep/backward_sweep.h"
+#include "strata/sweep/noise_floor.h"
 #include "strata/sweep/selection.h"
 
 namespace strata {
@@ -19,7 +21,7 @@ namespace {
 // Resident size of the program with LibTorch and the BLAS's buffers after a run on next to nothing, measured
 // on Debian 12.
 constexpr std::uint64_t kProgramBytes = 172ull << 20;
-constexpr std::uint64_t kPage = 4096;
+constexpr std::uint64_t kMostSegments = 7;          // that segmentation gives: a bottleneck in each
 constexpr std::uint64_t kMappedBytes = 2ull << 24;  // of a tensor that is being read, and of the next piece
 
 std::uint64_t floats(std::int64_t count) {
@@ -35,11 +37,14 @@ struct Facts {
   const ModelConfig& c;
   std::int64_t longest = 0, lane_longest = 0, lane_tokens = 0, tokens = 0;
   std::uint64_t vocabulary = 0;  // a whole embedding or unembedding
-  std::uint64_t rows_used = 0;   // of the embedding, in whole pages
-  std::uint64_t mapped = 0;      // pages of files, at most
-  std::uint64_t logits = 0;      // one chunk of rows
-  std::uint64_t lane = 0;        // one lane
-  std::uint64_t backward = 0;    // states and gradients of the backward sweep; 0 = not wanted
+  std::uint64_t rows_used = 0;   // the embedding of the tokens of the text
+  std::uint64_t block = 0;       // weights of one
+  // The same in float32, for the noise floor.
+  std::uint64_t exact_vocabulary = 0, exact_rows_used = 0, exact_block = 0;
+  std::uint64_t mapped = 0;    // pages of files, at most
+  std::uint64_t logits = 0;    // one chunk of rows
+  std::uint64_t lane = 0;      // one lane
+  std::uint64_t backward = 0;  // states and gradients of the backward sweep; 0 = not wanted
   std::uint64_t residual = 0;
 };
 
@@ -54,14 +59,18 @@ Facts facts_of(const MemoryInput& input) {
     f.lane_tokens += w.tokens;
   }
   f.tokens = input.context.token_count();
-  f.vocabulary = floats(std::int64_t{c.vocab} * c.hidden);
+  const ComputeDType dtype = input.options.compute;
+  f.vocabulary = packed_bytes(dtype, c.vocab, c.hidden);
+  f.exact_vocabulary = packed_bytes(ComputeDType::float32, c.vocab, c.hidden);
+  f.block = block_bytes(c, dtype);
+  f.exact_block = block_bytes(c, ComputeDType::float32);
   std::vector<char> used(static_cast<std::size_t>(c.vocab), 0);
   for (const Window& window : input.context.corpus.windows) {
     for (const std::int32_t id : window.ids) used.at(static_cast<std::size_t>(id)) = 1;
   }
-  const std::uint64_t row = (floats(c.hidden) + kPage - 1) / kPage * kPage;
-  const auto rows = static_cast<std::uint64_t>(std::count(used.begin(), used.end(), 1));
-  f.rows_used = std::min(f.vocabulary, rows * row);
+  const std::int64_t rows = std::count(used.begin(), used.end(), 1);
+  f.rows_used = embedding_rows_bytes(c, rows, dtype);
+  f.exact_rows_used = embedding_rows_bytes(c, rows, ComputeDType::float32);
   std::uint64_t largest = 0;
   for (const TensorInfo& tensor : input.checkpoint.tensors()) {
     largest = std::max<std::uint64_t>(largest, tensor.size_bytes);
@@ -114,6 +123,13 @@ class Planner {
     return f_.c.tied_embeddings && !plan_.choice.gather ? 0 : f_.vocabulary;
   }
 
+  // What loading takes beside what becomes of it, with so many tensors at a time.
+  void add_reading(std::vector<MemoryItem>& items, std::uint64_t tensors) const {
+    items.push_back({"pages of the checkpoint being read", tensors * f_.mapped});
+    items.push_back(
+        {"rows on their way into packed matrices", tensors * threads() * kDecodedAtOnce * sizeof(float)});
+  }
+
   // What every phase holds, with `blocks` of weights.
   [[nodiscard]] std::vector<MemoryItem> base(bool blocks) const {
     std::vector<MemoryItem> items{
@@ -122,8 +138,8 @@ class Planner {
     if (!blocks) return items;
     items.push_back(
         {plan_.choice.prefetch ? "weights of two blocks (current and next)" : "weights of a block",
-         (plan_.choice.prefetch ? 2 : 1) * block_bytes(f_.c)});
-    items.push_back({"pages of the checkpoint being read", f_.mapped});
+         (plan_.choice.prefetch ? 2 : 1) * f_.block});
+    add_reading(items, 1);
     return items;
   }
 
@@ -151,7 +167,9 @@ class Planner {
     clean_sweep(kept);
     signals(context, kept);
     if (input_.lanes > 0) lanes();
+    if (wants_noise_floor(input_.options)) noise_floor();
     if (f_.backward > 0) backward();
+    if (input_.options.plan_bottlenecks) bottleneck();
   }
 
   void clean_sweep(std::uint64_t kept) {
@@ -189,7 +207,7 @@ class Planner {
   void lanes() {
     auto items = base(true);
     items.push_back(
-        {"further blocks of weights", static_cast<std::uint64_t>(input_.extra_blocks) * block_bytes(f_.c)});
+        {"further blocks of weights", static_cast<std::uint64_t>(input_.extra_blocks) * f_.block});
     items.push_back({"unembedding", head()});
     // Scratch of a block, and logits of a chunk: clean, lane, and the clean probabilities in float64.
     items.push_back({"scratch of the workers",
@@ -202,6 +220,24 @@ class Planner {
     plan_.lane_bytes = static_cast<std::uint64_t>(plan_.lanes_at_once) * f_.lane;
     items.push_back({"lanes", plan_.lane_bytes + f_.lane});
     add("lanes", std::move(items));
+  }
+
+  // Both modes side by side; the float32 unembedding comes when the blocks have gone.
+  void noise_floor() {
+    const bool gather = plan_.choice.gather;
+    auto items = base(false);
+    items.push_back({"unembedding", head()});
+    items.push_back({"embedding in float32", gather ? f_.exact_rows_used : f_.exact_vocabulary});
+    items.push_back({"weights of blocks in both modes, or the unembedding in float32",
+                     std::max<std::uint64_t>((plan_.choice.prefetch ? 2 : 1) * (f_.block + f_.exact_block),
+                                             f_.c.tied_embeddings && !gather ? 0 : f_.exact_vocabulary)});
+    add_reading(items, 2);
+    items.push_back({"states in both modes", 2 * f_.lane});
+    // Scratch of a block; then logits of a chunk in both modes, and probabilities in float64.
+    items.push_back(
+        {"scratch of the workers",
+         threads() * std::max(scratch_bytes(f_.c, static_cast<int>(f_.lane_longest)), 3 * f_.logits)});
+    add("noise floor", std::move(items));
   }
 
   void backward() {
@@ -222,6 +258,27 @@ class Planner {
     add("backward sweep", std::move(items));
   }
 
+  // Training visits every weight again and again, in float32: nothing can be given up here.
+  void bottleneck() {
+    const auto layers = static_cast<std::uint64_t>(f_.c.n_layers),
+               d = static_cast<std::uint64_t>(f_.c.hidden);
+    auto items = base(false);
+    items.push_back({"unembedding", head()});
+    items.push_back({"weights in float32", layers * f_.exact_block});
+    if (input_.options.compute != ComputeDType::float32) {
+      items.push_back(
+          {"embedding and unembedding in float32", (f_.c.tied_embeddings ? 1 : 2) * f_.exact_vocabulary});
+    }
+    // States there and at the end, rows and the eigenbasis in float64.
+    items.push_back({"states and bases", kMostSegments * (4 * f_.lane + 3 * d * d * sizeof(double))});
+    const int longest = static_cast<int>(f_.lane_longest);
+    // A window's states in every block, logits and probabilities of a chunk, and the channel in float64.
+    items.push_back({"scratch of the workers",
+                     threads() * (scratch_bytes(f_.c, longest) + backward_scratch_bytes(f_.c, longest) +
+                                  (layers + 16) * window(f_.lane_longest) + 2 * f_.logits)});
+    add("bottleneck", std::move(items));
+  }
+
   [[noreturn]] void refuse() const {
     const MemoryPhase& peak = plan_.peak();
     std::string largest;
@@ -237,7 +294,7 @@ class Planner {
                      gib(peak.bytes()), gib(limit_), peak.name, largest, gib(most)),
                  .hint = "a shorter --ctx-size, smaller --positions or --lane-tokens and fewer windows "
                          "(--chunks, --limit) "
-                         "need less, and so do --signals and --clean-only"});
+                         "need less, and so do --signals, --clean-only and no --bottleneck"});
   }
 
   const MemoryInput& input_;

@@ -1,15 +1,15 @@
 #include "strata/sweep/plan.h"
 
-#include <ATen/ops/empty.h>
-#include <ATen/ops/mm.h>
-#include <ATen/ops/zeros.h>
-
 #include <algorithm>
 #include <chrono>
 #include <numeric>
 
+#include "strata/model/device.h"
+#include "strata/model/product.h"
 #include "strata/model/threads.h"
+#include "strata/sweep/bottleneck_sweep.h"
 #include "strata/sweep/lanes.h"
+#include "strata/sweep/noise_floor.h"
 #include "strata/sweep/selection.h"
 
 namespace strata {
@@ -25,20 +25,23 @@ double head_flops(const ModelConfig& c) {
 }
 
 // The rate of this machine's matrix product on the shape of the MLP, on all threads.
-double measure_rate(const ModelConfig& c, int threads) {
+double measure_rate(const ModelConfig& c, const MeasureOptions& options) {
   constexpr std::int64_t kRows = 256;
   constexpr double kSeconds = 0.1;
-  (void)single_thread_blas();
   const std::int64_t columns = std::min(c.ffn, 4096), depth = std::min(c.hidden, 4096);
-  const at::Tensor weight = at::zeros({depth, columns});
-  std::vector<double> rate(static_cast<std::size_t>(threads));
-  for_each_window(rate.size(), threads, [&](std::size_t i) {
-    const at::Tensor x = at::zeros({kRows, depth});
-    at::Tensor out = at::empty({kRows, columns});
+  const std::vector<float> zero(static_cast<std::size_t>(std::max(columns, kRows) * depth));
+  PackedMatrix weight(options.compute, columns, depth);
+  weight.put_rows(0, columns, zero.data(), depth);
+  std::vector<double> rate(static_cast<std::size_t>(options.threads));
+  for_each_window(rate.size(), options.threads, [&](std::size_t i) {
+    PackedRows x;
+    std::vector<float> out(static_cast<std::size_t>(kRows * columns));
     const auto start = std::chrono::steady_clock::now();
     double elapsed = 0.0, work = 0.0;
     while (elapsed < kSeconds) {
-      at::mm_out(out, x, weight);
+      x.reset(options.compute, kRows, depth);
+      x.put(zero.data(), depth);
+      multiply(x, weight, {.data = out.data(), .stride = columns});
       work += 2.0 * static_cast<double>(kRows * depth * columns);
       elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     }
@@ -51,6 +54,8 @@ double measure_rate(const ModelConfig& c, int threads) {
 
 MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& options,
                          std::uint64_t mem_limit_bytes) {
+  require_device(options.device);
+  require_compute(options.compute);
   const ModelConfig& c = input.checkpoint.config();
   SweepContext context = make_context(c, input.corpus);
   context.seed = options.seed;
@@ -58,6 +63,7 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
   context.lens_positions = options.lens_positions;
   context.threads = options.threads;
   const auto sample = lane_sample(context, options.lane_tokens);
+  if (options.plan_bottlenecks) require_bottleneck_sample(sample);
   MeasurePlan plan;
   const LaneCost lanes = lane_cost(context, options);
   const LaneCost joint = options.find_segments ? segment_lane_cost(context, options, 3) : LaneCost{};
@@ -68,7 +74,7 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
                              .options = options,
                              .sample = sample,
                              .lanes = std::max(plan.lanes, plan.segment_lanes),
-                             .extra_blocks = lanes.extra_blocks},
+                             .extra_blocks = std::max(lanes.extra_blocks, joint.extra_blocks)},
                             mem_limit_bytes);
   plan.peak_bytes = plan.memory.peak().bytes();
   const auto passes = [&](std::int64_t count) {
@@ -90,6 +96,19 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
   if (c.tied_embeddings && plan.memory.choice.gather) {
     plan.weight_bytes_read += input.checkpoint.stored_bytes(Role::embedding);
   }
+  // The noise floor: every block in both modes, the ends once more.
+  if (wants_noise_floor(options)) {
+    for (const TensorInfo& tensor : input.checkpoint.tensors())
+      plan.weight_bytes_read += tensor.size_bytes * (tensor.per_block ? 2 : 1);
+    if (c.tied_embeddings && plan.memory.choice.gather)
+      plan.weight_bytes_read += input.checkpoint.stored_bytes(Role::embedding);
+  }
+  // Bottlenecks: a float32 network of their own, but for the ends that are float32 already.
+  if (options.plan_bottlenecks) {
+    const bool ends = options.compute != ComputeDType::float32;
+    for (const TensorInfo& tensor : input.checkpoint.tensors())
+      plan.weight_bytes_read += tensor.per_block || ends ? tensor.size_bytes : 0;
+  }
   std::int64_t lane_tokens = 0, longest = 0;
   for (std::size_t w = 0; w < input.corpus.windows.size(); ++w)
     longest = std::max(longest, context.tokens_in(w));
@@ -105,7 +124,7 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
           (c.n_layers * block_flops(c, keys) + head_flops(c)) +
       static_cast<double>(options.lens_positions) * static_cast<double>(input.corpus.documents.size()) *
           (c.n_layers + 1) * head_flops(c);
-  plan.flops_per_second = measure_rate(c, options.threads);
+  plan.flops_per_second = measure_rate(c, options);
   return plan;
 }
 

@@ -106,7 +106,7 @@ void show_first(const Checkpoint& checkpoint, const std::vector<std::vector<std:
                 const StateStreamOptions& options, const StateStreamObserver& observer,
                 const ResidualFile& file, const std::vector<std::uint64_t>& offsets) {
   const auto hidden = static_cast<std::size_t>(checkpoint.config().hidden);
-  at::Tensor embedding;
+  Embedding embedding;
   if (options.first_state == 0) embedding = load_embedding(checkpoint);
   observer.begin_state(options.first_state);
   for_each_window(windows.size(), options.threads, [&](std::size_t w) {
@@ -128,8 +128,7 @@ StateStreamPlan plan_state_stream(const Checkpoint& checkpoint,
                                   const std::vector<std::vector<std::int32_t>>& windows, int threads) {
   const ModelConfig& c = checkpoint.config();
   const auto longest = static_cast<int>(longest_of(windows));
-  const std::uint64_t embedding =
-      static_cast<std::uint64_t>(c.vocab) * static_cast<std::uint64_t>(c.hidden) * sizeof(float);
+  const std::uint64_t embedding = packed_bytes(ComputeDType::float32, c.vocab, c.hidden);
   const std::uint64_t worker =
       scratch_bytes(c, longest) +
       static_cast<std::uint64_t>(longest) *
@@ -153,7 +152,7 @@ void stream_states(const Checkpoint& checkpoint, const std::vector<std::vector<s
   if (options.first_state == options.last_state) return;
   const RopeTable rope = make_rope_table(config, static_cast<int>(longest_of(windows)));
   ScratchPool<WindowScratch> pool;
-  BlockStream stream(checkpoint, options.first_state);
+  BlockStream stream(checkpoint, options.first_state, ComputeDType::float32);
   const int blocks = options.last_state - options.first_state;
   for (int block = options.first_state; block < options.last_state; ++block) {
     report_progress(options.progress, {"states", block - options.first_state, blocks, tokens});

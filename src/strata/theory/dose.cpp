@@ -19,15 +19,27 @@ const DoseCurve* find_curve(const Trace& trace, std::string_view intervention, A
   return nullptr;
 }
 
+bool undefined_everywhere(const DoseCurve& curve, std::size_t strength) {
+  for (std::size_t d = 0; d < curve.kl_nats.rows; ++d) {
+    if (std::isfinite(curve.kl_nats(d, strength))) return false;
+  }
+  return true;
+}
+
 std::vector<std::size_t> usable_documents(const Trace& trace, const DoseCurve& curve) {
   const auto fits = [&](const Matrix& m) {
     return m.rows == trace.documents.size() && m.cols == curve.strength.size();
   };
   STRATA_CHECK(fits(curve.kl_nats) && fits(curve.delta_nll_nats));
-  std::vector<std::size_t> documents;
+  std::vector<std::size_t> documents, defined;
+  for (std::size_t s = 0; s < curve.strength.size(); ++s) {
+    if (!undefined_everywhere(curve, s)) defined.push_back(s);
+  }
+  if (defined.empty()) return documents;
   for (std::size_t d = 0; d < trace.documents.size(); ++d) {
-    const auto finite = [](std::span<const double> row) {
-      return std::all_of(row.begin(), row.end(), [](double x) { return std::isfinite(x); });
+    const auto finite = [&](std::span<const double> row) {
+      return std::all_of(defined.begin(), defined.end(),
+                         [&](std::size_t s) { return std::isfinite(row[s]); });
     };
     if (trace.documents[d].lane_tokens > 0 && finite(curve.kl_nats.row(d)) &&
         finite(curve.delta_nll_nats.row(d))) {

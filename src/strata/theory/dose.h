@@ -14,7 +14,12 @@ namespace strata::dose {
 [[nodiscard]] const DoseCurve* find_curve(const Trace& trace, std::string_view intervention, Axis axis,
                                           int place, int span = 1);
 
-/// Documents with lane tokens and nothing but finite values in this curve.
+/// Whether this strength is undefined in every document: below the noise floor of the compute mode, or
+/// overflowing everywhere. The estimators go on without it.
+[[nodiscard]] bool undefined_everywhere(const DoseCurve& curve, std::size_t strength);
+
+/// Documents with lane tokens and nothing but finite values in this curve, strengths aside that are
+/// undefined everywhere.
 [[nodiscard]] std::vector<std::size_t> usable_documents(const Trace& trace, const DoseCurve& curve);
 
 /// Mean of column `column` over these documents, weighted by lane tokens; NaN without documents.

@@ -25,7 +25,9 @@ struct Pooled {
 Pooled pool(const Trace& trace, const DoseCurve& curve, std::span<const std::size_t> documents) {
   std::vector<std::size_t> order(curve.strength.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::erase_if(order, [&](std::size_t j) { return !(curve.strength[j] > 0.0); });
+  std::erase_if(order, [&](std::size_t j) {
+    return !(curve.strength[j] > 0.0) || dose::undefined_everywhere(curve, j);
+  });
   std::sort(order.begin(), order.end(),
             [&](std::size_t a, std::size_t b) { return curve.strength[a] < curve.strength[b]; });
   Pooled pooled;

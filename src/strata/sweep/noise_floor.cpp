@@ -1,0 +1,169 @@
+#include "strata/sweep/noise_floor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+
+#include "strata/model/block.h"
+#include "strata/model/threads.h"
+#include "strata/sweep/block_stream.h"
+#include "strata/sweep/clean_sweep.h"
+#include "strata/sweep/scratch.h"
+
+namespace strata {
+namespace {
+
+struct Squares {
+  double difference = 0.0, reference = 0.0;
+};
+
+Squares compare(const std::vector<float>& reference, const std::vector<float>& h) {
+  Squares sums;
+  for (std::size_t i = 0; i < h.size(); ++i) {
+    const double r = reference[i], d = h[i] - r;
+    sums.difference += d * d;
+    sums.reference += r * r;
+  }
+  return sums;
+}
+
+// Sum of KL(p || q) over the scored positions of one window.
+double window_kl(const HeadWeights& p_head, const HeadWeights& q_head, const ModelConfig& config,
+                 const std::vector<float>& p_state, const std::vector<float>& q_state) {
+  const std::int64_t d = config.hidden, scored = static_cast<std::int64_t>(p_state.size()) / d - 1;
+  const auto vocab = static_cast<std::size_t>(config.vocab);
+  LogitScratch scratch;
+  std::vector<float> p_logits(kLogitRows * vocab), q_logits(kLogitRows * vocab);
+  std::vector<double> probability(vocab);
+  double sum = 0.0;
+  for (std::int64_t begin = 0; begin < scored; begin += kLogitRows) {
+    const std::int64_t rows = std::min(kLogitRows, scored - begin);
+    compute_logits(p_head, config, p_state.data() + begin * d, rows, p_logits.data(), scratch);
+    compute_logits(q_head, config, q_state.data() + begin * d, rows, q_logits.data(), scratch);
+    for (std::size_t r = 0; r < static_cast<std::size_t>(rows); ++r) {
+      const std::span<const float> p(p_logits.data() + r * vocab, vocab),
+          q(q_logits.data() + r * vocab, vocab);
+      softmax_row(p, probability);
+      sum += divergence_from_logits(probability, p, q).kl_nats;
+    }
+  }
+  return sum;
+}
+
+Embedding load_exact(const Checkpoint& checkpoint, const SweepContext& context,
+                     const std::vector<LaneWindow>& sample, bool gather) {
+  if (!gather) return load_embedding(checkpoint, ComputeDType::float32);
+  std::vector<char> used(static_cast<std::size_t>(context.config.vocab), 0);
+  for (const LaneWindow& w : sample) {
+    for (const std::int32_t id : context.corpus.windows[w.window].ids)
+      used.at(static_cast<std::size_t>(id)) = 1;
+  }
+  return load_embedding_rows(checkpoint, used, ComputeDType::float32);
+}
+
+}  // namespace
+
+NoiseFloor measure_noise_floor(const Checkpoint& checkpoint, const SweepContext& context,
+                               const Embedding& embedding, const HeadWeights& head,
+                               const std::vector<LaneWindow>& sample, const MeasureOptions& options,
+                               const Progress& progress) {
+  const ModelConfig& config = context.config;
+  const std::size_t windows = sample.size();
+  std::int64_t longest = 0, tokens = 0, scored = 0;
+  for (const LaneWindow& w : sample) {
+    longest = std::max(longest, w.tokens);
+    tokens += w.tokens;
+    scored += w.tokens - 1;
+  }
+  const RopeTable rope = make_rope_table(config, static_cast<int>(longest));
+  const Embedding exact_embedding = load_exact(checkpoint, context, sample, options.memory.gather);
+  std::vector<std::vector<float>> exact(windows), h(windows);
+  std::vector<std::vector<Squares>> squares(static_cast<std::size_t>(config.n_layers) + 1,
+                                            std::vector<Squares>(windows));
+  for_each_window(windows, options.threads, [&](std::size_t w) {
+    const auto ids = std::span(context.corpus.windows[sample[w].window].ids)
+                         .first(static_cast<std::size_t>(sample[w].tokens));
+    for (auto* state : {&exact[w], &h[w]})
+      state->resize(ids.size() * static_cast<std::size_t>(config.hidden));
+    embed(exact_embedding, ids, exact[w].data());
+    embed(embedding, ids, h[w].data());
+    squares[0][w] = compare(exact[w], h[w]);
+  });
+  const bool ahead = options.memory.prefetch;
+  BlockStream exact_blocks(checkpoint, 0, ComputeDType::float32, BlockOrder::ascending, ahead);
+  BlockStream blocks(checkpoint, 0, options.compute, BlockOrder::ascending, ahead);
+  ScratchPool<BlockScratch> pool;
+  for (int block = 0; block < config.n_layers; ++block) {
+    report_progress(progress, {"noise floor", block, config.n_layers, 2 * tokens});
+    const BlockWeights exact_weights = exact_blocks.next(), weights = blocks.next();
+    for_each_window(windows, options.threads, [&](std::size_t w) {
+      auto scratch = pool.lease();
+      forward_block(exact_weights, config, rope, exact[w].data(), exact[w].data(), sample[w].tokens, *scratch,
+                    nullptr);
+      forward_block(weights, config, rope, h[w].data(), h[w].data(), sample[w].tokens, *scratch, nullptr);
+      squares[static_cast<std::size_t>(block) + 1][w] = compare(exact[w], h[w]);
+    });
+  }
+  const HeadWeights exact_head = load_head(checkpoint, exact_embedding);
+  std::vector<double> kl(windows);
+  for_each_window(windows, options.threads,
+                  [&](std::size_t w) { kl[w] = window_kl(exact_head, head, config, exact[w], h[w]); });
+  report_progress(progress, {"noise floor", config.n_layers, config.n_layers, 0});
+  NoiseFloor floor;
+  for (const double sum : kl) floor.rounding_kl_nats += sum;
+  floor.rounding_kl_nats /= static_cast<double>(std::max<std::int64_t>(1, scored));
+  floor.kl_nats = 2.0 * floor.rounding_kl_nats;
+  for (const auto& state : squares) {
+    Squares sums;
+    for (const Squares& of_window : state) {
+      sums.difference += of_window.difference;
+      sums.reference += of_window.reference;
+    }
+    floor.state_error.push_back(std::sqrt(sums.difference / sums.reference));
+  }
+  return floor;
+}
+
+bool wants_noise_floor(const MeasureOptions& options) {
+  return options.compute != ComputeDType::float32 && !options.clean_only;
+}
+
+void refuse_below(const NoiseFloor& floor, std::vector<DoseCurve>& curves,
+                  std::vector<std::string>& warnings) {
+  std::map<std::string, int> refused;
+  for (DoseCurve& curve : curves) {
+    for (std::size_t s = 0; s < curve.strength.size(); ++s) {
+      double sum = 0.0;
+      int documents = 0;
+      for (std::size_t d = 0; d < curve.kl_nats.rows; ++d) {
+        if (!std::isfinite(curve.kl_nats(d, s))) continue;
+        sum += curve.kl_nats(d, s);
+        ++documents;
+      }
+      if (documents == 0 || sum / documents >= floor.kl_nats) continue;
+      ++refused[curve.intervention];
+      for (std::size_t d = 0; d < curve.kl_nats.rows; ++d) {
+        curve.kl_nats(d, s) = curve.delta_nll_nats(d, s) = std::numeric_limits<double>::quiet_NaN();
+        if (curve.top1_agreement.rows > 0) curve.top1_agreement(d, s) = curve.kl_nats(d, s);
+      }
+    }
+  }
+  for (const auto& [intervention, points] : refused) {
+    warnings.push_back(fmt::format(
+        "{}: {} points of its dose curves are undefined, their KL lies below the noise floor of {:.3g} nats",
+        intervention, points, floor.kl_nats));
+  }
+}
+
+std::string noise_floor_text(const NoiseFloor& floor, ComputeDType dtype) {
+  const auto [least, most] = std::minmax_element(floor.state_error.begin(), floor.state_error.end());
+  return fmt::format(
+      "{}: KL(float32 || {}) is {:.3g} nats, states differ by {:.2g} to {:.2g} of their RMS; KL below "
+      "the noise floor of {:.3g} nats is not reported",
+      to_string(dtype), to_string(dtype), floor.rounding_kl_nats, *least, *most, floor.kl_nats);
+}
+
+}  // namespace strata
