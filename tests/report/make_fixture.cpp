@@ -9,6 +9,20 @@
 #include "tests/support/synthetic_study.h"
 #include "tests/support/synthetic_twins.h"
 
+namespace {
+
+// A run without what must be asked for, and a record without what older versions did not write.
+strata::Run without_extras() {
+  strata::Run run = strata::test::synthetic_run(12);
+  run.trace.bottlenecks.clear();
+  run.findings.random_twins.clear();
+  run.findings.splits.clear();
+  for (strata::DoseCurve& curve : run.trace.curves) curve.top1_agreement = {};
+  return run;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   if (argc != 2) {
     std::fputs("usage: make_fixture DIRECTORY\n", stderr);
@@ -28,6 +42,7 @@ int main(int argc, char** argv) {
     strata::Run forced = strata::test::synthetic_run(12);
     forced.findings.segments_forced = true;
     write("forced.html", forced);
+    write("plain.html", without_extras());
     write_page("study.html",
                strata::study_report_html(strata::test::synthetic_study(), "strata compare a b"));
     strata::Study empty;

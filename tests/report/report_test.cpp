@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "strata/report/embed.h"
 #include "strata/report/page_record.h"
 #include "strata/report/template.h"
+#include "tests/support/paths.h"
 #include "tests/support/synthetic_run.h"
 #include "tests/support/synthetic_study.h"
 #include "tests/support/synthetic_twins.h"
@@ -83,6 +85,22 @@ TEST(Report, CarriesTheNoticesOfWhatItEmbeds) {
   EXPECT_NE(page.find("0BSD"), std::string_view::npos);
 }
 
+// Other tests hold the two pages to the registries; this one holds the report to the pages.
+TEST(Report, DefinesEverySignalAndIntervention) {
+  for (const auto& [document, at_least] :
+       {std::pair{"docs/signals.md", 19u}, std::pair{"docs/brittleness.md", 17u}}) {
+    std::ifstream file(test::repo_path(document));
+    std::size_t rows = 0;
+    for (std::string line; std::getline(file, line);) {
+      if (!line.starts_with("| `")) continue;
+      const std::string id = line.substr(3, line.find('`', 3) - 3);
+      ++rows;
+      EXPECT_NE(report_template().find(id + ":\""), std::string_view::npos) << document << ": " << id;
+    }
+    EXPECT_GE(rows, at_least) << document;
+  }
+}
+
 TEST(Report, SizeIsBounded) {
   EXPECT_LT(model_report_html(test::synthetic_run(12), "x").size(), 1'000'000u);
   EXPECT_LT(model_report_html(test::synthetic_run(80), "x").size(), 1'500'000u);
@@ -119,6 +137,30 @@ TEST(PageRecord, MeansInPlaceOfDocuments) {
   EXPECT_EQ(page["curves"][0]["nll"].dump(), "[null,null]");
   EXPECT_EQ(page["run"]["seed"], "18446744073709551615");
   EXPECT_EQ(page["command"], "strata analyze");
+}
+
+// What only some runs have, and older records have not.
+TEST(PageRecord, OptionalParts) {
+  strata::Run run = test::synthetic_run(12);
+  run.trace.curves[0].top1_agreement(0, 0) = 0.0;
+  const auto page = nlohmann::json::parse(page_record(run, ""));
+  EXPECT_EQ(page["bottlenecks"].size(), 3u);
+  EXPECT_EQ(page["findings"]["random_twins"].size(), 1u);
+  EXPECT_EQ(page["findings"]["splits"].size(), 13u);
+  EXPECT_FALSE(page["findings"]["splits"][0].contains("kappa_by_doc"));
+  EXPECT_FALSE(page["curves"][0].contains("top1_agreement"));
+  EXPECT_FALSE(page["findings"].contains("doses"));
+  const std::vector<double> weight = lane_weights(run.trace);
+  double sum = 0.0, total = 0.0;
+  for (std::size_t d = 0; d < 8; ++d) {
+    sum += weight[d] * run.trace.curves[0].top1_agreement(d, 0);
+    total += weight[d];
+  }
+  EXPECT_NEAR(page["curves"][0]["top1"][0].get<double>(), sum / total, 1e-6);
+  EXPECT_GT(page["curves"][0]["top1_se"][0].get<double>(), 0.0);
+  const auto old = nlohmann::json::parse(page_record(test::tiny_run(), ""));
+  EXPECT_FALSE(old["curves"][0].contains("top1"));
+  EXPECT_TRUE(old["bottlenecks"].empty());
 }
 
 TEST(PageRecord, RoundsToSixDigits) {

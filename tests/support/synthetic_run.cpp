@@ -181,7 +181,8 @@ DoseCurve make_curve(const std::string& intervention, Axis axis, int place,
                   .span = 1,
                   .strength = strength,
                   .kl_nats = Matrix(kDocuments, strength.size()),
-                  .delta_nll_nats = Matrix(kDocuments, strength.size())};
+                  .delta_nll_nats = Matrix(kDocuments, strength.size()),
+                  .top1_agreement = Matrix(kDocuments, strength.size())};
   for (std::size_t d = 0; d < kDocuments; ++d) {
     const double document = std::exp(0.15 * rng.normal());
     for (std::size_t i = 0; i < strength.size(); ++i) {
@@ -189,6 +190,7 @@ DoseCurve make_curve(const std::string& intervention, Axis axis, int place,
       const double kl = small / (1.0 + small / 6.0);  // cannot exceed what the vocabulary allows
       curve.kl_nats(d, i) = d < 8 ? kl : kUndefined;
       curve.delta_nll_nats(d, i) = d < 8 ? 0.9 * kl + 0.01 * kl * rng.normal() : kUndefined;
+      curve.top1_agreement(d, i) = d < 8 ? std::exp(-kl) : kUndefined;
     }
   }
   return curve;
@@ -197,6 +199,24 @@ DoseCurve make_curve(const std::string& intervention, Axis axis, int place,
 double kappa_at(int state, int layers) {
   const double x = static_cast<double>(state) / layers;
   return 400.0 * std::exp(-4.0 * x) + 5.0;
+}
+
+// A residual stream that grows with depth; absolute = kappa / rms_effective^2.
+StateSplit make_split(int state, int layers) {
+  const double kappa = kappa_at(state, layers);
+  const double rms = 0.2 * std::exp(3.0 * state / layers);
+  const double effective = rms * std::exp(0.3 * (0.5 - static_cast<double>(state) / layers));
+  return {.state = state,
+          .kappa = kappa,
+          .absolute = kappa / (effective * effective),
+          .rms_effective = effective,
+          .rms_median = rms,
+          .correlation = std::log(effective / rms),
+          .kappa_by_doc = std::vector<double>(kDocuments, kappa),
+          .absolute_by_doc = std::vector<double>(kDocuments, kappa / (effective * effective)),
+          .rms_effective_by_doc = std::vector<double>(kDocuments, effective),
+          .rms_median_by_doc = std::vector<double>(kDocuments, rms),
+          .note = ""};
 }
 
 void add_brittleness(Run& run, int layers, Philox& rng) {
@@ -214,6 +234,7 @@ void add_brittleness(Run& run, int layers, Philox& rng) {
                                   .fisher_error = 0.05 * kappa,
                                   .difference_z = undefined ? kUndefined : -0.8,
                                   .note = undefined ? "no strength with log-log slope 2 +- 0.15" : ""});
+    run.findings.splits.push_back(make_split(state, layers));
   }
   for (int block = 0; block < layers; ++block) {
     run.trace.curves.push_back(
@@ -221,13 +242,19 @@ void add_brittleness(Run& run, int layers, Philox& rng) {
   }
   for (const Segment& segment : run.findings.segments) {
     const double kappa = kappa_at((segment.begin + segment.end) / 2, layers);
-    run.findings.brittleness.push_back({.segment = segment,
-                                        .forced = run.findings.segments_forced,
-                                        .kappa_geometric = kappa,
-                                        .kappa_arithmetic = 1.1 * kappa,
-                                        .kappa_interval_90 = {.lo = 0.8 * kappa, .hi = 1.25 * kappa},
-                                        .skip_kl_nats = 0.3,
-                                        .note = ""});
+    const StateSplit split = make_split((segment.begin + segment.end) / 2, layers);
+    run.findings.brittleness.push_back(
+        {.segment = segment,
+         .forced = run.findings.segments_forced,
+         .kappa_geometric = kappa,
+         .kappa_arithmetic = 1.1 * kappa,
+         .kappa_interval_90 = {.lo = 0.8 * kappa, .hi = 1.25 * kappa},
+         .skip_kl_nats = 0.3,
+         .means = {{"relative", "kl", "backward", kappa, 1.1 * kappa, ""},
+                   {"absolute", "kl", "backward", split.absolute, 1.2 * split.absolute, ""}},
+         .rms_effective = split.rms_effective,
+         .rms_median = split.rms_median,
+         .note = ""});
   }
 }
 
@@ -469,6 +496,9 @@ Run undefined_run(int layers) {
   run.findings.agreement.clear();
   run.findings.segments.clear();
   run.findings.brittleness.clear();
+  run.findings.splits.clear();
+  run.findings.random_twins[0].defined = false;
+  run.findings.random_twins[0].note = "the detection is undefined in this model";
   run.findings.rate_distortion.clear();
   run.findings.segment_rate_distortion.clear();
   run.trace.spectra = {{.width = 64, .n_tokens = 40, .note = "40 sampled tokens, at least 64 are needed"}};

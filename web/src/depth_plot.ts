@@ -98,6 +98,6 @@ export function addDepthPlot(record: RunRecord, body: HTMLElement, id: string, t
     label: `${names} over depth, ordinary and all tokens, with the segments shaded. The values are in the data table.`,
     height: () => 24 + panels.length * (kPanelHeight + kGap),
     option: (context) => option(record, panels, logAllowed, context),
-    table: table(panels),
+    table: () => table(panels),
   });
 }

@@ -21,6 +21,11 @@ export function undefinedBox(what: string, reasons: string[]): HTMLElement {
   return h('p', { class: 'undefined' }, h('strong', {}, `${what}: undefined. `), why);
 }
 
+/// Says how to get what a run leaves out unless it is asked for.
+export function notRun(what: string, command: string): HTMLElement {
+  return h('p', { class: 'faint' }, `${what}: not in this record. `, h('code', {}, command), ' adds it.');
+}
+
 export function list(items: string[]): HTMLElement {
   return h('ul', {}, ...items.map((item) => h('li', {}, item)));
 }
@@ -29,10 +34,14 @@ function cellText(cell: Cell): string {
   return typeof cell === 'number' || cell === null ? num(cell, 4) : cell;
 }
 
+const kLong = 40;  // characters: a column of sentences
+
 /// A table in a box that scrolls on its own, so that the page never does sideways.
 export function tableBox(table: Table, label: string): HTMLElement {
   const numeric = (column: number): boolean => table.rows.some((row) => typeof row[column] === 'number');
-  const head = h('tr', {}, ...table.columns.map((name, i) => h('th', numeric(i) ? { scope: 'col', class: 'number' } : { scope: 'col' }, name)));
+  const long = (column: number): boolean => table.rows.some((row) => String(row[column]).length > kLong);
+  const kind = (i: number): Record<string, string> => (numeric(i) ? { class: 'number' } : long(i) ? { class: 'long' } : {});
+  const head = h('tr', {}, ...table.columns.map((name, i) => h('th', { scope: 'col', ...kind(i) }, name)));
   const rows = table.rows.map((row) =>
     h('tr', {}, ...row.map((cell) => h('td', typeof cell === 'string' ? {} : { class: 'number' }, cellText(cell)))),
   );

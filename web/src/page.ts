@@ -2,6 +2,8 @@
 import { h } from './dom';
 import type { Section } from './sections/section';
 import { toggleTheme } from './theme';
+import { doLater, doNow } from './work';
+import type { Piece } from './work';
 
 /// One kind of page.
 export interface Page<R> {
@@ -15,24 +17,38 @@ function heading(section: { id: string; title: string }): HTMLElement {
     h('a', { class: 'anchor', href: `#${section.id}`, 'aria-label': `Link to ${section.title}` }, '#'));
 }
 
-/// The address may name a plot that sections have only now put on the page.
+/// The address may name a plot, which is on the page when its section is.
 function followAddress(): void {
-  const target = location.hash.length > 1 ? document.getElementById(decodeURIComponent(location.hash.slice(1))) : null;
-  target?.scrollIntoView();
+  if (location.hash.length < 2) return;
+  finishSections();
+  document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
 }
 
+let unfilled: Piece[] = [];
+
+function finishSections(): void {
+  const pieces = unfilled;
+  unfilled = [];
+  pieces.forEach(doNow);
+}
+
+const kFirst = 3;  // sections that fill a tall window
+
+/// The headings stand at once, the first sections with them; each other one is filled in a task of its own.
 export function buildPage<R>(page: Page<R>, record: R, root: HTMLElement): void {
   const toggle = h('button', { type: 'button', class: 'theme' }, 'Light / dark');
   toggle.addEventListener('click', toggleTheme);
   const nav = h('nav', { 'aria-label': 'Sections' }, ...page.sections.map((s) => h('a', { href: `#${s.id}` }, s.title)));
   const content = h('main', { id: 'content', tabindex: '-1' });
-  document.documentElement.dataset['plots'] = 'drawn';
   root.append(h('a', { class: 'skip', href: '#content' }, 'Skip to the content'),
     h('header', {}, h('div', { class: 'top' }, h('h1', {}, page.title(record)), toggle), h('p', { class: 'faint' }, page.subtitle(record)), nav), content);
-  for (const section of page.sections) {
+  unfilled = page.sections.map((section) => {
     const body = h('div');
     content.append(h('section', { id: section.id, 'aria-labelledby': `h-${section.id}` }, heading(section), body));
-    section.render(record, body);
-  }
+    return () => section.render(record, body);
+  });
+  for (const fill of unfilled) doLater(fill, 'soon');
+  unfilled.splice(0, kFirst).forEach(doNow);
+  window.addEventListener('hashchange', followAddress);
   followAddress();
 }

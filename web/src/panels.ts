@@ -10,7 +10,8 @@ import { kMarkers, kMarkerText, kStyles, series } from './theme';
 
 /// `error` is one standard error; on a log axis the band is y exp(-+ 2 error_ln).
 export interface Line { name: string; x: number[]; y: Value[]; error?: Value[]; relative?: boolean }
-export interface DepthPanel { title: string; log: boolean; lines: Line[]; level?: { at: number; name: string } }
+/// `most`: the largest value that there can be; the axis names none above it.
+export interface DepthPanel { title: string; log: boolean; lines: Line[]; most?: number; level?: { at: number; name: string } }
 /// Depth and segments of what is shown.
 export interface Where extends Deep { segments: Segment[] }
 
@@ -60,6 +61,13 @@ function drawn(line: Line, i: number, panel: number, log: boolean, small: boolea
   return out;
 }
 
+/// The ends of an axis whose level is always in sight; null leaves an end to the library.
+function ends({ level, log }: DepthPanel): object {
+  if (level === undefined) return {};
+  const low = log ? level.at : Math.min(0, level.at);
+  return { min: (v: { min: number }) => (v.min > level.at ? low : null), max: (v: { max: number }) => (v.max < level.at ? level.at : null) };
+}
+
 export function panelsOption(where: Where, panels: DepthPanel[], { theme, width }: Context, axisName: string): object {
   const top = (i: number): number => i * (kHead + kPanelHeight + kGap) + kHead;
   const last = panels.length - 1;
@@ -73,14 +81,15 @@ export function panelsOption(where: Where, panels: DepthPanel[], { theme, width 
     grid: panels.map((_, i) => ({ left: 62, right: 14, top: top(i), height: kPanelHeight })),
     xAxis: panels.map((_, i) => depthAxis(where, theme, { gridIndex: i, name: i === last ? axisName : '', nameLocation: 'middle', nameGap: 24, nameTextStyle: { color: theme.faint } })),
     yAxis: panels.map((panel, i) => valueAxis(theme, {
-      type: panel.log ? 'log' : 'value', gridIndex: i, scale: true, splitNumber: 3, axisLabel: { color: theme.faint, hideOverlap: true, formatter: (v: number) => num(v) },
+      type: panel.log ? 'log' : 'value', gridIndex: i, scale: true, splitNumber: 3, ...ends(panel),
+      axisLabel: { color: theme.faint, hideOverlap: true, formatter: (v: number) => (v > (panel.most ?? Infinity) ? '' : num(v)) },
     })),
     series: panels.flatMap((panel, i) => [
       ...panel.lines.flatMap((line, k) => drawn(line, k, i, panel.log, where.model.n_layers > 40, theme)),
       {
         type: 'line', name: 'segments', xAxisIndex: i, yAxisIndex: i, data: [], silent: true, markArea: segmentAreas(where.segments, theme, i === 0),
         ...(panel.level === undefined ? {} : {
-          markLine: { silent: true, symbol: 'none', data: [{ yAxis: panel.level.at }], lineStyle: { color: theme.text, type: 'dashed', width: 1.5 }, label: { show: true, formatter: panel.level.name, color: theme.text, position: 'insideStartTop', fontSize: 11 } },
+          markLine: { silent: true, symbol: 'none', data: [{ yAxis: panel.level.at }], lineStyle: { color: theme.text, type: 'dashed', width: 1.5 }, label: { show: true, formatter: panel.level.name, color: theme.text, position: Math.max(...panel.lines.flatMap((line) => finite(line.y))) < panel.level.at ? 'insideStartBottom' : 'insideStartTop', fontSize: 11 } },
         }),
       },
     ]),

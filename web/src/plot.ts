@@ -10,6 +10,8 @@ import type { Table } from './format';
 import { csv } from './format';
 import { onThemeChange, setPrinting, theme } from './theme';
 import type { Theme } from './theme';
+import { doLater, doNow, finish, hurry } from './work';
+import type { Piece } from './work';
 
 echarts.use([BarChart, CustomChart, HeatmapChart, LineChart, ScatterChart, AriaComponent, GridComponent, LegendComponent,
   MarkAreaComponent, MarkLineComponent, TitleComponent, TooltipComponent, VisualMapComponent, SVGRenderer]);
@@ -22,35 +24,45 @@ export interface PlotSpec {
   label: string;  // what a reader who cannot see it should know
   height: (width: number) => number;
   option: (context: Context) => EChartsOption;
-  table: Table;
+  table: () => Table;
   linked?: boolean;  // the x axes are block numbers: its cursor moves with that of the others
 }
 
-interface Mounted { spec: PlotSpec; box: HTMLElement; chart: echarts.ECharts | null; width: number }
+interface Mounted { spec: PlotSpec; box: HTMLElement; chart: echarts.ECharts | null; width: number; near: boolean; pointed: boolean; draw: Piece }
 
 const kPrintWidth = 660;  // A4 less its margins, in CSS pixels
-const plots: Mounted[] = [];
+const plots = new Map<Element, Mounted>();  // by box
 let showAll = true;
 let forcedWidth = 0;
+let column = 0;  // width of a plot; to ask for it lays the page out, so it is asked for once
 
 const kInsideFirstPanel = 60;  // pixels from the top: within the first panel of every plot over depth
 
-/// The other plots over depth show their cursor where this one's is. (echarts.connect looks for the same series
-/// and point in the other chart, which these do not have.)
+// Where the cursor over depth is, in which plot. The other plots over depth that are near the window show theirs
+// there. (echarts.connect looks for the same series and point in the other chart, which these do not have.)
+let cursor: { at: number | undefined; of: Mounted } | null = null;
+
+function follow(plot: Mounted): void {
+  const { chart, spec } = plot;
+  if (cursor === null || cursor.of === plot || chart === null || spec.linked !== true) return;
+  const { at } = cursor;
+  if (at === undefined ? !plot.pointed : !plot.near) return;
+  plot.pointed = at !== undefined;
+  const where = at === undefined ? { currTrigger: 'leave' } : { currTrigger: 'mousemove', x: chart.convertToPixel({ xAxisIndex: 0 }, at), y: kInsideFirstPanel };
+  chart.dispatchAction({ type: 'updateAxisPointer', ...where }, { silent: true });
+}
+
 function lead(source: Mounted, chart: echarts.ECharts): void {
   chart.on('updateAxisPointer', (event) => {
-    const at = (event as { axesInfo?: { value: number }[] }).axesInfo?.[0]?.value;
-    for (const { spec, chart: other, box } of plots) {
-      if (spec.linked !== true || other === null || box === source.box) continue;
-      const where = at === undefined ? { currTrigger: 'leave' } : { currTrigger: 'mousemove', x: other.convertToPixel({ xAxisIndex: 0 }, at), y: kInsideFirstPanel };
-      other.dispatchAction({ type: 'updateAxisPointer', ...where }, { silent: true });
-    }
+    cursor = { at: (event as { axesInfo?: { value: number }[] }).axesInfo?.[0]?.value, of: source };
+    plots.forEach(follow);
   });
 }
 
 /// Takes the room that the plot will need, so that nothing moves when it is drawn.
 function reserve(plot: Mounted): { width: number; height: number } {
-  const width = forcedWidth || plot.box.clientWidth || 640;
+  column ||= plot.box.clientWidth;
+  const width = forcedWidth || column || 640;
   const height = plot.spec.height(width);
   plot.width = width;
   plot.box.style.height = `${height}px`;
@@ -59,11 +71,15 @@ function reserve(plot: Mounted): { width: number; height: number } {
 
 function draw(plot: Mounted): void {
   const { width, height } = reserve(plot);
+  // A chart of another size would be drawn twice: resized as it was, then again.
+  if (plot.chart !== null && (plot.chart.getWidth() !== width || plot.chart.getHeight() !== height)) {
+    plot.chart.dispose();
+    plot.chart = null;
+  }
   if (plot.chart === null) {
     plot.chart = echarts.init(plot.box, null, { renderer: 'svg', width, height });
     if (plot.spec.linked === true) lead(plot, plot.chart);
   }
-  plot.chart.resize({ width, height });
   const context = { theme: theme(), width, showAll };
   const base: EChartsOption = {
     animation: false,
@@ -74,44 +90,42 @@ function draw(plot: Mounted): void {
   plot.chart.setOption({ ...base, ...plot.spec.option(context) }, { notMerge: true });
 }
 
-// Plots that nobody has seen yet are drawn one in each task, the visible ones first, so that the page answers
-// from the start. <html data-plots="drawn"> says that none is left.
-let pumping = false;
+const watchNear = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    const plot = plots.get(target);
+    if (plot === undefined) continue;
+    plot.near = isIntersecting;
+    if (isIntersecting) hurry(plot.draw);
+  }
+}, { rootMargin: '50% 0px' });
 
-function inView(plot: Mounted): boolean {
-  const { top, bottom } = plot.box.getBoundingClientRect();
-  return bottom > 0 && top < window.innerHeight;
-}
+const watchWidth = new ResizeObserver((entries) => {
+  if (forcedWidth > 0) return;
+  for (const { target, contentRect } of entries) {
+    const plot = plots.get(target);
+    const width = Math.round(contentRect.width);
+    if (plot === undefined || width === 0 || width === plot.width) continue;
+    column = width;
+    reserve(plot);
+    drawAgain(plot);
+  }
+});
 
-function pump(): void {
-  const waiting = plots.filter((plot) => plot.chart === null);
-  const next = waiting.find(inView) ?? waiting[0];
-  if (next !== undefined) draw(next);
-  pumping = waiting.length > 1;
-  document.documentElement.dataset['plots'] = pumping ? 'waiting' : 'drawn';
-  if (pumping) setTimeout(pump, 0);
-}
-
-function enqueue(plot: Mounted): void {
-  plots.push(plot);
-  reserve(plot);
-  document.documentElement.dataset['plots'] = 'waiting';
-  if (!pumping) setTimeout(pump, 0);
-  pumping = true;
-}
-
-/// Draws those that wait only when `everything`: paper shows all of them.
-function redraw(everything: boolean): void {
-  for (const plot of plots) if (everything || plot.chart !== null) draw(plot);
+function drawAgain(plot: Mounted): void {
+  doLater(plot.draw, plot.near ? 'near' : 'idle');
 }
 
 export function setShowAll(value: boolean): void {
   showAll = value;
-  redraw(false);
+  plots.forEach(drawAgain);
 }
 
-onThemeChange(() => redraw(forcedWidth > 0));
-window.addEventListener('beforeprint', () => { forcedWidth = kPrintWidth; setPrinting(true); });
+onThemeChange(() => plots.forEach(drawAgain));
+window.addEventListener('beforeprint', () => {
+  forcedWidth = kPrintWidth;
+  setPrinting(true);
+  finish();  // paper shows everything
+});
 window.addEventListener('afterprint', () => { forcedWidth = 0; setPrinting(false); });
 
 function save(name: string, blob: Blob): void {
@@ -124,33 +138,36 @@ function save(name: string, blob: Blob): void {
 }
 
 function saveSvg(plot: Mounted): void {
-  if (plot.chart === null) draw(plot);
+  doNow(plot.draw);
   const svg = plot.chart?.renderToSVGString() ?? '';
-  // An exported figure stands on the page's background, not on whatever is under it.
+  // An exported figure stands on the page's background, not on whatever is under it; hollow markers too.
   const rect = `<rect width="100%" height="100%" fill="${theme().background}"/>`;
-  const filled = svg.replace(/^(<svg[^>]*>)/, `$1${rect}`);
+  const filled = svg.replace(/^(<svg[^>]*>)/, `$1${rect}`).replace(/fill="#fff"/g, `fill="${theme().background}"`);
   save(`${plot.spec.id}.svg`, new Blob([filled], { type: 'image/svg+xml' }));
+}
+
+/// A button that saves a table, made when it is asked for.
+export function csvButton(name: string, title: string, table: () => Table): HTMLElement {
+  const button = h('button', { type: 'button', 'aria-label': `Download the data of ${title} as CSV` }, 'CSV');
+  button.addEventListener('click', () => save(`${name}.csv`, new Blob([csv(table())], { type: 'text/csv' })));
+  return button;
 }
 
 /// Adds the plot to `parent`, which must be on the page.
 export function addPlot(parent: HTMLElement, spec: PlotSpec): void {
   const box = h('div', { class: 'plot', role: 'img', 'aria-label': spec.label });
   const button = h('button', { type: 'button', 'aria-label': `Download ${spec.title} as SVG` }, 'SVG');
-  const data = h('a', {
-    class: 'button', download: `${spec.id}.csv`, 'aria-label': `Download the data of ${spec.title} as CSV`,
-    href: 'data:text/csv;charset=utf-8,' + encodeURIComponent(csv(spec.table)),
-  }, 'CSV');
   parent.append(h('figure', { id: `plot-${spec.id}` },
-    h('div', { class: 'figure-head' }, h('h3', {}, spec.title, ' ', h('a', { class: 'anchor', href: `#plot-${spec.id}`, 'aria-label': `Link to ${spec.title}` }, '#')), h('span', { class: 'tools' }, button, data)),
+    h('div', { class: 'figure-head' }, h('h3', {}, spec.title, ' ', h('a', { class: 'anchor', href: `#plot-${spec.id}`, 'aria-label': `Link to ${spec.title}` }, '#')),
+      h('span', { class: 'tools' }, button, csvButton(spec.id, spec.title, spec.table))),
     box,
     h('figcaption', {}, h('strong', {}, 'How to read it: '), spec.how),
-    details('Data table', (body) => body.append(tableBox(spec.table, `Data of ${spec.title}`)))));
-  const plot: Mounted = { spec, box, chart: null, width: 0 };
-  enqueue(plot);
+    details('Data table', (body) => body.append(tableBox(spec.table(), `Data of ${spec.title}`)))));
+  const plot: Mounted = { spec, box, chart: null, width: 0, near: false, pointed: false, draw: () => draw(plot) };
+  plots.set(box, plot);
+  reserve(plot);
+  doLater(plot.draw, 'idle');
   button.addEventListener('click', () => saveSvg(plot));
-  new ResizeObserver(() => {
-    if (forcedWidth > 0 || box.clientWidth === plot.width || box.clientWidth === 0) return;
-    if (plot.chart === null) reserve(plot);
-    else draw(plot);
-  }).observe(box);
+  watchNear.observe(box);
+  watchWidth.observe(box);
 }

@@ -14,7 +14,7 @@ export interface Series {
 export interface Cka { tokens: TokenSet; n_tokens: number; n_batches: number; n_replicates: number; note: string; value: Value[][] }
 export interface Curve {
   intervention: string; site: string; strength_unit: string; axis: Axis; place: number; span: number; head?: number;
-  strength: number[]; kl: Value[]; kl_se: Value[]; nll: Value[]; nll_se: Value[];
+  strength: number[]; kl: Value[]; kl_se: Value[]; nll: Value[]; nll_se: Value[]; top1?: Value[]; top1_se?: Value[];
 }
 export interface Sink {
   document: number; window: number; position: number; token_id: number; text: string;
@@ -40,7 +40,13 @@ export interface Kappa {
 }
 export interface Brittleness {
   segment: Segment; forced: boolean; kappa_geometric: Value; kappa_arithmetic: Value;
-  kappa_interval_90: Interval; skip_kl_nats: Value; note: string;
+  kappa_interval_90: Interval; skip_kl_nats: Value; means?: SegmentMean[]; rms_effective?: Value; rms_median?: Value; note: string;
+}
+export interface SegmentMean { noise: string; measure: string; estimator: string; geometric: Value; arithmetic: Value; note: string }
+export interface Split { state: number; kappa: Value; absolute: Value; rms_effective: Value; rms_median: Value; correlation: Value; note: string }
+export interface RandomTwins {
+  detector: string; tokens: TokenSet; defined: boolean; note: string; observed: Value; statistic: Value[];
+  selected_k: number[]; verdict: string[]; forced_two: Value[][]; rank: number; p_value: Value;
 }
 export interface Reproduction {
   rule: string; tokens: TokenSet; defined: boolean; note: string; edges: number[]; difference: Value[]; threshold: Value;
@@ -53,7 +59,7 @@ export interface Agreement { tokens: TokenSet; detectors: string[]; distance: Va
 export interface Findings {
   sentences: string[]; segments: Segment[]; segments_forced: boolean; headline: number;
   reproductions?: Reproduction[]; groups_left_out?: GroupLeftOut[]; agreement?: Agreement[];
-  detections: Detection[]; kappa: Kappa[]; brittleness: Brittleness[];
+  detections: Detection[]; random_twins?: RandomTwins[]; kappa: Kappa[]; splits?: Split[]; brittleness: Brittleness[];
   rate_distortion?: StateRate[]; segment_rate_distortion?: SegmentRate[];
 }
 export interface RatePoint {
@@ -64,6 +70,11 @@ export interface MatchedPoint { distortion_nats: number; strength: Value; rate_n
 export interface RateCurve { points: RatePoint[]; matched: MatchedPoint[]; note: string }
 export interface StateRate { state: number; curve: RateCurve }
 export interface SegmentRate { segment: Segment; forced: boolean; curve: RateCurve }
+export interface BottleneckPoint {
+  beta: number; rate_nats: Value; rate_error: Value; distortion_nats: Value; distortion_error: Value;
+  start_strength: number; start_rate_nats: Value; start_distortion_nats: Value;
+}
+export interface Bottleneck { state: number; train_tokens: number; held_out_tokens: number; steps: number; hidden: number; points: BottleneckPoint[] }
 export interface LensRow { token_id: number[]; probability: Value[] }
 export interface LensPassage {
   document: number; window: number; token_id: number[]; rows: LensRow[]; vocabulary: { id: number; text: string }[];
@@ -72,14 +83,14 @@ export type Card = Record<string, string | number | boolean | null>;
 export interface RunRecord {
   schema_version: number; command: string; run: Card; model: Card & { name: string; n_layers: number };
   warnings: string[]; findings: Findings; documents: Doc[]; n_tokens: number; n_massive: number;
-  sinks: Sink[]; series: Series[]; cka: Cka[]; curves: Curve[]; lens_passages?: LensPassage[];
+  sinks: Sink[]; series: Series[]; cka: Cka[]; curves: Curve[]; bottlenecks?: Bottleneck[]; lens_passages?: LensPassage[];
 }
 
 export function headline(record: RunRecord): Detection | undefined {
   return record.findings.headline < 0 ? undefined : record.findings.detections[record.findings.headline];
 }
 
-export function detectionName(detection: Detection): string {
+export function detectionName(detection: { detector: string; tokens: TokenSet }): string {
   return `${detection.detector}, ${tokenWords(detection.tokens)}`;
 }
 
@@ -89,6 +100,11 @@ export function tokenWords(tokens: TokenSet): string {
 
 export function stateName(state: number, layers: number): string {
   return state === layers ? 'the output of the last block' : `the input of block ${state}`;
+}
+
+/// "blocks 3 to 5", in words rather than [3,6).
+export function blocksOf(segment: Segment): string {
+  return segment.end - segment.begin === 1 ? `block ${segment.begin}` : `blocks ${segment.begin} to ${segment.end - 1}`;
 }
 
 /// States with a kappa, the most brittle first.

@@ -32,7 +32,7 @@ function expect(condition, what) {
   console.error(`FAILED: ${what}`);
 }
 
-// Plots are drawn one by one after the page has loaded.
+// Sections are filled and plots drawn one by one after the page has loaded.
 const drawn = (page) => page.waitForFunction(() => document.documentElement.dataset.plots === 'drawn', null, { timeout: 120_000 });
 
 async function open(browser, name, options = {}) {
@@ -85,6 +85,7 @@ const kData = [
   [/^plot-boundary/, '#0072B2', 8], [/^plot-null/, '#a8adb3', 40], [/^plot-effect-/, '#0072B2', 12],
   [/^plot-dose-/, '#00224e', 6], [/^plot-cka-/, '', 100],
   [/^plot-rate-states/, '#00224e', 6], [/^plot-rate-segments/, '#0072B2', 10], [/^plot-beta/, '#0072B2', 40],
+  [/^plot-split/, '#0072B2', 40], [/^plot-top1/, '#0072B2', 24], [/^plot-bottleneck/, '#0072B2', 12], [/^plot-random-twins/, '#D55E00', 1],
   [/^plot-boundaries/, '#0072B2', 10], [/^plot-spread/, '#0072B2', 2], [/^plot-segment-brittleness/, '#D55E00', 20],
   [/^plot-gap/, '#007A5A', 1], [/^plot-profiles/, '#D55E00', 40], [/^plot-variance/, '#0072B2', 1],
   [/^plot-parts/, '#0072B2', 10], [/^plot-parting/, '#0072B2', 20],
@@ -175,6 +176,7 @@ async function dark(browser) {
   await page.getByRole('button', { name: 'Light / dark' }).focus();
   await page.keyboard.press('Enter');
   expect((await background(page)) === kWhite, 'dark: the button turns it light, from the keyboard');
+  await drawn(page);
   expect((await page.$eval('#plot-kappa svg', (svg) => svg.outerHTML)) !== before, 'dark: plots change with it');
   await page.context().close();
 }
@@ -192,7 +194,9 @@ async function print(browser) {
   const early = await page.context().newPage();
   await early.goto(page.url());
   await early.evaluate(() => window.dispatchEvent(new Event('beforeprint')));
-  expect((await early.$$eval('.plot', (boxes) => boxes.filter((b) => b.querySelector('svg') === null).length)) === 0, 'print: every plot is drawn at once');
+  const shown = (p) => p.$$eval('.plot', (boxes) => boxes.map((b) => b.querySelector('svg') !== null));
+  const [all, atOnce] = [await shown(page), await shown(early)];
+  expect(atOnce.length === all.length && atOnce.every((svg) => svg), `print: ${atOnce.filter((svg) => svg).length} of ${all.length} plots are drawn at once`);
   await early.close();
   const pdf = await page.pdf({ format: 'A4', ...(shots ? { path: join(shots, 'full.pdf') } : {}) });
   expect(pdf.subarray(0, 5).toString() === '%PDF-' && pdf.length > 50_000, 'print: a PDF with content');
@@ -219,12 +223,14 @@ async function downloads(browser) {
     expect(svg.startsWith('<svg') && svg.includes('</svg>') && svg.length > 2000, `${id}: an SVG file`);
     expect(!/NaN/.test(svg), `${id}: no NaN in the SVG file`);
     expect(`plot-${name}` === `${id}.svg`, `${id}: named ${name}`);
-    const csv = decodeURIComponent((await (await figure.$('a.button')).getAttribute('href')).split(',').slice(1).join(','));
+    await (await figure.$('button[aria-label$="as CSV"]')).click();
+    const csv = await page.evaluate(async () => (await fetch(window.saved.pop().url)).text());
     const lines = csv.trimEnd().split('\n');
     expect(lines.length > 1 && lines[0].split(',').length > 1, `${id}: data as CSV`);
   }
   const before = await page.$eval('#plot-depth-attention svg', (svg) => svg.outerHTML);
   await page.locator('#show-all').uncheck();
+  await drawn(page);
   const after = await page.$eval('#plot-depth-attention svg', (svg) => svg.outerHTML);
   expect(after.length < before.length, 'the toggle takes the all-token lines away');
   await page.context().close();
@@ -263,16 +269,17 @@ async function deepLinks(browser) {
   await page.context().close();
 }
 
-// The cursor in one plot over depth shows in the others.
+// The cursor in one plot over depth shows in the next one, and leaves it again.
 async function linkedCursors(browser) {
   const page = await open(browser, 'full.html');
-  const other = () => page.$eval('#plot-beta svg', (svg) => svg.querySelectorAll('path').length);
-  const before = await other();
+  const before = await page.$eval('#plot-split svg', (svg) => svg.querySelectorAll('path').length);
+  const followed = (yes) => page.waitForFunction(([n, more]) => (document.querySelectorAll('#plot-split svg path').length > n) === more, [before, yes], { timeout: 20_000 }).then(() => true, () => false);
   await page.locator('#plot-kappa .plot').scrollIntoViewIfNeeded();
   const box = await page.locator('#plot-kappa .plot').boundingBox();
   await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
-  await page.waitForFunction((n) => document.querySelectorAll('#plot-beta svg path').length > n, before, { timeout: 20_000 }).catch(() => {});
-  expect((await other()) > before, 'linked cursors: a plot further down follows');
+  expect(await followed(true), 'linked cursors: the next plot follows');
+  await page.mouse.move(box.x + box.width / 2, box.y - 30);
+  expect(await followed(false), 'linked cursors: and lets go');
   await page.context().close();
 }
 
@@ -319,8 +326,9 @@ async function hostileText(browser) {
 try {
   execFileSync(fixture, [directory], { stdio: 'inherit' });
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
-  const full = await wide(browser, 'full.html', 12);
+  const full = await wide(browser, 'full.html', 16);
   expect(full.includes('Two boundaries'), 'full: the headline is there');
+  expect(!full.includes('has no definition'), 'full: every signal and intervention is defined');
   expect(!full.includes('Forced split'), 'full: nothing is said to be forced');
   await wide(browser, 'deep.html', 12);
   const forced = await wide(browser, 'forced.html', 12);
@@ -329,6 +337,9 @@ try {
   for (const reason of ['fewer than 16 windows', 'no lanes were run', 'no window has 64 tokens', '3 documents: with fewer than 8']) {
     expect(gone.includes(reason), `undefined: the page gives the reason "${reason}"`);
   }
+  const plain = await wide(browser, 'plain.html', 12);
+  for (const flag of ['--bottleneck', '--null-models', 'No split into function and scale']) expect(plain.includes(flag), `plain: the page says how to get "${flag}"`);
+  expect(!full.includes('--null-models') && !full.includes('--bottleneck'), 'full: nothing is said to be missing');
   for (const name of ['full.html', 'deep.html', 'undefined.html']) await narrow(browser, name);
   await dark(browser);
   await print(browser);

@@ -57,6 +57,7 @@ std::string page_record(const Run& run, const std::string& command) {
     out["nll"] = averages(weighted_mean(curve.delta_nll_nats, weight));
     out["nll_se"] = averages(weighted_standard_error(curve.delta_nll_nats, weight));
   }
+  page["findings"].erase("doses");  // one for each curve, and no plot of them
   for (Json& split : page["findings"]["splits"]) {
     for (const char* key : {"kappa_by_doc", "absolute_by_doc", "rms_effective_by_doc", "rms_median_by_doc"})
       split.erase(key);

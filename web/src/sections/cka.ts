@@ -61,7 +61,7 @@ function addMatrix(record: RunRecord, body: HTMLElement, cka: Cka): void {
       },
       series: [{ type: 'heatmap', data: cells, progressive: 0, emphasis: { disabled: true } }, boundaryLines(record)] as never,
     }),
-    table: { columns: ['state_a', 'state_b', 'cka'], rows },
+    table: () => ({ columns: ['state_a', 'state_b', 'cka'], rows }),
   });
   body.append(paragraph(`${count(cka.n_tokens)} tokens in ${count(cka.n_batches)} batches, ${cka.n_replicates} half-samples of documents.${cka.note === '' ? '' : ` ${cka.note}.`}`, 'faint'));
 }

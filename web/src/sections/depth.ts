@@ -1,6 +1,6 @@
 import { addDepthPlot, isDefined, notes, panelsOf } from '../depth_plot';
 import type { Panel } from '../depth_plot';
-import { h, list, paragraph, undefinedBox } from '../dom';
+import { details, h, list, undefinedBox } from '../dom';
 import { setShowAll } from '../plot';
 import type { RunRecord } from '../record';
 import { finite, unique } from '../record';
@@ -30,7 +30,7 @@ export function addGroup(record: RunRecord, body: HTMLElement, group: string, ti
   if (defined.length > 0) addDepthPlot(record, body, `depth-${group}`, title, defined, logAllowed);
   for (const [reason, ids] of reasons(panels.filter((p) => !isDefined(p)))) body.append(undefinedBox(ids.join(', '), reason === '' ? [] : [reason]));
   const gaps = defined.flatMap(notes);
-  if (gaps.length > 0) body.append(paragraph('Notes of the record (gaps and samples):', 'faint'), list(gaps));
+  if (gaps.length > 0) body.append(details(`Notes of the record on ${title.toLowerCase()}: gaps and samples`, (box) => box.append(list(gaps))));
 }
 
 export const depth: Section = {

@@ -40,10 +40,10 @@ function histogramPlot(record: RunRecord, body: HTMLElement, shown: { d: Detecti
         markArea: segmentAreas(record.findings.segments, theme, false),
       })) as never,
     }),
-    table: {
+    table: () => ({
       columns: ['edge', ...shown.map(({ d, forced }) => `${d.detector}_${d.tokens}${forced ? '_forced' : ''}`)],
       rows: Array.from({ length: layers - 1 }, (_, e) => [e + 1, ...values.map((share) => share[e] ?? null)]),
-    },
+    }),
   });
 }
 

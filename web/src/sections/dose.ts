@@ -4,8 +4,10 @@ import { num } from '../format';
 import type { Cell } from '../format';
 import { addPlot } from '../plot';
 import type { Curve, RunRecord, Value } from '../record';
+import { kInterventions } from '../signals';
 import { depthColour, kCividis, kMarkers, kStyles } from '../theme';
 import type { Section } from './section';
+import { addTop1 } from './top1';
 
 /// "state 3", "blocks [3,5)", "block 3, head 2".
 export function placeName(c: Curve): string {
@@ -32,10 +34,10 @@ export function kinds(curves: Curve[]): { name: string; id: string; curves: Curv
 
 export function curveRows(curves: Curve[]): Cell[][] {
   return curves.flatMap((c) => c.strength.map((s, i): Cell[] =>
-    [c.place, c.span, c.head !== undefined && c.head >= 0 ? c.head : null, s, c.kl[i] ?? null, c.kl_se[i] ?? null, c.nll[i] ?? null, c.nll_se[i] ?? null]));
+    [c.place, c.span, c.head !== undefined && c.head >= 0 ? c.head : null, s, c.kl[i] ?? null, c.kl_se[i] ?? null, c.nll[i] ?? null, c.nll_se[i] ?? null, c.top1?.[i] ?? null, c.top1_se?.[i] ?? null]));
 }
 
-export const kCurveColumns = ['place', 'span', 'head', 'strength', 'kl_nats', 'kl_nats_se', 'delta_nll_nats', 'delta_nll_nats_se'];
+export const kCurveColumns = ['place', 'span', 'head', 'strength', 'kl_nats', 'kl_nats_se', 'delta_nll_nats', 'delta_nll_nats_se', 'top1_agreement', 'top1_agreement_se'];
 
 function positive(value: Value | undefined): Value {
   return value !== null && value !== undefined && value > 0 ? value : null;
@@ -55,7 +57,7 @@ function plot(record: RunRecord, body: HTMLElement, name: string, id: string, cu
   addPlot(body, {
     id: `dose-${id}`,
     title: `Dose and response: ${name} (${curves[0]?.site ?? ''})`,
-    how: `One line for each ${axis}, dark for the first and yellow for the last; both axes are logarithmic. Where a line runs parallel to the thick dashed one (slope 2) the damage is quadratic in the strength, which is where kappa is read.`,
+    how: `${kInterventions[curves[0]?.intervention ?? ''] ?? ''} Up: damage, the KL divergence between the predictions with and without. One line for each ${axis}, dark for the first and yellow for the last; both axes are logarithmic. Where a line runs parallel to the thick dashed one (slope 2) the damage is quadratic in the strength, which is where kappa is read.`,
     label: `KL divergence against strength for ${curves.length} places. The values are in the data table.`,
     height: () => 420,
     option: ({ theme }) => ({
@@ -75,7 +77,7 @@ function plot(record: RunRecord, body: HTMLElement, name: string, id: string, cu
         { type: 'line', name: 'slope 2', data: reference(curves), symbol: 'none', z: 6, lineStyle: { color: theme.text, width: 3, type: 'dashed' } },
       ] as never,
     }),
-    table: { columns: kCurveColumns, rows: curveRows(curves) },
+    table: () => ({ columns: kCurveColumns, rows: curveRows(curves) }),
   });
 }
 
@@ -92,6 +94,7 @@ export const dose: Section = {
       if (!own.some((c) => c.kl.some((v) => v !== null && v > 0))) body.append(undefinedBox(name, ['no document has a value']));
       else if (i === 0) plot(record, body, name, id, own);
       else body.append(details(`Dose and response: ${name}`, (box) => plot(record, box, name, id, own)));
+      if (i === 0) addTop1(record, body);
     });
   },
 };

@@ -8,6 +8,7 @@ import type { Kappa, RunRecord } from '../record';
 import { ranked, stateName, unique } from '../record';
 import type { Theme } from '../theme';
 import type { Section } from './section';
+import { addSplit } from './split';
 
 /// A point; the most brittle two carry their name.
 function named(k: Kappa, rank: number, layers: number, theme: Theme): object {
@@ -45,10 +46,10 @@ function plot(record: RunRecord, body: HTMLElement, points: (Kappa & { kappa: nu
         whiskers(points.flatMap((k) => (k.standard_error === null ? [] : [{ x: k.state, lo: Math.max(k.kappa - 2 * k.standard_error, k.kappa / 20), hi: k.kappa + 2 * k.standard_error }])), theme.text),
       ] as never,
     }),
-    table: {
+    table: () => ({
       columns: ['state', 'kappa', 'standard_error', 'backward sweep', 'its standard_error', 'difference in standard errors', 'critical_strength', 'strengths_used', 'note'],
       rows: record.findings.kappa.map((k): Cell[] => [k.state, k.kappa, k.standard_error, k.fisher, k.fisher_error, k.difference_z, k.critical_strength, k.strengths_used.join(' '), k.note]),
-    },
+    }),
   });
 }
 
@@ -70,10 +71,10 @@ export const kappa: Section = {
       if (gaps.length > 0) body.append(paragraph('Undefined:', 'faint'), list(gaps));
     }
     const segments = record.findings.brittleness;
-    if (segments.length === 0) return;
-    body.append(h('h3', {}, 'By segment'), tableBox({
+    if (segments.length > 0) body.append(h('h3', {}, 'By segment'), tableBox({
       columns: ['segment', 'blocks', 'kappa, geometric mean', '90% interval', 'kappa, arithmetic mean', 'KL of skipping one block', 'note'],
       rows: segments.map((s): Cell[] => [s.segment.name + (s.forced ? ' (forced)' : ''), `[${s.segment.begin},${s.segment.end})`, s.kappa_geometric, interval(s.kappa_interval_90), s.kappa_arithmetic, s.skip_kl_nats, s.note]),
     }, 'Brittleness by segment'));
+    addSplit(record, body);
   },
 };

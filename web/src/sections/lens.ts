@@ -1,6 +1,7 @@
 import { h, paragraph, undefinedBox } from '../dom';
-import { csv, percent } from '../format';
+import { percent } from '../format';
 import type { Cell, Table } from '../format';
+import { csvButton } from '../plot';
 import type { LensPassage, RunRecord } from '../record';
 import { kCividis } from '../theme';
 import type { Section } from './section';
@@ -53,10 +54,7 @@ function add(record: RunRecord, body: HTMLElement, passage: LensPassage, index: 
   const texts = textsOf(passage);
   const document_ = record.documents[passage.document]?.name ?? String(passage.document);
   const label = `Most likely next token at each state, ${document_}, window ${passage.window}`;
-  const data = h('a', {
-    class: 'button', download: `lens-${index}.csv`, 'aria-label': `Download the data of ${label} as CSV`,
-    href: 'data:text/csv;charset=utf-8,' + encodeURIComponent(csv(tableOf(passage, texts))),
-  }, 'CSV');
+  const data = csvButton(`lens-${index}`, label, () => tableOf(passage, texts));
   body.append(h('div', { class: 'figure-head' }, h('h3', {}, label), h('span', { class: 'tools' }, data)), grid(passage, texts, label));
 }
 

@@ -9,6 +9,7 @@ import type { Context } from '../plot';
 import type { RatePoint, RunRecord, SegmentRate, StateRate, Value } from '../record';
 import { finite, unique } from '../record';
 import { depthColour, kCividis, kMarkers, kStyles, series } from '../theme';
+import { addBottleneck } from './bottleneck';
 import type { Section } from './section';
 
 const kColumns = ['strength', 'rate_nats', 'rate_se', 'distortion_nats', 'distortion_se', 'effective_dimension', 'beta', 'ln_beta_se'];
@@ -49,7 +50,7 @@ function statesPlot(record: RunRecord, body: HTMLElement, states: StateRate[]): 
         lineStyle: { color: depthColour(state / layers, context.theme), width: 1.5, type: kStyles[state % kStyles.length] }, itemStyle: { color: depthColour(state / layers, context.theme) },
       })) as never,
     }),
-    table: { columns: ['state', ...kColumns], rows: states.flatMap(({ state, curve }) => curve.points.map((p): Cell[] => [state, ...row(p)])) },
+    table: () => ({ columns: ['state', ...kColumns], rows: states.flatMap(({ state, curve }) => curve.points.map((p): Cell[] => [state, ...row(p)])) }),
   });
 }
 
@@ -87,7 +88,7 @@ function segmentsPlot(body: HTMLElement, segments: SegmentRate[]): void {
         }))) as never,
       };
     },
-    table: { columns: ['segment', 'begin', 'end', ...kColumns], rows: segments.flatMap((s) => s.curve.points.map((p): Cell[] => [s.segment.name + (s.forced ? ' (forced)' : ''), s.segment.begin, s.segment.end, ...row(p)])) },
+    table: () => ({ columns: ['segment', 'begin', 'end', ...kColumns], rows: segments.flatMap((s) => s.curve.points.map((p): Cell[] => [s.segment.name + (s.forced ? ' (forced)' : ''), s.segment.begin, s.segment.end, ...row(p)])) }),
   });
 }
 
@@ -133,13 +134,13 @@ function betaPlot(record: RunRecord, body: HTMLElement, states: StateRate[]): vo
     label: `beta and effective dimension over ${states.length} states, at matched noise and at matched distortion. The values are in the data table.`,
     height: () => panelsHeight(panels),
     option: (context) => panelsOption({ model: record.model, segments: record.findings.segments }, panels, context, 'state') as never,
-    table: {
+    table: () => ({
       columns: ['state', 'matched', 'level', 'strength', 'distortion_nats', 'rate_nats', 'effective_dimension', 'beta', 'ln_beta_se'],
       rows: states.flatMap(({ state, curve }) => [
         ...curve.points.map((p): Cell[] => [state, 'noise', p.strength, p.strength, p.distortion_nats, p.rate_nats, p.effective_dimension, p.beta, p.ln_beta_error]),
         ...curve.matched.map((p): Cell[] => [state, 'distortion', p.distortion_nats, p.strength, p.distortion_nats, p.rate_nats, p.effective_dimension, p.beta, null]),
       ]),
-    },
+    }),
   });
 }
 
@@ -160,6 +161,7 @@ export const rate: Section = {
     if (shown.length > 0) segmentsPlot(body, shown);
     else body.append(undefinedBox('Rate and distortion by segment', unique(segments.map(({ curve }) => curve.note)).concat(segments.length === 0 ? ['there are no segments'] : [])));
     betaPlot(record, body, states);
+    addBottleneck(record, body);
     if (notes.length > 0) body.append(paragraph('Notes of the record:', 'faint'), list(notes));
   },
 };

@@ -1,4 +1,5 @@
 // The sections of a model's page, in order. A new one is a file here and a line below.
+import { count } from '../format';
 import { cka } from './cka';
 import { change } from './change';
 import { controls } from './controls';
@@ -17,14 +18,14 @@ import type { RunRecord } from '../record';
 import { segments } from './segments';
 import { sinks } from './sinks';
 import { skip } from './skip';
-import { summary } from './summary';
+import { summary, words } from './summary';
 import { tests } from './tests';
 
 export const kModelPage: Page<RunRecord> = {
   title: ({ model }) => `Layers of ${model.name}`,
   subtitle: ({ model, run: card, documents: docs, n_tokens }) =>
-    `${String(model['architecture'] ?? '')}, ${model.n_layers} blocks; ${docs.length} documents, ${n_tokens.toLocaleString('en-US')} tokens; strata ${String(card['tool_version'] ?? '')}`,
+    `${String(model['architecture'] ?? '')}, ${model.n_layers} blocks; ${docs.length} documents, ${count(n_tokens)} tokens; strata ${String(card['tool_version'] ?? '')}`,
   sections: [
-    summary, segments, kappa, change, depth, cka, detectors, tests, dose, rate, skip, lens, controls, sinks, documents, run, methods, licences,
+    summary, segments, kappa, words, change, depth, cka, detectors, tests, dose, rate, skip, lens, controls, sinks, documents, run, methods, licences,
   ],
 };

@@ -113,10 +113,10 @@ export const segments: Section = {
         },
         series: [bars(record, theme, width < 500), marks(rows, theme), labels(names, width < 500, theme)] as never,
       }),
-      table: {
+      table: () => ({
         columns: ['detector', 'kind', 'edge', 'relative_depth', 'interval_90_lo', 'interval_90_hi', 'modal_share'],
         rows: tableRows(rows, record.model.n_layers),
-      },
+      }),
     });
   },
 };

@@ -4,6 +4,7 @@ import { num } from '../format';
 import { addPlot } from '../plot';
 import type { Curve, RunRecord } from '../record';
 import { curveRows, kCurveColumns, kinds } from './dose';
+import { kInterventions } from '../signals';
 import type { Section } from './section';
 
 function plot(record: RunRecord, body: HTMLElement, name: string, id: string, curves: Curve[]): void {
@@ -21,7 +22,7 @@ function plot(record: RunRecord, body: HTMLElement, name: string, id: string, cu
     id: `effect-${id}`,
     linked: true,
     title: `Damage of ${name}, ${axis} by ${axis}`,
-    how: `Height is the KL divergence (nats per token) between the model and the model with ${name} at that ${axis}; bars are \u00b12 standard errors over documents.`,
+    how: `${kInterventions[curves[0]?.intervention ?? ''] ?? ''} Height is the KL divergence (nats per token) between the predictions of the model as it is and with this done at one ${axis}; bars are \u00b12 standard errors over documents.`,
     label: `${name}: largest damage at ${axis} ${worst.place}, ${num(worst.kl)} nats.`,
     height: () => 280,
     option: ({ theme, width }) => ({
@@ -37,7 +38,7 @@ function plot(record: RunRecord, body: HTMLElement, name: string, id: string, cu
         whiskers(points.flatMap((p) => (p.se === null ? [] : [{ x: p.place, lo: p.kl - 2 * p.se, hi: p.kl + 2 * p.se }])), theme.text),
       ] as never,
     }),
-    table: { columns: kCurveColumns, rows: curveRows(curves) },
+    table: () => ({ columns: kCurveColumns, rows: curveRows(curves) }),
   });
 }
 

@@ -1,24 +1,39 @@
 import { h, keyValues, list, paragraph } from '../dom';
 import { count, interval, kMissing, num } from '../format';
 import type { Kappa, RunRecord } from '../record';
-import { headline, ranked, stateName, tokenWords } from '../record';
+import { blocksOf, headline, ranked, stateName, tokenWords } from '../record';
 import type { Section } from './section';
 
 function segmentsText({ findings }: RunRecord): string {
-  const words = findings.segments.map((s) => `${s.name} [${s.begin},${s.end})`).join(', ');
-  return words === '' ? 'undefined' : words + (findings.segments_forced ? ' \u2013 forced, not found by the tests' : '');
+  const words = findings.segments.map((s) => `${s.name}: ${blocksOf(s)}`).join('; ');
+  if (words === '') return 'undefined';
+  return findings.segments_forced ? `not found by the tests; forced into two boundaries they would be ${words}` : words;
 }
 
 function boundariesText(record: RunRecord): string {
   const found = headline(record);
   if (found === undefined) return 'undefined';
-  if (found.selected_k === 0) return `none selected; verdict: ${found.verdict}`;
-  return found.boundaries.map((b) => `edge ${b.edge} (90% ${interval(b.interval_90)})`).join(', ');
+  if (found.selected_k > 0) {
+    return `${found.selected_k}: ` + found.boundaries.map((b) => `between blocks ${b.edge - 1} and ${b.edge} (edge ${b.edge}, 90% ${interval(b.interval_90)})`).join('; ');
+  }
+  const first = found.tests[0];
+  const p = first === undefined ? '' : ` (p\u00a0=\u00a0${num(first.p_value)} for any jump)`;
+  return `none found; verdict: ${found.verdict}${p}`;
+}
+
+/// States that the second in rank is not clearly above: within two standard errors of the difference.
+function rivals(record: RunRecord): string {
+  const [, second, ...others] = ranked(record);
+  if (second === undefined) return '';
+  const near = others.filter((k) => second.kappa - k.kappa < 2 * Math.hypot(second.standard_error ?? 0, k.standard_error ?? 0)).map((k) => k.state).sort((a, b) => a - b);
+  if (near.length === 0) return '';
+  return `; within two standard errors of the second: ${near.length > 6 ? `${near.length} other states` : `state${near.length > 1 ? 's' : ''} ${near.join(', ')}`}`;
 }
 
 function layersText(record: RunRecord): string {
-  const place = (k: Kappa): string => `${stateName(k.state, record.model.n_layers)} (kappa ${num(k.kappa)})`;
-  return ranked(record).slice(0, 2).map((k, i) => `${i + 1}. ${place(k)}`).join('; ') || 'undefined';
+  const layers = record.model.n_layers;
+  const place = (k: Kappa): string => (k.state === layers ? `the output of block ${layers - 1}, the last` : stateName(k.state, layers));
+  return ranked(record).slice(0, 2).map((k, i) => `${i + 1}. ${place(k)} (state ${k.state}, kappa ${num(k.kappa)})`).join('; ') + rivals(record) || 'undefined';
 }
 
 function segmentText({ findings }: RunRecord): string {
@@ -26,8 +41,17 @@ function segmentText({ findings }: RunRecord): string {
   const most = known[0];
   const least = known[known.length - 1];
   if (most === undefined || least === undefined) return 'undefined';
-  const one = (b: typeof most): string => `${b.segment.name} (kappa ${num(b.kappa_geometric)})`;
-  return most === least ? one(most) : `most ${one(most)}, least ${one(least)}`;
+  const one = (b: typeof most): string => `${b.segment.name} (kappa ${num(b.kappa_geometric)}, 90% ${interval(b.kappa_interval_90)})`;
+  return most === least ? one(most) : `most: ${one(most)}; least: ${one(least)}`;
+}
+
+/// Where the headline's detector stands among networks with random weights.
+function randomText(record: RunRecord): [string, string][] {
+  const found = headline(record);
+  const twins = record.findings.random_twins?.find((t) => t.defined && t.detector === found?.detector && t.tokens === found.tokens);
+  if (twins === undefined) return [];
+  const n = twins.statistic.length;
+  return [['Against random weights', `jumps fit this model better than ${n + 1 - twins.rank} of ${n} networks that have learnt nothing (p\u00a0=\u00a0${num(twins.p_value)})`]];
 }
 
 /// exp of the mean loss over scored tokens.
@@ -43,7 +67,8 @@ function glance(record: RunRecord): HTMLElement {
     ['Segments', segmentsText(record)],
     ['Most brittle layers', layersText(record)],
     ['Brittle segments', segmentText(record)],
-    ['Against its family', 'not on this page, which is about one run: strata compare sets runs side by side'],
+    ...randomText(record),
+    ['Against its family', 'cannot be told from one run: strata compare sets runs side by side'],
   ];
   return h('dl', { class: 'glance' }, ...rows.flatMap(([key, value]) => [h('dt', {}, key), h('dd', {}, value)]));
 }
@@ -60,20 +85,26 @@ export const summary: Section = {
   id: 'summary',
   title: 'In short',
   render(record, body) {
-    const { sentences, segments_forced } = record.findings;
-    body.append(glance(record));
-    if (segments_forced) {
+    body.append(glance(record), paragraph('kappa says how fast the prediction of the next token moves under small noise, relative to the size of each token\u2019s state: larger is more brittle. Blocks are numbered from 0.', 'faint'));
+    if (record.findings.segments_forced) {
       body.append(h('p', { class: 'forced' }, h('strong', {}, 'Forced split. '),
-        'The tests do not select two boundaries; the segments shown on this page are the best two-boundary split, for comparison only.'));
+        'The tests do not select two boundaries; the segments shown on this page are the best two-boundary split, which exists for any model, for comparison only.'));
     }
-    body.append(h('h3', {}, 'In words'));
+    if (record.warnings.length > 0) body.append(h('h3', {}, 'Warnings'), list(record.warnings));
+  },
+};
+
+export const words: Section = {
+  id: 'words',
+  title: 'In words',
+  render(record, body) {
+    const { sentences } = record.findings;
     if (sentences.length > 0) body.append(h('ul', { class: 'headline' }, ...sentences.map((s) => h('li', {}, s))));
     else body.append(paragraph('The record holds no conclusions.', 'undefined'));
     const found = headline(record);
     if (found !== undefined) {
       body.append(paragraph(`Headline: detector ${found.detector}, ${tokenWords(found.tokens)}; verdict: ${found.verdict}.`, 'faint'));
     }
-    body.append(h('h3', {}, 'Run card'), keyValues(card(record, perplexity(record))), h('p', { class: 'faint' }, 'All of it, and the command that repeats the run: ', h('a', { href: '#run' }, 'Run card'), '.'));
-    if (record.warnings.length > 0) body.append(h('h3', {}, 'Warnings'), list(record.warnings));
+    body.append(h('h3', {}, 'What was run'), keyValues(card(record, perplexity(record))), h('p', { class: 'faint' }, 'All of it, and the command that repeats the run: ', h('a', { href: '#run' }, 'Run card'), '.'));
   },
 };

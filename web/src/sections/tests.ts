@@ -1,10 +1,11 @@
 import { tooltip, valueAxis } from '../axes';
-import { h, tableBox, undefinedBox } from '../dom';
+import { details, h, tableBox, undefinedBox } from '../dom';
 import { kMissing, num } from '../format';
 import type { Cell } from '../format';
 import { addPlot } from '../plot';
-import type { CountTest, Detection, RunRecord } from '../record';
+import type { CountTest, Detection } from '../record';
 import { detectionName, finite, headline, unique } from '../record';
+import { addRandomTwins } from './random_twins';
 import type { Section } from './section';
 
 const kBins = 30;
@@ -52,15 +53,15 @@ function nullPlot(body: HTMLElement, detection: Detection, histograms: Histogram
         markLine: { silent: true, symbol: 'none', data: [{ xAxis: x.statistic }], lineStyle: { color: theme.all, width: 3, type: 'solid' }, label: { show: true, formatter: 'observed', color: theme.text, position: 'end', distance: 2, fontSize: 11 } },
       })) as never,
     }),
-    table: {
+    table: () => ({
       columns: ['test', 'bin_low', 'bin_high', 'surrogates', 'observed'],
       rows: histograms.flatMap((x) => x.counts.map((n, k): Cell[] => [step(x.test), x.low + k * x.width, x.low + (k + 1) * x.width, n, x.statistic])),
-    },
+    }),
   });
 }
 
-function fitsTable(record: RunRecord): HTMLElement {
-  const rows = record.findings.detections.flatMap((d) => d.fits.map((fit): Cell[] => [detectionName(d), fit.name, fit.edges.join(', ') || kMissing, fit.sse, fit.bic_ar1, fit.leave_one_out]));
+function fitsTable(detections: Detection[]): HTMLElement {
+  const rows = detections.flatMap((d) => d.fits.map((fit): Cell[] => [detectionName(d), fit.name, fit.edges.join(', ') || kMissing, fit.sse, fit.bic_ar1, fit.leave_one_out]));
   return tableBox({ columns: ['detector', 'model', 'edges', 'squared error', 'BIC, AR(1)', 'leave-one-out error'], rows }, 'Fits');
 }
 
@@ -78,6 +79,11 @@ export const tests: Section = {
     const chosen = headline(record) ?? all.find((d) => d.tests.length > 0);
     const histograms = (chosen?.tests ?? []).flatMap(bin);
     if (chosen !== undefined && histograms.length > 0) nullPlot(body, chosen, histograms);
-    if (all.some((d) => d.fits.length > 0)) body.append(h('h3', {}, 'Fits beside the tests (lower is better)'), fitsTable(record));
+    const fitted = all.filter((d) => d.fits.length > 0);
+    const others = fitted.filter((d) => d !== chosen);
+    if (fitted.length > 0) body.append(h('h3', {}, 'Fits beside the tests (lower is better)'));
+    if (fitted.length > others.length) body.append(fitsTable(fitted.filter((d) => d === chosen)));
+    if (others.length > 0) body.append(details('Fits of the other detectors', (box) => box.append(fitsTable(others))));
+    addRandomTwins(record, body);
   },
 };

@@ -4,7 +4,7 @@ import { interval, kMissing, num } from '../format';
 import type { Cell } from '../format';
 import type { Interval, Value } from '../record';
 import type { Section } from '../sections/section';
-import { mainMembers } from './record';
+import { exp, mainMembers } from './record';
 import type { Member, StudyRecord } from './record';
 
 interface Figure { name: string; of: (m: Member) => { value: Value; range: Interval } }
@@ -12,15 +12,16 @@ interface Figure { name: string; of: (m: Member) => { value: Value; range: Inter
 const kNone: Interval = { lo: null, hi: null };
 
 function boundary(i: number): Figure {
-  return { name: `b${i + 1}`, of: (m) => ({ value: m.boundaries[i]?.depth ?? null, range: m.boundaries[i]?.depth_interval_90 ?? kNone }) };
+  return { name: i === 0 ? 'first boundary' : 'second boundary', of: (m) => ({ value: m.boundaries[i]?.depth ?? null, range: m.boundaries[i]?.depth_interval_90 ?? kNone }) };
 }
 
 function segment(name: string): Figure {
   return {
-    name: `ln kappa of ${name}`,
+    name: `kappa of ${name}`,
     of: (m) => {
       const own = m.segments.find((s) => s.segment.name === name);
-      return { value: own?.ln_kappa ?? null, range: own?.ln_kappa_interval_90 ?? kNone };
+      const { lo, hi } = own?.ln_kappa_interval_90 ?? kNone;
+      return { value: exp(own?.ln_kappa ?? null), range: { lo: exp(lo), hi: exp(hi) } };
     },
   };
 }
@@ -61,7 +62,7 @@ export const beside: Section<StudyRecord> = {
   title: 'Does a model differ from its family?',
   render(record, body) {
     const compared = compareAll(record);
-    body.append(paragraph('A model is said to differ where its whole 90% interval lies outside the range of the other models of its family (at least two). The more models, the wider the range; with few models nothing rare can be seen.', 'faint'));
+    body.append(paragraph('A model is said to differ where its whole 90% interval lies outside the range of the other models of its family (at least two). Boundaries are compared in relative depth. The more models, the wider the range; with few models nothing rare can be seen.', 'faint'));
     const unlike = compared.filter((c) => c.differs.length > 0);
     body.append(h('ul', {}, ...unlike.map((c) => h('li', {}, h('strong', {}, c.model), ` (${c.family}): ${c.differs.join(', ')}`))));
     if (unlike.length === 0) body.append(paragraph(compared.some((c) => c.judged) ? 'No model differs from its family by this rule.' : 'No family has three models on the main text: this cannot be judged.'));

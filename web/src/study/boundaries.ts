@@ -1,5 +1,5 @@
 import { tooltip, valueAxis } from '../axes';
-import { h, paragraph, tableBox, undefinedBox } from '../dom';
+import { details, h, paragraph, tableBox, undefinedBox } from '../dom';
 import { interval, kMissing, num } from '../format';
 import type { Cell } from '../format';
 import { addPlot } from '../plot';
@@ -60,10 +60,10 @@ function depthPlot(record: StudyRecord, body: HTMLElement, rows: Row[]): void {
         rowNames(rows.map((row) => ({ text: row.name, bold: row.bold })), width < 620, theme, 250),
       ] as never,
     }),
-    table: {
+    table: () => ({
       columns: ['row', 'family', 'kind', 'depth', 'lo', 'hi'],
       rows: points.map((p): Cell[] => [p.row.name, families[p.row.family] ?? '', p.row.bold ? 'family mean, SD' : p.row.hollow ? 'forced, 90% interval' : 'selected, 90% interval', p.x, p.lo, p.hi]),
-    },
+    }),
   });
 }
 
@@ -79,6 +79,10 @@ function cvPlot(record: StudyRecord, body: HTMLElement, figures: (FamilyFigure &
     }),
   ]);
   const max = 1.05 * Math.max(...rows.flatMap((r) => [r.lo, r.hi, r.at]).filter((v): v is number => v !== null));
+  if (max === 0) {
+    body.append(paragraph(`Within ${[...new Set(rows.map((r) => r.family))].join(', ')} all models have their boundaries at the same relative depth: the coefficient of variation is 0.`));
+    return;
+  }
   addPlot(body, {
     id: 'spread',
     title: 'How much boundaries vary within a family (CV)',
@@ -103,7 +107,7 @@ function cvPlot(record: StudyRecord, body: HTMLElement, figures: (FamilyFigure &
         rowNames(rows.map((r) => ({ text: r.name })), width < 620, theme, 250),
       ] as never,
     }),
-    table: { columns: ['row', 'family', 'cv', 'lo', 'hi'], rows: rows.map((r): Cell[] => [r.name, r.family, r.at, r.lo, r.hi]) },
+    table: () => ({ columns: ['row', 'family', 'cv', 'lo', 'hi'], rows: rows.map((r): Cell[] => [r.name, r.family, r.at, r.lo, r.hi]) }),
   });
 }
 
@@ -116,10 +120,14 @@ function tables(record: StudyRecord, body: HTMLElement): void {
     }, 'Figures of the paper beside ours'));
   }
   if (record.families.length > 0) {
-    body.append(h('h3', {}, 'Figures of each family'), paragraph('location error: how far resampling alone moves a boundary. "SD of smooth models": the spread that forced splits of smooth surrogates of the same models have; a family whose boundaries spread no less has not been shown to differ from it.', 'faint'), tableBox({
+    const where = (x: FamilyFigure): boolean => x.quantity === 'b1' || x.quantity === 'b2';
+    const figures = (own: FamilyFigure[]): HTMLElement => tableBox({
       columns: ['family', 'quantity', 'models', 'mean', 'SD', '90% interval', 'CV', 'location error', 'SD less location error', 'SD of smooth models'],
-      rows: record.families.map((x): Cell[] => [x.family, x.quantity, x.models, x.mean, x.sd, interval(x.sd_interval_90), x.cv, x.location_error, x.sd_without_error, x.smooth_sd]),
-    }, 'Figures of each family'));
+      rows: own.map((x): Cell[] => [x.family, x.quantity, x.models, x.mean, x.sd, interval(x.sd_interval_90), x.cv, x.location_error, x.sd_without_error, x.smooth_sd]),
+    }, 'Figures of each family');
+    body.append(h('h3', {}, 'Figures of each family'), paragraph('b1 and b2: relative depth of the two boundaries. location error: how far resampling alone moves a boundary. "SD of smooth models": the spread that forced splits of smooth surrogates of the same models have; a family whose boundaries spread no less has not been shown to differ from it.', 'faint'), figures(record.families.filter(where)));
+    const others = record.families.filter((x) => !where(x));
+    if (others.length > 0) body.append(details('The same for brittleness', (box) => box.append(figures(others))));
   }
   if (record.spreads.length > 0) {
     body.append(h('h3', {}, 'Spread of one family against another'), tableBox({

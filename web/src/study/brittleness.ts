@@ -71,18 +71,20 @@ function segmentPlot(record: StudyRecord, body: HTMLElement, members: Member[]):
         ]) as never,
       };
     },
-    table: {
+    table: () => ({
       columns: ['model', 'family', 'segment', 'begin', 'end', 'forced', 'kappa', 'lo', 'hi', 'absolute', 'absolute_lo', 'absolute_hi', 'rms_eff', 'rms', 'skip_kl_nats', 'beta'],
       rows: points.map((p): Cell[] => [p.m.model, p.m.family, p.name, p.own.segment.begin, p.own.segment.end, p.m.forced ? 'yes' : 'no', exp(p.own.ln_kappa), exp(p.own.ln_kappa_interval_90.lo), exp(p.own.ln_kappa_interval_90.hi),
         exp(p.own.ln_absolute), exp(p.own.ln_absolute_interval_90.lo), exp(p.own.ln_absolute_interval_90.hi), exp(p.own.ln_rms_eff), exp(p.own.ln_rms), exp(p.own.ln_skip_kl), exp(p.own.ln_beta)]),
-    },
+    }),
   });
 }
 
 const kParts: { name: string; of: (g: Gap) => Value; range: (g: Gap) => Interval }[] = [
   { name: 'absolute noise', of: (g) => g.ln_absolute, range: (g) => g.ln_absolute_interval_90 },
   { name: '= function (relative noise)', of: (g) => g.ln_kappa, range: (g) => g.ln_kappa_interval_90 },
-  { name: '+ scale', of: (g) => g.scale, range: () => ({ lo: null, hi: null }) },
+  { name: 'times scale (effective rms)', of: (g) => g.scale, range: () => ({ lo: null, hi: null }) },
+  { name: 'of scale: plain rms', of: (g) => g.rms_scale, range: () => ({ lo: null, hi: null }) },
+  { name: 'of scale: remainder', of: (g) => g.remainder, range: () => ({ lo: null, hi: null }) },
 ];
 
 function pair(g: Gap): string {
@@ -96,7 +98,7 @@ function gapPlot(body: HTMLElement, gaps: Gap[]): void {
   addPlot(body, {
     id: 'gap',
     title: `The gap ${pairs.length === 1 ? pairs[0] ?? '' : 'between families'}, split into function and scale`,
-    how: 'Ratio of family geometric means, log axis; 1 means no gap. For each segment the whole gap under absolute noise is the product of a part that noise relative to each token sees too (function) and a part that is the size of the residual stream alone (scale). Bars are 90% intervals.',
+    how: 'Ratio of family geometric means, log axis; 1 means no gap. For each segment the whole gap under absolute noise is exactly the product of a part that noise relative to each token sees too (function) and a part that is the size of the residual stream alone (scale); scale in turn is that of the plain median rms times a remainder, which sensitive tokens of another size than the others leave. Bars are 90% intervals.',
     label: shown.map((r) => `${r.name}: ratio ${num(r.value)}`).join('; '),
     height: (width) => 60 + (width < 620 ? 36 : 24) * rows.length,
     option: (context) => {
@@ -116,11 +118,11 @@ function gapPlot(body: HTMLElement, gaps: Gap[]): void {
         ] as never,
       };
     },
-    table: {
+    table: () => ({
       columns: ['family', 'against', 'segment', 'models', 'models_against', 'function_ratio', 'lo', 'hi', 'absolute_ratio', 'absolute_lo', 'absolute_hi', 'scale_factor', 'rms_factor', 'remainder_factor', 'smallest_pair', 'largest_pair', 'reading', 'note'],
       rows: gaps.map((g): Cell[] => [g.family, g.against, g.segment, g.models, g.models_against, exp(g.ln_kappa), exp(g.ln_kappa_interval_90.lo), exp(g.ln_kappa_interval_90.hi), exp(g.ln_absolute), exp(g.ln_absolute_interval_90.lo), exp(g.ln_absolute_interval_90.hi),
         exp(g.scale), exp(g.rms_scale), exp(g.remainder), exp(g.smallest_pair), exp(g.largest_pair), g.reading, g.note]),
-    },
+    }),
   });
 }
 
@@ -163,10 +165,10 @@ function profilePlot(record: StudyRecord, body: HTMLElement, members: Member[]):
         })) as never,
       };
     },
-    table: {
+    table: () => ({
       columns: ['model', 'family', 'block', 'relative_depth', 'kappa', 'absolute', 'skip_kl_nats', 'beta'],
       rows: members.flatMap((m) => Array.from({ length: m.n_layers }, (_, l): Cell[] => [m.model, m.family, l, l / m.n_layers, ...kProfiles.map((p) => exp(p.of(m)[l] ?? null))])),
-    },
+    }),
   });
 }
 

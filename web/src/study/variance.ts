@@ -41,10 +41,10 @@ function plot(body: HTMLElement, shares: Share[]): void {
         series: [bar('first'), bar('last'), rowNames(rows.map((r) => ({ text: name(r), bold: r.first })), width < 620, theme, 250, 18)] as never,
       };
     },
-    table: {
+    table: () => ({
       columns: ['response', 'predictor', 'r2_first', 'p_first', 'r2_last', 'p_last', 'models', 'note'],
       rows: shares.map((s): Cell[] => [s.response, s.predictor, s.r2_first, s.p_first, s.r2_last, s.p_last, s.models, s.note]),
-    },
+    }),
   });
 }
 

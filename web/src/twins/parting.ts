@@ -40,10 +40,10 @@ export const parting: Section<TwinRecord> = {
       label: f.begins_at_state < 0 ? 'The relative difference nowhere exceeds the threshold for certain.' : `The relative difference exceeds ${f.threshold} from state ${f.begins_at_state} on. The values are in the data table.`,
       height: () => panelsHeight(panels),
       option: (context) => panelsOption({ model: record.original, segments: [] }, panels, context, 'block (or state index)') as never,
-      table: {
+      table: () => ({
         columns: ['index', 'relative_difference', 'se', 'relative_difference_all', 'se_all', 'cosine_distance', 'local_error', 'differing_tokens'],
         rows: f.relative_difference.map((e, i): Cell[] => [i, e.mean, e.standard_error, f.relative_difference_all[i]?.mean ?? null, f.relative_difference_all[i]?.standard_error ?? null, f.cosine_distance[i]?.mean ?? null, f.local_error[i]?.mean ?? null, record.differing_tokens[i] ?? null]),
-      },
+      }),
     });
   },
 };

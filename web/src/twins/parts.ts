@@ -26,10 +26,10 @@ function plot(body: HTMLElement, parts: Part[]): void {
         whiskers(parts.flatMap((p, x) => (p.kl_nats.interval_90.lo === null || p.kl_nats.interval_90.hi === null ? [] : [{ x, lo: p.kl_nats.interval_90.lo, hi: p.kl_nats.interval_90.hi }])), theme.text),
       ] as never,
     }),
-    table: {
+    table: () => ({
       columns: ['part', 'kl_nats', 'se', 'lo_90', 'hi_90', 'delta_nll_nats', 'share', 'rank'],
       rows: parts.map((p): Cell[] => [partName(p), p.kl_nats.mean, p.kl_nats.standard_error, p.kl_nats.interval_90.lo, p.kl_nats.interval_90.hi, p.delta_nll_nats.mean, p.share, p.rank]),
-    },
+    }),
   });
 }
 

@@ -32,6 +32,7 @@ const summary: Section<TwinRecord> = {
       ['Perplexity', `${num(f.perplexity_original)} to ${num(f.perplexity_other)}`],
     ];
     body.append(h('dl', { class: 'glance' }, ...rows.flatMap(([key, value]) => [h('dt', {}, key), h('dd', {}, value)])));
+    body.append(paragraph('KL: by how many nats per token the other model\u2019s predictions are worse than the original\u2019s own; 0 means no difference. The damage of a part is that of the original with this part alone taken from the other model.', 'faint'));
     if (f.sentences.length > 0) body.append(h('h3', {}, 'In words'), h('ul', { class: 'headline' }, ...f.sentences.map((s) => h('li', {}, s))));
     else body.append(paragraph('The record holds no conclusions.', 'undefined'));
     if (record.warnings.length > 0) body.append(h('h3', {}, 'Warnings'), list(record.warnings));
