@@ -63,6 +63,20 @@ TEST_F(CompareRuns, TenVerdictsWithReasons) {
   EXPECT_TRUE(slurp(path("out") / "study.json") == first);
 }
 
+// Rounding moves kappa: it must not pass for a difference between models.
+TEST_F(CompareRuns, RefusesTwoComputeModes) {
+  strata::Run run = synthetic_run(20);
+  run.trace.run.compute_dtype = "bfloat16";
+  write_run(path("rounded"), run);
+  const Result result =
+      compare({path("run-16").string(), path("rounded").string()}, {"-o", path("out").string()});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_NE(result.err.find("rounded: a record computed in bfloat16; expected float32"), std::string::npos)
+      << result.err;
+  EXPECT_EQ(count_lines(result.err), 1u) << result.err;
+  EXPECT_FALSE(fs::exists(path("out")));
+}
+
 TEST_F(CompareRuns, AStudyFileOfRuns) {
   write_text(path("s.toml"),
              "title = 'Invented'\nvariable_family = 'other'\n"

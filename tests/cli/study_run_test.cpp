@@ -61,6 +61,12 @@ TEST(StudyRun, TheNanoStudyInShort) {
   EXPECT_EQ(refused.code, 2);
   EXPECT_NE(refused.err.find("a record with lane_tokens 256; expected 128"), std::string::npos)
       << refused.err;
+  std::string more = short_nano();
+  more.replace(more.find("[analyze]\n"), 10, "[analyze]\ninterventions = [\"zero_ablation\"]\n");
+  write_text(directory.path() / "nano.toml", more);
+  const Result lacking = strata(command);
+  EXPECT_EQ(lacking.code, 2);
+  EXPECT_NE(lacking.err.find("a record without zero_ablation"), std::string::npos) << lacking.err;
 }
 
 // T10 on texts that are not ours, where they are.

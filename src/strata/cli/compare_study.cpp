@@ -21,6 +21,8 @@
 namespace strata {
 namespace {
 
+constexpr const char* kAnalyzeAgain = "remove the directory to analyze again, or choose another --output";
+
 // One run of a study: where its record is or will be, and how it is made.
 struct Step {
   StudyRun about;  // without the run itself
@@ -157,12 +159,31 @@ void check_record(const Run& run, const AnalyzeOptions& a) {
         Setting{"replicates", card.replicates, a.measure.replicates},
         Setting{"seed", static_cast<std::int64_t>(card.seed), static_cast<std::int64_t>(a.measure.seed)}}) {
     if (s.made == s.asked) continue;
-    throw Error(ErrorKind::usage,
-                {.where = a.output.string(),
-                 .found = fmt::format("a record with {} {}", s.name, s.made),
-                 .expected = fmt::format("{}, as the study says", s.asked),
-                 .hint = "remove the directory to analyze again, or choose another --output"});
+    throw Error(ErrorKind::usage, {.where = a.output.string(),
+                                   .found = fmt::format("a record with {} {}", s.name, s.made),
+                                   .expected = fmt::format("{}, as the study says", s.asked),
+                                   .hint = kAnalyzeAgain});
   }
+  for (const std::string& id : a.measure.interventions) {
+    if (id == "all" || id == "none") continue;  // which they are is known where they are run
+    const auto made = [&](const DoseCurve& curve) { return curve.intervention == id; };
+    if (std::any_of(run.trace.curves.begin(), run.trace.curves.end(), made)) continue;
+    throw Error(ErrorKind::usage, {.where = a.output.string(),
+                                   .found = fmt::format("a record without {}", id),
+                                   .expected = fmt::format("{}, as the study says", id),
+                                   .hint = kAnalyzeAgain});
+  }
+}
+
+// Rounding moves kappa: a difference between models must not be one between compute modes.
+void check_dtype(const Run& run, const std::filesystem::path& directory, std::string& first) {
+  const std::string& dtype = run.trace.run.compute_dtype;
+  if (first.empty()) first = dtype;
+  if (dtype == first) return;
+  throw Error(ErrorKind::usage, {.where = directory.string(),
+                                 .found = fmt::format("a record computed in {}", dtype),
+                                 .expected = fmt::format("{}, as the first one", first),
+                                 .hint = "analyze one of them again with the same --dtype"});
 }
 
 void complete(StudyRun& about) {
@@ -264,9 +285,11 @@ int compare_study(const StudyOptions& asked, const std::string& command_line) {
 
   const auto start = std::chrono::steady_clock::now();
   std::vector<StudyEntry> entries;
+  std::string dtype;
   for (Step& step : steps) {
     refuse_unfinished(step.directory);
     step.about.run = read_run(step.directory);
+    check_dtype(step.about.run, step.directory, dtype);
     if (!step.model.empty()) check_record(step.about.run, analysis_of(step, file, options));
     complete(step.about);
     entries.push_back(make_entry(step.about, card, options.threads));
