@@ -88,6 +88,7 @@ function draw(plot: Mounted): void {
     aria: { enabled: false },  // the figure carries its own label
   };
   plot.chart.setOption({ ...base, ...plot.spec.option(context) }, { notMerge: true });
+  follow(plot);
 }
 
 const watchNear = new IntersectionObserver((entries) => {
@@ -95,7 +96,9 @@ const watchNear = new IntersectionObserver((entries) => {
     const plot = plots.get(target);
     if (plot === undefined) continue;
     plot.near = isIntersecting;
-    if (isIntersecting) hurry(plot.draw);
+    if (!isIntersecting) continue;
+    hurry(plot.draw);
+    follow(plot);
   }
 }, { rootMargin: '50% 0px' });
 
