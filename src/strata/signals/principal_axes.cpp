@@ -30,10 +30,9 @@ at::Tensor whole_problem(const at::Tensor& rows, std::int64_t components) {
   const LeadingEigenvectors axes =
       leading_eigenvectors(at::mm(rows, rows.t()), std::min(components, rows.size(0)), kRelativeRank);
   at::Tensor scaled = axes.vectors;
-  const auto count = static_cast<std::int64_t>(axes.values.size());
+  double* value = scaled.data_ptr<double>();
   for (std::int64_t i = 0; i < scaled.size(0); ++i) {
-    for (std::int64_t j = 0; j < count; ++j)
-      scaled.data_ptr<double>()[i * count + j] /= std::sqrt(axes.values[static_cast<std::size_t>(j)]);
+    for (const double variance : axes.values) *value++ /= std::sqrt(variance);
   }
   return at::mm(rows.t(), scaled);
 }
@@ -106,8 +105,8 @@ at::Tensor random_signs(std::int64_t rows, std::int64_t columns) {
   constexpr std::uint32_t kPurpose = 0x706361;  // keeps these signs apart from sampled positions
   Philox rng({.stream = Stream::positions, .a = kPurpose});
   at::Tensor signs = at::empty({rows, columns}, at::kDouble);
-  for (std::int64_t i = 0; i < rows * columns; ++i)
-    signs.data_ptr<double>()[i] = rng.uniform() < 0.5 ? 1.0 : -1.0;
+  double* out = signs.data_ptr<double>();
+  for (std::int64_t i = 0; i < rows * columns; ++i) *out++ = rng.uniform() < 0.5 ? 1.0 : -1.0;
   return signs;
 }
 
@@ -124,8 +123,9 @@ LeadingEigenvectors leading_eigenvectors(const at::Tensor& matrix, std::int64_t 
 
 at::Tensor search_axes(const at::Tensor& rows, std::int64_t components) {
   const std::int64_t n = rows.size(0), d = rows.size(1), widest = std::min(n, d);
+  const double* x = rows.data_ptr<double>();
   double square = 0.0;
-  for (std::int64_t i = 0; i < n * d; ++i) square += rows.data_ptr<double>()[i] * rows.data_ptr<double>()[i];
+  for (std::int64_t i = 0; i < n * d; ++i) square += x[i] * x[i];
   if (!(square > 0.0) || components > kBlock) return {};
   Operator covariance(rows, 1.0 / std::sqrt(square));
   std::vector<at::Tensor> basis, images;
