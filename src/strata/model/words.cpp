@@ -23,8 +23,8 @@ std::uint32_t* WordBuffer::room(std::int64_t count) {
   const std::size_t asked = static_cast<std::size_t>(count) * sizeof(std::uint32_t);
   const std::size_t alignment = asked >= 2 * kHugePage ? kHugePage : kLine;
   const std::size_t bytes = (asked + kLine - 1) / kLine * kLine;
-  void* memory = std::aligned_alloc(alignment, bytes);
-  if (memory == nullptr) throw std::bad_alloc();
+  void* memory = nullptr;  // aligned_alloc would want whole huge pages
+  if (posix_memalign(&memory, alignment, bytes) != 0) throw std::bad_alloc();
   // Advice alone: without huge pages everything works, with more page faults.
   if (alignment == kHugePage) (void)madvise(memory, bytes, MADV_HUGEPAGE);
   words_.reset(static_cast<std::uint32_t*>(memory));
