@@ -172,7 +172,7 @@ TEST_F(Analyze, NeverOverwritesWhatIsNoRunDirectory) {
 // an earlier run wrote is still there.
 TEST_F(Analyze, InterruptionLeavesTheEarlierRunAsItWas) {
   const std::string before = slurp(run() / "results.json");
-  const std::vector<std::string> sweep = {"--lane-tokens", "4096"};
+  const std::vector<std::string> sweep = {"--chunks", "16", "--lane-tokens", "4096"};
   const std::vector<std::string> boundaries = {"--chunks",     "16", "--lane-tokens", "64",
                                                "--layers",     "0",  "--surrogates",  "100000",
                                                "--replicates", "20"};
@@ -203,14 +203,19 @@ TEST_F(Analyze, InterruptionLeavesTheEarlierRunAsItWas) {
 // kill -9 and Ctrl-C in each phase; the same command with --resume then writes the bytes of a run that
 // nothing disturbed, and nothing else.
 TEST_F(Analyze, ResumeEndsWithTheSameBytes) {
+#if defined(__SANITIZE_ADDRESS__)  // ten times slower
+  const std::string lane_tokens = "256", surrogates = "500";
+#else
+  const std::string lane_tokens = "1024", surrogates = "5000";
+#endif
   const std::vector<std::string> base = {"analyze",
                                          repo_path("models/llama-nano").string(),
                                          "--lane-tokens",
-                                         "1024",
+                                         lane_tokens,
                                          "--chunks",
                                          "16",
                                          "--surrogates",
-                                         "5000",
+                                         surrogates,
                                          "-o"};
   const auto with = [&](const std::string& output, const std::vector<std::string>& more) {
     std::vector<std::string> arguments = base;
@@ -223,7 +228,7 @@ TEST_F(Analyze, ResumeEndsWithTheSameBytes) {
                                                     {"lanes: ", SIGINT},
                                                     {"backward sweep: ", SIGKILL},
                                                     {"boundaries: ", SIGINT}};
-#if !defined(__SANITIZE_ADDRESS__)  // there a run takes a minute
+#if !defined(__SANITIZE_ADDRESS__)
   for (const auto& [phase, signal] : std::vector(stops))
     stops.emplace_back(phase, signal == SIGKILL ? SIGINT : SIGKILL);
 #endif
@@ -253,9 +258,18 @@ TEST_F(Analyze, ResumeEndsWithTheSameBytes) {
 
 TEST_F(Analyze, ResumeIsForTheSameRunOnly) {
   const std::string output = other("asked-otherwise").string();
-  const std::vector<std::string> base = {
-      "analyze", repo_path("models/llama-nano").string(), "--lane-tokens", "1024", "--chunks", "16", "-o",
-      output};
+  const std::vector<std::string> base = {"analyze",
+                                         repo_path("models/llama-nano").string(),
+                                         "--lane-tokens",
+                                         "512",
+                                         "--chunks",
+                                         "16",
+                                         "--surrogates",
+                                         "19",
+                                         "--replicates",
+                                         "20",
+                                         "-o",
+                                         output};
   const auto with = [&](const std::vector<std::string>& more) {
     std::vector<std::string> arguments = base;
     arguments.insert(arguments.end(), more.begin(), more.end());

@@ -5,12 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstring>
 #include <set>
 
 #include "strata/base/error.h"
 #include "strata/model/block.h"
-#include "strata/model/device.h"
 #include "strata/record/run_directory.h"
 #include "strata/sweep/forward.h"
 #include "strata/sweep/measure.h"
@@ -238,19 +236,6 @@ TEST(RefuseBelow, TakesWholePointsAndLeavesTheRest) {
   std::vector<std::string> none;
   refuse_below({}, curves, none);
   EXPECT_TRUE(none.empty());
-}
-
-TEST(Device, CudaIsRefusedByName) {
-  EXPECT_NO_THROW(require_device("cpu"));
-  for (const char* device : {"cuda", "tpu"}) {
-    try {
-      require_device(device);
-      FAIL() << device;
-    } catch (const Error& error) {
-      EXPECT_EQ(error.kind(), std::strcmp(device, "cuda") == 0 ? ErrorKind::unsupported : ErrorKind::usage);
-      EXPECT_NE(std::string(error.what()).find(device), std::string::npos) << error.what();
-    }
-  }
 }
 
 }  // namespace

@@ -30,6 +30,7 @@ namespace {
 
 const std::map<std::string, ComputeDType> kDTypes = {{"float32", ComputeDType::float32},
                                                      {"bfloat16", ComputeDType::bfloat16}};
+const std::map<std::string, Device> kDevices = {{"cpu", Device::cpu}, {"cuda", Device::cuda}};
 constexpr double kMemoryShare = 0.7;  // of the available memory, when --mem-limit is not given
 
 // Set by the first SIGINT or SIGTERM; the sweep looks at it between steps.
@@ -345,13 +346,14 @@ void register_analyze(CLI::App& app, Program& program) {
       ->check(at_least(1))
       ->capture_default_str();
   command
-      ->add_option("--dtype", m.compute,
+      ->add_option("--dtype", m.compute.dtype,
                    "float32, or bfloat16: products of bfloat16 numbers, twice as fast; its noise floor is "
                    "measured (default: float32)")
       ->transform(CLI::CheckedTransformer(kDTypes));
-  command->add_option("--device", m.device, "cpu, or cuda (refused so far)")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
-      ->capture_default_str();
+  command
+      ->add_option("--device", m.compute.device,
+                   "cpu, or cuda: blocks and logits on the GPU, with a CUDA build of LibTorch (default: cpu)")
+      ->transform(CLI::CheckedTransformer(kDevices));
   command->add_option("-t,--threads", m.threads, "Threads; changes speed, never a number")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

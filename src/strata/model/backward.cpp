@@ -5,6 +5,7 @@
 #include "strata/base/error.h"
 #include "strata/model/backward_kernels.h"
 #include "strata/model/kernels.h"
+#include "strata/model/torch_block.h"
 
 namespace strata {
 namespace {
@@ -42,7 +43,7 @@ void recompute(Window& x, const float* h) {
   float* normed = room(x.s.normed, x.n * x.d);
   rms_norm_rows(h, x.d, normed, x.d, w.attention_norm.data_ptr<float>(), x.n, x.d, x.c.norm_eps);
   float* raw = room(x.s.qkv_raw, x.n * layout.width);
-  multiply(x.packed(normed, x.d), w.qkv, {.data = raw, .stride = layout.width});
+  multiply(x.packed(normed, x.d), w.qkv.packed(), {.data = raw, .stride = layout.width});
   if (w.qkv_bias.defined()) add_bias_rows(raw, w.qkv_bias.data_ptr<float>(), x.n, layout.width);
   float* qkv = room(x.s.qkv, x.n * layout.width);
   std::copy_n(raw, x.n * layout.width, qkv);
@@ -50,18 +51,19 @@ void recompute(Window& x, const float* h) {
   float* attended = room(x.s.attended, x.n * layout.out_width);
   attend(layout, w.dtype(), qkv, attended, x.n, x.s.attention, nullptr);
   float* middle = room(x.s.h_mid, x.n * x.d);
-  multiply(x.packed(attended, layout.out_width), w.attention_output, {.data = middle, .stride = x.d});
+  multiply(x.packed(attended, layout.out_width), w.attention_output.packed(),
+           {.data = middle, .stride = x.d});
   add_in_place(middle, h, x.n * x.d);
   rms_norm_rows(middle, x.d, normed, x.d, w.mlp_norm.data_ptr<float>(), x.n, x.d, x.c.norm_eps);
   const PackedRows& input = x.packed(normed, x.d);
-  multiply(input, w.gate, {.data = room(x.s.gate, x.n * x.ffn), .stride = x.ffn});
-  multiply(input, w.up, {.data = room(x.s.up, x.n * x.ffn), .stride = x.ffn});
+  multiply(input, w.gate.packed(), {.data = room(x.s.gate, x.n * x.ffn), .stride = x.ffn});
+  multiply(input, w.up.packed(), {.data = room(x.s.up, x.n * x.ffn), .stride = x.ffn});
 }
 
 // gradient: d/dh_out -> d/dh_mid.
 void mlp_backward(Window& x, float* gradient) {
   float* d_ffn = room(x.s.d_ffn, x.n * x.ffn);
-  multiply_transposed(x.packed(gradient, x.d), x.w.down, {.data = d_ffn, .stride = x.ffn});
+  multiply_transposed(x.packed(gradient, x.d), x.w.down.packed(), {.data = d_ffn, .stride = x.ffn});
   const std::int64_t chunk = std::min(kGateColumns, x.ffn);
   float* d_gate = room(x.s.d_gate, x.n * chunk);
   float* d_up = room(x.s.d_up, x.n * chunk);
@@ -81,8 +83,8 @@ void mlp_backward(Window& x, float* gradient) {
     x.s.d_up_rows.put(d_up, chunk, first, columns);
   }
   float* branch = room(x.s.branch, x.n * x.d);
-  multiply_transposed(x.s.d_gate_rows, x.w.gate, {.data = branch, .stride = x.d});
-  multiply_transposed(x.s.d_up_rows, x.w.up, {.data = branch, .stride = x.d, .add = true});
+  multiply_transposed(x.s.d_gate_rows, x.w.gate.packed(), {.data = branch, .stride = x.d});
+  multiply_transposed(x.s.d_up_rows, x.w.up.packed(), {.data = branch, .stride = x.d, .add = true});
   rms_norm_backward_rows(x.s.h_mid.data(), x.d, branch, x.d, gradient, x.d, x.w.mlp_norm.data_ptr<float>(),
                          x.n, x.d, x.c.norm_eps);
 }
@@ -175,12 +177,13 @@ void rotation_backward(Window& x) {
 void branch_backward(Window& x, const float* h, float* gradient) {
   const HeadLayout& layout = x.layout;
   float* d_attended = room(x.s.d_attended, x.n * layout.out_width);
-  multiply_transposed(x.packed(gradient, x.d), x.w.attention_output,
+  multiply_transposed(x.packed(gradient, x.d), x.w.attention_output.packed(),
                       {.data = d_attended, .stride = layout.out_width});
   attention_backward(x, d_attended);
   rotation_backward(x);
   float* branch = room(x.s.branch, x.n * x.d);
-  multiply_transposed(x.packed(x.s.d_qkv.data(), layout.width), x.w.qkv, {.data = branch, .stride = x.d});
+  multiply_transposed(x.packed(x.s.d_qkv.data(), layout.width), x.w.qkv.packed(),
+                      {.data = branch, .stride = x.d});
   rms_norm_backward_rows(h, x.d, branch, x.d, gradient, x.d, x.w.attention_norm.data_ptr<float>(), x.n, x.d,
                          x.c.norm_eps);
 }
@@ -201,6 +204,7 @@ std::uint64_t backward_scratch_bytes(const ModelConfig& c, int tokens) {
 void backward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
                     const float* h, std::span<float* const> gradients, std::int64_t tokens,
                     BackwardScratch& scratch) {
+  if (weights.qkv.on_torch()) return torch_backward_block(weights, config, rope, h, gradients, tokens);
   Window x{.w = weights, .c = config, .rope = rope, .n = tokens, .s = scratch};
   const std::int64_t angles = tokens * (x.layout.dim / 2);
   STRATA_CHECK(angles <= static_cast<std::int64_t>(rope.sin.size()));
@@ -216,10 +220,11 @@ void backward_logits(const HeadWeights& head, const ModelConfig& config, const f
                      const float* d_logits, float* d_h, LogitScratch& scratch) {
   const std::int64_t d = config.hidden, vocab = head.unembedding.rows();
   STRATA_CHECK(rows > 0 && rows <= kLogitRows);
+  if (head.unembedding.on_torch()) return torch_backward_logits(head, config, h, rows, d_logits, d_h);
   scratch.normed.resize(static_cast<std::size_t>(kLogitRows * d));
   scratch.input.reset(head.dtype(), rows, vocab);
   scratch.input.put(d_logits, vocab);
-  multiply_transposed(scratch.input, head.unembedding, {.data = scratch.normed.data(), .stride = d});
+  multiply_transposed(scratch.input, head.unembedding.packed(), {.data = scratch.normed.data(), .stride = d});
   std::fill_n(d_h, rows * d, 0.0f);
   rms_norm_backward_rows(h, d, scratch.normed.data(), d, d_h, d, head.final_norm.data_ptr<float>(), rows, d,
                          config.norm_eps);

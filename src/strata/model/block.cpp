@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "strata/base/error.h"
+#include "strata/model/device.h"
+#include "strata/model/torch_block.h"
 
 namespace strata {
 namespace {
@@ -12,7 +14,8 @@ namespace {
 // Columns of gate and up that are computed at once: what lies between the products stays in the cache.
 constexpr std::int64_t kGateColumns = 512;
 
-at::Tensor load_vectors(const Checkpoint& checkpoint, std::initializer_list<Role> roles, int layer) {
+at::Tensor load_vectors(const Checkpoint& checkpoint, std::initializer_list<Role> roles, int layer,
+                        Device device) {
   std::int64_t count = 0;
   for (const Role role : roles) count += checkpoint.shape(role)[0];
   at::Tensor t = at::empty({count}, at::kFloat);
@@ -22,6 +25,7 @@ at::Tensor load_vectors(const Checkpoint& checkpoint, std::initializer_list<Role
     checkpoint.load(role, layer, std::span(to, size));
     to += size;
   }
+  if (device != Device::cpu) on_device([&] { t = t.to(torch_device(device)); });
   return t;
 }
 
@@ -47,49 +51,51 @@ void run_mlp(const BlockWeights& w, const float* normed, float* branch, std::int
   float* up = room(scratch.up, n * chunk);
   for (std::int64_t first = 0; first < ffn; first += chunk) {
     const std::int64_t end = std::min(ffn, first + chunk);
-    multiply(scratch.input, w.gate, first, end, {.data = gate, .stride = chunk});
-    multiply(scratch.input, w.up, first, end, {.data = up, .stride = chunk});
+    multiply(scratch.input, w.gate.packed(), first, end, {.data = gate, .stride = chunk});
+    multiply(scratch.input, w.up.packed(), first, end, {.data = up, .stride = chunk});
     swiglu_rows(gate, chunk, up, chunk, n, end - first);
     scratch.hidden.put(gate, chunk, first, end - first);
   }
-  multiply(scratch.hidden, w.down, {.data = branch, .stride = w.down.rows()});
+  multiply(scratch.hidden, w.down.packed(), {.data = branch, .stride = w.down.rows()});
 }
 
 }  // namespace
 
-PackedMatrix load_packed(const Checkpoint& checkpoint, std::initializer_list<Role> roles, int layer,
-                         ComputeDType dtype) {
+Weight load_weight(const Checkpoint& checkpoint, std::initializer_list<Role> roles, int layer,
+                   Compute compute) {
   std::int64_t rows = 0;
   for (const Role role : roles) rows += checkpoint.shape(role)[0];
   const std::int64_t columns = checkpoint.shape(*roles.begin())[1];
-  PackedMatrix packed(dtype, rows, columns);
+  Weight weight(compute, rows, columns);
   std::int64_t first = 0;
   for (const Role role : roles) {
     checkpoint.load(role, layer, [&](std::size_t row, std::span<const float> values) {
-      packed.put_rows(first + static_cast<std::int64_t>(row),
+      weight.put_rows(first + static_cast<std::int64_t>(row),
                       static_cast<std::int64_t>(values.size()) / columns, values.data(), columns);
     });
     first += checkpoint.shape(role)[0];
   }
-  return packed;
+  return weight;
 }
 
-BlockWeights load_block(const Checkpoint& checkpoint, int layer, ComputeDType dtype) {
+BlockWeights load_block(const Checkpoint& checkpoint, int layer, Compute compute) {
   BlockWeights w;
-  w.attention_norm = load_vectors(checkpoint, {Role::attention_norm}, layer);
-  w.qkv = load_packed(checkpoint, {Role::query, Role::key, Role::value}, layer, dtype);
+  const Device device = compute.device;
+  w.attention_norm = load_vectors(checkpoint, {Role::attention_norm}, layer, device);
+  w.qkv = load_weight(checkpoint, {Role::query, Role::key, Role::value}, layer, compute);
   if (checkpoint.has(Role::query_bias)) {
-    w.qkv_bias = load_vectors(checkpoint, {Role::query_bias, Role::key_bias, Role::value_bias}, layer);
+    w.qkv_bias =
+        load_vectors(checkpoint, {Role::query_bias, Role::key_bias, Role::value_bias}, layer, device);
   }
   if (checkpoint.has(Role::query_norm)) {
-    w.query_norm = load_vectors(checkpoint, {Role::query_norm}, layer);
-    w.key_norm = load_vectors(checkpoint, {Role::key_norm}, layer);
+    w.query_norm = load_vectors(checkpoint, {Role::query_norm}, layer, device);
+    w.key_norm = load_vectors(checkpoint, {Role::key_norm}, layer, device);
   }
-  w.attention_output = load_packed(checkpoint, {Role::attention_output}, layer, dtype);
-  w.mlp_norm = load_vectors(checkpoint, {Role::mlp_norm}, layer);
-  w.gate = load_packed(checkpoint, {Role::gate}, layer, dtype);
-  w.up = load_packed(checkpoint, {Role::up}, layer, dtype);
-  w.down = load_packed(checkpoint, {Role::down}, layer, dtype);
+  w.attention_output = load_weight(checkpoint, {Role::attention_output}, layer, compute);
+  w.mlp_norm = load_vectors(checkpoint, {Role::mlp_norm}, layer, device);
+  w.gate = load_weight(checkpoint, {Role::gate}, layer, compute);
+  w.up = load_weight(checkpoint, {Role::up}, layer, compute);
+  w.down = load_weight(checkpoint, {Role::down}, layer, compute);
   return w;
 }
 
@@ -125,6 +131,7 @@ void normalise_and_rotate(const BlockWeights& w, const ModelConfig& c, const Rop
 
 void forward_block(const BlockWeights& w, const ModelConfig& c, const RopeTable& rope, const float* h_in,
                    float* h_out, std::int64_t n, BlockScratch& scratch, const BlockHooks& hooks) {
+  if (w.qkv.on_torch()) return torch_forward_block(w, c, rope, h_in, h_out, n, hooks);
   const HeadLayout layout(c);
   const std::int64_t d = c.hidden;
   float* normed = room(scratch.normed, n * d);
@@ -132,12 +139,12 @@ void forward_block(const BlockWeights& w, const ModelConfig& c, const RopeTable&
 
   rms_norm_rows(h_in, d, normed, d, w.attention_norm.data_ptr<float>(), n, d, c.norm_eps);
   float* qkv = room(scratch.qkv, n * layout.width);
-  project(w.qkv, normed, qkv, n, scratch.input);
+  project(w.qkv.packed(), normed, qkv, n, scratch.input);
   if (w.qkv_bias.defined()) add_bias_rows(qkv, w.qkv_bias.data_ptr<float>(), n, layout.width);
   normalise_and_rotate(w, c, rope, qkv, n);
   float* attended = room(scratch.attended, n * layout.out_width);
   attend(layout, w.dtype(), qkv, attended, n, scratch.attention, hooks);
-  project(w.attention_output, attended, branch, n, scratch.input);
+  project(w.attention_output.packed(), attended, branch, n, scratch.input);
   if (h_out != h_in) std::copy_n(h_in, n * d, h_out);
   add_in_place(h_out, branch, n * d);
 

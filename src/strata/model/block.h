@@ -12,34 +12,34 @@
 #include "strata/model/kernels.h"
 #include "strata/model/product.h"
 #include "strata/model/rope.h"
+#include "strata/model/weight.h"
 
 namespace strata {
 
-/// Weights of one block: matrices in the dtype of the products, vectors in float32.
+/// Weights of one block, all on one device: matrices in the dtype of the products, vectors in float32.
 struct BlockWeights {
-  at::Tensor attention_norm;      // (d)
-  PackedMatrix qkv;               // ((heads + 2 kv_heads) * head_dim, d): q rows, then k, then v
-  at::Tensor qkv_bias;            // (rows of qkv), undefined without bias
-  at::Tensor query_norm;          // (head_dim), undefined without QK-norm
-  at::Tensor key_norm;            // (head_dim), likewise
-  PackedMatrix attention_output;  // (d, heads * head_dim)
-  at::Tensor mlp_norm;            // (d)
-  PackedMatrix gate, up;          // (ffn, d)
-  PackedMatrix down;              // (d, ffn)
+  at::Tensor attention_norm;  // (d)
+  Weight qkv;                 // ((heads + 2 kv_heads) * head_dim, d): q rows, then k, then v
+  at::Tensor qkv_bias;        // (rows of qkv), undefined without bias
+  at::Tensor query_norm;      // (head_dim), undefined without QK-norm
+  at::Tensor key_norm;        // (head_dim), likewise
+  Weight attention_output;    // (d, heads * head_dim)
+  at::Tensor mlp_norm;        // (d)
+  Weight gate, up;            // (ffn, d)
+  Weight down;                // (d, ffn)
 
   [[nodiscard]] ComputeDType dtype() const { return qkv.dtype(); }
 };
 
-/// Reads one block. Matrices are packed as they are read: no second copy is made, and bfloat16 weights are
-/// kept as they are with ComputeDType::bfloat16. Throws what Checkpoint::load throws.
-[[nodiscard]] BlockWeights load_block(const Checkpoint& checkpoint, int layer,
-                                      ComputeDType dtype = ComputeDType::float32);
+/// Reads one block to its device. Matrices are packed as they are read: no second copy is made, and bfloat16
+/// weights are kept as they are with ComputeDType::bfloat16. Throws what Checkpoint::load throws.
+[[nodiscard]] BlockWeights load_block(const Checkpoint& checkpoint, int layer, Compute compute = {});
 [[nodiscard]] std::uint64_t block_bytes(const ModelConfig& config,
                                         ComputeDType dtype = ComputeDType::float32);
 
-/// Matrices of the same input stacked along their rows, packed. `layer` as in Checkpoint::load.
-[[nodiscard]] PackedMatrix load_packed(const Checkpoint& checkpoint, std::initializer_list<Role> roles,
-                                       int layer, ComputeDType dtype);
+/// Matrices of the same input stacked along their rows. `layer` as in Checkpoint::load.
+[[nodiscard]] Weight load_weight(const Checkpoint& checkpoint, std::initializer_list<Role> roles, int layer,
+                                 Compute compute);
 
 /// Scratch of one thread; grows to the largest window it has seen.
 struct BlockScratch {

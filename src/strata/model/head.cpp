@@ -6,26 +6,29 @@
 
 #include "strata/base/error.h"
 #include "strata/model/block.h"
+#include "strata/model/device.h"
 #include "strata/model/kernels.h"
+#include "strata/model/torch_block.h"
 
 namespace strata {
 
-Embedding load_embedding(const Checkpoint& checkpoint, ComputeDType dtype) {
-  return {load_packed(checkpoint, {Role::embedding}, 0, dtype), {}};
+Embedding load_embedding(const Checkpoint& checkpoint, Compute compute) {
+  return {.table = load_weight(checkpoint, {Role::embedding}, 0, compute.dtype).packed(),
+          .row_of = {},
+          .device = compute.device};
 }
 
-Embedding load_embedding_rows(const Checkpoint& checkpoint, const std::vector<char>& used,
-                              ComputeDType dtype) {
+Embedding load_embedding_rows(const Checkpoint& checkpoint, const std::vector<char>& used, Compute compute) {
   const auto shape = checkpoint.shape(Role::embedding);
   STRATA_CHECK(used.size() == static_cast<std::size_t>(shape[0]));
   const std::int64_t d = shape[1];
-  Embedding embedding;
+  Embedding embedding{.table = {}, .row_of = {}, .device = compute.device};
   embedding.row_of.assign(used.size(), -1);
   std::int32_t rows = 0;
   for (std::size_t id = 0; id < used.size(); ++id) {
     if (used[id] != 0) embedding.row_of[id] = rows++;
   }
-  embedding.table.reset(dtype, std::max(rows, 1), d);
+  embedding.table.reset(compute.dtype, std::max(rows, 1), d);
   checkpoint.load(Role::embedding, 0, [&](std::size_t first, std::span<const float> values) {
     const float* row = values.data();
     for (std::size_t id = first; row != values.data() + values.size(); ++id, row += d) {
@@ -46,11 +49,13 @@ HeadWeights load_head(const Checkpoint& checkpoint, const Embedding& embedding) 
   head.final_norm = at::empty(checkpoint.shape(Role::final_norm), at::kFloat);
   checkpoint.load(Role::final_norm, 0,
                   std::span(head.final_norm.data_ptr<float>(), checkpoint.element_count(Role::final_norm)));
-  if (checkpoint.has(Role::unembedding)) {
-    head.unembedding = load_packed(checkpoint, {Role::unembedding}, 0, embedding.dtype());
+  const Device device = embedding.device;
+  if (device != Device::cpu) on_device([&] { head.final_norm = head.final_norm.to(torch_device(device)); });
+  if (!checkpoint.has(Role::unembedding) && embedding.whole() && device == Device::cpu) {
+    head.unembedding = embedding.table;
   } else {
-    head.unembedding =
-        embedding.whole() ? embedding.table : load_embedding(checkpoint, embedding.dtype()).table;
+    const Role role = checkpoint.has(Role::unembedding) ? Role::unembedding : Role::embedding;
+    head.unembedding = load_weight(checkpoint, {role}, 0, embedding.compute());
   }
   return head;
 }
@@ -71,11 +76,13 @@ void compute_logits(const HeadWeights& head, const ModelConfig& config, const fl
                     float* logits, LogitScratch& scratch) {
   const std::int64_t d = config.hidden;
   STRATA_CHECK(rows > 0 && rows <= kLogitRows);
+  if (head.unembedding.on_torch()) return torch_logits(head, config, h, rows, logits);
   scratch.normed.resize(static_cast<std::size_t>(kLogitRows * d));
   rms_norm_rows(h, d, scratch.normed.data(), d, head.final_norm.data_ptr<float>(), rows, d, config.norm_eps);
   scratch.input.reset(head.dtype(), rows, d);
   scratch.input.put(scratch.normed.data(), d);
-  multiply(scratch.input, head.unembedding, {.data = logits, .stride = head.unembedding.rows()});
+  const PackedMatrix& unembedding = head.unembedding.packed();
+  multiply(scratch.input, unembedding, {.data = logits, .stride = unembedding.rows()});
 }
 
 }  // namespace strata

@@ -9,6 +9,7 @@
 
 #include "strata/checkpoint/checkpoint.h"
 #include "strata/model/product.h"
+#include "strata/model/weight.h"
 
 namespace strata {
 
@@ -16,32 +17,32 @@ namespace strata {
 inline constexpr std::int64_t kLogitRows = 64;
 
 struct HeadWeights {
-  at::Tensor final_norm;     // (d)
-  PackedMatrix unembedding;  // (vocab, d); the embedding when they are tied
+  at::Tensor final_norm;  // (d), on the unembedding's device
+  Weight unembedding;     // (vocab, d); the embedding when they are tied
 
   [[nodiscard]] ComputeDType dtype() const { return unembedding.dtype(); }
 };
 
-/// The token embedding, packed: of the whole vocabulary, or of some tokens alone.
+/// The token embedding, packed, in the processor's memory: of the whole vocabulary, or of some tokens alone.
 struct Embedding {
   PackedMatrix table;                // (vocab or tokens that are there, d)
   std::vector<std::int32_t> row_of;  // of each token in the table, -1 = not there; empty for a whole table
+  Device device = Device::cpu;       // of the network it belongs to
 
   [[nodiscard]] bool whole() const { return row_of.empty(); }
-  [[nodiscard]] ComputeDType dtype() const { return table.dtype(); }
+  [[nodiscard]] Compute compute() const { return {table.dtype(), device}; }
 };
 
 /// The whole of it, so that a tied model holds it once.
-[[nodiscard]] Embedding load_embedding(const Checkpoint& checkpoint,
-                                       ComputeDType dtype = ComputeDType::float32);
+[[nodiscard]] Embedding load_embedding(const Checkpoint& checkpoint, Compute compute = {});
 /// The embedding of tokens with used[id] != 0. Every byte of it is read and checked all the same.
 [[nodiscard]] Embedding load_embedding_rows(const Checkpoint& checkpoint, const std::vector<char>& used,
-                                            ComputeDType dtype = ComputeDType::float32);
+                                            Compute compute = {});
 /// Bytes of an Embedding of so many tokens.
 [[nodiscard]] std::uint64_t embedding_rows_bytes(const ModelConfig& config, std::int64_t tokens,
                                                  ComputeDType dtype = ComputeDType::float32);
-/// In the dtype of `embedding`, whose table is used itself for a tied model where it is whole; else it is
-/// read again.
+/// In the dtype and on the device of `embedding`, whose table is used itself for a tied model where it is
+/// whole and packed; else it is read again.
 [[nodiscard]] HeadWeights load_head(const Checkpoint& checkpoint, const Embedding& embedding);
 /// Bytes of the whole embedding and the unembedding.
 [[nodiscard]] std::uint64_t ends_bytes(const ModelConfig& config, ComputeDType dtype = ComputeDType::float32);

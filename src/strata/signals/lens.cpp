@@ -122,7 +122,7 @@ class Lens final : public Accumulator {
   [[nodiscard]] std::size_t width() const { return static_cast<std::size_t>(context_.config.hidden); }
 
   void measure_chunk(const HeadWeights& head, std::size_t begin, std::size_t end, Values& values) const {
-    const auto vocab = static_cast<std::size_t>(head.unembedding.size(0));
+    const auto vocab = static_cast<std::size_t>(head.unembedding.rows());
     const auto rows = static_cast<std::int64_t>(end - begin);
     LogitScratch scratch;
     std::vector<float> final_logits(kLogitRows * vocab), logits(kLogitRows * vocab);

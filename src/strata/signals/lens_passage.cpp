@@ -50,7 +50,7 @@ class Passage final : public Accumulator {
   float* row(std::size_t state) { return rows_.data() + state * ids_.size() * width(); }
 
   LensRow read(const HeadWeights& head, std::size_t state) {
-    const auto vocab = static_cast<std::size_t>(head.unembedding.size(0));
+    const auto vocab = static_cast<std::size_t>(head.unembedding.rows());
     std::vector<float> logits(static_cast<std::size_t>(kLogitRows) * vocab);
     LogitScratch scratch;
     compute_logits(head, context_.config, row(state), std::ssize(ids_), logits.data(), scratch);

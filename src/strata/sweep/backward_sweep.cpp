@@ -176,7 +176,7 @@ class BackwardSweep {
 
   // d/dh_L sum_t ln p_t(y_t) = J^T (onehot(y_t) - p_t), for every draw of the labels.
   void label_gradients(const HeadWeights& head, std::size_t w, Scratch& scratch) {
-    const auto vocab = static_cast<std::size_t>(head.unembedding.size(0));
+    const auto vocab = static_cast<std::size_t>(head.unembedding.rows());
     const std::int64_t d = context_.config.hidden, scored = windows_[w].tokens - 1;
     scratch.logit_rows.resize(kLogitRows * vocab);
     scratch.probability.resize(vocab);

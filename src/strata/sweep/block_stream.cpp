@@ -4,10 +4,10 @@
 
 namespace strata {
 
-BlockStream::BlockStream(const Checkpoint& checkpoint, int first, ComputeDType dtype, BlockOrder order,
+BlockStream::BlockStream(const Checkpoint& checkpoint, int first, Compute compute, BlockOrder order,
                          bool prefetch)
     : checkpoint_(checkpoint),
-      dtype_(dtype),
+      compute_(compute),
       next_(first),
       step_(order == BlockOrder::ascending ? 1 : -1),
       ahead_(prefetch) {
@@ -19,7 +19,7 @@ BlockWeights BlockStream::next() {
     STRATA_CHECK(next_ >= 0 && next_ < checkpoint_.config().n_layers);
     const int layer = next_;
     next_ += step_;
-    return load_block(checkpoint_, layer, dtype_);
+    return load_block(checkpoint_, layer, compute_);
   }
   STRATA_CHECK(pending_.valid());
   BlockWeights weights = pending_.get();
@@ -31,7 +31,7 @@ BlockWeights BlockStream::next() {
 void BlockStream::prefetch() {
   if (next_ < 0 || next_ >= checkpoint_.config().n_layers) return;
   pending_ = std::async(std::launch::async,
-                        [this, layer = next_] { return load_block(checkpoint_, layer, dtype_); });
+                        [this, layer = next_] { return load_block(checkpoint_, layer, compute_); });
 }
 
 }  // namespace strata

@@ -12,10 +12,10 @@ enum class BlockOrder { ascending, descending };
 
 class BlockStream {
  public:
-  /// Streams blocks first .. n_layers-1, or first .. 0, for products of this dtype.
+  /// Streams blocks first .. n_layers-1, or first .. 0, to where they are computed.
   /// With `prefetch`, two blocks are in memory at a time; else the caller must have dropped the block before
   /// for there to be one.
-  BlockStream(const Checkpoint& checkpoint, int first, ComputeDType dtype,
+  BlockStream(const Checkpoint& checkpoint, int first, Compute compute,
               BlockOrder order = BlockOrder::ascending, bool prefetch = true);
   /// The next block; throws what loading it threw.
   [[nodiscard]] BlockWeights next();
@@ -23,7 +23,7 @@ class BlockStream {
  private:
   void prefetch();
   const Checkpoint& checkpoint_;
-  ComputeDType dtype_;
+  Compute compute_;
   int next_;
   int step_;
   bool ahead_;

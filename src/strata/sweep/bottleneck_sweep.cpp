@@ -83,15 +83,16 @@ BottleneckPoint train_point(const Place& place, const std::vector<LaneWindow>& s
 }
 
 // In float32 whatever the run computes in: rounding would add its own noise to what the channel lets pass.
-ResidentModel load_resident(const LaneModel& model, ComputeDType compute) {
+ResidentModel load_resident(const LaneModel& model, Compute compute) {
+  const Compute exact = compute.in(ComputeDType::float32);
   const Checkpoint& checkpoint = model.checkpoint;
   ResidentModel resident{checkpoint.config(), model.embedding, model.head, {}};
-  if (compute != ComputeDType::float32) {
-    resident.embedding = load_embedding(checkpoint, ComputeDType::float32);
+  if (compute.dtype != ComputeDType::float32) {
+    resident.embedding = load_embedding(checkpoint, exact);
     resident.head = load_head(checkpoint, resident.embedding);
   }
   for (int block = 0; block < checkpoint.config().n_layers; ++block)
-    resident.blocks.push_back(load_block(checkpoint, block, ComputeDType::float32));
+    resident.blocks.push_back(load_block(checkpoint, block, exact));
   return resident;
 }
 

@@ -237,7 +237,7 @@ CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& con
 std::vector<DocumentLoss> document_losses(const HeadWeights& head, const SweepContext& context,
                                           const StateStore& last_states, const MeasureOptions& options) {
   const std::size_t windows = context.corpus.windows.size();
-  const auto vocab = static_cast<std::size_t>(head.unembedding.size(0));
+  const auto vocab = static_cast<std::size_t>(head.unembedding.rows());
   std::vector<double> sums(windows, 0.0);
   for_each_window(windows, options.threads, [&](std::size_t w) {
     const auto& ids = context.corpus.windows[w].ids;

@@ -264,8 +264,9 @@ void add_documents(const DivergenceInput& input, const SweepContext& context,
 
 DivergenceCard card_of(const DivergenceInput& input, const SweepContext& context,
                        const MeasureOptions& options) {
-  DivergenceCard card{
-      .seed = options.seed, .compute_dtype = to_string(options.compute), .lane_tokens = options.lane_tokens};
+  DivergenceCard card{.seed = options.seed,
+                      .compute_dtype = to_string(options.compute.dtype),
+                      .lane_tokens = options.lane_tokens};
   for (std::size_t w = 0; w < input.corpus.windows.size(); ++w)
     card.context = std::max(card.context, static_cast<int>(context.tokens_in(w)));
   card.bos_policy = input.corpus.bos_policy;

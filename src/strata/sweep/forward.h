@@ -24,7 +24,7 @@ struct ForwardObserver {
 
 struct ForwardOptions {
   int threads = 1;
-  ComputeDType compute = ComputeDType::float32;
+  Compute compute{};
   Progress progress = {};  ///< phase "forward pass"
 };
 

@@ -100,7 +100,7 @@ double FrozenNetwork::distortion(const Window& window, const at::Tensor& u, at::
 double FrozenNetwork::compare_heads(const Window& window, const std::vector<float>& last,
                                     std::vector<float>* gradient) const {
   const std::int64_t d = model_.config.hidden, scored = window.tokens - 1;
-  const auto vocab = static_cast<std::size_t>(model_.head.unembedding.size(0));
+  const auto vocab = static_cast<std::size_t>(model_.head.unembedding.rows());
   std::vector<float> clean(kLogitRows * vocab), lane(kLogitRows * vocab);
   std::vector<double> p(vocab), q(vocab);
   LogitScratch scratch;

@@ -9,10 +9,10 @@ namespace strata {
 BlockWeights edited_weights(const BlockWeights& weights, const Intervention& intervention, double strength,
                             int threads) {
   BlockWeights copy = weights;
-  for (PackedMatrix* matrix : {&copy.qkv, &copy.attention_output, &copy.gate, &copy.up, &copy.down}) {
-    const PackedMatrix original = *matrix;
+  for (Weight* matrix : {&copy.qkv, &copy.attention_output, &copy.gate, &copy.up, &copy.down}) {
+    const Weight original = *matrix;
     const std::int64_t rows = original.rows(), columns = original.columns();
-    *matrix = PackedMatrix(original.dtype(), rows, columns);
+    *matrix = Weight(original.compute(), rows, columns);
     for_each_window(static_cast<std::size_t>(rows), threads, [&](std::size_t index) {
       const auto row = static_cast<std::int64_t>(index);
       std::vector<float> values(static_cast<std::size_t>(columns));

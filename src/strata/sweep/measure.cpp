@@ -146,7 +146,7 @@ RunCard run_card(const MeasureInput& input, const SweepContext& context, const M
   for (std::size_t w = 0; w < context.corpus.windows.size(); ++w)
     longest = std::max(longest, context.tokens_in(w));
   run.context = static_cast<int>(longest);
-  run.compute_dtype = to_string(options.compute);
+  run.compute_dtype = to_string(options.compute.dtype);
   run.bos_policy = input.corpus.bos_policy;
   run.corpus_name = input.corpus.name;
   run.corpus_sha256 = input.corpus.sha256;
@@ -217,7 +217,6 @@ ModelCard model_card(const Checkpoint& checkpoint) {
 
 Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Progress& progress) {
   MeasureOptions options = asked;
-  require_device(options.device);
   require_compute(options.compute);
   std::optional<Snapshots> saved;
   if (!options.snapshot_directory.empty()) {
@@ -284,7 +283,7 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
 
   trace.n_tokens = context.token_count();
   add_documents(trace, context, clean.losses, sample, input.tokenizer);
-  if (floor) trace.warnings.push_back(noise_floor_text(*floor, options.compute));
+  if (floor) trace.warnings.push_back(noise_floor_text(*floor, options.compute.dtype));
   add_curves(trace, std::move(curves), floor);
   for (SinkToken& sink : trace.sinks) {
     if (input.tokenizer != nullptr) sink.text = printable(input.tokenizer->token_bytes(sink.token_id));

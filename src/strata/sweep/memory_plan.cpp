@@ -59,7 +59,7 @@ Facts facts_of(const MemoryInput& input) {
     f.lane_tokens += w.tokens;
   }
   f.tokens = input.context.token_count();
-  const ComputeDType dtype = input.options.compute;
+  const ComputeDType dtype = input.options.compute.dtype;
   f.vocabulary = packed_bytes(dtype, c.vocab, c.hidden);
   f.exact_vocabulary = packed_bytes(ComputeDType::float32, c.vocab, c.hidden);
   f.block = block_bytes(c, dtype);
@@ -265,7 +265,7 @@ class Planner {
     auto items = base(false);
     items.push_back({"unembedding", head()});
     items.push_back({"weights in float32", layers * f_.exact_block});
-    if (input_.options.compute != ComputeDType::float32) {
+    if (input_.options.compute.dtype != ComputeDType::float32) {
       items.push_back(
           {"embedding and unembedding in float32", (f_.c.tied_embeddings ? 1 : 2) * f_.exact_vocabulary});
     }

@@ -54,14 +54,15 @@ double window_kl(const HeadWeights& p_head, const HeadWeights& q_head, const Mod
 }
 
 Embedding load_exact(const Checkpoint& checkpoint, const SweepContext& context,
-                     const std::vector<LaneWindow>& sample, bool gather) {
-  if (!gather) return load_embedding(checkpoint, ComputeDType::float32);
+                     const std::vector<LaneWindow>& sample, const MeasureOptions& options) {
+  const Compute exact = options.compute.in(ComputeDType::float32);
+  if (!options.memory.gather) return load_embedding(checkpoint, exact);
   std::vector<char> used(static_cast<std::size_t>(context.config.vocab), 0);
   for (const LaneWindow& w : sample) {
     for (const std::int32_t id : context.corpus.windows[w.window].ids)
       used.at(static_cast<std::size_t>(id)) = 1;
   }
-  return load_embedding_rows(checkpoint, used, ComputeDType::float32);
+  return load_embedding_rows(checkpoint, used, exact);
 }
 
 }  // namespace
@@ -79,7 +80,7 @@ NoiseFloor measure_noise_floor(const Checkpoint& checkpoint, const SweepContext&
     scored += w.tokens - 1;
   }
   const RopeTable rope = make_rope_table(config, static_cast<int>(longest));
-  const Embedding exact_embedding = load_exact(checkpoint, context, sample, options.memory.gather);
+  const Embedding exact_embedding = load_exact(checkpoint, context, sample, options);
   std::vector<std::vector<float>> exact(windows), h(windows);
   std::vector<std::vector<Squares>> squares(static_cast<std::size_t>(config.n_layers) + 1,
                                             std::vector<Squares>(windows));
@@ -93,7 +94,8 @@ NoiseFloor measure_noise_floor(const Checkpoint& checkpoint, const SweepContext&
     squares[0][w] = compare(exact[w], h[w]);
   });
   const bool ahead = options.memory.prefetch;
-  BlockStream exact_blocks(checkpoint, 0, ComputeDType::float32, BlockOrder::ascending, ahead);
+  BlockStream exact_blocks(checkpoint, 0, options.compute.in(ComputeDType::float32), BlockOrder::ascending,
+                           ahead);
   BlockStream blocks(checkpoint, 0, options.compute, BlockOrder::ascending, ahead);
   ScratchPool<BlockScratch> pool;
   for (int block = 0; block < config.n_layers; ++block) {
@@ -128,7 +130,7 @@ NoiseFloor measure_noise_floor(const Checkpoint& checkpoint, const SweepContext&
 }
 
 bool wants_noise_floor(const MeasureOptions& options) {
-  return options.compute != ComputeDType::float32 && !options.clean_only;
+  return options.compute.dtype != ComputeDType::float32 && !options.clean_only;
 }
 
 void refuse_below(const NoiseFloor& floor, std::vector<DoseCurve>& curves,

@@ -26,8 +26,7 @@ struct MemoryChoice {
 
 struct MeasureOptions {
   std::uint64_t seed = 0;
-  ComputeDType compute = ComputeDType::float32;  ///< of the matrix products
-  std::string device = "cpu";
+  Compute compute{};  ///< of the network; --dtype and --device
   int threads = 1;
   int batch = 16;                    ///< windows in flight at once; changes memory and speed, never a number
   std::int64_t positions = 4096;     ///< sampled positions in all, for ranks and spectra

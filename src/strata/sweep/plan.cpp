@@ -7,6 +7,7 @@
 #include "strata/model/device.h"
 #include "strata/model/product.h"
 #include "strata/model/threads.h"
+#include "strata/model/torch_block.h"
 #include "strata/sweep/bottleneck_sweep.h"
 #include "strata/sweep/lanes.h"
 #include "strata/sweep/noise_floor.h"
@@ -29,8 +30,11 @@ double measure_rate(const ModelConfig& c, const MeasureOptions& options) {
   constexpr std::int64_t kRows = 256;
   constexpr double kSeconds = 0.1;
   const std::int64_t columns = std::min(c.ffn, 4096), depth = std::min(c.hidden, 4096);
+  if (options.compute.device != Device::cpu) {
+    return torch_rate(options.compute, kRows, depth, columns, kSeconds);
+  }
   const std::vector<float> zero(static_cast<std::size_t>(std::max(columns, kRows) * depth));
-  PackedMatrix weight(options.compute, columns, depth);
+  PackedMatrix weight(options.compute.dtype, columns, depth);
   weight.put_rows(0, columns, zero.data(), depth);
   std::vector<double> rate(static_cast<std::size_t>(options.threads));
   for_each_window(rate.size(), options.threads, [&](std::size_t i) {
@@ -39,7 +43,7 @@ double measure_rate(const ModelConfig& c, const MeasureOptions& options) {
     const auto start = std::chrono::steady_clock::now();
     double elapsed = 0.0, work = 0.0;
     while (elapsed < kSeconds) {
-      x.reset(options.compute, kRows, depth);
+      x.reset(options.compute.dtype, kRows, depth);
       x.put(zero.data(), depth);
       multiply(x, weight, {.data = out.data(), .stride = columns});
       work += 2.0 * static_cast<double>(kRows * depth * columns);
@@ -54,7 +58,6 @@ double measure_rate(const ModelConfig& c, const MeasureOptions& options) {
 
 MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& options,
                          std::uint64_t mem_limit_bytes) {
-  require_device(options.device);
   require_compute(options.compute);
   const ModelConfig& c = input.checkpoint.config();
   SweepContext context = make_context(c, input.corpus);
@@ -105,7 +108,7 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
   }
   // Bottlenecks: a float32 network of their own, but for the ends that are float32 already.
   if (options.plan_bottlenecks) {
-    const bool ends = options.compute != ComputeDType::float32;
+    const bool ends = options.compute.dtype != ComputeDType::float32;
     for (const TensorInfo& tensor : input.checkpoint.tensors())
       plan.weight_bytes_read += tensor.per_block || ends ? tensor.size_bytes : 0;
   }

@@ -1,0 +1,234 @@
+#include "strata/model/torch_block.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <vector>
+
+#include "strata/base/error.h"
+#include "strata/model/device.h"
+
+namespace strata {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+// Scores of one window that are held at once, in elements: heads are taken in pieces.
+constexpr std::int64_t kScoresAtOnce = 1 << 25;
+
+at::Tensor host(const float* values, at::IntArrayRef shape) {
+  // from_blob asks for a pointer that may be written to; nothing here does.
+  return at::from_blob(const_cast<float*>(values), shape, at::kFloat);
+}
+
+void to_host(const at::Tensor& values, float* out) {
+  at::from_blob(out, values.sizes(), at::kFloat).copy_(values);
+}
+
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
+  return x * at::rsqrt(x.square().mean(-1, true) + eps) * weight;
+}
+
+// (n, rows of w) = x (n, columns of w) * w^T, operands in the dtype of w.
+at::Tensor product(const at::Tensor& x, const Weight& w) {
+  return at::linear(x.to(w.tensor().scalar_type()), w.tensor()).to(at::kFloat);
+}
+
+struct Block {
+  const BlockWeights& w;
+  const ModelConfig& c;
+  const RopeTable& rope;
+  std::int64_t n;
+  HeadLayout layout = HeadLayout(c);
+  at::Device device = w.qkv.tensor().device();
+  at::ScalarType operand = w.qkv.tensor().scalar_type();
+
+  // (heads, n, dim): `count` heads from column `first` of rows of q, k and v.
+  [[nodiscard]] at::Tensor heads(const at::Tensor& rows, std::int64_t first, std::int64_t count) const {
+    return rows.narrow(1, first, count * layout.dim).view({n, count, layout.dim}).transpose(0, 1);
+  }
+
+  // Rotates (heads, n, dim): pairs (i, i + dim/2).
+  [[nodiscard]] at::Tensor rotated(const at::Tensor& x) const {
+    const std::int64_t half = layout.dim / 2;
+    const at::Tensor cos = host(rope.cos.data(), {n, half}).to(device),
+                     sin = host(rope.sin.data(), {n, half}).to(device);
+    const at::Tensor low = x.narrow(2, 0, half), high = x.narrow(2, half, half);
+    return at::cat({low * cos - high * sin, high * cos + low * sin}, 2);
+  }
+
+  [[nodiscard]] at::Tensor attention(const at::Tensor& rows, const BlockHooks& hooks) const;
+  void add_statistics(const at::Tensor& scores, const at::Tensor& future, const AttentionSums& sums) const;
+  [[nodiscard]] at::Tensor edited(const at::Tensor& probability, std::int64_t head,
+                                  const AttentionEdit& edit) const;
+
+  [[nodiscard]] at::Tensor forward(const at::Tensor& h, const BlockHooks& hooks) const {
+    at::Tensor rows = product(rms_norm(h, w.attention_norm, c.norm_eps), w.qkv);
+    if (w.qkv_bias.defined()) rows = rows + w.qkv_bias;
+    const at::Tensor middle = h + product(attention(rows, hooks), w.attention_output);
+    const at::Tensor normed = rms_norm(middle, w.mlp_norm, c.norm_eps);
+    return middle + product(at::silu(product(normed, w.gate)) * product(normed, w.up), w.down);
+  }
+};
+
+// (n, heads * dim), from rows of q, k and v.
+at::Tensor Block::attention(const at::Tensor& rows, const BlockHooks& hooks) const {
+  at::Tensor q = heads(rows, 0, layout.heads), k = heads(rows, layout.key_column(0), layout.kv_heads);
+  const at::Tensor v = heads(rows, layout.value_column(0), layout.kv_heads).to(operand);
+  if (w.query_norm.defined()) {
+    q = rms_norm(q, w.query_norm, c.norm_eps);
+    k = rms_norm(k, w.key_norm, c.norm_eps);
+  }
+  q = rotated(q).to(operand);
+  k = rotated(k).to(operand);
+  const std::int64_t group = layout.group();
+  const at::Tensor future = at::ones({n, n}, at::TensorOptions(at::kBool).device(device)).triu(1);
+  const std::int64_t at_once = std::clamp<std::int64_t>(kScoresAtOnce / (group * n * n), 1, layout.kv_heads);
+  std::vector<at::Tensor> attended;
+  for (std::int64_t kv = 0; kv < layout.kv_heads; kv += at_once) {
+    const std::int64_t count = std::min(at_once, layout.kv_heads - kv);
+    // The query heads of a key-value head are rows of one product.
+    const at::Tensor queries = q.narrow(0, kv * group, count * group).reshape({count, group * n, layout.dim});
+    const at::Tensor scores = (at::bmm(queries, k.narrow(0, kv, count).transpose(1, 2)).to(at::kFloat) *
+                               static_cast<double>(layout.scale))
+                                  .view({count * group, n, n});
+    at::Tensor probability = at::softmax(scores.masked_fill(future, -kInfinity), -1);
+    if (hooks.sums != nullptr) add_statistics(scores, future, *hooks.sums);
+    if (hooks.edit_attention != nullptr) {
+      probability = edited(probability, kv * group, *hooks.edit_attention);
+    }
+    attended.push_back(at::bmm(probability.to(operand).view({count, group * n, n}), v.narrow(0, kv, count))
+                           .to(at::kFloat)
+                           .view({count * group, n, layout.dim}));
+  }
+  return at::cat(attended, 0).transpose(0, 1).reshape({n, layout.out_width});
+}
+
+// What causal_softmax adds up; see AttentionSums.
+void Block::add_statistics(const at::Tensor& scores, const at::Tensor& future,
+                           const AttentionSums& sums) const {
+  const at::Tensor masked = scores.masked_fill(future, -kInfinity);
+  const at::Tensor d = (scores - std::get<0>(masked.max(-1, true))).masked_fill(future, 0.0);
+  const at::Tensor e = at::exp(d).masked_fill(future, 0.0);
+  const at::Tensor position = at::arange(n, at::TensorOptions(at::kFloat).device(device));
+  const at::Tensor away = (position.unsqueeze(1) - position).masked_fill(future, 0.0);
+  const at::Tensor seen = future.logical_not().to(at::kFloat);
+  const auto add = [&](const at::Tensor& keep, std::span<double> distance, std::span<double> entropy) {
+    const at::Tensor kept = e * keep, visible = seen * keep;
+    const at::Tensor weight = kept.sum(-1, false, at::kDouble), keys = visible.sum(-1, false, at::kDouble);
+    const at::Tensor mean_away = (visible * away).sum(-1, false, at::kDouble) / keys;
+    const at::Tensor nothing = (keys < 2.0).logical_or(weight <= 0.0);
+    const auto add_heads = [&](const at::Tensor& values, std::span<double> out) {
+      const at::Tensor sum =
+          values.masked_fill(nothing, std::numeric_limits<double>::quiet_NaN()).sum(0).to(at::kCPU);
+      for (std::size_t i = 0; i < out.size(); ++i) out[i] += sum.data_ptr<double>()[i];
+    };
+    add_heads((kept * away).sum(-1, false, at::kDouble) / weight / mean_away, distance);
+    add_heads(
+        (at::log(weight) - (kept * d).sum(-1, false, at::kDouble) / weight).clamp_min(0.0) / at::log(keys),
+        entropy);
+  };
+  add(at::ones({n}, at::TensorOptions(at::kFloat).device(device)), sums.distance_all, sums.entropy_all);
+  add(host(sums.keep.data(), {n}).to(device), sums.distance_reduced, sums.entropy_reduced);
+}
+
+// The probabilities of some heads after the edit, which works on the processor.
+at::Tensor Block::edited(const at::Tensor& probability, std::int64_t head, const AttentionEdit& edit) const {
+  const at::Tensor copy = at::empty(probability.sizes(), at::kFloat).copy_(probability);
+  float* row = copy.data_ptr<float>();
+  for (std::int64_t i = 0; i < copy.size(0); ++i) {
+    for (std::int64_t query = 0; query < n; ++query, row += n) {
+      edit(static_cast<int>(head + i), query, row);
+    }
+  }
+  return copy.to(device);
+}
+
+// For each of `gradients`: replaces d/d(output) by d/d(input), both of the shape of theirs.
+void pull_back(const at::Tensor& input, const at::Tensor& output, std::span<const at::Tensor> gradients,
+               const std::function<void(std::size_t, const at::Tensor&)>& take) {
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    const bool again = i + 1 < gradients.size();
+    take(i, torch::autograd::grad({output}, {input}, {gradients[i]}, again).at(0));
+  }
+}
+
+// A copy on the device whose gradient is asked for.
+at::Tensor leaf(const float* values, at::IntArrayRef shape, at::Device device) {
+  return host(values, shape).to(device).clone().set_requires_grad(true);
+}
+
+}  // namespace
+
+void torch_forward_block(const BlockWeights& w, const ModelConfig& c, const RopeTable& rope,
+                         const float* h_in, float* h_out, std::int64_t n, const BlockHooks& hooks) {
+  on_device([&] {
+    const at::NoGradGuard no_grad;
+    const Block block{.w = w, .c = c, .rope = rope, .n = n};
+    to_host(block.forward(host(h_in, {n, c.hidden}).to(block.device), hooks), h_out);
+  });
+}
+
+void torch_backward_block(const BlockWeights& w, const ModelConfig& c, const RopeTable& rope, const float* h,
+                          std::span<float* const> gradients, std::int64_t n) {
+  on_device([&] {
+    const at::AutoGradMode grad(true);
+    const Block block{.w = w, .c = c, .rope = rope, .n = n};
+    const at::Tensor x = leaf(h, {n, c.hidden}, block.device);
+    std::vector<at::Tensor> out_gradients;
+    for (const float* gradient : gradients) {
+      out_gradients.push_back(host(gradient, {n, c.hidden}).to(block.device));
+    }
+    pull_back(x, block.forward(x, {}), out_gradients,
+              [&](std::size_t i, const at::Tensor& d_h) { to_host(d_h, gradients[i]); });
+  });
+}
+
+void torch_logits(const HeadWeights& head, const ModelConfig& c, const float* h, std::int64_t rows,
+                  float* logits) {
+  on_device([&] {
+    const at::NoGradGuard no_grad;
+    const at::Tensor x = host(h, {rows, c.hidden}).to(head.unembedding.tensor().device());
+    to_host(product(rms_norm(x, head.final_norm, c.norm_eps), head.unembedding), logits);
+  });
+}
+
+void torch_backward_logits(const HeadWeights& head, const ModelConfig& c, const float* h, std::int64_t rows,
+                           const float* d_logits, float* d_h) {
+  on_device([&] {
+    const at::AutoGradMode grad(true);
+    const at::Device device = head.unembedding.tensor().device();
+    const at::Tensor x = leaf(h, {rows, c.hidden}, device);
+    const at::Tensor d_out = host(d_logits, {rows, head.unembedding.rows()}).to(device);
+    pull_back(x, product(rms_norm(x, head.final_norm, c.norm_eps), head.unembedding), {&d_out, 1},
+              [&](std::size_t, const at::Tensor& gradient) { to_host(gradient, d_h); });
+  });
+}
+
+double torch_rate(Compute compute, std::int64_t rows, std::int64_t depth, std::int64_t columns,
+                  double seconds) {
+  double work = 0.0, elapsed = 0.0;
+  on_device([&] {
+    const at::NoGradGuard no_grad;
+    const auto options =
+        at::TensorOptions(compute.dtype == ComputeDType::float32 ? at::kFloat : at::kBFloat16)
+            .device(torch_device(compute.device));
+    const at::Tensor x = at::zeros({rows, depth}, options), w = at::zeros({columns, depth}, options);
+    const auto last = [&] { return at::linear(x, w).select(0, 0).select(0, 0).to(at::kCPU); };
+    (void)last();  // the device starts up
+    const auto start = std::chrono::steady_clock::now();
+    while (elapsed < seconds) {
+      constexpr int kInFlight = 16;  // products between two looks at the clock
+      for (int i = 1; i < kInFlight; ++i) (void)at::linear(x, w);
+      (void)last();
+      work += kInFlight * 2.0 * static_cast<double>(rows * depth * columns);
+      elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    }
+  });
+  return work / elapsed;
+}
+
+}  // namespace strata

@@ -1,0 +1,199 @@
+// The block and the head in LibTorch's operations, on the processor and, where there is one, on a GPU,
+// against strata's own: states, attention statistics, edits, gradients, logits.
+#include "strata/model/torch_block.h"
+
+#include <ATen/Context.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <tuple>
+
+#include "strata/base/error.h"
+#include "strata/base/philox.h"
+#include "strata/model/backward.h"
+#include "strata/model/device.h"
+#include "strata/model/threads.h"
+#include "tests/support/paths.h"
+#include "tests/support/tiny_checkpoint.h"
+
+namespace strata {
+namespace {
+
+std::vector<float> random_values(std::int64_t count, std::uint64_t seed) {
+  Philox rng({.seed = seed, .stream = Stream::test});
+  std::vector<float> values(static_cast<std::size_t>(count));
+  for (float& v : values) v = static_cast<float>(rng.normal());
+  return values;
+}
+
+// Largest difference over the reference's RMS.
+double relative_difference(std::span<const float> ours, std::span<const float> reference) {
+  double largest = 0.0, square = 0.0;
+  for (std::size_t i = 0; i < reference.size(); ++i) {
+    largest = std::max(largest, std::fabs(static_cast<double>(ours[i]) - reference[i]));
+    square += static_cast<double>(reference[i]) * reference[i];
+  }
+  return largest / std::sqrt(square / static_cast<double>(reference.size()));
+}
+
+using Case = std::tuple<const char*, ComputeDType, Device>;
+
+class TorchBlock : public testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    const auto [family, dtype, device] = GetParam();
+    if (device == Device::cuda && !at::hasCUDA()) GTEST_SKIP() << "LibTorch finds no CUDA device";
+    if (const std::string why = why_not_computed(dtype); !why.empty()) GTEST_SKIP() << why;
+    (void)single_thread_blas();
+    compute_ = {dtype, device};
+    require_compute(compute_);
+    test::write_checkpoint(directory_.path(), {.family = family, .tied = std::strcmp(family, "qwen2") == 0});
+    checkpoint_.emplace(Checkpoint::open(directory_.path()));
+  }
+  [[nodiscard]] const ModelConfig& config() const { return checkpoint_->config(); }
+  // Of float32, a rounding or two; of bfloat16, results are rounded where ours are not.
+  [[nodiscard]] double tolerance() const { return compute_.dtype == ComputeDType::float32 ? 1e-5 : 8e-2; }
+
+  struct Pass {
+    std::vector<float> out;
+    std::vector<double> sums;  // distance and entropy of every query, all and reduced
+  };
+  Pass forward(Compute compute, const std::vector<float>& h, bool statistics, const AttentionEdit* edit) {
+    const std::int64_t n = std::ssize(h) / config().hidden;
+    Pass pass{.out = std::vector<float>(h.size()),
+              .sums = std::vector<double>(static_cast<std::size_t>(4 * n))};
+    std::vector<float> keep(static_cast<std::size_t>(n), 1.0f);
+    keep[0] = keep[keep.size() / 2] = 0.0f;
+    const auto part = [&](std::size_t i) {
+      return std::span(pass.sums).subspan(i * keep.size(), keep.size());
+    };
+    const AttentionSums sums{.keep = keep,
+                             .distance_all = part(0),
+                             .entropy_all = part(1),
+                             .distance_reduced = part(2),
+                             .entropy_reduced = part(3)};
+    BlockScratch scratch;
+    forward_block(load_block(*checkpoint_, 1, compute), config(),
+                  make_rope_table(config(), static_cast<int>(n)), h.data(), pass.out.data(), n, scratch,
+                  {statistics ? &sums : nullptr, edit});
+    return pass;
+  }
+
+  test::TemporaryDirectory directory_;
+  std::optional<Checkpoint> checkpoint_;
+  Compute compute_;
+};
+
+TEST_P(TorchBlock, StatesAndAttentionStatistics) {
+  for (const std::int64_t tokens : {1, 2, 53}) {
+    SCOPED_TRACE(tokens);
+    const auto h = random_values(tokens * config().hidden, 1);
+    const Pass ours = forward(compute_.dtype, h, true, nullptr), theirs = forward(compute_, h, true, nullptr);
+    EXPECT_LT(relative_difference(theirs.out, ours.out), tolerance());
+    for (std::size_t i = 0; i < ours.sums.size(); ++i) {
+      EXPECT_EQ(std::isnan(theirs.sums[i]), std::isnan(ours.sums[i])) << i;
+      if (!std::isnan(ours.sums[i])) {
+        EXPECT_NEAR(theirs.sums[i], ours.sums[i], 4.0 * tolerance()) << i;
+      }
+    }
+  }
+}
+
+// So many tokens that the heads are taken in pieces.
+TEST_P(TorchBlock, LongWindows) {
+  const auto h = random_values(3000 * config().hidden, 2);
+  EXPECT_LT(relative_difference(forward(compute_, h, false, nullptr).out,
+                                forward(compute_.dtype, h, false, nullptr).out),
+            tolerance());
+}
+
+TEST_P(TorchBlock, AttentionIsEditedHeadByHead) {
+  const auto h = random_values(31 * config().hidden, 3);
+  const AttentionEdit uniform = [](int head, std::int64_t query, float* probability) {
+    for (std::int64_t j = 0; j <= query; ++j) {
+      if (head % 2 == 1) probability[j] = 1.0f / static_cast<float>(query + 1);
+    }
+  };
+  const Pass ours = forward(compute_.dtype, h, false, &uniform),
+             theirs = forward(compute_, h, false, &uniform);
+  EXPECT_LT(relative_difference(theirs.out, ours.out), tolerance());
+  EXPECT_GT(relative_difference(forward(compute_, h, false, nullptr).out, ours.out), 0.2);
+}
+
+TEST_P(TorchBlock, GradientsOfABlock) {
+  constexpr std::int64_t kTokens = 37;
+  const auto h = random_values(kTokens * config().hidden, 4);
+  const RopeTable rope = make_rope_table(config(), 64);
+  const auto pulled = [&](Compute compute) {
+    std::vector<std::vector<float>> gradients{random_values(kTokens * config().hidden, 5),
+                                              random_values(kTokens * config().hidden, 6)};
+    const std::vector<float*> pointers{gradients[0].data(), gradients[1].data()};
+    BackwardScratch scratch;
+    backward_block(load_block(*checkpoint_, 2, compute), config(), rope, h.data(), pointers, kTokens,
+                   scratch);
+    return gradients;
+  };
+  const auto ours = pulled(compute_.dtype), theirs = pulled(compute_);
+  for (std::size_t i = 0; i < ours.size(); ++i) {
+    EXPECT_LT(relative_difference(theirs[i], ours[i]), tolerance()) << i;
+  }
+}
+
+TEST_P(TorchBlock, LogitsAndTheirGradients) {
+  constexpr std::int64_t kRows = 11;
+  const auto h = random_values(kRows * config().hidden, 7);
+  const auto d_logits = random_values(kLogitRows * config().vocab, 8);
+  const auto both = [&](Compute compute) {
+    const HeadWeights head = load_head(*checkpoint_, load_embedding(*checkpoint_, compute));
+    EXPECT_EQ(head.unembedding.on_torch(), compute.device != Device::cpu);
+    std::pair<std::vector<float>, std::vector<float>> result;
+    result.first.resize(static_cast<std::size_t>(kRows * config().vocab));
+    result.second.resize(h.size());
+    LogitScratch scratch;
+    compute_logits(head, config(), h.data(), kRows, result.first.data(), scratch);
+    backward_logits(head, config(), h.data(), kRows, d_logits.data(), result.second.data(), scratch);
+    return result;
+  };
+  const auto ours = both(compute_.dtype), theirs = both(compute_);
+  EXPECT_LT(relative_difference(theirs.first, ours.first), tolerance());
+  EXPECT_LT(relative_difference(theirs.second, ours.second), tolerance());
+}
+
+TEST_P(TorchBlock, WeightsComeBackAsTheyWerePut) {
+  const BlockWeights weights = load_block(*checkpoint_, 0, compute_);
+  EXPECT_EQ(weights.down.compute().device, compute_.device);
+  EXPECT_EQ(weights.dtype(), compute_.dtype);
+  const std::vector<float> ours = load_block(*checkpoint_, 0, compute_.dtype).down.unpack();
+  EXPECT_EQ(weights.down.unpack(), ours);
+  std::vector<float> row(static_cast<std::size_t>(weights.down.columns()));
+  weights.down.read_row(3, row.data());
+  EXPECT_TRUE(std::equal(row.begin(), row.end(), ours.begin() + 3 * std::ssize(row)));
+}
+
+std::string name_of(const testing::TestParamInfo<Case>& one) {
+  const auto& [family, dtype, device] = one.param;
+  return std::string(family) + "_" + to_string(dtype) + (device == Device::cuda ? "_cuda" : "_torch_cpu");
+}
+
+INSTANTIATE_TEST_SUITE_P(All, TorchBlock,
+                         testing::Combine(testing::Values("llama", "qwen2", "qwen3"),
+                                          testing::Values(ComputeDType::float32, ComputeDType::bfloat16),
+                                          testing::Values(Device::torch_cpu, Device::cuda)),
+                         name_of);
+
+TEST(Device, CudaIsRefusedByNameWhereThereIsNone) {
+  EXPECT_NO_THROW(require_compute({ComputeDType::float32, Device::cpu}));
+  if (at::hasCUDA()) GTEST_SKIP() << "there is a CUDA device";
+  try {
+    require_compute({ComputeDType::float32, Device::cuda});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::unsupported);
+    EXPECT_NE(std::string(error.what()).find("--device cuda"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("--device cpu"), std::string::npos) << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace strata
