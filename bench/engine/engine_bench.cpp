@@ -33,7 +33,7 @@ namespace {
 using namespace strata;
 
 struct Asked {
-  std::string model, dtype = "bfloat16";
+  std::string model, dtype = "bfloat16", device = "cpu";
   int threads = 2, rounds = 3, windows = 4, tokens = 512, label_samples = 1;
   bool sweeps = false;
   std::vector<std::string> signals;
@@ -83,13 +83,15 @@ void print_row(const std::string& name, const Seconds& part, const Seconds& refe
 // LibTorch's linear on every shape of the forward pass, operands in the dtype already, nothing between.
 class LinearAlone {
  public:
-  LinearAlone(const ModelConfig& c, const Asked& asked) : asked_(asked), layers_(c.n_layers) {
-    const at::ScalarType type = asked.dtype == "bfloat16" ? at::kBFloat16 : at::kFloat;
+  LinearAlone(const ModelConfig& c, const Asked& asked, Compute compute)
+      : asked_(asked), layers_(c.n_layers) {
+    const at::ScalarType type = compute.dtype == ComputeDType::bfloat16 ? at::kBFloat16 : at::kFloat;
+    const at::Device device = torch_device(compute.device);
     const std::int64_t heads = static_cast<std::int64_t>(c.heads) * c.head_dim;
     const std::int64_t qkv = heads + 2L * c.kv_heads * c.head_dim;
     const auto weight = [&](std::int64_t n, std::int64_t k) {
-      weights_.push_back(at::randn({n, k}).to(type));
-      inputs_.push_back(at::randn({asked.tokens, k}).to(type));
+      weights_.push_back(at::randn({n, k}).to(device, type));
+      inputs_.push_back(at::randn({asked.tokens, k}).to(device, type));
     };
     weight(qkv, c.hidden);
     weight(c.hidden, heads);
@@ -103,7 +105,8 @@ class LinearAlone {
       for (int layer = 0; layer < layers_; ++layer) {
         for (std::size_t i = 0; i + 1 < weights_.size(); ++i) (void)at::linear(inputs_[i], weights_[i]);
       }
-      (void)at::linear(inputs_.back(), weights_.back());
+      // A copy to the processor's memory waits for a GPU.
+      (void)at::linear(inputs_.back(), weights_.back()).select(0, 0).to(at::kCPU);
     });
   }
 
@@ -116,11 +119,10 @@ class LinearAlone {
 // All weights in memory.
 class Resident {
  public:
-  Resident(const Checkpoint& checkpoint, ComputeDType dtype,
-           const std::vector<std::vector<std::int32_t>>& ids)
-      : config_(checkpoint.config()), ids_(ids), embedding_(load_embedding(checkpoint, dtype)) {
+  Resident(const Checkpoint& checkpoint, Compute compute, const std::vector<std::vector<std::int32_t>>& ids)
+      : config_(checkpoint.config()), ids_(ids), embedding_(load_embedding(checkpoint, compute)) {
     for (int layer = 0; layer < config_.n_layers; ++layer)
-      blocks_.push_back(load_block(checkpoint, layer, dtype));
+      blocks_.push_back(load_block(checkpoint, layer, compute));
     head_ = load_head(checkpoint, embedding_);
     rope_ = make_rope_table(config_, static_cast<int>(ids.front().size()));
     h_.resize(ids.size());
@@ -177,10 +179,10 @@ void print_head() {
              "ratio", "cpu rat.");
 }
 
-void bench_forward(const Checkpoint& checkpoint, const Asked& asked, ComputeDType dtype) {
+void bench_forward(const Checkpoint& checkpoint, const Asked& asked, Compute compute) {
   const auto ids = random_windows(checkpoint.config(), asked);
-  const LinearAlone linear(checkpoint.config(), asked);
-  Resident resident(checkpoint, dtype, ids);
+  const LinearAlone linear(checkpoint.config(), asked, compute);
+  Resident resident(checkpoint, compute, ids);
   const ForwardObserver nobody{
       .state = [](int, std::size_t, std::span<const float>) {},
       .output = [](std::size_t, std::int64_t, std::span<const float>, std::span<const float>) {}};
@@ -188,7 +190,7 @@ void bench_forward(const Checkpoint& checkpoint, const Asked& asked, ComputeDTyp
       {"LibTorch linear alone, the same shapes", [&] { linear.run(); }},
       {"forward, weights in memory", [&] { resident.run(asked.threads); }},
       {"forward, weights streamed from the checkpoint",
-       [&] { forward_windows(checkpoint, ids, {.threads = asked.threads, .compute = dtype}, nobody); }},
+       [&] { forward_windows(checkpoint, ids, {.threads = asked.threads, .compute = compute}, nobody); }},
       {"forward, weights in memory, 1 thread", [&] { resident.run(1); }},
   };
   run_rounds(parts, asked.rounds);
@@ -226,7 +228,7 @@ class PhaseTimes {
 
 // Phases of measurements against a bare streamed forward pass over the same windows: every signal and the
 // backward sweep over all tokens; then lanes.
-void bench_sweeps(const Checkpoint& checkpoint, const Asked& asked, ComputeDType dtype) {
+void bench_sweeps(const Checkpoint& checkpoint, const Asked& asked, Compute compute) {
   const ModelConfig& c = checkpoint.config();
   Corpus corpus{.name = "random"};
   const auto ids = random_windows(c, asked);
@@ -235,11 +237,11 @@ void bench_sweeps(const Checkpoint& checkpoint, const Asked& asked, ComputeDType
     corpus.windows.push_back({.document = static_cast<int>(w), .index = 0, .ids = ids[w]});
   }
   const MeasureInput input{.checkpoint = checkpoint, .corpus = corpus};
-  MeasureOptions signals{.compute = dtype, .threads = asked.threads, .label_samples = asked.label_samples};
+  MeasureOptions signals{.compute = compute, .threads = asked.threads, .label_samples = asked.label_samples};
   signals.signals = asked.signals;
   signals.interventions = {"none"};
   signals.lane_tokens = asked.windows * asked.tokens;
-  MeasureOptions lanes{.compute = dtype, .threads = asked.threads};
+  MeasureOptions lanes{.compute = compute, .threads = asked.threads};
   lanes.signals = {"residual_rms"};
   lanes.interventions = {"relative_noise"};
   lanes.layers = {0, c.n_layers / 2, c.n_layers};  // a lane computes half of the blocks on average
@@ -258,7 +260,7 @@ void bench_sweeps(const Checkpoint& checkpoint, const Asked& asked, ComputeDType
       .output = [](std::size_t, std::int64_t, std::span<const float>, std::span<const float>) {}};
   std::vector<Part> parts = {
       {"bare forward, streamed",
-       [&] { forward_windows(checkpoint, ids, {.threads = asked.threads, .compute = dtype}, nobody); }},
+       [&] { forward_windows(checkpoint, ids, {.threads = asked.threads, .compute = compute}, nobody); }},
       {"every signal and the backward sweep", [&] { run(signals, of_signals); }},
       {"lanes", [&] { run(lanes, of_lanes); }},
   };
@@ -281,6 +283,7 @@ int run(int argc, char** argv) {
   Asked asked;
   app.add_option("model", asked.model)->required();
   app.add_option("--dtype", asked.dtype)->check(CLI::IsMember({"float32", "bfloat16"}));
+  app.add_option("--device", asked.device)->check(CLI::IsMember({"cpu", "torch-cpu", "cuda"}));
   app.add_option("--threads", asked.threads);
   app.add_option("--rounds", asked.rounds);
   app.add_option("--windows", asked.windows);
@@ -289,14 +292,17 @@ int run(int argc, char** argv) {
   app.add_flag("--sweeps", asked.sweeps, "Phases of whole measurements instead of the forward pass");
   app.add_option("--signals", asked.signals, "With --sweeps: these alone");
   CLI11_PARSE(app, argc, argv);
-  const ComputeDType dtype = asked.dtype == "bfloat16" ? ComputeDType::bfloat16 : ComputeDType::float32;
-  require_compute(dtype);
+  Compute compute(asked.dtype == "bfloat16" ? ComputeDType::bfloat16 : ComputeDType::float32);
+  if (asked.device != "cpu") compute.device = asked.device == "cuda" ? Device::cuda : Device::torch_cpu;
+  require_compute(compute);
   (void)single_thread_blas();
   Checkpoint checkpoint = Checkpoint::open(asked.model);
   checkpoint.set_load_threads(asked.threads);
   fmt::print("{}; {} windows of {} tokens, {} threads, {} on {}, {} rounds\n", checkpoint.name(),
-             asked.windows, asked.tokens, asked.threads, asked.dtype, instruction_set(dtype), asked.rounds);
-  asked.sweeps ? bench_sweeps(checkpoint, asked, dtype) : bench_forward(checkpoint, asked, dtype);
+             asked.windows, asked.tokens, asked.threads, asked.dtype,
+             compute.device == Device::cpu ? instruction_set(compute.dtype) : asked.device.c_str(),
+             asked.rounds);
+  asked.sweeps ? bench_sweeps(checkpoint, asked, compute) : bench_forward(checkpoint, asked, compute);
   return 0;
 }
 

@@ -152,6 +152,7 @@ TEST_P(TorchBlock, LogitsAndTheirGradients) {
     result.second.resize(h.size());
     LogitScratch scratch;
     compute_logits(head, config(), h.data(), kRows, result.first.data(), scratch);
+    result.first.insert(result.first.end(), scratch.normed.begin(), scratch.normed.begin() + std::ssize(h));
     backward_logits(head, config(), h.data(), kRows, d_logits.data(), result.second.data(), scratch);
     return result;
   };

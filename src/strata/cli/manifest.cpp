@@ -70,6 +70,7 @@ std::string manifest_json(const Run& run, const ManifestInput& input) {
   json["command_line"] = input.command_line;
   json["seed"] = card.seed;
   json["compute_dtype"] = card.compute_dtype;
+  json["device"] = card.device;
   json["noise_floor_nats"] = std::isnan(card.noise_floor_nats) ? Json(nullptr) : Json(card.noise_floor_nats);
   json["model"] = {{"name", run.trace.model.name},
                    {"hub_id", run.trace.model.hub_id},

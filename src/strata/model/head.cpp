@@ -76,8 +76,10 @@ void compute_logits(const HeadWeights& head, const ModelConfig& config, const fl
                     float* logits, LogitScratch& scratch) {
   const std::int64_t d = config.hidden;
   STRATA_CHECK(rows > 0 && rows <= kLogitRows);
-  if (head.unembedding.on_torch()) return torch_logits(head, config, h, rows, logits);
   scratch.normed.resize(static_cast<std::size_t>(kLogitRows * d));
+  if (head.unembedding.on_torch()) {
+    return torch_logits(head, config, h, rows, logits, scratch.normed.data());
+  }
   rms_norm_rows(h, d, scratch.normed.data(), d, head.final_norm.data_ptr<float>(), rows, d, config.norm_eps);
   scratch.input.reset(head.dtype(), rows, d);
   scratch.input.put(scratch.normed.data(), d);

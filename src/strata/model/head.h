@@ -52,7 +52,7 @@ void embed(const Embedding& embedding, std::span<const std::int32_t> ids, float*
 
 /// Scratch for logits of one thread.
 struct LogitScratch {
-  std::vector<float> normed;  // (kLogitRows, d)
+  std::vector<float> normed;  // (kLogitRows, d): the rows after the final norm
   PackedRows input;
 };
 

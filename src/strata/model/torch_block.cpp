@@ -188,11 +188,13 @@ void torch_backward_block(const BlockWeights& w, const ModelConfig& c, const Rop
 }
 
 void torch_logits(const HeadWeights& head, const ModelConfig& c, const float* h, std::int64_t rows,
-                  float* logits) {
+                  float* logits, float* normed) {
   on_device([&] {
     const at::NoGradGuard no_grad;
     const at::Tensor x = host(h, {rows, c.hidden}).to(head.unembedding.tensor().device());
-    to_host(product(rms_norm(x, head.final_norm, c.norm_eps), head.unembedding), logits);
+    const at::Tensor after_norm = rms_norm(x, head.final_norm, c.norm_eps);
+    to_host(after_norm, normed);
+    to_host(product(after_norm, head.unembedding), logits);
   });
 }
 

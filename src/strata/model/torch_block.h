@@ -23,9 +23,9 @@ void torch_forward_block(const BlockWeights& weights, const ModelConfig& config,
 void torch_backward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
                           const float* h, std::span<float* const> gradients, std::int64_t tokens);
 
-/// As compute_logits.
+/// As compute_logits, with normed (rows, d) = final_norm(h).
 void torch_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
-                  float* logits);
+                  float* logits, float* normed);
 
 /// As backward_logits.
 void torch_backward_logits(const HeadWeights& head, const ModelConfig& config, const float* h,

@@ -26,11 +26,12 @@ void fields(Visitor& visit, T& x) {
 template <class Visitor, Is<RunCard> T>
 void fields(Visitor& visit, T& x) {
   auto& [tool_version, seed, context, compute_dtype, bos_policy, corpus_name, corpus_sha256, tokenizer_sha256,
-         positions, lane_tokens, lens_positions, surrogates, replicates, noise_floor_nats] = x;
+         positions, lane_tokens, lens_positions, surrogates, replicates, noise_floor_nats, device] = x;
   visit("tool_version", tool_version);
   visit("seed", seed);
   visit("context", context);
   visit("compute_dtype", compute_dtype);
+  visit.optional("device", device);
   visit("bos_policy", bos_policy);
   visit("corpus_name", corpus_name);
   visit("corpus_sha256", corpus_sha256);

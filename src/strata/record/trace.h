@@ -165,6 +165,7 @@ struct RunCard {
   int replicates = 0;
   /// KL below which the rounding of compute_dtype hides a perturbation; NaN = float32, not measured.
   double noise_floor_nats = std::numeric_limits<double>::quiet_NaN();
+  std::string device = "cpu";  ///< of blocks and logits: "cpu" or "cuda"
 };
 
 /// A trained Gaussian bottleneck at one exchange rate, judged on windows that it was not trained on.

@@ -147,6 +147,7 @@ RunCard run_card(const MeasureInput& input, const SweepContext& context, const M
     longest = std::max(longest, context.tokens_in(w));
   run.context = static_cast<int>(longest);
   run.compute_dtype = to_string(options.compute.dtype);
+  run.device = to_string(options.compute.device);
   run.bos_policy = input.corpus.bos_policy;
   run.corpus_name = input.corpus.name;
   run.corpus_sha256 = input.corpus.sha256;
