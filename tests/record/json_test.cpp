@@ -100,6 +100,7 @@ TEST(Json, UnknownKeysOfALaterVersionAreIgnored) {
 const std::set<std::string> kOptional{"/model/hub_id",
                                       "/model/revision",
                                       "/model/checkpoint_digest_kind",
+                                      "/run/device",
                                       "/run/noise_floor_nats",
                                       "/findings/reproductions",
                                       "/findings/groups_left_out",
