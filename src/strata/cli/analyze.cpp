@@ -2,10 +2,8 @@
 #include "strata/cli/analyze.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <csignal>
 #include <map>
 #include <memory>
@@ -18,6 +16,7 @@
 #include "strata/cli/null_models.h"
 #include "strata/cli/numbers.h"
 #include "strata/cli/partial_run.h"
+#include "strata/cli/stop_signals.h"
 #include "strata/cli/terminal.h"
 #include "strata/cli/version.h"
 #include "strata/engine/engine.h"
@@ -32,32 +31,6 @@ const std::map<std::string, ComputeDType> kDTypes = {{"float32", ComputeDType::f
                                                      {"bfloat16", ComputeDType::bfloat16}};
 const std::map<std::string, Device> kDevices = {{"cpu", Device::cpu}, {"cuda", Device::cuda}};
 constexpr double kMemoryShare = 0.7;  // of the available memory, when --mem-limit is not given
-
-// Set by the first SIGINT or SIGTERM; the sweep looks at it between steps.
-std::atomic<bool> interrupted{false};
-
-// What a signal handler may print.
-void say(std::string_view text) {
-  (void)!write(STDERR_FILENO, text.data(), text.size());
-}
-
-// Ends the program at once, from a signal handler; never set while results are being written. Snapshots take
-// their names when they are whole.
-void stop_now(int) {
-  say("strata: interrupted; --resume goes on from what was saved\n");
-  _exit(exit_code(ErrorKind::interrupted));
-}
-
-// A second signal does not wait for the step in progress.
-void ask_to_stop(int) {
-  if (interrupted.exchange(true)) stop_now(0);
-  say("\nsaving after the step in progress; once more stops at once\n");
-}
-
-void on_stop(void (*handler)(int)) {
-  std::signal(SIGINT, handler);
-  std::signal(SIGTERM, handler);
-}
 
 class Stopwatch {
  public:
@@ -181,7 +154,7 @@ Trace measure_or_save(const Engine& engine, const MeasureInput& input, const Ana
                       const PartialRun& partial, ProgressPrinter& printer) {
   const Progress progress = [&](const ProgressEvent& event) {
     printer(event);
-    return !interrupted;
+    return !stop_asked();
   };
   try {
     return engine.measure(input, options.measure, progress);
@@ -269,7 +242,7 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
     manifest.seconds.emplace_back("measure", watch.lap());
     printer({"boundaries", 0, 1, 0});
     on_stop(stop_now);  // in here are no steps to stop between
-    if (interrupted) stop_now(0);
+    if (stop_asked()) stop_now(0);
     run.findings = find_segments(trace, segmentation);
     on_stop(ask_to_stop);
     printer({"boundaries", 1, 1, 0});
@@ -292,13 +265,13 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   }
   const Progress progress = [&](const ProgressEvent& event) {
     printer(event);
-    return !interrupted;
+    return !stop_asked();
   };
   const auto counts = measure_null_models(engine, input, options.measure, segmentation, twins.count,
                                           options.output, progress);
   if (twins.count > 0) manifest.seconds.emplace_back("random weights", watch.lap());
   on_stop(stop_now);  // from here to the writing there are no steps to stop between
-  if (interrupted) stop_now(0);
+  if (stop_asked()) stop_now(0);
   run.findings.random_twins = rank_among_twins(run.findings.detections, counts);
   add_brittleness(run.trace, options.measure.seed, run.findings);
   printer.finish();

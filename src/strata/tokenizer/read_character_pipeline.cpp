@@ -18,7 +18,7 @@ const std::string& require(const JsonView& component, const char* key, std::stri
 class NormalizerReader {
  public:
   void read(const JsonView& component) {
-    const std::string& type = component.at("type").string();
+    const std::string type = component.at("type").string();
     if (type == "Sequence") {
       for (const JsonView& part : component.at("normalizers").elements()) read(part);
     } else if (type == "Prepend") {

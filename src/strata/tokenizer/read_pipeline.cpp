@@ -21,7 +21,7 @@ constexpr std::size_t kMaxTemplateTokens = 64;
 }
 
 void read_normalizer(const JsonView& component, TokenizerFile& file) {
-  const std::string& type = component.at("type").string();
+  const std::string type = component.at("type").string();
   if (type == "Sequence") {
     for (const JsonView& part : component.at("normalizers").elements()) read_normalizer(part, file);
   } else if (type == "NFC") {
@@ -42,7 +42,7 @@ class PreTokenizerReader {
 
  private:
   void read(const JsonView& component) {
-    const std::string& type = component.at("type").string();
+    const std::string type = component.at("type").string();
     if (type == "Sequence") {
       for (const JsonView& part : component.at("pretokenizers").elements()) read(part);
       return;
@@ -57,7 +57,7 @@ class PreTokenizerReader {
   void read_split(const JsonView& component) {
     const JsonView pattern = component.at("pattern");
     if (!pattern.has("Regex")) pattern.unsupported("a pattern other than Regex", "\"Regex\"");
-    const std::string& behavior = component.at("behavior").string();
+    const std::string behavior = component.at("behavior").string();
     if (behavior != "Isolated")
       component.at("behavior").unsupported("behavior " + in_quotes(behavior), "\"Isolated\"");
     if (component.flag("invert")) component.at("invert").unsupported("invert", "false");
@@ -85,7 +85,7 @@ class TemplateReader {
   explicit TemplateReader(TokenizerFile& file) : file_(file) {}
 
   void read(const JsonView& component) {
-    const std::string& type = component.at("type").string();
+    const std::string type = component.at("type").string();
     if (type == "Sequence") {
       for (const JsonView& part : component.at("processors").elements()) read(part);
     } else if (type == "TemplateProcessing") {
@@ -116,8 +116,8 @@ class TemplateReader {
 
   void read_special(const JsonView& component, const JsonView& name, std::vector<std::int32_t>& out) {
     const JsonView special = component.at("special_tokens").at(name.string());
-    const auto& all = special.at("ids").json();
-    if (all.size() + file_.prefix.size() + file_.suffix.size() > kMaxTemplateTokens)
+    const std::size_t count = special.at("ids").json().size();
+    if (count + file_.prefix.size() + file_.suffix.size() > kMaxTemplateTokens)
       special.at("ids").unsupported("a template of so many tokens",
                                     fmt::format("at most {}", kMaxTemplateTokens));
     const auto ids = special.at("ids").elements();

@@ -34,7 +34,7 @@ class VocabularyReader {
 
  private:
   void check_options() const {
-    const std::string& type = model_.at("type").string();
+    const std::string type = model_.at("type").string();
     if (type != "BPE") model_.at("type").unsupported("model " + in_quotes(type), "\"BPE\"");
     if (model_.has("dropout")) model_.at("dropout").unsupported("dropout", "null");
     for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) refuse_text(key);
@@ -119,7 +119,7 @@ class VocabularyReader {
     for (const JsonView& entry : root_.at("added_tokens").elements()) {
       for (const char* key : {"single_word", "lstrip", "rstrip"})
         if (entry.flag(key)) entry.at(key).unsupported(fmt::format("added token with {}", key), "false");
-      const std::string& content = entry.at("content").string();
+      const std::string content = entry.at("content").string();
       if (content.empty()) entry.at("content").bad("an empty token", "at least one character");
       if (!contents.insert(content).second)
         entry.at("content").bad(in_quotes(content) + " twice", "distinct tokens");

@@ -25,7 +25,7 @@ std::int32_t parse_id(const JsonView& token, std::string_view text) {
 AddedToken read_added_token(const JsonView& token, std::string_view id) {
   for (const char* key : {"single_word", "lstrip", "rstrip"})
     if (token.flag(key)) token.at(key).unsupported(fmt::format("added token with {}", key), "false");
-  const std::string& content = token.at("content").string();
+  const std::string content = token.at("content").string();
   if (content.empty()) token.at("content").bad("an empty token", "at least one character");
   return {.id = parse_id(token, id), .content = content};
 }

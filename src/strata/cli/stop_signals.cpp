@@ -1,0 +1,42 @@
+#include "strata/cli/stop_signals.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <string_view>
+
+#include "strata/base/error.h"
+
+namespace strata {
+namespace {
+
+std::atomic<bool> asked{false};
+
+// What a signal handler may print.
+void say(std::string_view text) {
+  (void)!write(STDERR_FILENO, text.data(), text.size());
+}
+
+}  // namespace
+
+void on_stop(void (*handler)(int)) {
+  std::signal(SIGINT, handler);
+  std::signal(SIGTERM, handler);
+}
+
+void ask_to_stop(int) {
+  if (asked.exchange(true)) stop_now(0);
+  say("\nsaving after the step in progress; once more stops at once\n");
+}
+
+void stop_now(int) {
+  say("strata: interrupted; --resume goes on from what was saved\n");
+  _exit(exit_code(ErrorKind::interrupted));
+}
+
+bool stop_asked() {
+  return asked;
+}
+
+}  // namespace strata

@@ -1,0 +1,281 @@
+// The keys of what was concluded in results.json; see fields.h.
+#pragma once
+
+#include "strata/record/findings.h"
+#include "strata/record/trace_fields.h"
+
+namespace strata::record_json {
+
+template <class Visitor, Is<Interval> T>
+void fields(Visitor& visit, T& x) {
+  auto& [lo, hi] = x;
+  visit("lo", lo);
+  visit("hi", hi);
+}
+
+template <class Visitor, Is<CountTest> T>
+void fields(Visitor& visit, T& x) {
+  auto& [k_null, null_model, statistic, p_value, p_mc_error, null_sample] = x;
+  visit("k_null", k_null);
+  visit("null_model", null_model);
+  visit("statistic", statistic);
+  visit("p_value", p_value);
+  visit("p_mc_error", p_mc_error);
+  visit("null_sample", null_sample);
+}
+
+template <class Visitor, Is<ModelFit> T>
+void fields(Visitor& visit, T& x) {
+  auto& [k, name, edges, sse, bic_ar1, leave_one_out] = x;
+  visit("k", k);
+  visit("name", name);
+  visit("edges", edges);
+  visit("sse", sse);
+  visit("bic_ar1", bic_ar1);
+  visit("leave_one_out", leave_one_out);
+}
+
+template <class Visitor, Is<EdgeEstimate> T>
+void fields(Visitor& visit, T& x) {
+  auto& [edge, interval_90, modal_share, histogram] = x;
+  visit("edge", edge);
+  visit("interval_90", interval_90);
+  visit("modal_share", modal_share);
+  visit("histogram", histogram);
+}
+
+template <class Visitor, Is<Detection> T>
+void fields(Visitor& visit, T& x) {
+  auto& [detector, tokens, defined, note, verdict, selected_k, boundaries, forced_two, tests, fits,
+         k_stability, used_signals, left_out] = x;
+  visit("detector", detector);
+  visit("tokens", tokens);
+  visit("defined", defined);
+  visit("note", note);
+  visit("verdict", verdict);
+  visit("selected_k", selected_k);
+  visit("boundaries", boundaries);
+  visit("forced_two", forced_two);
+  visit("tests", tests);
+  visit("fits", fits);
+  visit("k_stability", k_stability);
+  visit("used_signals", used_signals);
+  visit("left_out", left_out);
+}
+
+template <class Visitor, Is<Reproduction> T>
+void fields(Visitor& visit, T& x) {
+  auto& [rule, tokens, defined, note, edges, difference, threshold] = x;
+  visit("rule", rule);
+  visit("tokens", tokens);
+  visit("defined", defined);
+  visit("note", note);
+  visit("edges", edges);
+  visit("difference", difference);
+  visit("threshold", threshold);
+}
+
+template <class Visitor, Is<GroupLeftOut> T>
+void fields(Visitor& visit, T& x) {
+  auto& [group, tokens, defined, note, verdict, selected_k, edges, forced_two] = x;
+  visit("group", group);
+  visit("tokens", tokens);
+  visit("defined", defined);
+  visit("note", note);
+  visit("verdict", verdict);
+  visit("selected_k", selected_k);
+  visit("edges", edges);
+  visit("forced_two", forced_two);
+}
+
+template <class Visitor, Is<Agreement> T>
+void fields(Visitor& visit, T& x) {
+  auto& [tokens, detectors, distance, note] = x;
+  visit("tokens", tokens);
+  visit("detectors", detectors);
+  visit("distance", distance);
+  visit("note", note);
+}
+
+template <class Visitor, Is<RandomTwins> T>
+void fields(Visitor& visit, T& x) {
+  auto& [detector, tokens, defined, note, observed, statistic, selected_k, verdict, forced_two, rank,
+         p_value] = x;
+  visit("detector", detector);
+  visit("tokens", tokens);
+  visit("defined", defined);
+  visit("note", note);
+  visit("observed", observed);
+  visit("statistic", statistic);
+  visit("selected_k", selected_k);
+  visit("verdict", verdict);
+  visit("forced_two", forced_two);
+  visit("rank", rank);
+  visit("p_value", p_value);
+}
+
+template <class Visitor, Is<Segment> T>
+void fields(Visitor& visit, T& x) {
+  auto& [name, begin, end] = x;
+  visit("name", name);
+  visit("begin", begin);
+  visit("end", end);
+}
+
+template <class Visitor, Is<KappaEstimate> T>
+void fields(Visitor& visit, T& x) {
+  auto& [state, kappa, standard_error, strengths_used, critical_strength, critical_error, fisher,
+         fisher_error, difference_z, nll, nll_error, absolute_fisher, absolute_fisher_error, absolute,
+         absolute_error, absolute_nll, absolute_nll_error, note] = x;
+  visit("state", state);
+  visit("kappa", kappa);
+  visit("standard_error", standard_error);
+  visit("strengths_used", strengths_used);
+  visit("critical_strength", critical_strength);
+  visit.optional("critical_error", critical_error);
+  visit.optional("fisher", fisher);
+  visit.optional("fisher_error", fisher_error);
+  visit.optional("difference_z", difference_z);
+  visit.optional("nll", nll);
+  visit.optional("nll_error", nll_error);
+  visit.optional("absolute_fisher", absolute_fisher);
+  visit.optional("absolute_fisher_error", absolute_fisher_error);
+  visit.optional("absolute", absolute);
+  visit.optional("absolute_error", absolute_error);
+  visit.optional("absolute_nll", absolute_nll);
+  visit.optional("absolute_nll_error", absolute_nll_error);
+  visit("note", note);
+}
+
+template <class Visitor, Is<StateSplit> T>
+void fields(Visitor& visit, T& x) {
+  auto& [state, kappa, absolute, rms_effective, rms_median, correlation, kappa_by_doc, absolute_by_doc,
+         rms_effective_by_doc, rms_median_by_doc, note] = x;
+  visit("state", state);
+  visit("kappa", kappa);
+  visit("absolute", absolute);
+  visit("rms_effective", rms_effective);
+  visit("rms_median", rms_median);
+  visit("correlation", correlation);
+  visit("kappa_by_doc", kappa_by_doc);
+  visit("absolute_by_doc", absolute_by_doc);
+  visit("rms_effective_by_doc", rms_effective_by_doc);
+  visit("rms_median_by_doc", rms_median_by_doc);
+  visit("note", note);
+}
+
+template <class Visitor, Is<DoseSummary> T>
+void fields(Visitor& visit, T& x) {
+  auto& [intervention, site, strength_unit, axis, place, span, head, critical_strength, critical_error,
+         note] = x;
+  visit("intervention", intervention);
+  visit("site", site);
+  visit("strength_unit", strength_unit);
+  visit("axis", axis);
+  visit("place", place);
+  visit("span", span);
+  visit("head", head);
+  visit("critical_strength", critical_strength);
+  visit("critical_error", critical_error);
+  visit("note", note);
+}
+
+template <class Visitor, Is<SegmentMean> T>
+void fields(Visitor& visit, T& x) {
+  auto& [noise, measure, estimator, geometric, arithmetic, note] = x;
+  visit("noise", noise);
+  visit("measure", measure);
+  visit("estimator", estimator);
+  visit("geometric", geometric);
+  visit("arithmetic", arithmetic);
+  visit("note", note);
+}
+
+template <class Visitor, Is<SegmentBrittleness> T>
+void fields(Visitor& visit, T& x) {
+  auto& [segment, forced, kappa_geometric, kappa_arithmetic, kappa_interval_90, skip_kl_nats, kappa_joint,
+         kappa_joint_error, means, rms_effective, rms_median, note] = x;
+  visit("segment", segment);
+  visit("forced", forced);
+  visit("kappa_geometric", kappa_geometric);
+  visit("kappa_arithmetic", kappa_arithmetic);
+  visit("kappa_interval_90", kappa_interval_90);
+  visit("skip_kl_nats", skip_kl_nats);
+  visit.optional("kappa_joint", kappa_joint);
+  visit.optional("kappa_joint_error", kappa_joint_error);
+  visit.optional("means", means);
+  visit.optional("rms_effective", rms_effective);
+  visit.optional("rms_median", rms_median);
+  visit("note", note);
+}
+
+template <class Visitor, Is<RatePoint> T>
+void fields(Visitor& visit, T& x) {
+  auto& [strength, rate_nats, rate_error, distortion_nats, distortion_error, effective_dimension, beta,
+         ln_beta_error] = x;
+  visit("strength", strength);
+  visit("rate_nats", rate_nats);
+  visit("rate_error", rate_error);
+  visit("distortion_nats", distortion_nats);
+  visit("distortion_error", distortion_error);
+  visit("effective_dimension", effective_dimension);
+  visit("beta", beta);
+  visit("ln_beta_error", ln_beta_error);
+}
+
+template <class Visitor, Is<MatchedPoint> T>
+void fields(Visitor& visit, T& x) {
+  auto& [distortion_nats, strength, rate_nats, effective_dimension, beta] = x;
+  visit("distortion_nats", distortion_nats);
+  visit("strength", strength);
+  visit("rate_nats", rate_nats);
+  visit("effective_dimension", effective_dimension);
+  visit("beta", beta);
+}
+
+template <class Visitor, Is<RateDistortion> T>
+void fields(Visitor& visit, T& x) {
+  auto& [points, matched, note] = x;
+  visit("points", points);
+  visit("matched", matched);
+  visit("note", note);
+}
+
+template <class Visitor, Is<StateRateDistortion> T>
+void fields(Visitor& visit, T& x) {
+  auto& [state, curve] = x;
+  visit("state", state);
+  visit("curve", curve);
+}
+
+template <class Visitor, Is<SegmentRateDistortion> T>
+void fields(Visitor& visit, T& x) {
+  auto& [segment, forced, curve] = x;
+  visit("segment", segment);
+  visit("forced", forced);
+  visit("curve", curve);
+}
+
+template <class Visitor, Is<Findings> T>
+void fields(Visitor& visit, T& x) {
+  auto& [detections, reproductions, groups_left_out, agreement, random_twins, headline, segments,
+         segments_forced, kappa, splits, doses, brittleness, rate_distortion, segment_rate_distortion,
+         sentences] = x;
+  visit("sentences", sentences);
+  visit("segments", segments);
+  visit("segments_forced", segments_forced);
+  visit("headline", headline);
+  visit("detections", detections);
+  visit.optional("reproductions", reproductions);
+  visit.optional("groups_left_out", groups_left_out);
+  visit.optional("agreement", agreement);
+  visit.optional("random_twins", random_twins);
+  visit("kappa", kappa);
+  visit.optional("splits", splits);
+  visit.optional("doses", doses);
+  visit("brittleness", brittleness);
+  visit.optional("rate_distortion", rate_distortion);
+  visit.optional("segment_rate_distortion", segment_rate_distortion);
+}
+
+}  // namespace strata::record_json
