@@ -319,14 +319,17 @@ void register_analyze(CLI::App& app, Program& program) {
       ->check(at_least(1))
       ->capture_default_str();
   command
-      ->add_option("--dtype", m.compute.dtype,
-                   "float32, or bfloat16: products of bfloat16 numbers, twice as fast; its noise floor is "
-                   "measured (default: float32)")
-      ->transform(CLI::CheckedTransformer(kDTypes));
+      ->add_option_function<std::string>(
+          "--dtype", [&m](const std::string& name) { m.compute.dtype = kDTypes.at(name); },
+          "float32, or bfloat16: products of bfloat16 numbers, twice as fast; its noise floor is measured")
+      ->check(CLI::IsMember(kDTypes))
+      ->default_str("float32");
   command
-      ->add_option("--device", m.compute.device,
-                   "cpu, or cuda: blocks and logits on the GPU, with a CUDA build of LibTorch (default: cpu)")
-      ->transform(CLI::CheckedTransformer(kDevices));
+      ->add_option_function<std::string>(
+          "--device", [&m](const std::string& name) { m.compute.device = kDevices.at(name); },
+          "cpu, or cuda: blocks and logits on the GPU, with a CUDA build of LibTorch")
+      ->check(CLI::IsMember(kDevices))
+      ->default_str("cpu");
   command->add_option("-t,--threads", m.threads, "Threads; changes speed, never a number")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
