@@ -255,6 +255,19 @@ TEST_F(VerifyReference, AGoodModelAgreesWithItself) {
   EXPECT_NE(weights[0].detail.find("30 tensors"), std::string::npos) << weights[0].detail;
 }
 
+// LibTorch's operations on the processor stand for a GPU.
+TEST_F(VerifyReference, AnotherDeviceIsComparedWithTheProcessor) {
+  const auto check = [&](double tolerance) {
+    return verify_forward(*checkpoint_, {ids_},
+                          {.tolerance = tolerance, .threads = 2, .device = Device::torch_cpu});
+  };
+  const auto checks = check(kReferenceTolerance);
+  ASSERT_EQ(checks.size(), 5u);
+  for (const Check& one : checks) EXPECT_TRUE(one.passed) << one.name << ": " << one.detail;
+  // They are not the same bits.
+  EXPECT_FALSE(named(check(1e-12), "as on the processor").passed);
+}
+
 TEST_F(VerifyReference, AWindowOfOneRepeatedTokenIsCheckedToo) {
   for (const Check& check : forward_checks(model(), {std::vector<std::int32_t>(64, 39)}))
     EXPECT_TRUE(check.passed) << check.name << ": " << check.detail;

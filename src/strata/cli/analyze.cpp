@@ -29,7 +29,6 @@ namespace {
 
 const std::map<std::string, ComputeDType> kDTypes = {{"float32", ComputeDType::float32},
                                                      {"bfloat16", ComputeDType::bfloat16}};
-const std::map<std::string, Device> kDevices = {{"cpu", Device::cpu}, {"cuda", Device::cuda}};
 constexpr double kMemoryShare = 0.7;  // of the available memory, when --mem-limit is not given
 
 class Stopwatch {

@@ -231,6 +231,12 @@ void register_verify(CLI::App& app, Program& program) {
   command->add_option("-t,--threads", o->verify.threads, "Threads; changes speed, never a number")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
+  command
+      ->add_option_function<std::string>(
+          "--device", [o](const std::string& name) { o->verify.device = kDevices.at(name); },
+          "cpu, or cuda: checked against its reference, or against itself and the processor")
+      ->check(CLI::IsMember(kDevices))
+      ->default_str("cpu");
   command->add_flag("--json", o->json, "Print JSON");
   command->add_flag("--quiet", o->quiet, "No progress on stderr");
   command->callback([&program, o] { program.run = [o] { return verify(*o); }; });

@@ -6,6 +6,7 @@
 
 #include "strata/base/error.h"
 #include "strata/base/sha256.h"
+#include "strata/model/device.h"
 #include "strata/model/kernels.h"
 #include "strata/sweep/forward.h"
 #include "strata/sweep/verify.h"
@@ -120,6 +121,46 @@ Check check_causal(const RowDigests& plain, const RowDigests& changed, std::size
   return {name, true, fmt::format("token {} changed: positions before it keep every bit", at)};
 }
 
+// States and logits of one window.
+std::vector<std::vector<float>> arrays_of(const Checkpoint& checkpoint, const std::vector<std::int32_t>& ids,
+                                          const ForwardOptions& options) {
+  std::vector<std::vector<float>> arrays(static_cast<std::size_t>(checkpoint.config().n_layers) + 2);
+  const ForwardObserver observer{
+      .state =
+          [&](int state, std::size_t, std::span<const float> h) {
+            arrays[static_cast<std::size_t>(state)].assign(h.begin(), h.end());
+          },
+      .output =
+          [&](std::size_t, std::int64_t, std::span<const float>, std::span<const float> logits) {
+            arrays.back().insert(arrays.back().end(), logits.begin(), logits.end());
+          }};
+  forward_windows(checkpoint, {ids}, options, observer);
+  return arrays;
+}
+
+// Two devices add up in another order, and agree but for that.
+Check check_device(const Checkpoint& checkpoint, const std::vector<std::int32_t>& ids,
+                   const ForwardOptions& there, double tolerance) {
+  ForwardOptions here = there;
+  here.compute.device = Device::cpu;
+  const auto theirs = arrays_of(checkpoint, ids, there), ours = arrays_of(checkpoint, ids, here);
+  double worst = 0.0;
+  std::size_t place = 0;
+  for (std::size_t i = 0; i < ours.size(); ++i) {
+    double largest = 0.0, square = 0.0;
+    for (std::size_t k = 0; k < ours[i].size(); ++k) {
+      largest = std::max(largest, std::fabs(static_cast<double>(theirs[i][k]) - ours[i][k]));
+      square += static_cast<double>(ours[i][k]) * ours[i][k];
+    }
+    if (largest == 0.0) continue;
+    const double relative = largest / std::sqrt(square / static_cast<double>(ours[i].size()));
+    if (relative > worst) worst = relative, place = i;
+  }
+  return {"as on the processor", worst <= tolerance,
+          fmt::format("largest difference {:.2e} of the RMS, at {}; tolerance {:g}", worst,
+                      place_name(place, ours.size() - 1), tolerance)};
+}
+
 Check check_loss(const Observed& seen, const std::vector<std::vector<std::int32_t>>& windows,
                  std::size_t count, int vocab) {
   double sum = 0.0;
@@ -193,15 +234,24 @@ std::vector<Check> verify_forward(const Checkpoint& checkpoint,
   auto batch = windows;
   batch.emplace_back(first.rbegin(), first.rend());  // company, even where the text is one window
   batch.push_back(with_changed_token(first, checkpoint.config().vocab));
-  const Observed alone = observe(checkpoint, {first}, {.threads = 1, .progress = options.progress});
-  const Observed seen =
-      observe(checkpoint, batch, {.threads = options.threads, .progress = options.progress});
+  const ForwardOptions forward{.threads = options.threads,
+                               .compute = {ComputeDType::float32, options.device},
+                               .progress = options.progress};
+  require_compute(forward.compute);
+  ForwardOptions one_thread = forward;
+  one_thread.threads = 1;
+  const Observed alone = observe(checkpoint, {first}, one_thread);
+  const Observed seen = observe(checkpoint, batch, forward);
   std::int64_t tokens = 0;
   for (const auto& ids : batch) tokens += static_cast<std::int64_t>(ids.size());
-  return {check_finite(seen, tokens),
-          check_batch(alone.digests[0], seen.digests[0], first.size(), batch.size(), options.threads),
-          check_causal(seen.digests[0], seen.digests.back(), first.size() / 2),
-          check_loss(seen, windows, windows.size(), checkpoint.config().vocab)};
+  std::vector<Check> checks{
+      check_finite(seen, tokens),
+      check_batch(alone.digests[0], seen.digests[0], first.size(), batch.size(), options.threads),
+      check_causal(seen.digests[0], seen.digests.back(), first.size() / 2),
+      check_loss(seen, windows, windows.size(), checkpoint.config().vocab)};
+  if (options.device != Device::cpu && checks[0].passed)
+    checks.push_back(check_device(checkpoint, first, forward, options.tolerance));
+  return checks;
 }
 
 }  // namespace strata

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "strata/base/error.h"
+#include "strata/model/device.h"
 #include "strata/model/kernels.h"
 #include "strata/sweep/forward.h"
 #include "strata/sweep/reference.h"
@@ -130,7 +131,11 @@ void compare_arrays(const Checkpoint& checkpoint, const Reference& reference,
         add_row(*check.logits, comparison.row(begin + r), logit.subspan(r * vocab, vocab));
     }
   };
-  forward_windows(checkpoint, {ids}, {.threads = options.threads, .progress = options.progress}, observer);
+  forward_windows(checkpoint, {ids},
+                  {.threads = options.threads,
+                   .compute = {ComputeDType::float32, options.device},
+                   .progress = options.progress},
+                  observer);
   for (ArrayComparison& comparison : normed) check.arrays.push_back(comparison.finish(options.tolerance));
   for (ArrayComparison& comparison : logits) check.arrays.push_back(comparison.finish(options.tolerance));
   if (check.logits) check.logits->mean_kl_nats /= static_cast<double>(check.logits->rows);
@@ -140,6 +145,7 @@ void compare_arrays(const Checkpoint& checkpoint, const Reference& reference,
 
 ReferenceCheck verify_reference(const Checkpoint& checkpoint, const Tokenizer* tokenizer,
                                 const std::filesystem::path& directory, const VerifyOptions& options) {
+  require_compute({ComputeDType::float32, options.device});
   const Reference reference = open_reference(directory, checkpoint.config());
   ReferenceCheck check{.tolerance = options.tolerance, .notes = reference.notes};
   std::vector<std::int32_t> ids;

@@ -22,6 +22,7 @@ inline constexpr double kReferenceTolerance = 1e-4;
 struct VerifyOptions {
   double tolerance = kReferenceTolerance;
   int threads = 1;
+  Device device = Device::cpu;
   Progress progress = {};
 };
 
@@ -85,7 +86,8 @@ struct Check {
 
 /// The forward pass against itself on `windows`: finite states and logits; the same bits for a window alone
 /// on one thread and among others on several; a changed token changes what follows and leaves every
-/// earlier state as it was, bit for bit; a finite loss.
+/// earlier state as it was, bit for bit; a finite loss. On another device than the processor also: states
+/// and logits of the first window within the tolerance of the processor's.
 [[nodiscard]] std::vector<Check> verify_forward(const Checkpoint& checkpoint,
                                                 const std::vector<std::vector<std::int32_t>>& windows,
                                                 const VerifyOptions& options);
