@@ -6,21 +6,16 @@
 #include <cmath>
 #include <cstring>
 
-#include "strata/base/philox.h"
 #include "strata/model/threads.h"
 #include "tests/support/autograd_block.h"
+#include "tests/support/float_values.h"
 #include "tests/support/paths.h"
 #include "tests/support/tiny_checkpoint.h"
 
 namespace strata {
 namespace {
 
-std::vector<float> random_values(std::int64_t count, std::uint64_t seed) {
-  Philox rng({.seed = seed, .stream = Stream::test});
-  std::vector<float> values(static_cast<std::size_t>(count));
-  for (float& v : values) v = static_cast<float>(rng.normal());
-  return values;
-}
+using test::random_values;
 
 at::Tensor to_double(std::vector<float>& values, at::IntArrayRef shape) {
   return at::from_blob(values.data(), shape, at::kFloat).to(at::kDouble).clone();

@@ -9,10 +9,13 @@
 #include "strata/model/block.h"
 #include "strata/model/head.h"
 #include "strata/model/threads.h"
+#include "tests/support/float_values.h"
 #include "tests/support/paths.h"
 
 namespace strata {
 namespace {
+
+using test::relative_difference;
 
 constexpr double kTolerance = 1e-4;  // of the state's RMS
 
@@ -45,16 +48,6 @@ Forward run(const std::filesystem::path& model, const std::vector<std::int32_t>&
     result.logits.insert(result.logits.end(), chunk.begin(), chunk.begin() + rows * config.vocab);
   }
   return result;
-}
-
-// Largest difference over the reference's RMS.
-double relative_difference(const float* ours, const float* reference, std::size_t count) {
-  double largest = 0.0, square = 0.0;
-  for (std::size_t i = 0; i < count; ++i) {
-    largest = std::max(largest, std::fabs(static_cast<double>(ours[i]) - reference[i]));
-    square += static_cast<double>(reference[i]) * reference[i];
-  }
-  return largest / std::sqrt(square / static_cast<double>(count));
 }
 
 std::vector<std::int32_t> ids_of(const std::filesystem::path& folder) {

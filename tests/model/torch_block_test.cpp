@@ -10,32 +10,17 @@
 #include <tuple>
 
 #include "strata/base/error.h"
-#include "strata/base/philox.h"
 #include "strata/model/backward.h"
 #include "strata/model/device.h"
 #include "strata/model/threads.h"
+#include "tests/support/float_values.h"
 #include "tests/support/paths.h"
 #include "tests/support/tiny_checkpoint.h"
 
 namespace strata {
 namespace {
 
-std::vector<float> random_values(std::int64_t count, std::uint64_t seed) {
-  Philox rng({.seed = seed, .stream = Stream::test});
-  std::vector<float> values(static_cast<std::size_t>(count));
-  for (float& v : values) v = static_cast<float>(rng.normal());
-  return values;
-}
-
-// Largest difference over the reference's RMS.
-double relative_difference(std::span<const float> ours, std::span<const float> reference) {
-  double largest = 0.0, square = 0.0;
-  for (std::size_t i = 0; i < reference.size(); ++i) {
-    largest = std::max(largest, std::fabs(static_cast<double>(ours[i]) - reference[i]));
-    square += static_cast<double>(reference[i]) * reference[i];
-  }
-  return largest / std::sqrt(square / static_cast<double>(reference.size()));
-}
+using test::random_values, test::relative_difference;
 
 using Case = std::tuple<const char*, ComputeDType, Device>;
 
