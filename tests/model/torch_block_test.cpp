@@ -168,6 +168,24 @@ INSTANTIATE_TEST_SUITE_P(All, TorchBlock,
                                           testing::Values(Device::torch_cpu, Device::cuda)),
                          name_of);
 
+TEST(Device, WhatLibTorchThrowsIsAnErrorOfOurs) {
+  const auto error_of = [](const std::function<void()>& body) -> Error {
+    try {
+      on_device(body);
+    } catch (const Error& error) {
+      return error;
+    }
+    throw std::runtime_error("nothing was thrown");
+  };
+  const Error memory = error_of([] { TORCH_CHECK_WITH(OutOfMemoryError, false, "no room for 7 bytes"); });
+  EXPECT_EQ(memory.kind(), ErrorKind::out_of_memory);
+  EXPECT_NE(std::string(memory.what()).find("--device cuda"), std::string::npos) << memory.what();
+  const Error other = error_of([] { TORCH_CHECK(false, "sizes do not match"); });
+  EXPECT_EQ(other.kind(), ErrorKind::run_failed);
+  EXPECT_NE(std::string(other.what()).find("sizes do not match"), std::string::npos) << other.what();
+  EXPECT_EQ(std::string(other.what()).find('\n'), std::string::npos);
+}
+
 TEST(Device, CudaIsRefusedByNameWhereThereIsNone) {
   EXPECT_NO_THROW(require_compute({ComputeDType::float32, Device::cpu}));
   if (at::hasCUDA()) GTEST_SKIP() << "there is a CUDA device";
