@@ -203,23 +203,17 @@ TEST_F(Analyze, InterruptionLeavesTheEarlierRunAsItWas) {
 // kill -9 and Ctrl-C in each phase; the same command with --resume then writes the bytes of a run that
 // nothing disturbed, and nothing else.
 TEST_F(Analyze, ResumeEndsWithTheSameBytes) {
+  std::vector<std::string> base = {"analyze", repo_path("models/llama-nano").string(), "--chunks", "16"};
 #if defined(__SANITIZE_ADDRESS__)  // ten times slower
-  const std::string lane_tokens = "256", surrogates = "500";
+  for (const char* flag :
+       {"--lane-tokens=256", "--layers=0,6", "--positions=512", "--replicates=20", "--surrogates=500"})
+    base.emplace_back(flag);
 #else
-  const std::string lane_tokens = "1024", surrogates = "5000";
+  for (const char* flag : {"--lane-tokens=1024", "--surrogates=5000"}) base.emplace_back(flag);
 #endif
-  const std::vector<std::string> base = {"analyze",
-                                         repo_path("models/llama-nano").string(),
-                                         "--lane-tokens",
-                                         lane_tokens,
-                                         "--chunks",
-                                         "16",
-                                         "--surrogates",
-                                         surrogates,
-                                         "-o"};
   const auto with = [&](const std::string& output, const std::vector<std::string>& more) {
     std::vector<std::string> arguments = base;
-    arguments.push_back(other(output).string());
+    arguments.insert(arguments.end(), {"-o", other(output).string()});
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
   };
@@ -261,6 +255,10 @@ TEST_F(Analyze, ResumeIsForTheSameRunOnly) {
   const std::vector<std::string> base = {"analyze",
                                          repo_path("models/llama-nano").string(),
                                          "--lane-tokens",
+                                         "512",
+                                         "--layers",
+                                         "0,6",
+                                         "--positions",
                                          "512",
                                          "--chunks",
                                          "16",
