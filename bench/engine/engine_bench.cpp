@@ -35,7 +35,8 @@ using namespace strata;
 struct Asked {
   std::string model, dtype = "bfloat16", device = "cpu";
   int threads = 2, rounds = 3, windows = 4, tokens = 512, label_samples = 1;
-  bool sweeps = false;
+  int windows_per_document = 1;
+  bool sweeps = false, clean_only = false;
   std::vector<std::string> signals;
 };
 
@@ -233,13 +234,17 @@ void bench_sweeps(const Checkpoint& checkpoint, const Asked& asked, Compute comp
   Corpus corpus{.name = "random"};
   const auto ids = random_windows(c, asked);
   for (std::size_t w = 0; w < ids.size(); ++w) {
-    corpus.documents.push_back({.name = fmt::format("{}", w)});
-    corpus.windows.push_back({.document = static_cast<int>(w), .index = 0, .ids = ids[w]});
+    const int number = static_cast<int>(w), document = number / asked.windows_per_document;
+    if (number % asked.windows_per_document == 0)
+      corpus.documents.push_back({.name = fmt::format("{}", document)});
+    corpus.windows.push_back(
+        {.document = document, .index = number % asked.windows_per_document, .ids = ids[w]});
   }
   const MeasureInput input{.checkpoint = checkpoint, .corpus = corpus};
   MeasureOptions signals{.compute = compute, .threads = asked.threads, .label_samples = asked.label_samples};
   signals.signals = asked.signals;
   signals.interventions = {"none"};
+  signals.clean_only = asked.clean_only;
   signals.lane_tokens = asked.windows * asked.tokens;
   MeasureOptions lanes{.compute = compute, .threads = asked.threads};
   lanes.signals = {"residual_rms"};
@@ -261,15 +266,17 @@ void bench_sweeps(const Checkpoint& checkpoint, const Asked& asked, Compute comp
   std::vector<Part> parts = {
       {"bare forward, streamed",
        [&] { forward_windows(checkpoint, ids, {.threads = asked.threads, .compute = compute}, nobody); }},
-      {"every signal and the backward sweep", [&] { run(signals, of_signals); }},
-      {"lanes", [&] { run(lanes, of_lanes); }},
+      {asked.clean_only ? "every signal" : "every signal and the backward sweep",
+       [&] { run(signals, of_signals); }},
   };
+  if (!asked.clean_only) parts.push_back({"lanes", [&] { run(lanes, of_lanes); }});
   run_rounds(parts, asked.rounds);
   const double tokens = static_cast<double>(asked.windows) * asked.tokens;
   print_head();
   const Seconds& forward = parts[0].best;
   print_row(parts[0].name, forward, forward, tokens);
   for (const auto& [phase, took] : of_signals) print_row("  last round, " + phase, took, forward, tokens);
+  if (asked.clean_only) return;
   const double share = static_cast<double>(lane_plan.lanes) / asked.windows;
   const Seconds naive{share * forward.wall, share * forward.processor};
   print_row(fmt::format("{} forward passes over a window, one for each lane", lane_plan.lanes), naive, naive,
@@ -288,9 +295,11 @@ int run(int argc, char** argv) {
   app.add_option("--rounds", asked.rounds);
   app.add_option("--windows", asked.windows);
   app.add_option("--tokens", asked.tokens);
+  app.add_option("--windows-per-document", asked.windows_per_document)->check(CLI::PositiveNumber);
   app.add_option("--label-samples", asked.label_samples);
   app.add_flag("--sweeps", asked.sweeps, "Phases of whole measurements instead of the forward pass");
   app.add_option("--signals", asked.signals, "With --sweeps: these alone");
+  app.add_flag("--clean-only", asked.clean_only, "With --sweeps: neither lanes nor backward sweep");
   CLI11_PARSE(app, argc, argv);
   Compute compute(asked.dtype == "bfloat16" ? ComputeDType::bfloat16 : ComputeDType::float32);
   if (asked.device != "cpu") compute.device = asked.device == "cuda" ? Device::cuda : Device::torch_cpu;
