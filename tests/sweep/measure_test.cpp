@@ -2,7 +2,6 @@
 // each other; the plan; interruption.
 #include "strata/sweep/measure.h"
 
-#include <ATen/Context.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -100,51 +99,6 @@ TEST(Measure, SameBitsOnATrainedModel) {
   MeasureOptions options = small_options();
   options.layers = {0, 7};
   expect_invariant(nano.input(), options);
-}
-
-void expect_near(const Matrix& a, const Matrix& b, double relative, const std::string& what) {
-  ASSERT_EQ(a.rows, b.rows) << what;
-  ASSERT_EQ(a.cols, b.cols) << what;
-  double scale = 0.0;
-  for (std::size_t i = 0; i < a.rows * a.cols; ++i) {
-    const double value = std::fabs(a(i / a.cols, i % a.cols));
-    if (std::isfinite(value)) scale = std::max(scale, value);
-  }
-  for (std::size_t i = 0; i < a.rows * a.cols; ++i) {
-    const double x = a(i / a.cols, i % a.cols), y = b(i / a.cols, i % a.cols);
-    ASSERT_EQ(std::isnan(x), std::isnan(y)) << what << " " << i;
-    if (std::isnan(x)) continue;
-    ASSERT_NEAR(x, y, relative * scale) << what << " " << i;
-  }
-}
-
-// Blocks and logits by LibTorch's operations, the code of --device cuda: every number of a run within
-// rounding of ours (float32 adds up in another order), and the same bits whatever the threads.
-void expect_close_to_the_processor(Device device) {
-  const Nano nano({.context = 96, .chunks = 18});
-  MeasureOptions options = small_options();
-  options.layers = {0, 7};
-  const Trace ours = measure(nano.input(), options, {});
-  options.compute.device = device;
-  const Trace theirs = measure(nano.input(), options, {});
-  options.threads = 3;
-  expect_same_bits(theirs, measure(nano.input(), options, {}));
-  ASSERT_EQ(ours.series.size(), theirs.series.size());
-  for (std::size_t i = 0; i < ours.series.size(); ++i)
-    expect_near(ours.series[i].by_doc, theirs.series[i].by_doc, 1e-3, ours.series[i].id);
-  ASSERT_EQ(ours.curves.size(), theirs.curves.size());
-  for (std::size_t i = 0; i < ours.curves.size(); ++i)
-    expect_near(ours.curves[i].kl_nats, theirs.curves[i].kl_nats, 1e-3, ours.curves[i].intervention);
-  EXPECT_NE(results_json({.trace = ours, .findings = {}}), results_json({.trace = theirs, .findings = {}}));
-}
-
-TEST(Measure, LibTorchOnTheProcessorIsClose) {
-  expect_close_to_the_processor(Device::torch_cpu);
-}
-
-TEST(Measure, AGpuIsClose) {
-  if (!at::hasCUDA()) GTEST_SKIP() << "LibTorch finds no CUDA device";
-  expect_close_to_the_processor(Device::cuda);
 }
 
 const DoseCurve* find_curve(const Trace& trace, const DoseCurve& like) {
