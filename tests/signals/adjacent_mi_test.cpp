@@ -24,8 +24,9 @@ using test::World;
 
 at::Tensor tensor_of(const Matrix& m) {
   at::Tensor x =
-      at::empty({static_cast<std::int64_t>(m.rows), static_cast<std::int64_t>(m.cols)}, at::kDouble);
-  std::copy(m.data.begin(), m.data.end(), x.data_ptr<double>());
+      at::empty({static_cast<std::int64_t>(m.rows), static_cast<std::int64_t>(m.cols)}, at::kFloat);
+  std::transform(m.data.begin(), m.data.end(), x.data_ptr<float>(),
+                 [](double value) { return static_cast<float>(value); });
   return x;
 }
 
@@ -152,11 +153,12 @@ TEST_F(AdjacentMi, MixedCorrelationsAreFoundInEveryBasis) {
   EXPECT_NEAR(value(run()), value(plain), 0.01 * closed);
 }
 
-// The same data in float64: only rounding is left between a basis and its rotation.
+// The same data: only the rounding of its float32 rows is left between a basis and its rotation. It swaps
+// ranks of neighbours.
 TEST(CopulaMi, RotationShiftAndScaleChangeNothing) {
   const Pair pair = correlated(
       1000, 12, [](std::size_t k) { return 0.8 / static_cast<double>(k + 1); }, 6);
-  EXPECT_NEAR(plug_in(pair.x, pair.y), plug_in(moved(pair.x, 1e3, 7), moved(pair.y, 1e-3, 8)), 1e-6);
+  EXPECT_NEAR(plug_in(pair.x, pair.y), plug_in(moved(pair.x, 1e3, 7), moved(pair.y, 1.0, 8)), 1e-5);
 }
 
 TEST_F(AdjacentMi, IndependentStatesGiveZeroWhereThePlugInEstimateDoesNot) {
@@ -289,6 +291,15 @@ TEST_F(AdjacentMi, FewDirectionsAreEnough) {
   EXPECT_FALSE(std::isnan(series(constant, "pca_share", TokenSet::all).by_doc(0, 1)));
 }
 
+// Half is half of what was sampled, also of documents that are shorter than their share of the sample.
+TEST_F(AdjacentMi, HalfOfShortDocumentsIsHalf) {
+  show(correlated(
+      kTokens, kWidth, [](std::size_t) { return 0.5; }, 20));
+  const Trace trace = run(100'000);
+  EXPECT_EQ(series(trace, "adjacent_mi", TokenSet::all).weight, std::vector<double>(32, 128.0));
+  EXPECT_EQ(series(trace, "adjacent_mi_half", TokenSet::all).weight, std::vector<double>(32, 64.0));
+}
+
 TEST_F(AdjacentMi, TooFewTokensAreUndefinedWithANote) {
   show(correlated(
       kTokens, kWidth, [](std::size_t) { return 0.5; }, 18));
@@ -341,11 +352,12 @@ TEST(AdjacentMiPlan, MemoryCountsRowsAndScores) {
   SweepContext context = world.context();
   context.positions = 512;
   context.threads = 2;
-  // 512 rows at 4 states: 16 floats, 32 scores, two sums; a worker has twice 512 x 16 and 5 of 16 x 16.
-  EXPECT_EQ(adjacent_mi_signal().memory_bytes(context), 4u * 512u * (16u * 4u + 34u * 8u));
-  EXPECT_EQ(adjacent_mi_signal().finish_bytes(context), (2u * 512u * 16u + 5u * 256u) * 8u);
+  // 512 rows at 4 states: 16 floats, 32 scores and two sums, all three times (two sets, and their halves); a
+  // worker has 512 x 16 in both types and 5 of 16 x 16.
+  EXPECT_EQ(adjacent_mi_signal().memory_bytes(context), 4u * 512u * (16u * 4u + 3u * 34u * 8u));
+  EXPECT_EQ(adjacent_mi_signal().finish_bytes(context), 512u * 16u * 12u + 5u * 256u * 8u);
   context.place.spilled = true;
-  EXPECT_EQ(adjacent_mi_signal().memory_bytes(context), 4u * 512u * 34u * 8u);
+  EXPECT_EQ(adjacent_mi_signal().memory_bytes(context), 4u * 512u * 3u * 34u * 8u);
 }
 
 }  // namespace

@@ -22,10 +22,11 @@ namespace {
 
 // Normal rows with standard deviation scale(j) in column j.
 at::Tensor normal_rows(std::int64_t n, std::int64_t d, const std::function<double(std::int64_t)>& scale) {
-  at::Tensor x = at::empty({n, d}, at::kDouble);
+  at::Tensor x = at::empty({n, d}, at::kFloat);
   Philox rng({.seed = 7, .stream = Stream::test});
   for (std::int64_t i = 0; i < n; ++i) {
-    for (std::int64_t j = 0; j < d; ++j) x.data_ptr<double>()[i * d + j] = scale(j) * rng.normal();
+    for (std::int64_t j = 0; j < d; ++j)
+      x.data_ptr<float>()[i * d + j] = static_cast<float>(scale(j) * rng.normal());
   }
   return x;
 }
@@ -33,12 +34,12 @@ at::Tensor normal_rows(std::int64_t n, std::int64_t d, const std::function<doubl
 // Pairs of rows +-a_j e_j: S = diag(2 a_j^2 / n), mean 0.
 at::Tensor axis_pairs(const std::vector<double>& a, std::int64_t d) {
   const auto n = 2 * static_cast<std::int64_t>(a.size());
-  at::Tensor x = at::empty({n, d}, at::kDouble);
-  std::fill_n(x.data_ptr<double>(), n * d, 0.0);
+  at::Tensor x = at::empty({n, d}, at::kFloat);
+  std::fill_n(x.data_ptr<float>(), n * d, 0.0f);
   for (std::size_t j = 0; j < a.size(); ++j) {
     const auto row = static_cast<std::int64_t>(2 * j);
-    x.data_ptr<double>()[row * d + static_cast<std::int64_t>(j)] = a[j];
-    x.data_ptr<double>()[(row + 1) * d + static_cast<std::int64_t>(j)] = -a[j];
+    x.data_ptr<float>()[row * d + static_cast<std::int64_t>(j)] = static_cast<float>(a[j]);
+    x.data_ptr<float>()[(row + 1) * d + static_cast<std::int64_t>(j)] = static_cast<float>(-a[j]);
   }
   return x;
 }
@@ -79,7 +80,8 @@ TEST(Covariance, ShrinkageByBruteForce) {
   const std::int64_t n = 30, d = 8;
   const at::Tensor x = normal_rows(n, d, [](std::int64_t j) { return 1.0 + static_cast<double>(j); });
   std::vector<double> mean(8, 0.0);
-  const double* p = x.data_ptr<double>();
+  const at::Tensor exact = x.to(at::kDouble);
+  const double* p = exact.data_ptr<double>();
   for (std::int64_t i = 0; i < n * d; ++i)
     mean[static_cast<std::size_t>(i % d)] += p[i] / static_cast<double>(n);
   const auto at = [&](std::int64_t i, std::int64_t j) {
@@ -122,7 +124,7 @@ TEST(Covariance, TheSketchAgreesWithTheEigenvaluesWithinItsError) {
       normal_rows(n, d, [](std::int64_t j) { return 20.0 * std::pow(1.0 + static_cast<double>(j), -0.8); });
   const auto sketch = covariance_spectrum(x.clone(), 5);
   ASSERT_EQ(static_cast<std::int64_t>(sketch.value.size()), spectrum_entries(n, d));
-  const at::Tensor centred = at::sub(x, at::mean(x, 0, true));
+  const at::Tensor wide = x.to(at::kDouble), centred = at::sub(wide, at::mean(wide, 0, true));
   const at::Tensor values = at::linalg_eigvalsh(at::mm(centred, centred.t()), "L");
   std::vector<double> exact(static_cast<std::size_t>(d), 0.0);
   double trace = 0.0;

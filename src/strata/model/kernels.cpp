@@ -145,10 +145,9 @@ LogitRow logit_statistics(std::span<const float> logits) {
   const auto n = static_cast<std::int64_t>(logits.size());
   const float* z = logits.data();
   const double largest = simd::max<float>(n, [&](std::int64_t i) { return z[i]; });
-  const double total = simd::sum<double>(n, [&](std::int64_t i) { return simd::exp(z[i] - largest); });
-  const double weighted = simd::sum<double>(n, [&](std::int64_t i) {
-    const double d = z[i] - largest;
-    return simd::exp(d) * d;
+  const auto [total, weighted] = simd::sums<double>(n, [&](std::int64_t i) {
+    const double d = z[i] - largest, e = simd::exp(d);
+    return std::pair(e, e * d);
   });
   LogitRow row;
   row.log_normaliser = largest + std::log(total);

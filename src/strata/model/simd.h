@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <utility>
 
 #include "strata/base/vectorise.h"
 
@@ -75,6 +76,32 @@ template <class T, class Term>
     for (int j = 0; j < width; ++j) partial[j] += partial[j + width];
   }
   return partial[0];
+}
+
+/// Two such sums of terms that have most of their work in common: term(i) is a pair.
+template <class T, class Term>
+[[gnu::always_inline]] inline std::pair<T, T> sums(std::int64_t n, Term term) {
+  T first[kLanes] = {}, second[kLanes] = {};
+  std::int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (int j = 0; j < kLanes; ++j) {
+      const std::pair<T, T> value = term(i + j);
+      first[j] += value.first;
+      second[j] += value.second;
+    }
+  }
+  for (int j = 0; i < n; ++i, ++j) {
+    const std::pair<T, T> value = term(i);
+    first[j] += value.first;
+    second[j] += value.second;
+  }
+  for (int width = kLanes / 2; width > 0; width /= 2) {
+    for (int j = 0; j < width; ++j) {
+      first[j] += first[j + width];
+      second[j] += second[j + width];
+    }
+  }
+  return {first[0], second[0]};
 }
 
 /// The largest of term(i) for i in [0, n), n > 0.

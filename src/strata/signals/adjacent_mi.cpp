@@ -37,14 +37,15 @@ struct Rows {
   [[nodiscard]] std::size_t count() const { return table.size(); }
 };
 
+// `halved`: of the first half of each document's sample.
 Rows collect_rows(const DocumentSample& sample, std::span<const TokenClass> classes, TokenSet set,
-                  std::size_t limit) {
+                  bool halved) {
   Rows rows;
   rows.first = {0};
   for (std::size_t document = 0; document < sample.documents.size(); ++document) {
-    auto kept = sample.kept(classes, set, document, limit);
-    if (kept.size() < kMinRows) continue;
     const auto& tokens = sample.tokens[document];
+    auto kept = sample.kept(classes, set, document, halved ? tokens.size() / 2 : tokens.size());
+    if (kept.size() < kMinRows) continue;
     std::sort(kept.begin(), kept.end(), [&](std::size_t a, std::size_t b) { return tokens[a] < tokens[b]; });
     for (const std::size_t i : kept) {
       rows.table.push_back(sample.table_row(document, i));
@@ -107,50 +108,85 @@ class AdjacentMi final : public Accumulator {
   void persist(Archive& archive) override { archive(rows_); }
 
   void finish(const FinishContext& context) override {
-    const auto whole = static_cast<std::size_t>(sample_.share);
-    std::vector<Series> mi, half, share;
+    std::vector<Part> parts;
     for (const TokenSet set : {TokenSet::ordinary, TokenSet::all}) {
-      share.push_back(make_series(context_, kInfo[2], set));
-      mi.push_back(make_series(context_, kInfo[0], set));
-      measure(collect_rows(sample_, context.classes, set, whole), mi.back(), &share.back());
-      half.push_back(make_series(context_, kInfo[1], set));
-      measure(collect_rows(sample_, context.classes, set, whole / 2), half.back(), nullptr);
+      for (const bool halved : {false, true}) parts.push_back(make_part(context.classes, set, halved));
     }
-    for (auto* list : {&mi, &half, &share}) {
-      for (Series& series : *list) context.trace.series.push_back(std::move(series));
+    find_scores(parts);
+    std::vector<Series> share;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      if (i % 2 == 0) {
+        share.push_back(make_series(context_, kInfo[2], parts[i].mi.tokens));
+        add_share(parts[i], share.back());
+      }
+      if (!parts[i].scores.empty()) measure(parts[i]);
     }
+    for (const std::size_t i : {0, 2, 1, 3}) context.trace.series.push_back(std::move(parts[i].mi));
+    for (Series& series : share) context.trace.series.push_back(std::move(series));
   }
 
  private:
   [[nodiscard]] std::size_t width() const { return static_cast<std::size_t>(context_.config.hidden); }
 
+  // One estimate: the rows behind it, its series, and the scores of every state; none where the rows are too
+  // few.
+  struct Part {
+    Rows rows;
+    Series mi;
+    std::vector<CopulaScores> scores;
+  };
+
+  [[nodiscard]] std::size_t needed_rows() const {
+    return static_cast<std::size_t>(kMiRowsPerComponent * components(context_));
+  }
+
+  [[nodiscard]] Part make_part(std::span<const TokenClass> classes, TokenSet set, bool halved) const {
+    Part part{.rows = collect_rows(sample_, classes, set, halved),
+              .mi = make_series(context_, kInfo[halved ? 1 : 0], set)};
+    const std::size_t needed = needed_rows() / (halved ? 2 : 1);
+    if (part.rows.count() < needed) {
+      part.mi.note = fmt::format("{} sampled tokens, at least {} are needed for {} components",
+                                 part.rows.count(), needed, components(context_));
+    } else {
+      part.scores.resize(static_cast<std::size_t>(context_.config.n_layers + 1));
+    }
+    return part;
+  }
+
   [[nodiscard]] at::Tensor rows_of(std::size_t state, const Rows& rows) {
-    at::Tensor x = at::empty({static_cast<std::int64_t>(rows.count()), context_.config.hidden}, at::kDouble);
-    std::vector<float> row(width());
+    at::Tensor x = at::empty({static_cast<std::int64_t>(rows.count()), context_.config.hidden}, at::kFloat);
     for (std::size_t i = 0; i < rows.count(); ++i) {
-      rows_.read(state, row, static_cast<std::int64_t>(rows.table[i] * width()));
-      std::copy_n(row.begin(), width(), x.data_ptr<double>() + i * width());
+      rows_.read(state, {x.data_ptr<float>() + i * width(), width()},
+                 static_cast<std::int64_t>(rows.table[i] * width()));
     }
     return x;
   }
 
-  // Fills `mi` (block by block) and, where it is wanted, the variance share of every state.
-  void measure(const Rows& rows, Series& mi, Series* share) {
-    const auto needed = static_cast<std::size_t>(kMiRowsPerComponent * components(context_));
-    const std::size_t wanted = share == nullptr ? needed / 2 : needed;
-    if (rows.count() < wanted) {
-      mi.note = fmt::format("{} sampled tokens, at least {} are needed for {} components", rows.count(),
-                            wanted, components(context_));
-      if (share != nullptr) share->note = mi.note;
-      return;
-    }
-    std::vector<CopulaScores> scores(static_cast<std::size_t>(context_.config.n_layers + 1));
-    for_each_window(scores.size(), context_.finish_threads(worker_bytes(context_)), [&](std::size_t s) {
-      scores[s] = copula_scores(rows_of(s, rows), components(context_));
+  // The parts of a state have most of their rows in common, and nearly the same components: each search
+  // begins where the last one ended.
+  void find_scores(std::vector<Part>& parts) {
+    const auto states = static_cast<std::size_t>(context_.config.n_layers + 1);
+    for_each_window(states, context_.finish_threads(worker_bytes(context_)), [&](std::size_t state) {
+      at::Tensor start;
+      for (std::size_t i : {0, 2, 1, 3}) {
+        if (parts[i].scores.empty()) continue;
+        // Without sinks in the sample both token sets are the same.
+        if (i >= 2 && parts[i].rows.table == parts[i - 2].rows.table) {
+          parts[i].scores[state] = parts[i - 2].scores[state];
+        } else {
+          parts[i].scores[state] = copula_scores(rows_of(state, parts[i].rows), components(context_), &start);
+        }
+      }
     });
-    std::vector<char> infinite(scores.size() - 1, 0);
+  }
+
+  // Fills the series of a part, block by block.
+  void measure(Part& part) {
+    const Rows& rows = part.rows;
+    Series& mi = part.mi;
+    std::vector<char> infinite(part.scores.size() - 1, 0);
     for_each_window(infinite.size(), context_.threads, [&](std::size_t block) {
-      const auto values = information(scores[block].white, scores[block + 1].white, rows);
+      const auto values = information(part.scores[block].white, part.scores[block + 1].white, rows);
       infinite[block] = values.empty() ? 1 : 0;
       for (std::size_t d = 0; d < values.size(); ++d) mi.by_doc(rows.document[d], block) = values[d];
     });
@@ -164,7 +200,6 @@ class AdjacentMi final : public Accumulator {
       mi.note +=
           fmt::format("; undefined at {} blocks, where one state determines a direction of the other", lost);
     }
-    if (share != nullptr) add_share(rows, scores, *share);
   }
 
   static void set_weights(const Rows& rows, Series& series) {
@@ -173,15 +208,20 @@ class AdjacentMi final : public Accumulator {
     }
   }
 
-  static void add_share(const Rows& rows, const std::vector<CopulaScores>& scores, Series& share) {
+  static void add_share(const Part& part, Series& share) {
+    if (part.scores.empty()) {
+      share.note = part.mi.note;
+      return;
+    }
+    const Rows& rows = part.rows;
     set_weights(rows, share);
     share.note = "of the squared distance of a document's tokens from the mean of all";
-    for (std::size_t state = 0; state < scores.size(); ++state) {
+    for (std::size_t state = 0; state < part.scores.size(); ++state) {
       for (std::size_t d = 0; d < rows.document.size(); ++d) {
         double total = 0.0, captured = 0.0;
         for (std::size_t i = rows.first[d]; i < rows.first[d + 1]; ++i) {
-          total += scores[state].variance[i];
-          captured += scores[state].captured[i];
+          total += part.scores[state].variance[i];
+          captured += part.scores[state].captured[i];
         }
         if (total > 0.0) share.by_doc(rows.document[d], state) = captured / total;
       }
@@ -193,22 +233,22 @@ class AdjacentMi final : public Accumulator {
   StateStore rows_;  // slot = state: (sampled rows, d)
 };
 
-// The sampled rows of every state, and the scores of one token set.
+// The sampled rows of every state; the scores of both token sets, of all their rows and of half.
 std::uint64_t adjacent_mi_bytes(const SweepContext& context) {
   const SampleSize size = mi_sample_size(context);
   const auto rows = static_cast<std::uint64_t>(table_stride(context, size) * size.documents);
   const auto d = static_cast<std::uint64_t>(context.config.hidden);
   const auto states = static_cast<std::uint64_t>(context.config.n_layers + 1);
   return states * rows *
-         ((context.place.spilled ? 0 : d * sizeof(float)) + (kMiComponents + 2) * sizeof(double));
+         ((context.place.spilled ? 0 : d * sizeof(float)) + 3 * (kMiComponents + 2) * sizeof(double));
 }
 
-// A state's rows, the same pulled in, and the search for the axes.
+// A state's rows, and the search for the axes.
 std::uint64_t worker_bytes(const SweepContext& context) {
   const SampleSize size = mi_sample_size(context);
   const std::int64_t rows = std::min(size.rows * size.documents, context.token_count());
   const std::int64_t d = context.config.hidden;
-  return 2 * static_cast<std::uint64_t>(rows * d) * sizeof(double) + principal_axes_bytes(rows, d);
+  return static_cast<std::uint64_t>(rows * d) * sizeof(float) + principal_axes_bytes(rows, d);
 }
 
 }  // namespace

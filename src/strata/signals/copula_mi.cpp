@@ -9,7 +9,10 @@
 #include <cmath>
 #include <utility>
 
+#include "strata/base/error.h"
+#include "strata/base/vectorise.h"
 #include "strata/signals/principal_axes.h"
+#include "strata/signals/token_math.h"
 #include "strata/stats/quantile.h"
 
 namespace strata {
@@ -42,21 +45,33 @@ void scale_columns(at::Tensor& x, const std::vector<double>& scale) {
   }
 }
 
-// Copy of the centred rows in which no row is farther from the mean than kFar times the median distance; the
-// rows themselves where none is. A few massive rows would else choose every direction.
-at::Tensor without_far_rows(const at::Tensor& centred, const std::vector<double>& square_distance) {
-  const double median = std::sqrt(stats::median(square_distance)), limit = kFar * median;
-  const double largest = std::sqrt(*std::max_element(square_distance.begin(), square_distance.end()));
-  if (!(median > 0.0) || largest <= limit) return centred;
-  at::Tensor near = centred.clone();
-  const std::int64_t d = near.size(1);
-  for (std::size_t i = 0; i < square_distance.size(); ++i) {
+// Subtracts the mean of each column, taken in float64; x is (n, d) float32, contiguous.
+STRATA_VECTORISED
+void centre_rows(float* x, std::int64_t n, std::int64_t d, double* mean) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    for (std::int64_t j = 0; j < d; ++j) mean[j] += x[i * d + j];
+  }
+  for (std::int64_t j = 0; j < d; ++j) mean[j] /= static_cast<double>(n);
+  for (std::int64_t i = 0; i < n; ++i) {
+    for (std::int64_t j = 0; j < d; ++j) x[i * d + j] = static_cast<float>(x[i * d + j] - mean[j]);
+  }
+}
+
+// Pulls in every row that is farther from the mean than kFar times the median distance: a few massive rows
+// would else choose every direction. Returns what each row was multiplied by.
+std::vector<double> pull_in(at::Tensor& centred, const std::vector<double>& square_distance) {
+  std::vector<double> factor(square_distance.size(), 1.0);
+  const double limit = kFar * std::sqrt(stats::median(square_distance));
+  if (!(limit > 0.0)) return factor;
+  const std::int64_t d = centred.size(1);
+  for (std::size_t i = 0; i < factor.size(); ++i) {
     const double distance = std::sqrt(square_distance[i]);
     if (distance <= limit) continue;
-    double* row = near.data_ptr<double>() + static_cast<std::int64_t>(i) * d;
-    for (std::int64_t j = 0; j < d; ++j) row[j] *= limit / distance;
+    factor[i] = limit / distance;
+    float* row = centred.data_ptr<float>() + static_cast<std::int64_t>(i) * d;
+    for (std::int64_t j = 0; j < d; ++j) row[j] = static_cast<float>(row[j] * factor[i]);
   }
-  return near;
+  return factor;
 }
 
 // Replaces each column by normal scores. Entry r of `score` is the quantile of (r + 2) / (2 (n + 1)): twice a
@@ -112,11 +127,22 @@ std::vector<double> row_squares(const at::Tensor& x) {
 
 }  // namespace
 
-CopulaScores copula_scores(at::Tensor rows, std::int64_t components) {
-  centre_columns(rows);
+CopulaScores copula_scores(at::Tensor rows, std::int64_t components, at::Tensor* start) {
+  STRATA_CHECK(rows.scalar_type() == at::kFloat && rows.is_contiguous());
+  const std::int64_t n = rows.size(0), d = rows.size(1);
+  std::vector<double> mean(static_cast<std::size_t>(d), 0.0);
+  centre_rows(rows.data_ptr<float>(), n, d, mean.data());
   CopulaScores scores;
-  scores.variance = row_squares(rows);
-  at::Tensor leading = at::mm(rows, principal_axes(without_far_rows(rows, scores.variance), components));
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float* row = rows.data_ptr<float>() + i * d;
+    scores.variance.push_back(dot(row, row, d));
+  }
+  const std::vector<double> factor = pull_in(rows, scores.variance);
+  at::Tensor leading = principal_axes(rows, components, start).scores;
+  double* value = leading.data_ptr<double>();
+  for (const double pulled : factor) {
+    for (std::int64_t j = 0; j < leading.size(1); ++j) *value++ /= pulled;
+  }
   scores.captured = row_squares(leading);
   rank_columns(leading);
   scores.white = whiten(std::move(leading));

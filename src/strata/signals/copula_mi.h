@@ -16,12 +16,14 @@ struct CopulaScores {
   std::vector<double> captured;  ///< per row: the part of it within the principal components
 };
 
-/// Scores of `rows`, (N, d) float64, N >= 2, which is overwritten. The leading `components` principal
+/// Scores of `rows`, (N, d) float32, N >= 2, which is overwritten. The leading `components` principal
 /// components (fewer where the rows have fewer directions) are replaced, one by one, by the normal quantiles
 /// of their ranks, r / (N + 1), equal values sharing their mean rank; so no row counts for more than its
 /// rank. The components are those of rows pulled in to three times the median distance from the mean, so that
-/// outliers do not choose the directions; `variance` and `captured` are of the rows themselves.
-[[nodiscard]] CopulaScores copula_scores(at::Tensor rows, std::int64_t components);
+/// outliers do not choose the directions; `variance` and `captured` are of the rows themselves. `start`: see
+/// principal_axes.
+[[nodiscard]] CopulaScores copula_scores(at::Tensor rows, std::int64_t components,
+                                         at::Tensor* start = nullptr);
 
 /// ln p(x,y) / (p(x) p(y)) of every row under the Gaussian fitted to all rows of x and y, `white` of two
 /// states, (N, p) and (N, q), in nats. The mean over the rows is exactly the plug-in mutual information

@@ -12,7 +12,7 @@
 
 #include "strata/base/error.h"
 #include "strata/base/philox.h"
-#include "strata/base/vectorise.h"
+#include "strata/model/simd.h"
 
 namespace strata {
 namespace {
@@ -23,25 +23,35 @@ struct Moments {
   double fourth = 0.0;  ///< sum_k |x_k|^4 / n
 };
 
-Moments centre(at::Tensor& rows) {
-  const std::int64_t n = rows.size(0), d = rows.size(1);
-  double* x = rows.data_ptr<double>();
-  std::vector<double> mean(static_cast<std::size_t>(d), 0.0);
+template <class T>
+[[gnu::always_inline]] inline Moments centre_in_place(T* x, std::int64_t n, std::int64_t d, double* mean) {
   for (std::int64_t i = 0; i < n; ++i) {
-    for (std::int64_t j = 0; j < d; ++j) mean[static_cast<std::size_t>(j)] += x[i * d + j];
+    for (std::int64_t j = 0; j < d; ++j) mean[j] += x[i * d + j];
   }
-  for (double& m : mean) m /= static_cast<double>(n);
+  for (std::int64_t j = 0; j < d; ++j) mean[j] /= static_cast<double>(n);
   Moments moments;
   for (std::int64_t i = 0; i < n; ++i) {
-    double square = 0.0;
-    for (std::int64_t j = 0; j < d; ++j) {
-      x[i * d + j] -= mean[static_cast<std::size_t>(j)];
-      square += x[i * d + j] * x[i * d + j];
-    }
+    T* row = x + i * d;
+    for (std::int64_t j = 0; j < d; ++j) row[j] = static_cast<T>(row[j] - mean[j]);
+    const double square =
+        simd::sum<double>(d, [=](std::int64_t j) { return static_cast<double>(row[j]) * row[j]; });
     moments.square += square / static_cast<double>(n);
     moments.fourth += square * square / static_cast<double>(n);
   }
   return moments;
+}
+STRATA_VECTORISED
+Moments centre(double* x, std::int64_t n, std::int64_t d, double* mean) {
+  return centre_in_place(x, n, d, mean);
+}
+STRATA_VECTORISED
+Moments centre(float* x, std::int64_t n, std::int64_t d, double* mean) {
+  return centre_in_place(x, n, d, mean);
+}
+template <class T>
+Moments centre(at::Tensor& rows) {
+  std::vector<double> mean(static_cast<std::size_t>(rows.size(1)), 0.0);
+  return centre(rows.data_ptr<T>(), rows.size(0), rows.size(1), mean.data());
 }
 
 // Share of the isotropic target, from |S|^2.
@@ -76,29 +86,92 @@ const Probes* probes(const at::Tensor& x) {
   return reinterpret_cast<const Probes*>(x.data_ptr<double>());
 }
 
-// out += X^T X v for v and out of (d, kProbes). One pass over the rows X (n, d), four at a time: a general
-// product of eight columns spends its time on reading the rows.
+// Rows are multiplied in panels of kPanel, value by value beside each other; what kColumns of a panel take in
+// float64 fits the first cache together with the numbers of its columns, what a group of kGroup panels takes
+// fits the second. Layout: [groups][d / kColumns][kGroup][columns][kPanel] float32, the order in which it is
+// read, with zeros for rows that are not there.
+constexpr std::int64_t kPanel = 8, kColumns = 256, kGroup = 8;
+
+// Calls step(panel of the group, first column, columns, offset of the values) for one group.
+template <class Step>
+void for_each_piece(std::int64_t group, std::int64_t d, const Step& step) {
+  std::int64_t offset = group * kGroup * kPanel * d;
+  for (std::int64_t begin = 0; begin < d; begin += kColumns) {
+    const std::int64_t columns = std::min(kColumns, d - begin);
+    for (std::int64_t panel = 0; panel < kGroup; ++panel, offset += columns * kPanel) {
+      step(panel, begin, columns, offset);
+    }
+  }
+}
+
+std::vector<float> in_panels(const float* rows, std::int64_t n, std::int64_t d) {
+  constexpr std::int64_t kRows = kGroup * kPanel;
+  const std::int64_t groups = (n + kRows - 1) / kRows;
+  std::vector<float> values(static_cast<std::size_t>(groups * kRows * d), 0.0f);
+  for (std::int64_t group = 0; group < groups; ++group) {
+    for_each_piece(group, d,
+                   [&](std::int64_t panel, std::int64_t begin, std::int64_t columns, std::int64_t offset) {
+                     const std::int64_t first = (group * kGroup + panel) * kPanel;
+                     for (std::int64_t r = 0; r < std::min(kPanel, n - first); ++r) {
+                       const float* row = rows + (first + r) * d + begin;
+                       float* to = values.data() + offset + r;
+                       for (std::int64_t j = 0; j < columns; ++j) to[j * kPanel] = row[j];
+                     }
+                   });
+  }
+  return values;
+}
+
+// Of some columns of one panel: scores += X v, and out += X^T scores.
 STRATA_VECTORISED
-void add_products(const double* rows, std::int64_t n, std::int64_t d, const Probes* v, Probes* out) {
-  constexpr std::int64_t kRows = 4;
-  for (std::int64_t i = 0; i < n; i += kRows) {
-    const std::int64_t last = std::min(kRows, n - i) - 1;  // it stands in for rows that are not there
-    const double *x0 = rows + i * d, *x1 = x0 + std::min<std::int64_t>(1, last) * d,
-                 *x2 = x0 + std::min<std::int64_t>(2, last) * d, *x3 = x0 + last * d;
-    Probes s0 = {}, s1 = {}, s2 = {}, s3 = {};
-    for (std::int64_t j = 0; j < d; ++j) {
-      const Probes w = v[j];
-      s0 += x0[j] * w;
-      s1 += x1[j] * w;
-      s2 += x2[j] * w;
-      s3 += x3[j] * w;
+void add_scores(const float* panel, std::int64_t columns, const Probes* v, Probes* scores) {
+  double wide[kColumns * kPanel];
+  for (std::int64_t i = 0; i < columns * kPanel; ++i) wide[i] = panel[i];
+  Probes s[kPanel];
+#pragma GCC unroll 16
+  for (int r = 0; r < kPanel; ++r) s[r] = scores[r];
+  for (std::int64_t j = 0; j < columns; ++j) {
+    __builtin_prefetch(panel + (columns + j) * kPanel);  // what comes next
+#pragma GCC unroll 16
+    for (int r = 0; r < kPanel; ++r) s[r] += wide[j * kPanel + r] * v[j];
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kPanel; ++r) scores[r] = s[r];
+}
+STRATA_VECTORISED
+void add_images(const float* panel, std::int64_t columns, const Probes* scores, Probes* out) {
+  double wide[kColumns * kPanel];
+  for (std::int64_t i = 0; i < columns * kPanel; ++i) wide[i] = panel[i];
+  Probes s[kPanel];
+#pragma GCC unroll 16
+  for (int r = 0; r < kPanel; ++r) s[r] = scores[r];
+  for (std::int64_t j = 0; j < columns; ++j) {
+    const double* x = wide + j * kPanel;
+    Probes even = x[0] * s[0], odd = x[1] * s[1];
+#pragma GCC unroll 8
+    for (int r = 2; r < kPanel; r += 2) {
+      even += x[r] * s[r];
+      odd += x[r + 1] * s[r + 1];
     }
-    if (last < 1) s1 = Probes{};
-    if (last < 2) s2 = Probes{};
-    if (last < 3) s3 = Probes{};
-    for (std::int64_t j = 0; j < d; ++j) {
-      out[j] += (x0[j] * s0 + x1[j] * s1) + (x2[j] * s2 + x3[j] * s3);
-    }
+    out[j] += even + odd;
+  }
+}
+
+// out += X^T X v for v and out of (d, kProbes). One pass over the rows: a general product of eight columns
+// spends its time on reading them.
+void add_products(const std::vector<float>& values, std::int64_t d, const Probes* v, Probes* out) {
+  const auto groups = static_cast<std::int64_t>(values.size()) / (kGroup * kPanel * d);
+  Probes scores[kGroup * kPanel];
+  for (std::int64_t group = 0; group < groups; ++group) {
+    std::fill(std::begin(scores), std::end(scores), Probes{});
+    for_each_piece(group, d,
+                   [&](std::int64_t panel, std::int64_t begin, std::int64_t columns, std::int64_t offset) {
+                     add_scores(values.data() + offset, columns, v + begin, scores + panel * kPanel);
+                   });
+    for_each_piece(group, d,
+                   [&](std::int64_t panel, std::int64_t begin, std::int64_t columns, std::int64_t offset) {
+                     add_images(values.data() + offset, columns, scores + panel * kPanel, out + begin);
+                   });
   }
 }
 
@@ -118,7 +191,8 @@ void subtract_columns(Probes* a, const Probes* b, std::int64_t d, const Probes* 
 // Lanczos recurrences of S from all probes in step, so that S acts on them in one product.
 class Lanczos {
  public:
-  Lanczos(const at::Tensor& rows, std::uint64_t seed) : rows_(rows), d_(rows.size(1)) {
+  Lanczos(const at::Tensor& rows, std::uint64_t seed)
+      : n_(rows.size(0)), d_(rows.size(1)), panels_(in_panels(rows.data_ptr<float>(), n_, d_)) {
     Philox rng({.seed = seed, .stream = Stream::positions, .a = kPurpose});
     at::Tensor start = at::empty({d_, kProbes}, at::kDouble);
     const double size = 1.0 / std::sqrt(static_cast<double>(d_));
@@ -154,11 +228,10 @@ class Lanczos {
 
  private:
   void step() {
-    const std::int64_t n = rows_.size(0);
     at::Tensor next = at::zeros({d_, kProbes}, at::kDouble);
     auto* x = reinterpret_cast<Probes*>(next.data_ptr<double>());
-    add_products(rows_.data_ptr<double>(), n, d_, probes(basis_.back()), x);
-    for (std::int64_t i = 0; i < d_; ++i) x[i] /= static_cast<double>(n);
+    add_products(panels_, d_, probes(basis_.back()), x);
+    for (std::int64_t i = 0; i < d_; ++i) x[i] /= static_cast<double>(n_);
     Probes alpha, along, size, factor = {};
     column_products(x, probes(basis_.back()), d_, &alpha);
     // Twice against the whole basis: rounding would else let found eigenvalues come back as copies.
@@ -183,8 +256,8 @@ class Lanczos {
 
   static constexpr std::uint32_t kPurpose = 0x736c71;  // keeps these signs apart from sampled positions
 
-  const at::Tensor& rows_;
-  std::int64_t d_;
+  std::int64_t n_, d_;
+  std::vector<float> panels_;
   std::vector<at::Tensor> basis_;  // (d, probes) each
   std::array<std::vector<double>, kProbes> diagonal_, off_diagonal_;
 };
@@ -210,10 +283,17 @@ std::int64_t spectrum_entries(std::int64_t rows, std::int64_t width) {
 
 CovarianceSpectrum covariance_spectrum(at::Tensor rows, std::uint64_t seed) {
   const std::int64_t n = rows.size(0), d = rows.size(1);
-  STRATA_CHECK(n >= 2 && d >= 1 && rows.is_contiguous());
-  const Moments moments = centre(rows);
-  CovarianceSpectrum spectrum =
-      spectrum_is_exact(n, d) ? exact_spectrum(rows) : sketched_spectrum(rows, seed);
+  STRATA_CHECK(n >= 2 && d >= 1 && rows.scalar_type() == at::kFloat && rows.is_contiguous());
+  Moments moments;
+  CovarianceSpectrum spectrum;
+  if (spectrum_is_exact(n, d)) {
+    at::Tensor exact = rows.to(at::kDouble);
+    moments = centre<double>(exact);
+    spectrum = exact_spectrum(exact);
+  } else {
+    moments = centre<float>(rows);
+    spectrum = sketched_spectrum(rows, seed);
+  }
   double square_norm = 0.0;
   for (std::size_t i = 0; i < spectrum.value.size(); ++i) {
     square_norm += spectrum.multiplicity[i] * spectrum.value[i] * spectrum.value[i];

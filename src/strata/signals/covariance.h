@@ -33,7 +33,8 @@ struct CovarianceSpectrum {
 /// Of C = (1 - r) S + r (tr S / d) I, where S = X^T X / n is the covariance of the n rows less their mean and
 /// r = min(b, s) / s with s = |S - (tr S / d) I|^2 and b = (sum_k |x_k|^4 / n - |S|^2) / n (Ledoit & Wolf,
 /// J. Multivariate Analysis 88, 2004; Frobenius norms). r is right for independent rows; tokens of a text are
-/// not, so it is rather too small. `rows` (n, d), float64, contiguous, is overwritten.
+/// not, so it is rather too small. `rows` (n, d), float32, contiguous, is overwritten; the sketch takes the
+/// centred rows to float32 again, sums are float64.
 ///
 /// Exact: eigenvalues of the smaller of S and X X^T / n, ascending; where n < d the last entry stands for the
 /// d - n directions that no row has, which are shrinkage alone.

@@ -65,8 +65,8 @@ class CovarianceSpectra final : public Accumulator {
   // h / rms(h) of the rows.
   [[nodiscard]] at::Tensor scaled_rows(std::size_t state, const std::vector<std::size_t>& rows) {
     const auto d = static_cast<std::int64_t>(width());
-    at::Tensor x = at::empty({static_cast<std::int64_t>(rows.size()), d}, at::kDouble);
-    double* out = x.data_ptr<double>();
+    at::Tensor x = at::empty({static_cast<std::int64_t>(rows.size()), d}, at::kFloat);
+    float* out = x.data_ptr<float>();
     std::vector<float> h(width());
     for (const std::size_t row : rows) {
       rows_.read(state, h, static_cast<std::int64_t>(row * width()));
@@ -74,7 +74,7 @@ class CovarianceSpectra final : public Accumulator {
       // A token of zeros has no direction, and no noise relative to its size moves it.
       const double factor = rms > 0.0 ? 1.0 / rms : 0.0;
       for (std::int64_t j = 0; j < d; ++j)
-        *out++ = factor * static_cast<double>(h[static_cast<std::size_t>(j)]);
+        *out++ = static_cast<float>(factor * static_cast<double>(h[static_cast<std::size_t>(j)]));
     }
     return x;
   }
@@ -131,9 +131,9 @@ std::uint64_t worker_bytes(const SweepContext& context) {
   const auto rows = static_cast<std::uint64_t>(n), width = static_cast<std::uint64_t>(d);
   const std::uint64_t small = std::min(rows, width);
   const std::uint64_t solver = spectrum_is_exact(n, d)
-                                   ? 3 * small * small
+                                   ? rows * width + 3 * small * small
                                    : static_cast<std::uint64_t>((kLanczosSteps + 2) * kProbes) * width;
-  return (rows * width + solver) * sizeof(double);
+  return rows * width * sizeof(float) + solver * sizeof(double);
 }
 
 }  // namespace

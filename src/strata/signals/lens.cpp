@@ -53,12 +53,13 @@ Unigram next_token_unigram(const FinishContext& context, TokenSet set) {
   return unigram;
 }
 
-// Of a thread: the logits of a chunk, its rows before and after the norm, and a row's probabilities.
+// Of a thread: the logits of a chunk at the end and at a state, the probabilities of the former, and a
+// state's rows before and after the norm.
 std::uint64_t lens_finish_bytes(const SweepContext& context) {
   const auto vocab = static_cast<std::uint64_t>(context.config.vocab);
   const auto rows = static_cast<std::uint64_t>(kLogitRows);
   return rows * (2 * vocab + 2 * static_cast<std::uint64_t>(context.config.hidden)) * sizeof(float) +
-         vocab * sizeof(double);
+         rows * vocab * sizeof(double);
 }
 
 // Keeps the sampled rows of every state: the final distribution is known only at the end.
@@ -126,23 +127,29 @@ class Lens final : public Accumulator {
     const auto rows = static_cast<std::int64_t>(end - begin);
     LogitScratch scratch;
     std::vector<float> final_logits(kLogitRows * vocab), logits(kLogitRows * vocab);
-    std::vector<double> probability(vocab);
+    std::vector<double> probability(kLogitRows * vocab);
     std::vector<float> h((end - begin) * width());
     const auto first = static_cast<std::int64_t>(begin * width());
+    const auto row = [vocab](auto& table, std::size_t i) {
+      return std::span(table).subspan(i * vocab, vocab);
+    };
     rows_.read(states() - 1, h, first);
     compute_logits(head, context_.config, h.data(), rows, final_logits.data(), scratch);
+    for (std::size_t i = 0; i < end - begin; ++i) softmax_row(row(final_logits, i), row(probability, i));
     for (std::size_t s = 0; s < states(); ++s) {
-      rows_.read(s, h, first);
-      compute_logits(head, context_.config, h.data(), rows, logits.data(), scratch);
-      for (std::size_t i = begin; i < end; ++i) {
-        const std::span<const float> p(final_logits.data() + (i - begin) * vocab, vocab);
-        const std::span<const float> q(logits.data() + (i - begin) * vocab, vocab);
-        softmax_row(p, probability);
-        const std::size_t at = s * tokens_.size() + i;
+      const bool last = s + 1 == states();
+      if (!last) {
+        rows_.read(s, h, first);
+        compute_logits(head, context_.config, h.data(), rows, logits.data(), scratch);
+      }
+      for (std::size_t i = 0; i < end - begin; ++i) {
+        const std::span<const float> p = row(final_logits, i), q = last ? p : row(logits, i);
+        const std::size_t at = s * tokens_.size() + begin + i;
         const LogitRow statistics = logit_statistics(q);
         values[kEntropy][at] = static_cast<float>(statistics.entropy_nats);
-        values[kDivergence][at] = static_cast<float>(divergence_from_logits(probability, p, q).kl_nats);
-        values[kInformation][at] = surprise(statistics, q, next_[i]);
+        values[kDivergence][at] =
+            static_cast<float>(divergence_from_logits(row(probability, i), p, q).kl_nats);
+        values[kInformation][at] = surprise(statistics, q, next_[begin + i]);
       }
     }
   }

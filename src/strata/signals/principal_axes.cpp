@@ -5,100 +5,180 @@
 #include <ATen/ops/linalg_eigh.h>
 #include <ATen/ops/linalg_qr.h>
 #include <ATen/ops/mm.h>
-#include <ATen/ops/zeros.h>
+#include <ATen/ops/sub.h>
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 
+#include "strata/base/error.h"
 #include "strata/base/philox.h"
 #include "strata/model/product.h"
+#include "strata/model/simd.h"
 
 namespace strata {
 namespace {
 
 constexpr double kRelativeRank = 1e-12;  // directions with less of the largest variance are rounding
 constexpr std::int64_t kBlock = 48;      // vectors that are multiplied at once: 32 axes and some to spare
-constexpr std::int64_t kBlocks = 16;     // of the largest space
-constexpr std::int64_t kLooks[] = {2, 4, 6, 8, 12, 16};  // blocks after which axes are looked for
+constexpr int kCycles = 40;              // before the search is given up
+constexpr int kFirstDegree = 3, kLargestDegree = 12;  // of a filter
+// Most that a filter may enlarge the largest axis it acts on over the smallest that is wanted: float32
+// products bring a little of the former into the latter.
+constexpr double kContrast = 1e3;
+constexpr double kFlat = 1e-11;  // a block whose smallest variance is below this share has too few directions
 
-at::Tensor whole_problem(const at::Tensor& rows, std::int64_t components) {
-  if (rows.size(1) <= rows.size(0)) {
-    return leading_eigenvectors(at::mm(rows.t(), rows), std::min(components, rows.size(1)), kRelativeRank)
-        .vectors;
+// Of the smaller of d x d and n x n.
+PrincipalAxes whole_problem(const at::Tensor& rows, std::int64_t components) {
+  const at::Tensor x = rows.to(at::kDouble);
+  if (x.size(1) <= x.size(0)) {
+    at::Tensor axes =
+        leading_eigenvectors(at::mm(x.t(), x), std::min(components, x.size(1)), kRelativeRank).vectors;
+    at::Tensor scores = at::mm(x, axes);
+    return {std::move(axes), std::move(scores)};
   }
-  const LeadingEigenvectors axes =
-      leading_eigenvectors(at::mm(rows, rows.t()), std::min(components, rows.size(0)), kRelativeRank);
-  at::Tensor scaled = axes.vectors;
-  double* value = scaled.data_ptr<double>();
+  LeadingEigenvectors found =
+      leading_eigenvectors(at::mm(x, x.t()), std::min(components, x.size(0)), kRelativeRank);
+  at::Tensor scaled = found.vectors.clone();
+  double *score = found.vectors.data_ptr<double>(), *value = scaled.data_ptr<double>();
   for (std::int64_t i = 0; i < scaled.size(0); ++i) {
-    for (const double variance : axes.values) *value++ /= std::sqrt(variance);
-  }
-  return at::mm(rows.t(), scaled);
-}
-
-// v -> v X^T X for blocks of row vectors, with X scaled to a mean square of 1 so that float32 holds it.
-class Operator {
- public:
-  Operator(const at::Tensor& rows, double scale)
-      : n_(rows.size(0)), d_(rows.size(1)), packed_(ComputeDType::float32, n_, d_) {
-    std::vector<float> row(static_cast<std::size_t>(d_));
-    const double* from = rows.data_ptr<double>();
-    for (std::int64_t i = 0; i < n_; ++i) {
-      for (float& value : row) value = static_cast<float>(*from++ * scale);
-      packed_.put_rows(i, 1, row.data(), d_);
+    for (const double variance : found.values) {
+      *score++ *= std::sqrt(variance);
+      *value++ /= std::sqrt(variance);
     }
   }
+  return {at::mm(x.t(), scaled), std::move(found.vectors)};
+}
 
-  [[nodiscard]] at::Tensor apply(const at::Tensor& vectors) {
-    const std::int64_t count = vectors.size(0);
-    std::vector<float> wide(vectors.data_ptr<double>(), vectors.data_ptr<double>() + count * d_);
-    std::vector<float> scores(static_cast<std::size_t>(count * n_));
+// The covariance S = X^T X on blocks of row vectors.
+class Covariance {
+ public:
+  explicit Covariance(const at::Tensor& rows)
+      : n_(rows.size(0)),
+        d_(rows.size(1)),
+        rows_(ComputeDType::float32, n_, d_),
+        columns_(ComputeDType::float32, d_, n_) {
+    rows_.put_rows(0, n_, rows.data_ptr<float>(), d_);
+    columns_.put_transposed(rows.data_ptr<float>(), d_);
+  }
+
+  /// v S, and where it is asked for v X^T; (rows of v, d) and (rows of v, n).
+  [[nodiscard]] at::Tensor apply(const at::Tensor& v, at::Tensor* scores = nullptr) {
+    const std::int64_t count = v.size(0);
+    std::vector<float> wide(v.data_ptr<double>(), v.data_ptr<double>() + count * d_);
+    std::vector<float> along(static_cast<std::size_t>(count * n_));
     left_.reset(ComputeDType::float32, count, d_);
     left_.put(wide.data(), d_);
-    multiply(left_, packed_, {.data = scores.data(), .stride = n_});
+    multiply(left_, rows_, {.data = along.data(), .stride = n_});
+    if (scores != nullptr) *scores = to_tensor(along, count, n_);
     left_.reset(ComputeDType::float32, count, n_);
-    left_.put(scores.data(), n_);
-    multiply_transposed(left_, packed_, {.data = wide.data(), .stride = d_});
-    at::Tensor out = at::empty({count, d_}, at::kDouble);
-    std::copy(wide.begin(), wide.end(), out.data_ptr<double>());
-    return out;
+    left_.put(along.data(), n_);
+    multiply(left_, columns_, {.data = wide.data(), .stride = d_});
+    return to_tensor(wide, count, d_);
   }
 
  private:
+  static at::Tensor to_tensor(const std::vector<float>& values, std::int64_t rows, std::int64_t columns) {
+    at::Tensor out = at::empty({rows, columns}, at::kDouble);
+    std::copy(values.begin(), values.end(), out.data_ptr<double>());
+    return out;
+  }
+
   std::int64_t n_, d_;
-  PackedMatrix packed_;
+  PackedMatrix rows_, columns_;  // X and X^T
   PackedRows left_;
 };
 
-// Rows made orthonormal; undefined where one of them is a combination of the others, up to rounding.
-at::Tensor orthonormal(const at::Tensor& rows, double size) {
+STRATA_VECTORISED
+double sum_of_squares(const double* x, std::int64_t count) {
+  return simd::sum<double>(count, [=](std::int64_t i) { return x[i] * x[i]; });
+}
+
+// Per row.
+std::vector<double> lengths(const at::Tensor& x) {
+  std::vector<double> length;
+  for (std::int64_t i = 0; i < x.size(0); ++i) {
+    length.push_back(std::sqrt(sum_of_squares(x.data_ptr<double>() + i * x.size(1), x.size(1))));
+  }
+  return length;
+}
+
+// Rows made orthonormal, each by what those before it lack; undefined where nothing is left of one.
+at::Tensor orthonormal(at::Tensor rows) {
+  const std::vector<double> size = lengths(rows);
+  double* value = rows.data_ptr<double>();
+  for (const double length : size) {
+    if (!(length > 0.0)) return {};
+    for (std::int64_t j = 0; j < rows.size(1); ++j) *value++ /= length;
+  }
   const auto [q, r] = at::linalg_qr(rows.t());
   for (std::int64_t i = 0; i < rows.size(0); ++i) {
-    if (!(std::fabs(r.data_ptr<double>()[i * r.stride(0) + i * r.stride(1)]) > 1e-9 * size)) return {};
+    if (!(std::fabs(r.data_ptr<double>()[i * r.stride(0) + i * r.stride(1)]) > 1e-9)) return {};
   }
   return q.t().contiguous();
 }
 
-// The best axes within the space, as rows; undefined as long as one of them is not good enough. The lower
-// triangle of `projected` (m, m) is the covariance in the basis.
-at::Tensor ritz(const at::Tensor& basis, const at::Tensor& images, const at::Tensor& projected,
-                std::int64_t components) {
-  const LeadingEigenvectors found = leading_eigenvectors(projected, components, kRelativeRank);
-  const auto count = static_cast<std::int64_t>(found.values.size());
-  if (count < components) return {};
-  const at::Tensor mix = found.vectors.t();
-  at::Tensor axes = at::mm(mix, basis);
-  const at::Tensor moved = at::mm(mix, images);
-  const std::int64_t d = axes.size(1);
-  for (std::int64_t i = 0; i < count; ++i) {
-    const double value = found.values[static_cast<std::size_t>(i)];
-    const double *a = axes.data_ptr<double>() + i * d, *m = moved.data_ptr<double>() + i * d;
-    double square = 0.0;
-    for (std::int64_t j = 0; j < d; ++j) square += (m[j] - value * a[j]) * (m[j] - value * a[j]);
-    if (!(std::sqrt(square) <= kAxisResidual * value)) return {};
+// The best approximations of eigenvectors within a space, as orthonormal rows by ascending variance.
+struct Ritz {
+  at::Tensor vectors, images, scores;  // v (kBlock, d), v S and v X^T
+  std::vector<double> values;          // v S v^T
+  std::vector<double> residuals;       // |v S - value v| / value
+};
+
+Ritz ritz(Covariance& covariance, const at::Tensor& basis) {
+  Ritz found;
+  const at::Tensor images = covariance.apply(basis, &found.scores);
+  const auto [values, mix] = at::linalg_eigh(at::mm(found.scores, found.scores.t()), "L");
+  const at::Tensor turn = mix.t();
+  found.values.assign(values.data_ptr<double>(), values.data_ptr<double>() + values.size(0));
+  found.vectors = at::mm(turn, basis);
+  found.images = at::mm(turn, images);
+  found.scores = at::mm(turn, found.scores);
+  // v S less its part within the space, which is value v but for rounding: of float32 products, that part's
+  // error would be the error of the largest axis.
+  const at::Tensor outside =
+      at::sub(found.images, at::mm(at::mm(found.images, found.vectors.t()), found.vectors));
+  found.residuals = lengths(outside);
+  for (std::size_t i = 0; i < found.values.size(); ++i) found.residuals[i] /= found.values[i];
+  return found;
+}
+
+// ln of what one degree of a Chebyshev polynomial that is at most 1 on [0, end] makes of `value` >= end.
+double growth(double value, double end) {
+  return std::acosh(std::max(1.0 + 1e-9, 2.0 * value / end - 1.0));
+}
+
+// How far the next filter goes: as far as the axes need that are wanted, unless it would let the largest of
+// those that are not yet found swamp the others.
+int degree(double largest, double smallest, double end, double residual) {
+  const double needed = std::ceil(std::log(residual / kAxisResidual) / growth(smallest, end)) + 1.0;
+  const double contrast = growth(largest, end) - growth(smallest, end);
+  const double allowed = contrast > 0.0 ? std::log(kContrast) / contrast : kLargestDegree;
+  return static_cast<int>(std::clamp(std::min(needed, allowed), 2.0, static_cast<double>(kLargestDegree)));
+}
+
+// Of the first `count` vectors: T(S) v, T the Chebyshev polynomial for [0, end] scaled to 1 at `largest`,
+// with what lies along the other vectors, which are found, left out (three-term recurrence of Zhou, Saad,
+// Tiago & Chelikowsky, J. Comput. Phys. 219:172, 2006).
+at::Tensor filtered(Covariance& covariance, const Ritz& from, std::int64_t count, int degree, double end) {
+  const std::int64_t block = from.vectors.size(0);
+  const at::Tensor found = from.vectors.narrow(0, count, block - count);
+  const auto without_found = [&](at::Tensor x) {
+    return count < block ? x.sub_(at::mm(at::mm(x, found.t()), found)) : x;
+  };
+  const double half = end / 2.0;
+  const double first = half / (from.values[static_cast<std::size_t>(count) - 1] - half);
+  at::Tensor before = from.vectors.narrow(0, 0, count);
+  at::Tensor now = without_found(at::sub(from.images.narrow(0, 0, count), before, half)).mul_(first / half);
+  double sigma = first;
+  for (int k = 2; k <= degree; ++k) {
+    const double next = 1.0 / (2.0 / first - sigma);
+    at::Tensor after = covariance.apply(now);
+    after = without_found(after.sub_(now, half)).mul_(2.0 * next / half).sub_(before, sigma * next);
+    before = now;
+    now = after;
+    sigma = next;
   }
-  return axes;
+  return now;
 }
 
 at::Tensor random_signs(std::int64_t rows, std::int64_t columns) {
@@ -121,41 +201,41 @@ LeadingEigenvectors leading_eigenvectors(const at::Tensor& matrix, std::int64_t 
   return {vectors.narrow(1, first, n - first).contiguous(), {lambda + first, lambda + n}};
 }
 
-at::Tensor search_axes(const at::Tensor& rows, std::int64_t components) {
-  const std::int64_t n = rows.size(0), d = rows.size(1), widest = std::min(n, d);
-  const double* x = rows.data_ptr<double>();
-  double square = 0.0;
-  for (std::int64_t i = 0; i < n * d; ++i) square += x[i] * x[i];
-  if (!(square > 0.0) || components > kBlock) return {};
-  Operator covariance(rows, 1.0 / std::sqrt(square));
-  std::vector<at::Tensor> basis, images;
-  at::Tensor projected = at::zeros({kBlocks * kBlock, kBlocks * kBlock}, at::kDouble);
-  at::Tensor next = orthonormal(random_signs(kBlock, d), 1.0);
-  for (std::int64_t block = 1; next.defined() && block <= kBlocks && block * kBlock <= widest; ++block) {
-    basis.push_back(next);
-    images.push_back(covariance.apply(next));
-    const at::Tensor space = at::cat(basis, 0);
-    at::Tensor further = images.back().clone();
-    const double size = further.norm().item<double>();
-    at::Tensor along = at::mm(further, space.t());
-    const std::int64_t end = block * kBlock;
-    projected.narrow(0, end - kBlock, kBlock).narrow(1, 0, end).copy_(along);
-    if (std::find(std::begin(kLooks), std::end(kLooks), block) != std::end(kLooks)) {
-      const at::Tensor axes = ritz(space, at::cat(images, 0),
-                                   projected.narrow(0, 0, end).narrow(1, 0, end).contiguous(), components);
-      if (axes.defined()) return axes.t().contiguous();
+PrincipalAxes search_axes(const at::Tensor& rows, std::int64_t components, at::Tensor* start) {
+  const std::int64_t n = rows.size(0), d = rows.size(1);
+  if (components > kBlock || std::min(n, d) < kBlock) return {};
+  Covariance covariance(rows);
+  const bool warm = start != nullptr && start->defined();
+  at::Tensor basis = warm ? *start : orthonormal(random_signs(kBlock, d));
+  for (int cycle = 0; basis.defined() && cycle < kCycles; ++cycle) {
+    const Ritz at = ritz(covariance, basis);
+    if (!(at.values.front() > kFlat * at.values.back())) return {};
+    std::int64_t open = kBlock;  // vectors that are not found, or not wanted
+    while (open > kBlock - components && at.residuals[static_cast<std::size_t>(open) - 1] <= kAxisResidual) {
+      --open;
     }
-    further.sub_(at::mm(along, space));
-    further.sub_(at::mm(at::mm(further, space.t()), space));
-    next = orthonormal(further, size);
+    const std::int64_t first = kBlock - components;
+    if (open == first) {
+      if (start != nullptr) *start = at.vectors;
+      return {at.vectors.narrow(0, first, components).t().contiguous(),
+              at.scores.narrow(0, first, components).t().contiguous()};
+    }
+    const auto wanted = at.residuals.begin() + first;
+    const double worst = *std::max_element(wanted, wanted + components), end = at.values.front();
+    const int reach = cycle == 0 && !warm ? kFirstDegree
+                                          : degree(at.values[static_cast<std::size_t>(open) - 1],
+                                                   at.values[static_cast<std::size_t>(first)], end, worst);
+    basis = orthonormal(
+        at::cat({at.vectors.narrow(0, open, kBlock - open), filtered(covariance, at, open, reach, end)}, 0));
   }
   return {};
 }
 
-at::Tensor principal_axes(const at::Tensor& rows, std::int64_t components) {
+PrincipalAxes principal_axes(const at::Tensor& rows, std::int64_t components, at::Tensor* start) {
+  STRATA_CHECK(rows.scalar_type() == at::kFloat && rows.is_contiguous());
   if (std::min(rows.size(0), rows.size(1)) > kWholeSide) {
-    at::Tensor found = search_axes(rows, components);
-    if (found.defined()) return found;
+    PrincipalAxes found = search_axes(rows, components, start);
+    if (found.axes.defined()) return found;
   }
   return whole_problem(rows, components);
 }
@@ -163,11 +243,14 @@ at::Tensor principal_axes(const at::Tensor& rows, std::int64_t components) {
 std::uint64_t principal_axes_bytes(std::int64_t n, std::int64_t d) {
   const auto rows = static_cast<std::uint64_t>(n), width = static_cast<std::uint64_t>(d);
   const std::uint64_t side = std::min(rows, width);
-  const std::uint64_t whole = 5 * side * side * sizeof(double);  // with the workspace of the eigenproblem
+  // The rows in float64, and the eigenproblem with its workspace.
+  const std::uint64_t whole = (rows * width + 5 * side * side) * sizeof(double);
   if (std::min(n, d) <= kWholeSide) return whole;
-  // Basis and images, each twice; the rows in float32.
-  const std::uint64_t search =
-      4ull * kBlock * kBlocks * width * sizeof(double) + packed_bytes(ComputeDType::float32, n, d);
+  // Up to eight blocks of vectors at a time, three of their products with the rows, and the rows packed both
+  // ways.
+  const std::uint64_t search = kBlock * (8 * width + 3 * rows) * sizeof(double) +
+                               packed_bytes(ComputeDType::float32, n, d) +
+                               packed_bytes(ComputeDType::float32, d, n);
   return std::max(whole, search);
 }
 

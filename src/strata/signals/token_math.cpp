@@ -14,18 +14,20 @@ struct UnitDistance {
   double minus = 0.0, plus = 0.0;
 };
 
+STRATA_VECTORISED
 UnitDistance unit_distance(const float* a, const float* b, std::int64_t width) {
-  const double size_a = std::sqrt(dot(a, a, width)), size_b = std::sqrt(dot(b, b, width));
   UnitDistance d;
+  const double size_a = std::sqrt(dot(a, a, width)), size_b = std::sqrt(dot(b, b, width));
   if (!(size_a > 0.0) || !(size_b > 0.0)) {
     d.minus = d.plus = std::numeric_limits<double>::quiet_NaN();
     return d;
   }
-  for (std::int64_t i = 0; i < width; ++i) {
-    const double x = a[i] / size_a, y = b[i] / size_b;
-    d.minus += (x - y) * (x - y);
-    d.plus += (x + y) * (x + y);
-  }
+  const double scale_a = 1.0 / size_a, scale_b = 1.0 / size_b;
+  const auto square = [](double x) { return x * x; };
+  d.minus =
+      simd::sum<double>(width, [&](std::int64_t i) { return square(a[i] * scale_a - b[i] * scale_b); });
+  d.plus =
+      simd::sum<double>(width, [&](std::int64_t i) { return square(a[i] * scale_a + b[i] * scale_b); });
   return d;
 }
 
