@@ -1,5 +1,6 @@
 #include "strata/signals/principal_axes.h"
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linalg_eigh.h>
 #include <ATen/ops/linalg_qr.h>
@@ -98,14 +99,39 @@ TEST(PrincipalAxes, AFlatSpectrumIsSearchedAllTheSame) {
 
 // From the axes of most of the rows: as good, wherever it begins, and those of other rows are no trap.
 TEST(PrincipalAxes, ASearchThatBeginsElsewhereEndsAtTheSameAxes) {
-  const at::Tensor rows =
-      rows_with(1000, 800, [](std::int64_t j) { return 1.0 / static_cast<double>(j + 1); });
+  const auto slow = [](std::int64_t j) { return 1.0 / static_cast<double>(j + 1); };
+  const auto massive = [](std::int64_t j) { return j == 0 ? 1e6 : 1.0 / static_cast<double>(j); };
+  for (const auto& variance : {std::function<double(std::int64_t)>(slow), {massive}}) {
+    const at::Tensor rows = rows_with(1000, 800, variance);
+    at::Tensor start;
+    (void)search_axes(rows.narrow(0, 0, 900).contiguous(), kAxes, &start);
+    ASSERT_TRUE(start.defined());
+    expect_leading(rows, search_axes(rows, kAxes, &start), 1e-3);
+    const at::Tensor unrelated = rows.flip(1).contiguous();
+    expect_leading(unrelated, search_axes(unrelated, kAxes, &start), 1e-3);
+  }
+}
+
+// Rows along a direction that the rows of the first search did not have at all: their axes stay eigenvectors,
+// and a search that looked at nothing else would stop at once without the new one.
+TEST(PrincipalAxes, ADirectionThatIsNewIsFound) {
+  const std::int64_t d = 800;
+  at::Tensor rows =
+      rows_with(1000, d, [](std::int64_t j) { return j < 790 ? 1.0 / static_cast<double>(j + 1) : 0.0; });
   at::Tensor start;
-  (void)search_axes(rows.narrow(0, 0, 900).contiguous(), kAxes, &start);
-  ASSERT_TRUE(start.defined());
-  expect_leading(rows, search_axes(rows, kAxes, &start), 1e-3);
-  at::Tensor unrelated = rows.flip(1).contiguous();
-  expect_leading(unrelated, search_axes(unrelated, kAxes, &start), 1e-3);
+  const PrincipalAxes before = search_axes(rows, kAxes, &start);
+  ASSERT_TRUE(before.axes.defined());
+  const at::Tensor x = rows.to(at::kDouble);
+  const auto [values, vectors] = at::linalg_eigh(at::mm(x.t(), x), "L");
+  ASSERT_LT(values.data_ptr<double>()[0], 1e-6 * values.data_ptr<double>()[d - 1]);
+  for (const std::int64_t rank : {1, 10, 25}) {
+    SCOPED_TRACE(rank);
+    const double variance = 1.05 * values.data_ptr<double>()[d - rank];
+    at::Tensor more = vectors.select(1, 0).mul(std::sqrt(variance / 4.0)).to(at::kFloat).expand({4, d});
+    const at::Tensor grown = at::cat({rows, more}, 0).contiguous();
+    at::Tensor from = start;
+    expect_leading(grown, search_axes(grown, kAxes, &from), 1e-3);
+  }
 }
 
 TEST(PrincipalAxes, FewDirectionsAreSolvedWhole) {

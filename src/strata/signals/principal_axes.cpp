@@ -22,6 +22,10 @@ constexpr double kRelativeRank = 1e-12;  // directions with less of the largest 
 constexpr std::int64_t kBlock = 48;      // vectors that are multiplied at once: 32 axes and some to spare
 constexpr int kCycles = 40;              // before the search is given up
 constexpr int kFirstDegree = 3, kLargestDegree = 12;  // of a filter
+// Of a search that begins where another ended: vectors that begin anew, and the least degree of its first
+// filter. A direction that the other rows did not have is found through them alone.
+constexpr std::int64_t kFresh = 8;
+constexpr int kFreshDegree = 4;
 // Most that a filter may enlarge the largest axis it acts on over the smallest that is wanted: float32
 // products bring a little of the former into the latter.
 constexpr double kContrast = 1e3;
@@ -147,13 +151,14 @@ double growth(double value, double end) {
   return std::acosh(std::max(1.0 + 1e-9, 2.0 * value / end - 1.0));
 }
 
-// How far the next filter goes: as far as the axes need that are wanted, unless it would let the largest of
-// those that are not yet found swamp the others.
-int degree(double largest, double smallest, double end, double residual) {
+// How far the next filter goes: as far as the axes need that are wanted and at least to `least`, unless it
+// would let the largest of those that are not yet found swamp the others.
+int degree(double largest, double smallest, double end, double residual, int least) {
   const double needed = std::ceil(std::log(residual / kAxisResidual) / growth(smallest, end)) + 1.0;
   const double contrast = growth(largest, end) - growth(smallest, end);
   const double allowed = contrast > 0.0 ? std::log(kContrast) / contrast : kLargestDegree;
-  return static_cast<int>(std::clamp(std::min(needed, allowed), 2.0, static_cast<double>(kLargestDegree)));
+  const double reach = std::min(std::max(needed, static_cast<double>(least)), allowed);
+  return static_cast<int>(std::clamp(reach, 2.0, static_cast<double>(kLargestDegree)));
 }
 
 // Of the first `count` vectors: T(S) v, T the Chebyshev polynomial for [0, end] scaled to 1 at `largest`,
@@ -206,7 +211,9 @@ PrincipalAxes search_axes(const at::Tensor& rows, std::int64_t components, at::T
   if (components > kBlock || std::min(n, d) < kBlock) return {};
   Covariance covariance(rows);
   const bool warm = start != nullptr && start->defined();
-  at::Tensor basis = warm ? *start : orthonormal(random_signs(kBlock, d));
+  at::Tensor basis = warm ? at::cat({start->narrow(0, kFresh, kBlock - kFresh), random_signs(kFresh, d)}, 0)
+                          : random_signs(kBlock, d);
+  basis = orthonormal(std::move(basis));
   for (int cycle = 0; basis.defined() && cycle < kCycles; ++cycle) {
     const Ritz at = ritz(covariance, basis);
     if (!(at.values.front() > kFlat * at.values.back())) return {};
@@ -214,8 +221,9 @@ PrincipalAxes search_axes(const at::Tensor& rows, std::int64_t components, at::T
     while (open > kBlock - components && at.residuals[static_cast<std::size_t>(open) - 1] <= kAxisResidual) {
       --open;
     }
+    const bool fresh = warm && cycle == 0;
     const std::int64_t first = kBlock - components;
-    if (open == first) {
+    if (open == first && !fresh) {
       if (start != nullptr) *start = at.vectors;
       return {at.vectors.narrow(0, first, components).t().contiguous(),
               at.scores.narrow(0, first, components).t().contiguous()};
@@ -224,7 +232,8 @@ PrincipalAxes search_axes(const at::Tensor& rows, std::int64_t components, at::T
     const double worst = *std::max_element(wanted, wanted + components), end = at.values.front();
     const int reach = cycle == 0 && !warm ? kFirstDegree
                                           : degree(at.values[static_cast<std::size_t>(open) - 1],
-                                                   at.values[static_cast<std::size_t>(first)], end, worst);
+                                                   at.values[static_cast<std::size_t>(first)], end, worst,
+                                                   fresh ? kFreshDegree : 2);
     basis = orthonormal(
         at::cat({at.vectors.narrow(0, open, kBlock - open), filtered(covariance, at, open, reach, end)}, 0));
   }
