@@ -354,10 +354,12 @@ TEST(AdjacentMiPlan, MemoryCountsRowsAndScores) {
   context.threads = 2;
   // 512 rows at 4 states: 16 floats, 32 scores and two sums, all three times (two sets, and their halves); a
   // worker has 512 x 16 in both types and 5 of 16 x 16.
-  EXPECT_EQ(adjacent_mi_signal().memory_bytes(context), 4u * 512u * (16u * 4u + 3u * 34u * 8u));
-  EXPECT_EQ(adjacent_mi_signal().finish_bytes(context), 512u * 16u * 12u + 5u * 256u * 8u);
+  const Signal signal = adjacent_mi_signal();
+  const Signal* const wanted[] = {&signal, &signal};
+  EXPECT_EQ(accumulator_bytes(wanted, context), 4u * 512u * (16u * 4u + 2u * 3u * 34u * 8u));  // rows once
+  EXPECT_EQ(signal.finish_bytes(context), 512u * 16u * 12u + 5u * 256u * 8u);
   context.place.spilled = true;
-  EXPECT_EQ(adjacent_mi_signal().memory_bytes(context), 4u * 512u * 3u * 34u * 8u);
+  EXPECT_EQ(accumulator_bytes(wanted, context), 4u * 512u * 2u * 3u * 34u * 8u);
 }
 
 }  // namespace

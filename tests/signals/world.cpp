@@ -96,8 +96,10 @@ Trace drive(const World& world, const SweepContext& context, std::span<const Sig
     order.resize(world.corpus.windows.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
   }
-  Pass pass{.world = world, .context = context};
-  for (const Signal& signal : signals) pass.accumulators.push_back(signal.make(context));
+  std::vector<const Signal*> wanted;
+  for (const Signal& signal : signals) wanted.push_back(&signal);
+  SweepContext with_rows = context;
+  Pass pass{.world = world, .context = with_rows, .accumulators = make_accumulators(wanted, with_rows)};
   for (int state = 0; state <= world.config.n_layers; ++state) {
     parallel_for(order.size(), context.threads, [&](std::size_t i) {
       if (state > 0) pass.show_block(state - 1, order[i]);
@@ -108,7 +110,7 @@ Trace drive(const World& world, const SweepContext& context, std::span<const Sig
   }
   Trace trace;
   for (const auto& accumulator : pass.accumulators) {
-    accumulator->finish({.sweep = context, .classes = tracker.classes(), .head = head, .trace = trace});
+    accumulator->finish({.sweep = with_rows, .classes = tracker.classes(), .head = head, .trace = trace});
   }
   tracker.finish(trace);
   return trace;

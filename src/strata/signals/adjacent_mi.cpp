@@ -7,8 +7,8 @@
 
 #include "strata/model/threads.h"
 #include "strata/signals/copula_mi.h"
-#include "strata/signals/document_sample.h"
 #include "strata/signals/principal_axes.h"
+#include "strata/signals/sampled_rows.h"
 
 namespace strata {
 namespace {
@@ -16,14 +16,9 @@ namespace {
 constexpr SeriesInfo kInfo[] = {{"adjacent_mi", "nats", Axis::block, Group::information},
                                 {"adjacent_mi_half", "nats", Axis::block, Group::control},
                                 {"pca_share", "share", Axis::state, Group::control}};
-constexpr std::int64_t kMinShare = 64;  // positions of a document
-constexpr std::size_t kShifts = 4;      // spread evenly over a document's sampled tokens
-constexpr std::size_t kMinRows = 8;     // of a document: the shifts must differ
-constexpr std::size_t kChain = 4;       // states that one thread takes one after the other
-
-SampleSize mi_sample_size(const SweepContext& context) {
-  return sample_size(context, kMinShare, std::max(kMinShare, context.positions));
-}
+constexpr std::size_t kShifts = 4;   // spread evenly over a document's sampled tokens
+constexpr std::size_t kMinRows = 8;  // of a document: the shifts must differ
+constexpr std::size_t kChain = 4;    // states that one thread takes one after the other
 
 std::int64_t components(const SweepContext& context) {
   return std::min<std::int64_t>(kMiComponents, context.config.hidden);
@@ -90,23 +85,12 @@ std::vector<double> information(const at::Tensor& x, const at::Tensor& y, const 
 
 std::uint64_t worker_bytes(const SweepContext& context);
 
-// Keeps the sampled rows of every state: which tokens are sinks is known only at the end. Where they do not
-// fit in memory they wait in a file, and one state's rows for each thread are in memory.
+// Everything happens at the end, on the sampled rows.
 class AdjacentMi final : public Accumulator {
  public:
-  explicit AdjacentMi(const SweepContext& context)
-      : context_(context), sample_(draw_sample(context, mi_sample_size(context))) {
-    const auto states = static_cast<std::size_t>(context.config.n_layers + 1);
-    const auto size = static_cast<std::int64_t>(sample_.table_rows() * width());
-    rows_ = StateStore(std::vector<std::int64_t>(states, size), context.place);
-    for (std::size_t state = 0; state < states; ++state) rows_.open(state);
-  }
+  explicit AdjacentMi(const SweepContext& context) : context_(context) {}
 
-  void observe_state(const StateView& view) override {
-    sample_.copy_rows(view, width(), rows_, static_cast<std::size_t>(view.state));
-  }
-
-  void persist(Archive& archive) override { archive(rows_); }
+  void persist(Archive&) override {}
 
   void finish(const FinishContext& context) override {
     std::vector<Part> parts;
@@ -142,7 +126,7 @@ class AdjacentMi final : public Accumulator {
   }
 
   [[nodiscard]] Part make_part(std::span<const TokenClass> classes, TokenSet set, bool halved) const {
-    Part part{.rows = collect_rows(sample_, classes, set, halved),
+    Part part{.rows = collect_rows(context_.rows->sample(), classes, set, halved),
               .mi = make_series(context_, kInfo[halved ? 1 : 0], set)};
     const std::size_t needed = needed_rows() / (halved ? 2 : 1);
     if (part.rows.count() < needed) {
@@ -157,8 +141,7 @@ class AdjacentMi final : public Accumulator {
   [[nodiscard]] at::Tensor rows_of(std::size_t state, const Rows& rows) {
     at::Tensor x = at::empty({static_cast<std::int64_t>(rows.count()), context_.config.hidden}, at::kFloat);
     for (std::size_t i = 0; i < rows.count(); ++i) {
-      rows_.read(state, {x.data_ptr<float>() + i * width(), width()},
-                 static_cast<std::int64_t>(rows.table[i] * width()));
+      context_.rows->read(state, rows.table[i], {x.data_ptr<float>() + i * width(), width()});
     }
     return x;
   }
@@ -235,25 +218,18 @@ class AdjacentMi final : public Accumulator {
   }
 
   const SweepContext& context_;
-  DocumentSample sample_;
-  StateStore rows_;  // slot = state: (sampled rows, d)
 };
 
-// The sampled rows of every state; the scores of both token sets, of all their rows and of half.
+// The scores of both token sets, of all their rows and of half.
 std::uint64_t adjacent_mi_bytes(const SweepContext& context) {
-  const SampleSize size = mi_sample_size(context);
-  const auto rows = static_cast<std::uint64_t>(table_stride(context, size) * size.documents);
-  const auto d = static_cast<std::uint64_t>(context.config.hidden);
-  const auto states = static_cast<std::uint64_t>(context.config.n_layers + 1);
-  return states * rows *
-         ((context.place.spilled ? 0 : d * sizeof(float)) + 3 * (kMiComponents + 2) * sizeof(double));
+  return static_cast<std::uint64_t>(context.config.n_layers + 1) *
+         static_cast<std::uint64_t>(SampledRows::table_rows(context)) * 3 * (kMiComponents + 2) *
+         sizeof(double);
 }
 
 // A state's rows, and the search for the axes.
 std::uint64_t worker_bytes(const SweepContext& context) {
-  const SampleSize size = mi_sample_size(context);
-  const std::int64_t rows = std::min(size.rows * size.documents, context.token_count());
-  const std::int64_t d = context.config.hidden;
+  const std::int64_t rows = SampledRows::table_rows(context), d = context.config.hidden;
   return static_cast<std::uint64_t>(rows * d) * sizeof(float) + principal_axes_bytes(rows, d);
 }
 
@@ -262,6 +238,7 @@ std::uint64_t worker_bytes(const SweepContext& context) {
 Signal adjacent_mi_signal() {
   return {.series = kInfo,
           .needs_attention = false,
+          .needs_rows = true,
           .make = [](const SweepContext& context) -> std::unique_ptr<Accumulator> {
             return std::make_unique<AdjacentMi>(context);
           },

@@ -8,45 +8,31 @@
 
 #include "strata/model/threads.h"
 #include "strata/signals/covariance.h"
-#include "strata/signals/document_sample.h"
+#include "strata/signals/sampled_rows.h"
 #include "strata/signals/token_math.h"
 
 namespace strata {
 namespace {
 
 constexpr std::string_view kIds[] = {"covariance_spectrum"};
-constexpr std::int64_t kMinShare = 64;  // positions of a document
-constexpr std::size_t kMinRows = 64;    // fewer say nothing about a covariance
-
-SampleSize spectrum_sample_size(const SweepContext& context) {
-  return sample_size(context, kMinShare, std::max(kMinShare, context.positions));
-}
+constexpr std::size_t kMinRows = 64;  // fewer say nothing about a covariance
 
 std::uint64_t worker_bytes(const SweepContext& context);
 
-// Keeps the sampled rows of every state: which tokens are sinks is known only at the end.
+// Everything happens at the end, on the sampled rows.
 class CovarianceSpectra final : public Accumulator {
  public:
-  explicit CovarianceSpectra(const SweepContext& context)
-      : context_(context), sample_(draw_sample(context, spectrum_sample_size(context))) {
-    const auto states = static_cast<std::size_t>(context.config.n_layers + 1);
-    const auto size = static_cast<std::int64_t>(sample_.table_rows() * width());
-    rows_ = StateStore(std::vector<std::int64_t>(states, size), context.place);
-    for (std::size_t state = 0; state < states; ++state) rows_.open(state);
-  }
+  explicit CovarianceSpectra(const SweepContext& context) : context_(context) {}
 
-  void observe_state(const StateView& view) override {
-    sample_.copy_rows(view, width(), rows_, static_cast<std::size_t>(view.state));
-  }
-
-  void persist(Archive& archive) override { archive(rows_); }
+  void persist(Archive&) override {}
 
   void finish(const FinishContext& context) override {
     SpectrumRecord record;
     std::vector<std::size_t> rows;
-    for (std::size_t document = 0; document < sample_.documents.size(); ++document) {
-      for (const std::size_t i : sample_.kept(context.classes, record.tokens, document)) {
-        rows.push_back(sample_.table_row(document, i));
+    const DocumentSample& sample = context_.rows->sample();
+    for (std::size_t document = 0; document < sample.documents.size(); ++document) {
+      for (const std::size_t i : sample.kept(context.classes, record.tokens, document)) {
+        rows.push_back(sample.table_row(document, i));
       }
     }
     record.width = context_.config.hidden;
@@ -69,7 +55,7 @@ class CovarianceSpectra final : public Accumulator {
     float* out = x.data_ptr<float>();
     std::vector<float> h(width());
     for (const std::size_t row : rows) {
-      rows_.read(state, h, static_cast<std::int64_t>(row * width()));
+      context_.rows->read(state, row, h);
       const double rms = std::sqrt(dot(h.data(), h.data(), d) / static_cast<double>(d));
       // A token of zeros has no direction, and no noise relative to its size moves it.
       const double factor = rms > 0.0 ? 1.0 / rms : 0.0;
@@ -99,7 +85,7 @@ class CovarianceSpectra final : public Accumulator {
         record.probes == 0
             ? "eigenvalues"
             : fmt::format("Lanczos quadrature from {} probes of {} steps", kProbes, kLanczosSteps),
-        n, sample_.documents.size(), d);
+        n, context_.rows->sample().documents.size(), d);
     if (n < kRowsPerDimension * d) {
       record.note += fmt::format(
           "; fewer than {} tokens for each dimension: at most {} directions are measured, small eigenvalues "
@@ -109,25 +95,17 @@ class CovarianceSpectra final : public Accumulator {
   }
 
   const SweepContext& context_;
-  DocumentSample sample_;
-  StateStore rows_;  // slot = state: (sampled rows, d)
 };
 
-// The sampled rows of every state, and the spectra.
 std::uint64_t covariance_spectrum_bytes(const SweepContext& context) {
-  const SampleSize size = spectrum_sample_size(context);
-  const std::int64_t n = table_stride(context, size) * size.documents, d = context.config.hidden;
-  const auto rows = static_cast<std::uint64_t>(n), width = static_cast<std::uint64_t>(d);
-  const auto states = static_cast<std::uint64_t>(context.config.n_layers + 1);
-  return states * ((context.place.spilled ? 0 : rows * width * sizeof(float)) +
-                   static_cast<std::uint64_t>(spectrum_entries(n, d)) * 2 * sizeof(double));
+  const std::int64_t n = SampledRows::table_rows(context);
+  return static_cast<std::uint64_t>(context.config.n_layers + 1) *
+         static_cast<std::uint64_t>(spectrum_entries(n, context.config.hidden)) * 2 * sizeof(double);
 }
 
 // A state's rows and its eigenproblem or Lanczos basis.
 std::uint64_t worker_bytes(const SweepContext& context) {
-  const SampleSize size = spectrum_sample_size(context);
-  const std::int64_t n = std::min(size.rows * size.documents, context.token_count());
-  const std::int64_t d = context.config.hidden;
+  const std::int64_t n = SampledRows::table_rows(context), d = context.config.hidden;
   const auto rows = static_cast<std::uint64_t>(n), width = static_cast<std::uint64_t>(d);
   const std::uint64_t small = std::min(rows, width);
   const std::uint64_t solver = spectrum_is_exact(n, d)
@@ -142,6 +120,7 @@ Signal covariance_spectrum_signal() {
   return {.series = {},
           .matrices = kIds,
           .needs_attention = false,
+          .needs_rows = true,
           .make = [](const SweepContext& context) -> std::unique_ptr<Accumulator> {
             return std::make_unique<CovarianceSpectra>(context);
           },

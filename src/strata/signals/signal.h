@@ -20,6 +20,8 @@ namespace strata {
 /// Class of a token, the same at every depth.
 enum class TokenClass : std::uint8_t { ordinary, first, massive };
 
+class SampledRows;
+
 /// What is fixed before the sweep begins.
 struct SweepContext {
   const ModelConfig& config;
@@ -31,6 +33,7 @@ struct SweepContext {
   int threads = 1;
   StorePlace place = {};                    ///< where signals keep what grows with the text or the sample
   std::uint64_t finish_bytes = UINT64_MAX;  ///< room for the work of Accumulator::finish
+  const SampledRows* rows = nullptr;        ///< where a signal of the sweep needs them
   std::vector<std::int64_t>
       first_token;  ///< of each window, in the order of Corpus::windows; ends with the total
 
@@ -97,14 +100,23 @@ struct Signal {
   std::span<const SeriesInfo> series;
   std::span<const std::string_view> matrices{};  ///< ids of what it records that is no series: cka_matrix
   bool needs_attention;
+  bool needs_rows = false;  ///< SweepContext::rows
   std::unique_ptr<Accumulator> (*make)(const SweepContext&);
-  /// Bytes it keeps in memory over the whole sweep, for the memory plan.
+  /// Bytes it keeps in memory over the whole sweep, for the memory plan; without the sampled rows.
   std::uint64_t (*memory_bytes)(const SweepContext&);
   /// Bytes that one thread of its finish() needs besides; null: too few to count.
   std::uint64_t (*finish_bytes)(const SweepContext&) = nullptr;
 };
 
 [[nodiscard]] std::span<const Signal> signals();
+
+/// An accumulator of each, and the one that keeps the sampled rows where any needs them; `context` is given
+/// those, and must outlive the accumulators.
+[[nodiscard]] std::vector<std::unique_ptr<Accumulator>> make_accumulators(
+    std::span<const Signal* const> signals, SweepContext& context);
+/// Bytes that all of them keep in memory over the whole sweep.
+[[nodiscard]] std::uint64_t accumulator_bytes(std::span<const Signal* const> signals,
+                                              const SweepContext& context);
 
 /// Ids under which a signal can be asked for. Asking for one measures everything of its row.
 [[nodiscard]] std::vector<std::string_view> ids_of(const Signal& signal);

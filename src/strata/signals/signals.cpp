@@ -16,6 +16,7 @@
 #include "strata/signals/lens.h"
 #include "strata/signals/lens_passage.h"
 #include "strata/signals/residual_rms.h"
+#include "strata/signals/sampled_rows.h"
 #include "strata/signals/spectrum.h"
 #include "strata/signals/update_ratio.h"
 
@@ -29,6 +30,29 @@ std::span<const Signal> signals() {
       residual_rms_signal(),
   };
   return kSignals;
+}
+
+std::vector<std::unique_ptr<Accumulator>> make_accumulators(std::span<const Signal* const> signals,
+                                                            SweepContext& context) {
+  std::unique_ptr<SampledRows> rows;
+  if (std::any_of(signals.begin(), signals.end(), [](const Signal* s) { return s->needs_rows; })) {
+    rows = std::make_unique<SampledRows>(context);
+    context.rows = rows.get();
+  }
+  std::vector<std::unique_ptr<Accumulator>> accumulators;
+  for (const Signal* signal : signals) accumulators.push_back(signal->make(context));
+  if (rows != nullptr) accumulators.push_back(std::move(rows));  // last: the others finish before it goes
+  return accumulators;
+}
+
+std::uint64_t accumulator_bytes(std::span<const Signal* const> signals, const SweepContext& context) {
+  std::uint64_t bytes = 0;
+  bool rows = false;
+  for (const Signal* signal : signals) {
+    bytes += signal->memory_bytes(context);
+    rows = rows || signal->needs_rows;
+  }
+  return bytes + (rows ? SampledRows::memory_bytes(context) : 0);
 }
 
 SweepContext make_context(const ModelConfig& config, const Corpus& corpus) {

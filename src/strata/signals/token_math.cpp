@@ -24,10 +24,8 @@ UnitDistance unit_distance(const float* a, const float* b, std::int64_t width) {
   }
   const double scale_a = 1.0 / size_a, scale_b = 1.0 / size_b;
   const auto square = [](double x) { return x * x; };
-  d.minus =
-      simd::sum<double>(width, [&](std::int64_t i) { return square(a[i] * scale_a - b[i] * scale_b); });
-  d.plus =
-      simd::sum<double>(width, [&](std::int64_t i) { return square(a[i] * scale_a + b[i] * scale_b); });
+  d.minus = simd::sum<double>(width, [&](std::int64_t i) { return square(a[i] * scale_a - b[i] * scale_b); });
+  d.plus = simd::sum<double>(width, [&](std::int64_t i) { return square(a[i] * scale_a + b[i] * scale_b); });
   return d;
 }
 

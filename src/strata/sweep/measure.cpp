@@ -182,15 +182,13 @@ struct Clean {
 };
 
 // The clean sweep with every wanted signal; fills `trace` and loads `head` when the blocks are gone.
-Clean measure_clean(const Checkpoint& checkpoint, const SweepContext& context, const Embedding& embedding,
+Clean measure_clean(const Checkpoint& checkpoint, SweepContext context, const Embedding& embedding,
                     HeadWeights& head, const MeasureOptions& options, const Progress& progress,
                     Trace& trace) {
-  std::vector<std::unique_ptr<Accumulator>> accumulators;
-  bool needs_attention = false;
-  for (const Signal* signal : selected_signals(options)) {
-    needs_attention = needs_attention || signal->needs_attention;
-    accumulators.push_back(signal->make(context));
-  }
+  const auto wanted = selected_signals(options);
+  const bool needs_attention =
+      std::any_of(wanted.begin(), wanted.end(), [](const Signal* signal) { return signal->needs_attention; });
+  auto accumulators = make_accumulators(wanted, context);
   SinkTracker tracker(context);
   CleanSweep sweep = run_clean_sweep(checkpoint, context, embedding, accumulators, needs_attention, tracker,
                                      options, progress);

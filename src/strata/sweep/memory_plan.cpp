@@ -154,15 +154,13 @@ class Planner {
     SweepContext context = input_.context;
     context.threads = plan_.threads;
     context.place.spilled = plan_.choice.spill_samples;
-    std::uint64_t kept = SinkTracker::memory_bytes(context);
+    const auto wanted = selected_signals(input_.options);
+    const auto keeps = [&] {
+      return SinkTracker::memory_bytes(context) + accumulator_bytes(wanted, context);
+    };
+    const std::uint64_t kept = keeps();
     context.place.spilled = false;
-    std::uint64_t kept_resident = SinkTracker::memory_bytes(context);
-    for (const Signal* signal : selected_signals(input_.options)) {
-      kept_resident += signal->memory_bytes(context);
-      context.place.spilled = plan_.choice.spill_samples;
-      kept += signal->memory_bytes(context);
-      context.place.spilled = false;
-    }
+    const std::uint64_t kept_resident = keeps();
     if (plan_.choice.spill_samples) plan_.spilled_bytes += kept_resident - kept;
     clean_sweep(kept);
     signals(context, kept);
