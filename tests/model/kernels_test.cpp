@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -151,21 +152,35 @@ struct Sums {
   std::vector<std::vector<double>> values;
 };
 
-TEST(CausalSoftmax, MatchesMaskedSoftmaxAndDirectStatistics) {
+// `raised` is added to the scaled scores of the first sink: how much of the weight it takes decides how the
+// sums without the sinks are taken, and so does the number of sinks.
+struct SinkCase {
+  std::vector<std::int64_t> sinks;
+  float raised;
+};
+
+class CausalSoftmaxWithSinks : public testing::TestWithParam<SinkCase> {};
+
+TEST_P(CausalSoftmaxWithSinks, MatchesMaskedSoftmaxAndDirectStatistics) {
   constexpr std::int64_t n = 83;
   constexpr float kScale = 0.3f;
+  const auto& [sinks, raised] = GetParam();
   auto scores = random_values(n * n, 5, 5.0);
+  Sums sums(n);
+  for (const std::int64_t j : sinks) sums.keep[static_cast<std::size_t>(j)] = 0.0f;
+  for (std::int64_t i = 0; i < n; ++i)
+    scores[static_cast<std::size_t>(i * n + sinks.front())] += raised / kScale;
   const at::Tensor mask = at::full({n, n}, -INFINITY, at::kDouble).triu(1);
   const at::Tensor expected = at::softmax(tensor(scores, {n, n}) * kScale + mask, -1);
-  Sums sums(n);
-  sums.keep[0] = sums.keep[17] = 0.0f;
   const AttentionSums view = sums.view();
   causal_softmax(scores.data(), n, kScale, &view);
   expect_close(scores, expected, 1e-6);
   for (std::int64_t i = 1; i < n; ++i) {
     for (const bool reduced : {false, true}) {
       double total = 0.0, distance = 0.0, entropy = 0.0, keys = 0.0, mean = 0.0;
-      const auto used = [&](std::int64_t j) { return !reduced || (j != 0 && j != 17); };
+      const auto used = [&](std::int64_t j) {
+        return !reduced || std::find(sinks.begin(), sinks.end(), j) == sinks.end();
+      };
       for (std::int64_t j = 0; j <= i; ++j) {
         if (used(j)) total += expected[i][j].item<double>();
       }
@@ -182,11 +197,17 @@ TEST(CausalSoftmax, MatchesMaskedSoftmaxAndDirectStatistics) {
         EXPECT_TRUE(std::isnan(sums.values[2][at]));
         continue;
       }
-      EXPECT_NEAR(sums.values[reduced ? 2 : 0][at], distance / (mean / keys), 1e-5);
-      EXPECT_NEAR(sums.values[reduced ? 3 : 1][at], entropy / std::log(keys), 1e-5);
+      EXPECT_NEAR(sums.values[reduced ? 2 : 0][at], distance / (mean / keys), 2e-5) << i;
+      EXPECT_NEAR(sums.values[reduced ? 3 : 1][at], entropy / std::log(keys), 2e-5) << i;
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(FewAndManyWeakAndStrong, CausalSoftmaxWithSinks,
+                         testing::Values(SinkCase{{0, 17}, 0.0f}, SinkCase{{0, 17}, 6.0f},
+                                         SinkCase{{0, 17}, 9.0f}, SinkCase{{0}, 40.0f},
+                                         SinkCase{{0, 3, 4, 9, 20, 21, 22, 40, 41, 60, 82}, 0.0f},
+                                         SinkCase{{5, 3, 4, 9, 20, 21, 22, 40, 41, 60, 82}, 12.0f}));
 
 // Weights that fall by e^-4 per token: the distance is about 0.02 tokens at query 3000, and a difference of
 // sums near 3000 would lose it.

@@ -11,6 +11,10 @@ namespace strata {
 namespace {
 
 constexpr double kHuge = 1e250;  // sums above this may hold a clamped exponential
+// Sums without the sinks are differences where at most this many columns are sinks and this share of the
+// weight remains; else they are summed anew.
+constexpr std::size_t kFewSinks = 8;
+constexpr double kRemains = 1e-3;
 
 }  // namespace
 
@@ -102,8 +106,12 @@ void causal_softmax(float* scores, const QueryRows& queries, float scale, const 
   float* d = buffer.data();
   float* kept = d + n;
   float* descending = kept + n;
+  std::vector<std::int64_t> sinks;
   if (sums != nullptr) {
-    for (std::int64_t j = 0; j < n; ++j) descending[j] = static_cast<float>(n - 1 - j);
+    for (std::int64_t j = 0; j < n; ++j) {
+      descending[j] = static_cast<float>(n - 1 - j);
+      if (sums->keep[static_cast<std::size_t>(j)] == 0.0f) sinks.push_back(j);
+    }
   }
   for (std::int64_t r = 0; r < queries.rows; ++r) {
     float* row = scores + r * queries.stride;
@@ -115,9 +123,7 @@ void causal_softmax(float* scores, const QueryRows& queries, float scale, const 
     for (std::int64_t j = 0; j < keys; ++j) row[j] = simd::exp((row[j] - largest) * scale);
     const double total = simd::sum<double>(keys, [&](std::int64_t j) { return row[j]; });
     if (sums != nullptr) {
-      const float* keep = sums->keep.data();
       const float* away = descending + (n - 1 - i);
-      for (std::int64_t j = 0; j < keys; ++j) kept[j] = row[j] * keep[j];
       const auto weighted = [&](const float* e, const float* by) {
         return simd::sum<double>(keys, [&](std::int64_t j) { return e[j] * by[j]; });
       };
@@ -125,11 +131,22 @@ void causal_softmax(float* scores, const QueryRows& queries, float scale, const 
       all.weighted_distance = weighted(row, away);
       all.keys = static_cast<double>(keys);
       all.distance = static_cast<double>(i) * static_cast<double>(i + 1) / 2.0;
-      RowSums rest{.weight = simd::sum<double>(keys, [&](std::int64_t j) { return kept[j]; }),
-                   .weighted_score = weighted(kept, d)};
-      rest.weighted_distance = weighted(kept, away);
-      rest.keys = simd::sum<double>(keys, [&](std::int64_t j) { return keep[j]; });
-      rest.distance = weighted(keep, away);
+      RowSums rest = all;
+      for (const std::int64_t j : sinks) {
+        if (j > i) break;
+        rest.weight -= row[j];
+        rest.weighted_score -= row[j] * d[j];
+        rest.weighted_distance -= row[j] * away[j];
+        rest.keys -= 1.0;
+        rest.distance -= away[j];
+      }
+      if (sinks.size() > kFewSinks || !(rest.weight >= kRemains * total)) {
+        const float* keep = sums->keep.data();
+        for (std::int64_t j = 0; j < keys; ++j) kept[j] = row[j] * keep[j];
+        rest.weight = simd::sum<double>(keys, [&](std::int64_t j) { return kept[j]; });
+        rest.weighted_score = weighted(kept, d);
+        rest.weighted_distance = weighted(kept, away);
+      }
       const auto at = static_cast<std::size_t>(i);
       add_row(all, sums->distance_all[at], sums->entropy_all[at]);
       add_row(rest, sums->distance_reduced[at], sums->entropy_reduced[at]);

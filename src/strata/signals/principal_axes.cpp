@@ -123,20 +123,20 @@ at::Tensor orthonormal(at::Tensor rows) {
 
 // The best approximations of eigenvectors within a space, as orthonormal rows by ascending variance.
 struct Ritz {
-  at::Tensor vectors, images, scores;  // v (kBlock, d), v S and v X^T
-  std::vector<double> values;          // v S v^T
-  std::vector<double> residuals;       // |v S - value v| / value
+  at::Tensor vectors, images;     // v (kBlock, d) and v S
+  at::Tensor turn, scores;        // v = turn * basis of the space; basis * X^T
+  std::vector<double> values;     // v S v^T
+  std::vector<double> residuals;  // |v S - value v| / value
 };
 
 Ritz ritz(Covariance& covariance, const at::Tensor& basis) {
   Ritz found;
   const at::Tensor images = covariance.apply(basis, &found.scores);
   const auto [values, mix] = at::linalg_eigh(at::mm(found.scores, found.scores.t()), "L");
-  const at::Tensor turn = mix.t();
+  found.turn = mix.t();
   found.values.assign(values.data_ptr<double>(), values.data_ptr<double>() + values.size(0));
-  found.vectors = at::mm(turn, basis);
-  found.images = at::mm(turn, images);
-  found.scores = at::mm(turn, found.scores);
+  found.vectors = at::mm(found.turn, basis);
+  found.images = at::mm(found.turn, images);
   // v S less its part within the space, which is value v but for rounding: of float32 products, that part's
   // error would be the error of the largest axis.
   const at::Tensor outside =
@@ -226,7 +226,7 @@ PrincipalAxes search_axes(const at::Tensor& rows, std::int64_t components, at::T
     if (open == first && !fresh) {
       if (start != nullptr) *start = at.vectors;
       return {at.vectors.narrow(0, first, components).t().contiguous(),
-              at.scores.narrow(0, first, components).t().contiguous()};
+              at::mm(at.scores.t(), at.turn.narrow(0, first, components).t())};
     }
     const auto wanted = at.residuals.begin() + first;
     const double worst = *std::max_element(wanted, wanted + components), end = at.values.front();
