@@ -146,24 +146,19 @@ class AdjacentMi final : public Accumulator {
     return x;
   }
 
-  // The parts of a state have most of their rows in common, and states that follow one another most of their
-  // directions: each search begins where the last one ended.
+  // The parts of a state have most of their rows in common, so each search begins where the last one ended.
+  // None begins at another state: what two searches share of their errors would pass for information.
   void find_scores(std::vector<Part>& parts) {
     const auto states = static_cast<std::size_t>(context_.config.n_layers + 1);
-    const std::size_t chains = (states + kChain - 1) / kChain;
-    for_each_window(chains, context_.finish_threads(worker_bytes(context_)), [&](std::size_t chain) {
-      at::Tensor whole, half;
-      for (std::size_t state = chain * kChain; state < std::min(states, (chain + 1) * kChain); ++state) {
-        for (const std::size_t i : {0, 2, 1, 3}) {
-          if (parts[i].scores.empty()) continue;
-          // Without sinks in the sample both token sets are the same.
-          if (i >= 2 && parts[i].rows.table == parts[i - 2].rows.table) {
-            parts[i].scores[state] = parts[i - 2].scores[state];
-            continue;
-          }
-          if (!half.defined()) half = whole;
-          parts[i].scores[state] =
-              copula_scores(rows_of(state, parts[i].rows), components(context_), i % 2 == 0 ? &whole : &half);
+    for_each_window(states, context_.finish_threads(worker_bytes(context_)), [&](std::size_t state) {
+      at::Tensor start;
+      for (const std::size_t i : {0, 2, 1, 3}) {
+        if (parts[i].scores.empty()) continue;
+        // Without sinks in the sample both token sets are the same.
+        if (i >= 2 && parts[i].rows.table == parts[i - 2].rows.table) {
+          parts[i].scores[state] = parts[i - 2].scores[state];
+        } else {
+          parts[i].scores[state] = copula_scores(rows_of(state, parts[i].rows), components(context_), &start);
         }
       }
     });

@@ -21,7 +21,9 @@ namespace {
 constexpr double kRelativeRank = 1e-12;  // directions with less of the largest variance are rounding
 constexpr std::int64_t kBlock = 48;      // vectors that are multiplied at once: 32 axes and some to spare
 constexpr int kCycles = 40;              // before the search is given up
-constexpr int kFirstDegree = 3, kLargestDegree = 12;  // of a filter
+constexpr int kLargestDegree = 12;       // of a filter
+constexpr int kEarlyDegrees[] = {3, 6};  // at most, of the first two from random signs, which know little yet
+constexpr std::size_t kEnd = 8;          // Ritz value, from the smallest, at which what is unwanted ends
 // Of a search that begins where another ended: vectors that begin anew, and the least degree of its first
 // filter. A direction that the other rows did not have is found through them alone.
 constexpr std::int64_t kFresh = 8;
@@ -154,7 +156,7 @@ double growth(double value, double end) {
 // How far the next filter goes: as far as the axes need that are wanted and at least to `least`, unless it
 // would let the largest of those that are not yet found swamp the others.
 int degree(double largest, double smallest, double end, double residual, int least) {
-  const double needed = std::ceil(std::log(residual / kAxisResidual) / growth(smallest, end)) + 1.0;
+  const double needed = std::ceil(std::log(2.0 * residual / kAxisResidual) / growth(smallest, end)) + 1.0;
   const double contrast = growth(largest, end) - growth(smallest, end);
   const double allowed = contrast > 0.0 ? std::log(kContrast) / contrast : kLargestDegree;
   const double reach = std::min(std::max(needed, static_cast<double>(least)), allowed);
@@ -229,11 +231,10 @@ PrincipalAxes search_axes(const at::Tensor& rows, std::int64_t components, at::T
               at::mm(at.scores.t(), at.turn.narrow(0, first, components).t())};
     }
     const auto wanted = at.residuals.begin() + first;
-    const double worst = *std::max_element(wanted, wanted + components), end = at.values.front();
-    const int reach = cycle == 0 && !warm ? kFirstDegree
-                                          : degree(at.values[static_cast<std::size_t>(open) - 1],
-                                                   at.values[static_cast<std::size_t>(first)], end, worst,
-                                                   fresh ? kFreshDegree : 2);
+    const double worst = *std::max_element(wanted, wanted + components), end = at.values[kEnd];
+    int reach = degree(at.values[static_cast<std::size_t>(open) - 1],
+                       at.values[static_cast<std::size_t>(first)], end, worst, fresh ? kFreshDegree : 2);
+    if (!warm && cycle < std::ssize(kEarlyDegrees)) reach = std::min(reach, kEarlyDegrees[cycle]);
     basis = orthonormal(
         at::cat({at.vectors.narrow(0, open, kBlock - open), filtered(covariance, at, open, reach, end)}, 0));
   }
