@@ -116,19 +116,16 @@ TEST(Covariance, IsotropicRowsShrinkToOneEigenvalueAndOthersDoNot) {
   EXPECT_NEAR(same.value.front(), same.value.back(), 1e-15);
 }
 
-// Wider than the exact solver's side: rates and dimensions of the sketch against all eigenvalues.
-TEST(Covariance, TheSketchAgreesWithTheEigenvaluesWithinItsError) {
-  const std::int64_t n = 1030, d = 1100;
-  ASSERT_FALSE(spectrum_is_exact(n, d));
-  const at::Tensor x =
-      normal_rows(n, d, [](std::int64_t j) { return 20.0 * std::pow(1.0 + static_cast<double>(j), -0.8); });
-  const auto sketch = covariance_spectrum(x.clone(), 5);
+// Rates and dimensions of a sketch against all eigenvalues.
+void expect_traces(const at::Tensor& x, const CovarianceSpectrum& sketch) {
+  const std::int64_t n = x.size(0), d = x.size(1);
   ASSERT_EQ(static_cast<std::int64_t>(sketch.value.size()), spectrum_entries(n, d));
   const at::Tensor wide = x.to(at::kDouble), centred = at::sub(wide, at::mean(wide, 0, true));
-  const at::Tensor values = at::linalg_eigvalsh(at::mm(centred, centred.t()), "L");
+  const at::Tensor values =
+      at::linalg_eigvalsh(n < d ? at::mm(centred, centred.t()) : at::mm(centred.t(), centred), "L");
   std::vector<double> exact(static_cast<std::size_t>(d), 0.0);
   double trace = 0.0;
-  for (std::int64_t i = 0; i < n; ++i) {
+  for (std::int64_t i = 0; i < values.size(0); ++i) {
     exact[static_cast<std::size_t>(i)] = values.data_ptr<double>()[i] / static_cast<double>(n);
     trace += exact[static_cast<std::size_t>(i)];
   }
@@ -151,8 +148,35 @@ TEST(Covariance, TheSketchAgreesWithTheEigenvaluesWithinItsError) {
     EXPECT_LT(std::abs(m.value - dimension), 0.03 * dimension) << eps;
     EXPECT_GT(r.standard_error, 0.0);
   }
+}
+
+// Wider than the exact solver's side: small eigenvalues without end, which take every step.
+TEST(Covariance, TheSketchAgreesWithTheEigenvaluesWithinItsError) {
+  const std::int64_t n = 1030, d = 1100;
+  ASSERT_FALSE(spectrum_is_exact(n, d));
+  const at::Tensor x =
+      normal_rows(n, d, [](std::int64_t j) { return 20.0 * std::pow(1.0 + static_cast<double>(j), -0.8); });
+  const auto sketch = covariance_spectrum(x.clone(), 5);
+  expect_traces(x, sketch);
+  EXPECT_GT(sketch.multiplicity.back(), 0.0);
   EXPECT_EQ(covariance_spectrum(x.clone(), 5).value, sketch.value);
   EXPECT_NE(covariance_spectrum(x.clone(), 6).value, sketch.value);
+}
+
+// Eigenvalues between 0.15 and 2.6: after half of the steps nothing changes.
+TEST(Covariance, TheSketchStopsWhereNothingChanges) {
+  const std::int64_t n = 3000, d = 1100;
+  ASSERT_FALSE(spectrum_is_exact(n, d));
+  const at::Tensor x = normal_rows(n, d, [](std::int64_t) { return 1.0; });
+  const auto sketch = covariance_spectrum(x.clone(), 5);
+  expect_traces(x, sketch);
+  const auto taken =
+      std::count_if(sketch.multiplicity.begin(), sketch.multiplicity.end(), [](double m) { return m > 0.0; });
+  EXPECT_LE(taken, kProbes * kLanczosSteps / 2);
+  EXPECT_GE(taken, kProbes * kLanczosSteps / 8);
+  double directions = 0.0;
+  for (const double m : sketch.multiplicity) directions += m;
+  EXPECT_NEAR(directions, static_cast<double>(d), 1e-9);
 }
 
 class CovarianceSignal : public testing::Test {

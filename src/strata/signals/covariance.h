@@ -40,8 +40,10 @@ struct CovarianceSpectrum {
 /// d - n directions that no row has, which are shrinkage alone.
 ///
 /// Otherwise stochastic Lanczos quadrature (Ubaru, Chen & Saad, SIAM J. Matrix Anal. 38, 2017): kProbes
-/// random sign vectors, kLanczosSteps nodes from each, in this order. Sums over one probe's entries times
-/// kProbes are independent estimates of the trace: their spread is the error. `seed` keys the signs.
+/// random sign vectors, kLanczosSteps nodes from each, in this order; the last ones have multiplicity 0 where
+/// fewer steps were enough for the rate at noise of 0.003 of the rows' size to change by less than 1e-6. Sums
+/// over one probe's entries times kProbes are independent estimates of the trace: their spread is the error.
+/// `seed` keys the signs.
 [[nodiscard]] CovarianceSpectrum covariance_spectrum(at::Tensor rows, std::uint64_t seed);
 
 }  // namespace strata
