@@ -122,36 +122,42 @@ std::vector<float> in_panels(const float* rows, std::int64_t n, std::int64_t d) 
   return values;
 }
 
+// Some columns of one panel in float64, and the scores of its rows.
+struct Piece {
+  double x[kColumns * kPanel];
+  Probes s[kPanel];
+
+  [[gnu::always_inline]] void load(const float* panel, std::int64_t columns, const Probes* scores) {
+    for (std::int64_t i = 0; i < columns * kPanel; ++i) x[i] = panel[i];
+#pragma GCC unroll 8
+    for (int r = 0; r < kPanel; ++r) s[r] = scores[r];
+  }
+};
+
 // Of some columns of one panel: scores += X v, and out += X^T scores.
 STRATA_VECTORISED
 void add_scores(const float* panel, std::int64_t columns, const Probes* v, Probes* scores) {
-  double wide[kColumns * kPanel];
-  for (std::int64_t i = 0; i < columns * kPanel; ++i) wide[i] = panel[i];
-  Probes s[kPanel];
-#pragma GCC unroll 16
-  for (int r = 0; r < kPanel; ++r) s[r] = scores[r];
+  Piece piece;
+  piece.load(panel, columns, scores);
   for (std::int64_t j = 0; j < columns; ++j) {
     __builtin_prefetch(panel + (columns + j) * kPanel);  // what comes next
-#pragma GCC unroll 16
-    for (int r = 0; r < kPanel; ++r) s[r] += wide[j * kPanel + r] * v[j];
+#pragma GCC unroll 8
+    for (int r = 0; r < kPanel; ++r) piece.s[r] += piece.x[j * kPanel + r] * v[j];
   }
-#pragma GCC unroll 16
-  for (int r = 0; r < kPanel; ++r) scores[r] = s[r];
+#pragma GCC unroll 8
+  for (int r = 0; r < kPanel; ++r) scores[r] = piece.s[r];
 }
 STRATA_VECTORISED
 void add_images(const float* panel, std::int64_t columns, const Probes* scores, Probes* out) {
-  double wide[kColumns * kPanel];
-  for (std::int64_t i = 0; i < columns * kPanel; ++i) wide[i] = panel[i];
-  Probes s[kPanel];
-#pragma GCC unroll 16
-  for (int r = 0; r < kPanel; ++r) s[r] = scores[r];
+  Piece piece;
+  piece.load(panel, columns, scores);
   for (std::int64_t j = 0; j < columns; ++j) {
-    const double* x = wide + j * kPanel;
-    Probes even = x[0] * s[0], odd = x[1] * s[1];
+    const double* x = piece.x + j * kPanel;
+    Probes even = x[0] * piece.s[0], odd = x[1] * piece.s[1];
 #pragma GCC unroll 8
     for (int r = 2; r < kPanel; r += 2) {
-      even += x[r] * s[r];
-      odd += x[r + 1] * s[r + 1];
+      even += x[r] * piece.s[r];
+      odd += x[r + 1] * piece.s[r + 1];
     }
     out[j] += even + odd;
   }
