@@ -210,7 +210,8 @@ LeadingEigenvectors leading_eigenvectors(const at::Tensor& matrix, std::int64_t 
 
 PrincipalAxes search_axes(const at::Tensor& rows, std::int64_t components, at::Tensor* start) {
   const std::int64_t n = rows.size(0), d = rows.size(1);
-  if (components > kBlock || std::min(n, d) < kBlock) return {};
+  STRATA_CHECK(components < kBlock - static_cast<std::int64_t>(kEnd));
+  if (std::min(n, d) < kBlock) return {};
   Covariance covariance(rows);
   const bool warm = start != nullptr && start->defined();
   at::Tensor basis = warm ? at::cat({start->narrow(0, kFresh, kBlock - kFresh), random_signs(kFresh, d)}, 0)

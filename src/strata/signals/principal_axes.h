@@ -33,8 +33,9 @@ struct PrincipalAxes {
 /// and n x n; else by Chebyshev-filtered subspace iteration (Zhou, Saad, Tiago & Chelikowsky, J. Comput.
 /// Phys. 219:172, 2006) from random signs that no seed changes, with float32 products against the rows and
 /// all else in float64. A search that does not get there (fewer than 48 directions) is given up for the
-/// eigenvectors. Where `start` is given and holds what an earlier search of similar rows left in it, (48, d),
-/// the search begins there; it is left where this one ends.
+/// eigenvectors. Where `start` is given and holds what a search of similar rows left in it, (48, d), the
+/// search begins there, and with some random signs for what those rows did not have; it is left where this
+/// one ends.
 [[nodiscard]] PrincipalAxes principal_axes(const at::Tensor& rows, std::int64_t components,
                                            at::Tensor* start = nullptr);
 /// The search alone; undefined where it is given up. For tests.
