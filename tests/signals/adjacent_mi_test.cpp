@@ -347,6 +347,21 @@ TEST(CopulaMi, WideRowsGiveTheSameScores) {
   }
 }
 
+// A search that is given up happens on one thread at a time: of room for it and three searches, three
+// threads.
+TEST(AdjacentMiPlan, ThreadsShareTheRoomForASearchThatIsGivenUp) {
+  World world(1, 800, std::vector<std::vector<int>>(8, {128}));
+  SweepContext context = world.context();
+  context.threads = 16;
+  const Signal signal = adjacent_mi_signal();
+  const std::uint64_t each = signal.finish_bytes(context), once = signal.finish_once_bytes(context);
+  EXPECT_GT(once, (5u * 800u * 800u - 1024u * 800u) * 8u / 2u);
+  context.finish_bytes = once + 3 * each;
+  EXPECT_EQ(context.finish_threads(each, once), 3);
+  context.finish_bytes = once / 2;
+  EXPECT_EQ(context.finish_threads(each, once), 1);
+}
+
 TEST(AdjacentMiPlan, MemoryCountsRowsAndScores) {
   World world(3, 16, std::vector<std::vector<int>>(8, {128}));
   SweepContext context = world.context();
@@ -358,6 +373,7 @@ TEST(AdjacentMiPlan, MemoryCountsRowsAndScores) {
   const Signal* const wanted[] = {&signal, &signal};
   EXPECT_EQ(accumulator_bytes(wanted, context), 4u * 512u * (16u * 4u + 2u * 3u * 34u * 8u));  // rows once
   EXPECT_EQ(signal.finish_bytes(context), 512u * 16u * 12u + 5u * 256u * 8u);
+  EXPECT_EQ(signal.finish_once_bytes(context), 0u);  // no search
   context.place.spilled = true;
   EXPECT_EQ(accumulator_bytes(wanted, context), 4u * 512u * 2u * 3u * 34u * 8u);
 }

@@ -84,6 +84,7 @@ std::vector<double> information(const at::Tensor& x, const at::Tensor& y, const 
 }
 
 std::uint64_t worker_bytes(const SweepContext& context);
+std::uint64_t once_bytes(const SweepContext& context);
 
 // Everything happens at the end, on the sampled rows.
 class AdjacentMi final : public Accumulator {
@@ -150,18 +151,20 @@ class AdjacentMi final : public Accumulator {
   // None begins at another state: what two searches share of their errors would pass for information.
   void find_scores(std::vector<Part>& parts) {
     const auto states = static_cast<std::size_t>(context_.config.n_layers + 1);
-    for_each_window(states, context_.finish_threads(worker_bytes(context_)), [&](std::size_t state) {
-      at::Tensor start;
-      for (const std::size_t i : {0, 2, 1, 3}) {
-        if (parts[i].scores.empty()) continue;
-        // Without sinks in the sample both token sets are the same.
-        if (i >= 2 && parts[i].rows.table == parts[i - 2].rows.table) {
-          parts[i].scores[state] = parts[i - 2].scores[state];
-        } else {
-          parts[i].scores[state] = copula_scores(rows_of(state, parts[i].rows), components(context_), &start);
-        }
-      }
-    });
+    for_each_window(states, context_.finish_threads(worker_bytes(context_), once_bytes(context_)),
+                    [&](std::size_t state) {
+                      at::Tensor start;
+                      for (const std::size_t i : {0, 2, 1, 3}) {
+                        if (parts[i].scores.empty()) continue;
+                        // Without sinks in the sample both token sets are the same.
+                        if (i >= 2 && parts[i].rows.table == parts[i - 2].rows.table) {
+                          parts[i].scores[state] = parts[i - 2].scores[state];
+                        } else {
+                          parts[i].scores[state] =
+                              copula_scores(rows_of(state, parts[i].rows), components(context_), &start);
+                        }
+                      }
+                    });
   }
 
   // Fills the series of a part, block by block.
@@ -228,6 +231,11 @@ std::uint64_t worker_bytes(const SweepContext& context) {
   return static_cast<std::uint64_t>(rows * d) * sizeof(float) + principal_axes_bytes(rows, d);
 }
 
+// A search that is given up.
+std::uint64_t once_bytes(const SweepContext& context) {
+  return principal_axes_once_bytes(SampledRows::table_rows(context), context.config.hidden);
+}
+
 }  // namespace
 
 Signal adjacent_mi_signal() {
@@ -238,7 +246,8 @@ Signal adjacent_mi_signal() {
             return std::make_unique<AdjacentMi>(context);
           },
           .memory_bytes = adjacent_mi_bytes,
-          .finish_bytes = worker_bytes};
+          .finish_bytes = worker_bytes,
+          .finish_once_bytes = once_bytes};
 }
 
 }  // namespace strata

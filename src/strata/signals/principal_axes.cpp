@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 
 #include "strata/base/error.h"
 #include "strata/base/philox.h"
@@ -244,25 +245,39 @@ PrincipalAxes search_axes(const at::Tensor& rows, std::int64_t components, at::T
 
 PrincipalAxes principal_axes(const at::Tensor& rows, std::int64_t components, at::Tensor* start) {
   STRATA_CHECK(rows.scalar_type() == at::kFloat && rows.is_contiguous());
-  if (std::min(rows.size(0), rows.size(1)) > kWholeSide) {
-    PrincipalAxes found = search_axes(rows, components, start);
-    if (found.axes.defined()) return found;
-  }
+  if (std::min(rows.size(0), rows.size(1)) <= kWholeSide) return whole_problem(rows, components);
+  PrincipalAxes found = search_axes(rows, components, start);
+  if (found.axes.defined()) return found;
+  static std::mutex one_at_a_time;  // it takes many times the memory of a search
+  const std::lock_guard lock(one_at_a_time);
   return whole_problem(rows, components);
 }
 
+namespace {
+
+// The rows in float64, and the eigenproblem with its workspace.
+std::uint64_t whole_bytes(std::int64_t n, std::int64_t d) {
+  const auto side = static_cast<std::uint64_t>(std::min(n, d));
+  return (static_cast<std::uint64_t>(n * d) + 5 * side * side) * sizeof(double);
+}
+
+// Up to eight blocks of vectors at a time, three of their products with the rows, and the rows packed both
+// ways.
+std::uint64_t search_bytes(std::int64_t n, std::int64_t d) {
+  return static_cast<std::uint64_t>(kBlock * (8 * d + 3 * n)) * sizeof(double) +
+         packed_bytes(ComputeDType::float32, n, d) + packed_bytes(ComputeDType::float32, d, n);
+}
+
+}  // namespace
+
 std::uint64_t principal_axes_bytes(std::int64_t n, std::int64_t d) {
-  const auto rows = static_cast<std::uint64_t>(n), width = static_cast<std::uint64_t>(d);
-  const std::uint64_t side = std::min(rows, width);
-  // The rows in float64, and the eigenproblem with its workspace.
-  const std::uint64_t whole = (rows * width + 5 * side * side) * sizeof(double);
-  if (std::min(n, d) <= kWholeSide) return whole;
-  // Up to eight blocks of vectors at a time, three of their products with the rows, and the rows packed both
-  // ways.
-  const std::uint64_t search = kBlock * (8 * width + 3 * rows) * sizeof(double) +
-                               packed_bytes(ComputeDType::float32, n, d) +
-                               packed_bytes(ComputeDType::float32, d, n);
-  return std::max(whole, search);
+  return std::min(n, d) <= kWholeSide ? whole_bytes(n, d) : search_bytes(n, d);
+}
+
+std::uint64_t principal_axes_once_bytes(std::int64_t n, std::int64_t d) {
+  if (std::min(n, d) <= kWholeSide) return 0;
+  const std::uint64_t whole = whole_bytes(n, d), search = search_bytes(n, d);
+  return whole > search ? whole - search : 0;
 }
 
 }  // namespace strata

@@ -42,7 +42,9 @@ struct PrincipalAxes {
 [[nodiscard]] PrincipalAxes search_axes(const at::Tensor& rows, std::int64_t components,
                                         at::Tensor* start = nullptr);
 
-/// Bytes that principal_axes takes beside the rows.
+/// Bytes that principal_axes takes beside the rows, on each thread; and what a search that is given up takes
+/// beyond that, on one thread at a time.
 [[nodiscard]] std::uint64_t principal_axes_bytes(std::int64_t n, std::int64_t d);
+[[nodiscard]] std::uint64_t principal_axes_once_bytes(std::int64_t n, std::int64_t d);
 
 }  // namespace strata

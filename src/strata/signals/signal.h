@@ -41,8 +41,9 @@ struct SweepContext {
   [[nodiscard]] std::int64_t tokens_in(std::size_t window) const {
     return first_token[window + 1] - first_token[window];
   }
-  /// Threads for work that takes `bytes_each` on each: as many as finish_bytes has room for, at least one.
-  [[nodiscard]] int finish_threads(std::uint64_t bytes_each) const;
+  /// Threads for work that takes `bytes_each` on each and `bytes_once` on one of them: as many as
+  /// finish_bytes has room for, at least one.
+  [[nodiscard]] int finish_threads(std::uint64_t bytes_each, std::uint64_t bytes_once = 0) const;
 };
 [[nodiscard]] SweepContext make_context(const ModelConfig& config, const Corpus& corpus);
 
@@ -106,6 +107,8 @@ struct Signal {
   std::uint64_t (*memory_bytes)(const SweepContext&);
   /// Bytes that one thread of its finish() needs besides; null: too few to count.
   std::uint64_t (*finish_bytes)(const SweepContext&) = nullptr;
+  /// Bytes that one of those threads at a time needs beyond that; null: none.
+  std::uint64_t (*finish_once_bytes)(const SweepContext&) = nullptr;
 };
 
 [[nodiscard]] std::span<const Signal> signals();

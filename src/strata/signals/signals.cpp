@@ -63,8 +63,9 @@ SweepContext make_context(const ModelConfig& config, const Corpus& corpus) {
   return context;
 }
 
-int SweepContext::finish_threads(std::uint64_t bytes_each) const {
-  const std::uint64_t fit = finish_bytes / std::max<std::uint64_t>(1, bytes_each);
+int SweepContext::finish_threads(std::uint64_t bytes_each, std::uint64_t bytes_once) const {
+  const std::uint64_t room = finish_bytes - std::min(finish_bytes, bytes_once);
+  const std::uint64_t fit = room / std::max<std::uint64_t>(1, bytes_each);
   return static_cast<int>(std::clamp<std::uint64_t>(fit, 1, static_cast<std::uint64_t>(threads)));
 }
 

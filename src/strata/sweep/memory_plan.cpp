@@ -196,7 +196,9 @@ class Planner {
     for (const Signal* signal : selected_signals(input_.options)) {
       if (signal->finish_bytes == nullptr) continue;
       const std::uint64_t each = signal->finish_bytes(context);
-      work = std::max(work, each * static_cast<std::uint64_t>(context.finish_threads(each)));
+      const std::uint64_t once =
+          signal->finish_once_bytes == nullptr ? 0 : signal->finish_once_bytes(context);
+      work = std::max(work, once + each * static_cast<std::uint64_t>(context.finish_threads(each, once)));
     }
     items.push_back({"what the signals compute at the end", work});
     add("signals", std::move(items));
