@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
@@ -43,6 +44,18 @@ TEST(RunDirectory, WhatCannotBeWrittenIsAnError) {
                       "cannot create");
 }
 
+// Before there was a choice the plain name was that of raw states.
+TEST(RunDirectory, AMatrixOfRawStatesAloneHasThePlainName) {
+  strata::Run run = test::synthetic_run(8);
+  run.trace.cka.erase(run.trace.cka.begin(), run.trace.cka.begin() + 2);
+  const test::TemporaryDirectory dir;
+  write_run(dir.path(), run);
+  const auto arrays = read_npz(dir.path() / "arrays.npz");
+  EXPECT_TRUE(
+      std::any_of(arrays.begin(), arrays.end(), [](const auto& a) { return a.name == "cka_ordinary"; }));
+  EXPECT_EQ(read_run(dir.path()).trace.cka[0].replicates, run.trace.cka[0].replicates);
+}
+
 TEST(RunDirectory, MissingFiles) {
   const test::TemporaryDirectory dir;
   EXPECT_STRATA_ERROR(read_run(dir.path()), ErrorKind::usage, "results.json");
@@ -66,8 +79,8 @@ TEST(RunDirectory, CorruptArrays) {
     const char* message;
     std::function<void(std::vector<NamedArray>&)> corrupt;
   };
-  // Order of the arrays: version, cka_ordinary, its replicates, cka_all, its replicates, spectrum_ordinary,
-  // its multiplicity, null samples.
+  // Order of the arrays: version, cka_ordinary, its replicates, cka_all, its replicates, cka_ordinary_raw,
+  // its replicates, spectrum_ordinary, its multiplicity, null samples.
   const Twin twins[] = {
       {"schema_version: no such array", [](auto& a) { a.erase(a.begin()); }},
       {"schema_version: shape (1); expected ()", [](auto& a) { a[0].array.shape = {1}; }},
@@ -80,18 +93,20 @@ TEST(RunDirectory, CorruptArrays) {
          a[2].array.shape = {9, 5, 9};
        }},
       {"cka_all_replicates: no such array", [](auto& a) { a.erase(a.begin() + 4); }},
-      {"spectrum_ordinary: shape (54); expected (9, 6)", [](auto& a) { a[5].array.shape = {54}; }},
+      {"cka_ordinary_raw: values that differ",
+       [](auto& a) { std::get<std::vector<double>>(a[5].array.data)[7] += 1e-9; }},
+      {"spectrum_ordinary: shape (54); expected (9, 6)", [](auto& a) { a[7].array.shape = {54}; }},
       {"spectrum_ordinary: a negative or infinite number",
-       [](auto& a) { std::get<std::vector<double>>(a[5].array.data)[7] = -1e-9; }},
-      {"spectrum_ordinary_multiplicity: no such array", [](auto& a) { a.erase(a.begin() + 6); }},
+       [](auto& a) { std::get<std::vector<double>>(a[7].array.data)[7] = -1e-9; }},
+      {"spectrum_ordinary_multiplicity: no such array", [](auto& a) { a.erase(a.begin() + 8); }},
       {"spectrum_ordinary_multiplicity: a negative or infinite number",
-       [](auto& a) { std::get<std::vector<double>>(a[6].array.data)[0] = NAN; }},
+       [](auto& a) { std::get<std::vector<double>>(a[8].array.data)[0] = NAN; }},
       {"null_kernel_cka_ordinary_0: values that differ",
-       [](auto& a) { std::get<std::vector<double>>(a[7].array.data)[0] = 0; }},
+       [](auto& a) { std::get<std::vector<double>>(a[9].array.data)[0] = 0; }},
       {"null_kernel_cka_ordinary_1: shape (998)",
        [](auto& a) {
-         std::get<std::vector<double>>(a[8].array.data).pop_back();
-         a[8].array.shape = {998};
+         std::get<std::vector<double>>(a[10].array.data).pop_back();
+         a[10].array.shape = {998};
        }},
   };
   for (const Twin& twin : twins) {

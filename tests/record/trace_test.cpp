@@ -61,11 +61,35 @@ TEST(Trace, FindsByIdAndTokenSet) {
   EXPECT_EQ(find_cka(run.trace, TokenSet::all), nullptr);
   const strata::Run full = test::synthetic_run(12);
   EXPECT_EQ(find_cka(full.trace, TokenSet::all), &full.trace.cka[1]);
+  EXPECT_EQ(find_cka(full.trace, TokenSet::ordinary, StateScale::raw), &full.trace.cka[2]);
+  EXPECT_EQ(find_cka(full.trace, TokenSet::all, StateScale::raw), nullptr);
+}
+
+TEST(Trace, CkaOfDirectionsGoesBeforeThatOfRawStates) {
+  Trace trace;
+  trace.cka = {{.tokens = TokenSet::ordinary, .scale = StateScale::raw, .note = ""},
+               {.tokens = TokenSet::ordinary, .scale = StateScale::token_rms, .note = ""}};
+  EXPECT_EQ(find_cka(trace, TokenSet::ordinary), &trace.cka[1]);
+  trace.cka.pop_back();  // a file from before there was a choice
+  EXPECT_EQ(find_cka(trace, TokenSet::ordinary), &trace.cka[0]);
+  EXPECT_EQ(find_cka(trace, TokenSet::all), nullptr);
+}
+
+TEST(Trace, ReplicatesOfBothShifts) {
+  const strata::Run full = test::synthetic_run(12);
+  Series shift{
+      .id = "cka_shift", .unit = "1", .by_doc = {}, .weight = {}, .joint = {}, .joint_error = {}, .note = ""};
+  EXPECT_EQ(joint_replicate(full.trace, shift, 2)[3], 1.0 - full.trace.cka[0].replicates[2](3, 4));
+  shift.id = "cka_shift_raw";
+  EXPECT_EQ(joint_replicate(full.trace, shift, 2)[3], 1.0 - full.trace.cka[2].replicates[2](3, 4));
+  shift.id = "angular_step";
+  EXPECT_TRUE(joint_replicate(full.trace, shift, 2).empty());
 }
 
 TEST(Trace, EnumNamesAreDistinct) {
   EXPECT_STREQ(to_string(Axis::edge), "edge");
   EXPECT_STREQ(to_string(TokenSet::ordinary), "ordinary");
+  EXPECT_STREQ(to_string(StateScale::token_rms), "token_rms");
   EXPECT_STREQ(to_string(Group::control), "control");
 }
 

@@ -296,14 +296,17 @@ TEST_F(CkaSample, MatrixIsSymmetricWithUnitDiagonalAndShiftsAreItsSteps) {
   const SweepContext context = world.context();
   const Trace trace = drive(world, context, cka_signal());
   for (const TokenSet set : {TokenSet::ordinary, TokenSet::all}) {
-    const CkaRecord* cka = find_cka(trace, set);
+    const CkaRecord* cka = find_cka(trace, set, StateScale::raw);
     ASSERT_EQ(cka->value.rows, 3u);
     for (std::size_t k = 0; k < 3; ++k) {
       EXPECT_EQ(cka->value(k, k), 1.0);
       for (std::size_t l = 0; l < 3; ++l) EXPECT_EQ(cka->value(k, l), cka->value(l, k));
     }
-    const Series& shift = series(trace, "cka_shift", set);
-    for (std::size_t l = 0; l < 2; ++l) EXPECT_EQ(shift.joint[l], 1.0 - cka->value(l, l + 1));
+    const Series& shift = series(trace, "cka_shift_raw", set);
+    for (std::size_t l = 0; l < 2; ++l) {
+      EXPECT_EQ(shift.joint[l], 1.0 - cka->value(l, l + 1));
+      EXPECT_EQ(series(trace, "cka_shift", set).joint[l], 1.0 - find_cka(trace, set)->value(l, l + 1));
+    }
     // Linear CKA of X and X + noise of the same size: |C_xy|^2 / (|C_xx| |C_yy|) = 1 / 2.
     EXPECT_NEAR(cka->value(0, 1), 0.5, 4 * shift.joint_error[0]);
     EXPECT_LT(shift.joint_error[0], 0.05);
@@ -343,10 +346,66 @@ TEST_F(CkaSample, OrdinaryNeverSeesSinks) {
   EXPECT_EQ(find_cka(before, TokenSet::ordinary)->value, find_cka(after, TokenSet::ordinary)->value);
   EXPECT_EQ(find_cka(before, TokenSet::ordinary)->replicates,
             find_cka(after, TokenSet::ordinary)->replicates);
-  EXPECT_GT(find_cka(after, TokenSet::all)->value(0, 2), 0.5);
+  EXPECT_GT(find_cka(after, TokenSet::all, StateScale::raw)->value(0, 2), 0.5);
+  EXPECT_EQ(find_cka(before, TokenSet::all)->value == find_cka(after, TokenSet::all)->value, false);
   const auto windows = static_cast<std::int64_t>(world.corpus.windows.size());
   EXPECT_EQ(find_cka(after, TokenSet::all)->n_tokens - find_cka(after, TokenSet::ordinary)->n_tokens,
             windows);
+}
+
+double largest_difference(const Matrix& a, const Matrix& b) {
+  double largest = 0.0;
+  for (std::size_t i = 0; i < a.data.size(); ++i)
+    largest = std::max(largest, std::fabs(a.data[i] - b.data[i]));
+  return largest;
+}
+
+// The rows divided by their RMS beforehand, by the raw estimator; and tokens of other sizes.
+TEST_F(CkaSample, IsOfRowsDividedByTheirRms) {
+  Philox rng({.seed = 31, .stream = Stream::test});
+  for (std::vector<float>& state : world.states) {
+    for (std::size_t i = 0; i < state.size(); i += 10) {
+      const auto size = static_cast<float>(std::exp(3.0 * rng.uniform() - 1.5));
+      for (std::size_t k = i; k < i + 10; ++k) state[k] *= size;
+    }
+  }
+  const SweepContext context = world.context();
+  const Trace sized = drive(world, context, cka_signal());
+  for (std::vector<float>& state : world.states) {
+    for (std::size_t i = 0; i < state.size(); i += 10) {
+      const double square = std::inner_product(&state[i], &state[i] + 10, &state[i], 0.0);
+      for (std::size_t k = i; k < i + 10; ++k) state[k] /= static_cast<float>(std::sqrt(square / 10));
+    }
+  }
+  const Trace divided = drive(world, context, cka_signal());
+  for (const TokenSet set : {TokenSet::ordinary, TokenSet::all}) {
+    const CkaRecord& primary = *find_cka(sized, set);
+    const CkaRecord& explicitly = *find_cka(divided, set, StateScale::raw);
+    EXPECT_EQ(primary.scale, StateScale::token_rms);
+    EXPECT_EQ(explicitly.scale, StateScale::raw);
+    EXPECT_EQ(primary.n_tokens, explicitly.n_tokens);
+    EXPECT_LT(largest_difference(primary.value, explicitly.value), 1e-6);
+    EXPECT_LT(largest_difference(primary.value, find_cka(divided, set)->value), 1e-6);
+    ASSERT_EQ(primary.replicates.size(), explicitly.replicates.size());
+    EXPECT_LT(largest_difference(primary.replicates[7], explicitly.replicates[7]), 1e-6);
+    EXPECT_GT(largest_difference(primary.value, find_cka(sized, set, StateScale::raw)->value), 0.05);
+    const Series& shift = series(sized, "cka_shift", set);
+    EXPECT_EQ(joint_replicate(sized, shift, 7)[1], 1.0 - primary.replicates[7](1, 2));
+    EXPECT_EQ(joint_replicate(sized, series(sized, "cka_shift_raw", set), 7)[1],
+              1.0 - find_cka(sized, set, StateScale::raw)->replicates[7](1, 2));
+  }
+}
+
+TEST_F(CkaSample, RowsOfZerosAreLeftOutOfThePrimaryMatrix) {
+  const SweepContext context = world.context();
+  const auto tokens = [&](StateScale scale) {
+    return find_cka(drive(world, context, cka_signal()), TokenSet::all, scale)->n_tokens;
+  };
+  const std::int64_t before = tokens(StateScale::token_rms);
+  EXPECT_EQ(before, tokens(StateScale::raw));
+  for (float& v : world.row(1, context.first_token[4])) v = 0.0f;  // every position is sampled
+  EXPECT_EQ(tokens(StateScale::token_rms), before - 1);
+  EXPECT_EQ(tokens(StateScale::raw), before);
 }
 
 // Everything happens in two documents: a half-sample without either of them has nothing to compare.
@@ -358,7 +417,7 @@ TEST(Cka, UndefinedHalfSamplesAreCountedInTheNote) {
   }
   const SweepContext context = world.context();
   const Trace trace = drive(world, context, cka_signal());
-  const CkaRecord* cka = find_cka(trace, TokenSet::all);
+  const CkaRecord* cka = find_cka(trace, TokenSet::all, StateScale::raw);
   EXPECT_NEAR(cka->value(0, 1), 1.0, 1e-9);
   EXPECT_GT(cka->replicates.size(), 20u);
   EXPECT_LT(cka->replicates.size(), 100u);  // both documents in a quarter of the half-samples

@@ -204,9 +204,20 @@ TEST(Dimensions, EqualRowsAndTooFewAreUndefined) {
   EXPECT_FALSE(std::isnan(participation_ratio(gram(normal(4, {1}, 8)))));
 }
 
+Matrix divided(Matrix x) {
+  for (std::size_t i = 0; i < x.rows; ++i) {
+    const auto row = x.row(i);
+    const double square = std::inner_product(row.begin(), row.end(), row.begin(), 0.0);
+    for (double& v : row) v /= std::sqrt(square / static_cast<double>(x.cols));
+  }
+  return x;
+}
+
 TEST(SpectrumSignal, EachSeriesIsItsEstimateOfTheDocumentsRows) {
   World world(1, 12, {{100}, {40, 40}, {31}});
   world.fill_normal(9);
+  for (std::int64_t t = 100; t < 180; ++t) world.row(0, t)[0] *= 3.0f;  // not isotropic
+  for (std::int64_t t = 100; t < 180; ++t) world.row(1, t)[5] *= 3.0f;
   const SweepContext context = world.context();
   const Trace trace = drive(world, context, spectrum_signal());
   for (const TokenSet set : {TokenSet::ordinary, TokenSet::all}) {
@@ -219,15 +230,38 @@ TEST(SpectrumSignal, EachSeriesIsItsEstimateOfTheDocumentsRows) {
       }
       Matrix x(flat.size() / 12, 12);
       x.data = flat;
-      EXPECT_NEAR(series(trace, "participation_ratio", set).by_doc(1, state), participation_ratio(gram(x)),
-                  1e-8);
-      EXPECT_NEAR(series(trace, "effective_rank", set).by_doc(1, state), effective_rank(gram(x)), 1e-8);
-      EXPECT_NEAR(series(trace, "matrix_entropy", set).by_doc(1, state), matrix_entropy(gram(x), 12), 1e-8);
+      const auto value = [&](const char* id) { return series(trace, id, set).by_doc(1, state); };
+      EXPECT_NEAR(value("participation_ratio_raw"), participation_ratio(gram(x)), 1e-8);
+      EXPECT_NEAR(value("effective_rank_raw"), effective_rank(gram(x)), 1e-8);
+      const Matrix u = divided(x);
+      EXPECT_NEAR(value("participation_ratio"), participation_ratio(gram(u)), 1e-8);
+      EXPECT_NEAR(value("effective_rank"), effective_rank(gram(u)), 1e-8);
+      EXPECT_GT(std::fabs(value("effective_rank") - value("effective_rank_raw")), 0.01);
       EXPECT_TRUE(std::isnan(series(trace, "effective_rank", set).by_doc(2, state)));
     }
     EXPECT_EQ(series(trace, "participation_ratio", set).weight[1], set == TokenSet::all ? 80.0 : 78.0);
   }
   EXPECT_NE(series(trace, "effective_rank", TokenSet::all).note.find("at most N - 1"), std::string::npos);
+}
+
+// A row of zeros has no direction; its other states stay in.
+TEST(SpectrumSignal, RowsOfZerosAreLeftOutWhereTheyAreZero) {
+  World world(1, 12, {{64}});
+  world.fill_normal(10);
+  const SweepContext context = world.context();
+  const Trace before = drive(world, context, spectrum_signal());
+  for (float& v : world.row(0, 9)) v = 0.0f;
+  const Trace after = drive(world, context, spectrum_signal());
+  Matrix x(63, 12);
+  for (std::int64_t t = 0, i = 0; t < 64; ++t) {
+    if (t == 9) continue;
+    const auto row = world.row(0, t);
+    std::copy(row.begin(), row.end(), x.row(static_cast<std::size_t>(i++)).begin());
+  }
+  EXPECT_NEAR(series(after, "effective_rank", TokenSet::all).by_doc(0, 0), effective_rank(gram(divided(x))),
+              1e-8);
+  EXPECT_EQ(series(after, "effective_rank", TokenSet::all).by_doc(0, 1),
+            series(before, "effective_rank", TokenSet::all).by_doc(0, 1));
 }
 
 }  // namespace

@@ -2,9 +2,11 @@
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/linalg_svdvals.h>
 #include <ATen/ops/zeros.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
 #include <set>
 
 #include "strata/base/philox.h"
@@ -136,24 +138,77 @@ TEST(MatrixEntropy, ACommonOffsetDoesNotMatter) {
   EXPECT_NEAR(entropy_of(normal(30, 20, 4, 0.0)), entropy_of(normal(30, 20, 4, 100.0)), 1e-9);
 }
 
+// Every row of a document counts, in draws of 32: three of 96 rows, and of 99 a fourth that shares rows.
+TEST(MeanMatrixEntropy, IsTheMeanOverDrawsThatTakeEveryRow) {
+  const Rows rows = normal(99, 20, 12);
+  const auto part = [&](std::size_t first) {
+    return entropy_of(Rows(rows.begin() + static_cast<std::ptrdiff_t>(first),
+                           rows.begin() + static_cast<std::ptrdiff_t>(first + kEntropyRows)));
+  };
+  const Rows some(rows.begin(), rows.begin() + 96);
+  EXPECT_NEAR(mean_matrix_entropy(gram(some), 20), (part(0) + part(32) + part(64)) / 3, 1e-12);
+  EXPECT_NEAR(mean_matrix_entropy(gram(rows), 20), (part(0) + part(32) + part(64) + part(67)) / 4, 1e-12);
+  EXPECT_TRUE(std::isnan(mean_matrix_entropy(gram(Rows(rows.begin(), rows.begin() + 31)), 20)));
+}
+
+// The same text as 8, 16, 32 or 64 documents: the share of the sampled positions that each has differs by
+// eight, and the entropy of all a document's rows with it.
+TEST(MatrixEntropySignal, TheNumberOfDocumentsDoesNotMatter) {
+  constexpr int kHidden = 64, kTokens = 8 * 512;
+  std::vector<double> value, error, whole;
+  for (const int documents : {8, 16, 32, 64}) {
+    World world(1, kHidden,
+                std::vector<std::vector<int>>(static_cast<std::size_t>(documents), {kTokens / documents}));
+    world.fill_normal(13);
+    for (std::vector<float>& state : world.states) {
+      for (std::size_t i = 0; i < state.size(); ++i)
+        state[i] *= std::pow(0.93f, static_cast<float>(i % kHidden));
+    }
+    SweepContext context = world.context();
+    context.positions = 4096;
+    const Trace trace = drive(world, context, spectrum_signal());
+    const Series& entropy = series(trace, "matrix_entropy", TokenSet::all);
+    value.push_back(mean_over_documents(entropy)[0]);
+    error.push_back(standard_error(entropy)[0]);
+    Rows rows;
+    for (std::int64_t t = 0; t < std::min(256, kTokens / documents); ++t) {
+      const auto row = world.row(0, t);
+      rows.emplace_back(row.begin(), row.end());
+    }
+    whole.push_back(entropy_of(rows));
+  }
+  for (std::size_t i = 1; i < value.size(); ++i) {
+    fmt::print("{} times the documents: {:.5f} +- {:.5f}; of all rows {:.5f}\n", 1 << i, value[i], error[i],
+               whole[i]);
+    EXPECT_LT(std::fabs(value[i] - value[0]), 3 * std::hypot(error[i], error[0]));
+  }
+  EXPECT_GT(std::fabs(whole.back() - whole[0]), 12 * error[0]);  // what all rows of a document would say
+}
+
 TEST(MatrixEntropySignal, EqualsTheEntropyOfTheDocumentsRows) {
   World world(1, 12, {{100}, {40, 40}, {31}});
   world.fill_normal(5);
   const SweepContext context = world.context();
+  const auto sampled = [&](int document) { return sample_tokens(context, document, 256); };
   const Trace trace = drive(world, context, spectrum_signal());
   for (const TokenSet set : {TokenSet::ordinary, TokenSet::all}) {
     const Series& entropy = series(trace, "matrix_entropy", set);
     for (int document = 0; document < 2; ++document) {
       for (int state = 0; state <= 1; ++state) {
-        Rows rows;
-        for (std::int64_t t = document == 0 ? 0 : 100; t < (document == 0 ? 100 : 180); ++t) {
+        Rows rows, divided;
+        for (const std::int64_t t : sampled(document)) {
           const bool first = t == 0 || t == 100 || t == 140;
           if (set == TokenSet::ordinary && first) continue;
           const auto row = world.row(state, t);
           rows.emplace_back(row.begin(), row.end());
+          divided.push_back(rows.back());
+          const double square = std::inner_product(row.begin(), row.end(), row.begin(), 0.0);
+          for (double& v : divided.back()) v /= std::sqrt(square / 12);
         }
         const auto d = static_cast<std::size_t>(document), s = static_cast<std::size_t>(state);
-        EXPECT_NEAR(entropy.by_doc(d, s), entropy_of(rows), 1e-9);
+        EXPECT_NEAR(entropy.by_doc(d, s), mean_matrix_entropy(gram(divided), 12), 1e-9);
+        EXPECT_NEAR(series(trace, "matrix_entropy_raw", set).by_doc(d, s),
+                    mean_matrix_entropy(gram(rows), 12), 1e-9);
         EXPECT_EQ(entropy.weight[d], static_cast<double>(rows.size()));
       }
     }

@@ -86,9 +86,10 @@ Series make_series(const Shape& shape, TokenSet tokens, int layers, Philox& rng)
   return series;
 }
 
-CkaRecord make_cka(TokenSet tokens, int layers, Philox& rng) {
+CkaRecord make_cka(TokenSet tokens, StateScale scale, int layers, Philox& rng) {
   const std::size_t n = size(layers) + 1;
   CkaRecord cka{.tokens = tokens,
+                .scale = scale,
                 .value = Matrix(n, n),
                 .replicates = {},
                 .n_tokens = 6400,
@@ -396,7 +397,9 @@ Run synthetic_run(int layers) {
       series.note = "block 2: no window has 64 visible keys";
     }
   }
-  run.trace.cka = {make_cka(TokenSet::ordinary, layers, rng), make_cka(TokenSet::all, layers, rng)};
+  run.trace.cka = {make_cka(TokenSet::ordinary, StateScale::token_rms, layers, rng),
+                   make_cka(TokenSet::all, StateScale::token_rms, layers, rng),
+                   make_cka(TokenSet::ordinary, StateScale::raw, layers, rng)};
   run.trace.sinks = {{.document = 0,
                       .window = 0,
                       .position = 17,
@@ -473,6 +476,7 @@ Run undefined_run(int layers) {
   }
   for (CkaRecord& cka : run.trace.cka) {
     cka = {.tokens = cka.tokens,
+           .scale = cka.scale,
            .value = {},
            .replicates = {},
            .n_tokens = 120,

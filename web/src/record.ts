@@ -11,7 +11,7 @@ export interface Series {
   id: string; unit: string; axis: Axis; group: string; tokens: TokenSet; note: string;
   mean: Value[]; standard_error: Value[];
 }
-export interface Cka { tokens: TokenSet; n_tokens: number; n_batches: number; n_replicates: number; note: string; value: Value[][] }
+export interface Cka { tokens: TokenSet; scale?: string; n_tokens: number; n_batches: number; n_replicates: number; note: string; value: Value[][] }
 export interface Curve {
   intervention: string; site: string; strength_unit: string; axis: Axis; place: number; span: number; head?: number;
   strength: number[]; kl: Value[]; kl_se: Value[]; nll: Value[]; nll_se: Value[]; top1?: Value[]; top1_se?: Value[];

@@ -159,7 +159,8 @@ std::vector<std::pair<DumpedArray, std::vector<double>>> signal_arrays(const Tra
   }
   for (const CkaRecord& cka : trace.cka) {
     if (cka.value.rows == 0) continue;
-    add_array(arrays, "cka", fmt::format("cka_matrix.{}", to_string(cka.tokens)), format,
+    const char* id = cka.scale == StateScale::raw ? "cka_matrix_raw" : "cka_matrix";
+    add_array(arrays, "cka", fmt::format("{}.{}", id, to_string(cka.tokens)), format,
               {cka.value.rows, cka.value.cols}, cka.value.data);
     arrays.back().first.axes = {"state", "state"};
     arrays.back().first.note = cka.note;

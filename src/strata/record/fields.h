@@ -41,6 +41,7 @@ namespace strata {
 
 inline constexpr Axis kAxes[] = {Axis::state, Axis::block, Axis::edge};
 inline constexpr TokenSet kTokenSets[] = {TokenSet::ordinary, TokenSet::all};
+inline constexpr StateScale kStateScales[] = {StateScale::raw, StateScale::token_rms};
 inline constexpr Group kGroups[] = {Group::attention, Group::representation, Group::information,
                                     Group::output, Group::control};
 
@@ -50,6 +51,9 @@ constexpr std::span<const Axis> names_of(Axis) {
 }
 constexpr std::span<const TokenSet> names_of(TokenSet) {
   return kTokenSets;
+}
+constexpr std::span<const StateScale> names_of(StateScale) {
+  return kStateScales;
 }
 constexpr std::span<const Group> names_of(Group) {
   return kGroups;

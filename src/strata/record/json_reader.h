@@ -150,10 +150,10 @@ inline void read(const Json& value, const Path& path, std::vector<T>& out) {
   for (std::size_t i = 0; i < out.size(); ++i) read(value[i], {.parent = &path, .index = i}, out[i]);
 }
 
-// One for each token set: more would each bring room for their replicates.
+// One for each token set and scale: more would each bring room for their replicates.
 inline void read(const Json& value, const Path& path, std::vector<CkaRecord>& out) {
-  if (value.is_array() && value.size() > names_of(TokenSet{}).size()) {
-    bad(path, fmt::format("{} matrices", value.size()), "one for each token set");
+  if (value.is_array() && value.size() > names_of(TokenSet{}).size() * names_of(StateScale{}).size()) {
+    bad(path, fmt::format("{} matrices", value.size()), "one for each token set and scale");
   }
   read<CkaRecord>(value, path, out);
 }

@@ -11,6 +11,12 @@ std::string null_name(const Detection& detection, std::size_t test) {
   return fmt::format("null_{}_{}_{}", detection.detector, to_string(detection.tokens), test);
 }
 
+// The primary matrix of a token set has the plain name, whatever its scale: in older files that is the raw
+// one.
+std::string cka_name(const Trace& trace, const CkaRecord& cka) {
+  return fmt::format("cka_{}{}", to_string(cka.tokens), find_cka(trace, cka.tokens) == &cka ? "" : "_raw");
+}
+
 NpyArray stack(const std::vector<Matrix>& matrices, std::size_t n) {
   std::vector<double> values;
   values.reserve(matrices.size() * n * n);
@@ -56,7 +62,7 @@ std::vector<NamedArray> arrays_of(const Run& run) {
   // The version is also what keeps the archive from being empty, which libzip cannot write.
   std::vector<NamedArray> arrays{{"schema_version", {{}, std::vector<std::int64_t>{kSchemaVersion}}}};
   for (const CkaRecord& cka : run.trace.cka) {
-    const std::string name = fmt::format("cka_{}", to_string(cka.tokens));
+    const std::string name = cka_name(run.trace, cka);
     arrays.push_back({name, {{cka.value.rows, cka.value.cols}, cka.value.data}});
     arrays.push_back({name + "_replicates", stack(cka.replicates, cka.value.rows)});
   }
@@ -85,7 +91,7 @@ void merge_arrays(const std::vector<NamedArray>& arrays, const std::string& wher
                                          .hint = "run strata analyze again"});
   }
   for (CkaRecord& cka : run.trace.cka) {
-    const std::string name = fmt::format("cka_{}", to_string(cka.tokens));
+    const std::string name = cka_name(run.trace, cka);
     const std::size_t n = cka.value.rows;
     check_same(take(arrays, where, name, {n, n}), cka.value.data, where, name);
     const std::size_t count = cka.replicates.size();

@@ -41,8 +41,13 @@ const Series* find_series(const Trace& trace, std::string_view id, TokenSet toke
 }
 
 const CkaRecord* find_cka(const Trace& trace, TokenSet tokens) {
+  const CkaRecord* cka = find_cka(trace, tokens, StateScale::token_rms);
+  return cka != nullptr ? cka : find_cka(trace, tokens, StateScale::raw);
+}
+
+const CkaRecord* find_cka(const Trace& trace, TokenSet tokens, StateScale scale) {
   for (const CkaRecord& cka : trace.cka) {
-    if (cka.tokens == tokens) return &cka;
+    if (cka.tokens == tokens && cka.scale == scale) return &cka;
   }
   return nullptr;
 }
@@ -86,7 +91,9 @@ std::vector<double> weighted_standard_error(const Matrix& by_doc, const std::vec
 }
 
 std::vector<double> joint_replicate(const Trace& trace, const Series& series, std::size_t replicate) {
-  const CkaRecord* cka = series.id == "cka_shift" ? find_cka(trace, series.tokens) : nullptr;
+  const CkaRecord* cka = series.id == "cka_shift"       ? find_cka(trace, series.tokens)
+                         : series.id == "cka_shift_raw" ? find_cka(trace, series.tokens, StateScale::raw)
+                                                        : nullptr;
   if (cka == nullptr || replicate >= cka->replicates.size()) return {};
   const Matrix& matrix = cka->replicates[replicate];
   std::vector<double> shift;
@@ -144,6 +151,16 @@ const char* to_string(TokenSet tokens) {
       return "all";
   }
   check_failed("a known token set", __FILE__, __LINE__);
+}
+
+const char* to_string(StateScale scale) {
+  switch (scale) {
+    case StateScale::raw:
+      return "raw";
+    case StateScale::token_rms:
+      return "token_rms";
+  }
+  check_failed("a known scale of states", __FILE__, __LINE__);
 }
 
 const char* to_string(Group group) {

@@ -24,6 +24,10 @@ enum class Axis { state, block, edge };
 /// each window and massive activations). The headline is `ordinary`; `all` is printed beside it.
 enum class TokenSet { ordinary, all };
 
+/// Which states a similarity is of: as they are, or each token divided by its own RMS, which is what the next
+/// block reads.
+enum class StateScale { raw, token_rms };
+
 /// The signal group of the fusion; controls are never fused.
 enum class Group { attention, representation, information, output, control };
 
@@ -45,8 +49,9 @@ struct Series {
 /// Debiased linear CKA between all states.
 struct CkaRecord {
   TokenSet tokens = TokenSet::ordinary;
-  Matrix value;                    ///< (L+1) x (L+1), symmetric, unit diagonal; 0 x 0 = undefined
-  std::vector<Matrix> replicates;  ///< half-samples of documents without replacement
+  StateScale scale = StateScale::raw;  ///< raw in files from before there was a choice
+  Matrix value;                        ///< (L+1) x (L+1), symmetric, unit diagonal; 0 x 0 = undefined
+  std::vector<Matrix> replicates;      ///< half-samples of documents without replacement
   std::int64_t n_tokens = 0;
   std::int64_t n_batches = 0;
   std::string note;  ///< why undefined, or what the sample was
@@ -216,11 +221,13 @@ struct Trace {
 
 /// The series with this id and token set, or nullptr.
 [[nodiscard]] const Series* find_series(const Trace& trace, std::string_view id, TokenSet tokens);
+/// Of states divided by each token's RMS; of raw ones where the record has no other (older files).
 [[nodiscard]] const CkaRecord* find_cka(const Trace& trace, TokenSet tokens);
+[[nodiscard]] const CkaRecord* find_cka(const Trace& trace, TokenSet tokens, StateScale scale);
 [[nodiscard]] const SpectrumRecord* find_spectrum(const Trace& trace, TokenSet tokens);
 
-/// The joint values of a series in half-sample `replicate` of the documents (cka_shift: from the CKA
-/// replicates of its token set); empty where the record has none.
+/// The joint values of a series in half-sample `replicate` of the documents (cka_shift, cka_shift_raw: from
+/// the CKA replicates of its token set); empty where the record has none.
 [[nodiscard]] std::vector<double> joint_replicate(const Trace& trace, const Series& series,
                                                   std::size_t replicate);
 
@@ -249,6 +256,7 @@ struct PerByte {
 
 [[nodiscard]] const char* to_string(Axis axis);
 [[nodiscard]] const char* to_string(TokenSet tokens);
+[[nodiscard]] const char* to_string(StateScale scale);
 [[nodiscard]] const char* to_string(Group group);
 
 }  // namespace strata

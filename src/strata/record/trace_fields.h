@@ -98,8 +98,9 @@ void fields(Visitor& visit, T& x) {
 
 template <class Visitor, Is<CkaRecord> T>
 void fields(Visitor& visit, T& x) {
-  auto& [tokens, value, replicates, n_tokens, n_batches, note] = x;
+  auto& [tokens, scale, value, replicates, n_tokens, n_batches, note] = x;
   visit("tokens", tokens);
+  visit.optional("scale", scale);
   visit("n_tokens", n_tokens);
   visit("n_batches", n_batches);
   visit("note", note);

@@ -81,8 +81,8 @@ class Validator {
   void cka(const std::string& path, const CkaRecord& x) const {
     const std::size_t n = x.value.rows == 0 ? 0 : positions(Axis::state);
     shape(path + "/value", x.value, n, n);
-    if (find_cka(run_.trace, x.tokens) != &x) {
-      bad_(path + "/tokens", "the same token set twice", "one matrix for each");
+    if (find_cka(run_.trace, x.tokens, x.scale) != &x) {
+      bad_(path + "/tokens", "the same token set twice", "one matrix for each and each scale");
     }
   }
   void spectrum(const std::string& path, const SpectrumRecord& x) const {

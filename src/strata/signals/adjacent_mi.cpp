@@ -33,14 +33,16 @@ struct Rows {
   [[nodiscard]] std::size_t count() const { return table.size(); }
 };
 
-// `halved`: of the first half of each document's sample.
-Rows collect_rows(const DocumentSample& sample, std::span<const TokenClass> classes, TokenSet set,
-                  bool halved) {
+// `halved`: of the first half of each document's sample. A token without a direction at some state is left
+// out.
+Rows collect_rows(const SampledRows& table, std::span<const TokenClass> classes, TokenSet set, bool halved) {
+  const DocumentSample& sample = table.sample();
   Rows rows;
   rows.first = {0};
   for (std::size_t document = 0; document < sample.documents.size(); ++document) {
     const auto& tokens = sample.tokens[document];
     auto kept = sample.kept(classes, set, document, halved ? tokens.size() / 2 : tokens.size());
+    std::erase_if(kept, [&](std::size_t i) { return !table.has_direction(sample.table_row(document, i)); });
     if (kept.size() < kMinRows) continue;
     std::sort(kept.begin(), kept.end(), [&](std::size_t a, std::size_t b) { return tokens[a] < tokens[b]; });
     for (const std::size_t i : kept) {
@@ -127,7 +129,7 @@ class AdjacentMi final : public Accumulator {
   }
 
   [[nodiscard]] Part make_part(std::span<const TokenClass> classes, TokenSet set, bool halved) const {
-    Part part{.rows = collect_rows(context_.rows->sample(), classes, set, halved),
+    Part part{.rows = collect_rows(*context_.rows, classes, set, halved),
               .mi = make_series(context_, kInfo[halved ? 1 : 0], set)};
     const std::size_t needed = needed_rows() / (halved ? 2 : 1);
     if (part.rows.count() < needed) {
@@ -139,10 +141,11 @@ class AdjacentMi final : public Accumulator {
     return part;
   }
 
+  // Divided by their RMS, as the next block reads them.
   [[nodiscard]] at::Tensor rows_of(std::size_t state, const Rows& rows) {
     at::Tensor x = at::empty({static_cast<std::int64_t>(rows.count()), context_.config.hidden}, at::kFloat);
     for (std::size_t i = 0; i < rows.count(); ++i) {
-      context_.rows->read(state, rows.table[i], {x.data_ptr<float>() + i * width(), width()});
+      context_.rows->read_scaled(state, rows.table[i], {x.data_ptr<float>() + i * width(), width()});
     }
     return x;
   }

@@ -18,8 +18,9 @@
 namespace strata {
 namespace {
 
-constexpr SeriesInfo kInfo[] = {{"cka_shift", "1", Axis::block, Group::representation}};
-constexpr std::string_view kMatrices[] = {"cka_matrix"};
+constexpr SeriesInfo kInfo[] = {{"cka_shift", "1", Axis::block, Group::representation},
+                                {"cka_shift_raw", "1", Axis::block, Group::control}};
+constexpr std::string_view kMatrices[] = {"cka_matrix", "cka_matrix_raw"};
 constexpr std::size_t kGroupWindows = 64;     // windows of one batch: cost grows with its square
 constexpr std::int64_t kEnoughTokens = 4000;  // below this the record says that the sample is small
 
@@ -99,6 +100,7 @@ class Cka final : public Accumulator {
     for (std::size_t b = 0; b < batches_.size(); ++b) {
       grams_[b].n = batches_[b].size();
       grams_[b].upper.resize(states);
+      grams_[b].inverse_rms.resize(states);
       for (const Row& row : batches_[b]) slots_[row.window].push_back({total_rows_++, row.position});
     }
     rows_.resize(total_rows_ * static_cast<std::size_t>(context.config.hidden));
@@ -125,19 +127,29 @@ class Cka final : public Accumulator {
       const double* g = gram.data_ptr<double>();
       auto& upper = grams_[b].upper[static_cast<std::size_t>(state)];
       upper.reserve(grams_[b].n * (grams_[b].n - 1) / 2);
-      for (std::int64_t i = 0; i < n; ++i) upper.insert(upper.end(), g + i * n + i + 1, g + (i + 1) * n);
+      auto& inverse = grams_[b].inverse_rms[static_cast<std::size_t>(state)];
+      for (std::int64_t i = 0; i < n; ++i) {
+        upper.insert(upper.end(), g + i * n + i + 1, g + (i + 1) * n);
+        const double square = g[i * n + i];
+        inverse.push_back(square > 0.0 ? std::sqrt(static_cast<double>(d) / square) : 0.0);
+      }
     });
   }
 
   void persist(Archive& archive) override {
-    for (BatchGrams& grams : grams_) archive.sized(grams.upper);
+    for (BatchGrams& grams : grams_) {
+      archive.sized(grams.upper);
+      archive.sized(grams.inverse_rms);
+    }
   }
 
   void finish(const FinishContext& context) override {
-    for (const TokenSet set : {TokenSet::ordinary, TokenSet::all}) {
-      CkaRecord record = measure(context, set);
-      context.trace.series.push_back(shift_series(context, record));
-      context.trace.cka.push_back(std::move(record));
+    for (const StateScale scale : {StateScale::token_rms, StateScale::raw}) {
+      for (const TokenSet set : {TokenSet::ordinary, TokenSet::all}) {
+        CkaRecord record = measure(context, set, scale);
+        context.trace.series.push_back(shift_series(context, record));
+        context.trace.cka.push_back(std::move(record));
+      }
     }
   }
 
@@ -147,9 +159,15 @@ class Cka final : public Accumulator {
     std::int64_t position;
   };
 
+  // Whether a row of a batch has a direction at every state.
+  [[nodiscard]] bool has_direction(std::size_t b, std::size_t i) const {
+    const auto& all = grams_[b].inverse_rms;
+    return std::all_of(all.begin(), all.end(), [&](const auto& of_state) { return of_state[i] > 0.0; });
+  }
+
   // CKA over the rows of one token set and of the documents with include[d] != 0.
-  Matrix cka_of(const FinishContext& context, TokenSet set, const std::vector<char>& include,
-                CkaRecord* counts_of) const {
+  Matrix cka_of(const FinishContext& context, TokenSet set, StateScale scale,
+                const std::vector<char>& include, CkaRecord* counts_of) const {
     const std::size_t states = grams_.empty() ? 0 : grams_[0].upper.size();
     Matrix hsic(states, states);
     std::vector<std::size_t> rows;
@@ -159,10 +177,12 @@ class Cka final : public Accumulator {
         const Row& row = batches_[b][i];
         const auto token = static_cast<std::size_t>(context_.first_token[row.window] + row.position);
         const auto document = static_cast<std::size_t>(context_.corpus.windows[row.window].document);
-        if (include[document] != 0 && counts(set, context.classes[token])) rows.push_back(i);
+        if (include[document] == 0 || !counts(set, context.classes[token])) continue;
+        if (scale == StateScale::raw || has_direction(b, i)) rows.push_back(i);
       }
       // A half-sample keeps half the rows of a batch; the estimator is unbiased for any number above 3.
-      const std::size_t used = add_unbiased_hsic(grams_[b], rows, counts_of ? kMinBatchWindows / 2 : 4, hsic);
+      const std::size_t least = counts_of != nullptr ? kMinBatchWindows / 2 : 4;
+      const std::size_t used = add_unbiased_hsic(grams_[b], rows, least, hsic, scale);
       if (counts_of != nullptr && used > 0) {
         counts_of->n_tokens += static_cast<std::int64_t>(used);
         ++counts_of->n_batches;
@@ -171,16 +191,17 @@ class Cka final : public Accumulator {
     return cka_from_hsic(hsic);
   }
 
-  CkaRecord measure(const FinishContext& context, TokenSet set) const {
+  CkaRecord measure(const FinishContext& context, TokenSet set, StateScale scale) const {
     CkaRecord record;
     record.tokens = set;
+    record.scale = scale;
     if (batches_.empty()) {
       record.note = fmt::format("{} windows, at least {} are needed for batches of independent rows",
                                 context_.corpus.windows.size(), kMinBatchWindows);
       return record;
     }
     const std::size_t documents = context_.corpus.documents.size();
-    const Matrix value = cka_of(context, set, std::vector<char>(documents, 1), &record);
+    const Matrix value = cka_of(context, set, scale, std::vector<char>(documents, 1), &record);
     for (const double v : value.data) {
       if (std::isnan(v)) {
         record.note = "the unbiased HSIC of some state with itself is not positive in this sample";
@@ -203,7 +224,7 @@ class Cka final : public Accumulator {
       Philox rng({.seed = context_.seed, .stream = Stream::half_sample, .a = static_cast<std::uint32_t>(r)});
       std::vector<char> include(documents, 0);
       for (const std::uint32_t document : stats::half_sample(documents, rng)) include[document] = 1;
-      record.replicates[r] = cka_of(context, set, include, nullptr);
+      record.replicates[r] = cka_of(context, set, scale, include, nullptr);
     });
     const std::size_t undefined = std::erase_if(record.replicates, [](const Matrix& m) {
       return std::any_of(m.data.begin(), m.data.end(), [](double v) { return std::isnan(v); });
@@ -216,7 +237,7 @@ class Cka final : public Accumulator {
   }
 
   [[nodiscard]] Series shift_series(const FinishContext& context, const CkaRecord& record) const {
-    Series series = make_series(context.sweep, kInfo[0], record.tokens);
+    Series series = make_series(context.sweep, kInfo[record.scale == StateScale::raw ? 1 : 0], record.tokens);
     series.note = record.note.empty() ? "a joint quantity of all documents; its error comes from half-samples"
                                       : record.note;
     const std::size_t layers = series.by_doc.cols;
@@ -248,7 +269,8 @@ std::uint64_t cka_bytes(const SweepContext& context) {
   const auto windows = static_cast<std::uint64_t>(context.corpus.windows.size());
   const auto rows = static_cast<std::uint64_t>(context.positions) + windows;
   const std::uint64_t batch = std::min<std::uint64_t>(windows, 2 * kGroupWindows);
-  return rows * (static_cast<std::uint64_t>(context.config.n_layers + 1) * batch / 2 * sizeof(double) +
+  // Of each row at each state: its products with the others, and its size.
+  return rows * (static_cast<std::uint64_t>(context.config.n_layers + 1) * (batch / 2 + 1) * sizeof(double) +
                  static_cast<std::uint64_t>(context.config.hidden) * sizeof(float));
 }
 

@@ -4,12 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "strata/model/threads.h"
 #include "strata/signals/covariance.h"
 #include "strata/signals/sampled_rows.h"
-#include "strata/signals/token_math.h"
 
 namespace strata {
 namespace {
@@ -53,14 +51,10 @@ class CovarianceSpectra final : public Accumulator {
     const auto d = static_cast<std::int64_t>(width());
     at::Tensor x = at::empty({static_cast<std::int64_t>(rows.size()), d}, at::kFloat);
     float* out = x.data_ptr<float>();
-    std::vector<float> h(width());
     for (const std::size_t row : rows) {
-      context_.rows->read(state, row, h);
-      const double rms = std::sqrt(dot(h.data(), h.data(), d) / static_cast<double>(d));
       // A token of zeros has no direction, and no noise relative to its size moves it.
-      const double factor = rms > 0.0 ? 1.0 / rms : 0.0;
-      for (std::int64_t j = 0; j < d; ++j)
-        *out++ = static_cast<float>(factor * static_cast<double>(h[static_cast<std::size_t>(j)]));
+      context_.rows->read_scaled(state, row, {out, width()});
+      out += d;
     }
     return x;
   }

@@ -9,9 +9,10 @@
 namespace strata {
 namespace {
 
-// U-centres one Gram matrix restricted to `rows`; `out` receives its strict upper triangle.
+// U-centres one Gram matrix restricted to `rows`, row i of it times factor[i] where there are factors; `out`
+// receives its strict upper triangle.
 void u_centre(const std::vector<double>& upper, std::size_t n, std::span<const std::size_t> rows,
-              std::vector<double>& out) {
+              const std::vector<double>& factor, std::vector<double>& out) {
   const std::size_t m = rows.size();
   const auto at = [&](std::size_t i, std::size_t j) { return upper[i * n - i * (i + 1) / 2 + (j - i - 1)]; };
   std::vector<double> row_sum(m, 0.0);
@@ -19,7 +20,8 @@ void u_centre(const std::vector<double>& upper, std::size_t n, std::span<const s
   std::size_t next = 0;
   for (std::size_t a = 0; a < m; ++a) {
     for (std::size_t b = a + 1; b < m; ++b) {
-      const double k = at(rows[a], rows[b]);
+      double k = at(rows[a], rows[b]);
+      if (!factor.empty()) k *= factor[rows[a]] * factor[rows[b]];
       out[next++] = k;
       row_sum[a] += k;
       row_sum[b] += k;
@@ -43,12 +45,16 @@ double product_sum(const double* a, const double* b, std::int64_t n) {
 }  // namespace
 
 std::size_t add_unbiased_hsic(const BatchGrams& grams, std::span<const std::size_t> rows,
-                              std::size_t min_rows, Matrix& hsic) {
+                              std::size_t min_rows, Matrix& hsic, StateScale scale) {
   const std::size_t m = rows.size(), states = grams.upper.size();
   STRATA_CHECK(hsic.rows == states && hsic.cols == states);
+  const bool scaled = scale == StateScale::token_rms;
+  STRATA_CHECK(!scaled || grams.inverse_rms.size() == states);
   if (m < min_rows || m < 4) return 0;
   std::vector<std::vector<double>> centred(states);
-  for (std::size_t s = 0; s < states; ++s) u_centre(grams.upper[s], grams.n, rows, centred[s]);
+  const std::vector<double> plain;
+  for (std::size_t s = 0; s < states; ++s)
+    u_centre(grams.upper[s], grams.n, rows, scaled ? grams.inverse_rms[s] : plain, centred[s]);
   const auto size = static_cast<double>(m);
   // sum over i != j is twice the triangle; 1 / (m (m - 3)) makes it HSIC, m weights the batch.
   const double factor = 2.0 / (size - 3.0);

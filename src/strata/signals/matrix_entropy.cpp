@@ -33,4 +33,20 @@ double matrix_entropy(const Matrix& gram, std::size_t width) {
   return entropy / std::log(static_cast<double>(std::min(used, width)));
 }
 
+double mean_matrix_entropy(const Matrix& gram, std::size_t width) {
+  const std::size_t n = gram.rows;
+  if (n < kEntropyRows) return std::numeric_limits<double>::quiet_NaN();
+  const std::size_t draws = (n + kEntropyRows - 1) / kEntropyRows;
+  double sum = 0.0;
+  for (std::size_t draw = 0; draw < draws; ++draw) {
+    const std::size_t first = std::min(draw * kEntropyRows, n - kEntropyRows);
+    Matrix part(kEntropyRows, kEntropyRows);
+    for (std::size_t i = 0; i < kEntropyRows; ++i) {
+      for (std::size_t j = 0; j < kEntropyRows; ++j) part(i, j) = gram(first + i, first + j);
+    }
+    sum += matrix_entropy(part, width);
+  }
+  return sum / static_cast<double>(draws);
+}
+
 }  // namespace strata

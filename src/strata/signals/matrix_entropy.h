@@ -10,4 +10,11 @@ namespace strata {
 /// done on the Gram matrix. Rows that equal the mean are left out. NaN with fewer than two rows.
 [[nodiscard]] double matrix_entropy(const Matrix& gram, std::size_t width);
 
+/// Rows of one estimate of the signal. N rows see at most N directions, so entropies of different N do not
+/// compare, whatever they are divided by.
+inline constexpr std::size_t kEntropyRows = 32;
+/// Mean of matrix_entropy over draws of kEntropyRows of the rows, in their order, which between them take
+/// every row: the last draw shares rows with the one before it. NaN with fewer rows, or where one draw is.
+[[nodiscard]] double mean_matrix_entropy(const Matrix& gram, std::size_t width);
+
 }  // namespace strata

@@ -23,16 +23,21 @@ constexpr std::int64_t kMinRows = 64;   // fewer say little about a spectrum
 // A number of a document's rows, from their plain Gram matrix and their width.
 using Estimate = double (*)(const Matrix& gram, std::size_t width);
 
+// Of rows divided by their RMS, as the next block reads them; then of the rows themselves.
 constexpr SeriesInfo kInfo[] = {{"matrix_entropy", "1", Axis::state, Group::information},
                                 {"participation_ratio", "1", Axis::state, Group::information},
-                                {"effective_rank", "1", Axis::state, Group::information}};
-constexpr Estimate kEstimate[] = {matrix_entropy,
+                                {"effective_rank", "1", Axis::state, Group::information},
+                                {"matrix_entropy_raw", "1", Axis::state, Group::control},
+                                {"participation_ratio_raw", "1", Axis::state, Group::control},
+                                {"effective_rank_raw", "1", Axis::state, Group::control}};
+constexpr Estimate kEstimate[] = {mean_matrix_entropy,
                                   [](const Matrix& gram, std::size_t) { return participation_ratio(gram); },
                                   [](const Matrix& gram, std::size_t) { return effective_rank(gram); }};
-constexpr const char* kLimit[] = {"the entropy of N rows is at most ln min(N, d)",
+constexpr const char* kLimit[] = {"mean over draws of 32 rows, the entropy of which is at most ln min(32, d)",
                                   "numerator and denominator without bias, so N may be below d",
                                   "at most N - 1 for N rows, and too small unless N is many times the rank"};
-constexpr std::size_t kCount = std::size(kInfo);
+constexpr std::size_t kCount = std::size(kEstimate);
+static_assert(std::size(kInfo) == 2 * kCount && std::size(kLimit) == kCount);
 
 // Gram matrices of sampled rows of some documents, kept per state until the sinks are known.
 class Spectrum final : public Accumulator {
@@ -65,7 +70,7 @@ class Spectrum final : public Accumulator {
   void persist(Archive& archive) override { archive.sized(grams_); }
 
   void finish(const FinishContext& context) override {
-    std::vector<Series> series;  // per estimate: ordinary, all
+    std::vector<Series> series;  // as kInfo, each ordinary and all
     for (const SeriesInfo& info : kInfo) {
       for (const TokenSet set : kSets) series.push_back(empty_series(context, info, set));
     }
@@ -73,19 +78,16 @@ class Spectrum final : public Accumulator {
     for_each_window(documents * states, context_.threads, [&](std::size_t task) {
       const std::size_t document = task / states, state = task % states;
       std::vector<std::size_t> before;
-      std::array<double, kCount> values{};
+      std::array<double, 2 * kCount> values{};
       for (std::size_t set = 0; set < 2; ++set) {
         const auto keep = sample_.kept(context.classes, kSets[set], document);
         if (!enough(keep.size())) continue;
         // Documents without sinks in the sample have the same rows in both token sets.
         if (keep != before) {
-          const Matrix gram = gram_of(state, document, keep);
-          for (std::size_t i = 0; i < kCount; ++i) {
-            values[i] = kEstimate[i](gram, static_cast<std::size_t>(context_.config.hidden));
-          }
+          values = estimate(gram_of(state, document, keep));
           before = keep;
         }
-        for (std::size_t i = 0; i < kCount; ++i) {
+        for (std::size_t i = 0; i < values.size(); ++i) {
           series[2 * i + set].by_doc(sample_.documents[document], state) = values[i];
         }
       }
@@ -95,7 +97,7 @@ class Spectrum final : public Accumulator {
 
  private:
   static constexpr TokenSet kSets[] = {TokenSet::ordinary, TokenSet::all};
-  static bool enough(std::size_t rows) { return static_cast<std::int64_t>(rows) >= kMinRows / 2; }
+  static bool enough(std::size_t rows) { return rows >= kEntropyRows; }
 
   [[nodiscard]] Series empty_series(const FinishContext& context, const SeriesInfo& info,
                                     TokenSet set) const {
@@ -104,9 +106,40 @@ class Spectrum final : public Accumulator {
       const std::size_t n = sample_.kept(context.classes, set, document).size();
       series.weight[sample_.documents[document]] = enough(n) ? static_cast<double>(n) : 0.0;
     }
-    series.note = fmt::format("from up to {} sampled positions of each of {} documents; {}", sample_.share,
-                              sample_.documents.size(), kLimit[&info - kInfo]);
+    series.note =
+        fmt::format("from up to {} sampled positions of each of {} documents; {}", sample_.share,
+                    sample_.documents.size(), kLimit[static_cast<std::size_t>(&info - kInfo) % kCount]);
     return series;
+  }
+
+  // Each estimate of the rows divided by their RMS, then each of the rows.
+  [[nodiscard]] std::array<double, 2 * kCount> estimate(const Matrix& gram) const {
+    std::array<double, 2 * kCount> values{};
+    const Matrix scaled = directions(gram);
+    const auto width = static_cast<std::size_t>(context_.config.hidden);
+    for (std::size_t i = 0; i < kCount; ++i) {
+      values[i] = enough(scaled.rows) ? kEstimate[i](scaled, width) : std::nan("");
+      values[kCount + i] = kEstimate[i](gram, width);
+    }
+    return values;
+  }
+
+  // The Gram matrix of the same rows divided by their RMS; rows of zeros are left out.
+  [[nodiscard]] Matrix directions(const Matrix& gram) const {
+    std::vector<std::size_t> rows;
+    std::vector<double> inverse;
+    for (std::size_t i = 0; i < gram.rows; ++i) {
+      if (!(gram(i, i) > 0.0)) continue;
+      rows.push_back(i);
+      inverse.push_back(std::sqrt(static_cast<double>(context_.config.hidden) / gram(i, i)));
+    }
+    Matrix scaled(rows.size(), rows.size());
+    for (std::size_t a = 0; a < rows.size(); ++a) {
+      for (std::size_t b = 0; b < rows.size(); ++b) {
+        scaled(a, b) = gram(rows[a], rows[b]) * inverse[a] * inverse[b];
+      }
+    }
+    return scaled;
   }
 
   [[nodiscard]] Matrix gram_of(std::size_t state, std::size_t document,

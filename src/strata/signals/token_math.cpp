@@ -1,5 +1,6 @@
 #include "strata/signals/token_math.h"
 
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -29,6 +30,25 @@ UnitDistance unit_distance(const float* a, const float* b, std::int64_t width) {
   return d;
 }
 
+// Angle between the steps from a to b and from b to c, each times its scale; NaN where a step is not longer
+// than `least`.
+STRATA_VECTORISED
+double scaled_turn(const float* a, const float* b, const float* c, std::int64_t width,
+                   const std::array<double, 3>& scale, double least) {
+  const auto before = [=](std::int64_t i) { return b[i] * scale[1] - a[i] * scale[0]; };
+  const auto after = [=](std::int64_t i) { return c[i] * scale[2] - b[i] * scale[1]; };
+  const double u = std::sqrt(simd::sum<double>(width, [&](std::int64_t i) { return before(i) * before(i); }));
+  const double v = std::sqrt(simd::sum<double>(width, [&](std::int64_t i) { return after(i) * after(i); }));
+  if (!(u > least) || !(v > least)) return std::numeric_limits<double>::quiet_NaN();
+  const double scale_u = 1.0 / u, scale_v = 1.0 / v;
+  const auto square = [](double x) { return x * x; };
+  const double minus = simd::sum<double>(
+      width, [&](std::int64_t i) { return square(before(i) * scale_u - after(i) * scale_v); });
+  const double plus = simd::sum<double>(
+      width, [&](std::int64_t i) { return square(before(i) * scale_u + after(i) * scale_v); });
+  return 2.0 * std::atan2(std::sqrt(minus), std::sqrt(plus)) / std::numbers::pi;
+}
+
 }  // namespace
 
 STRATA_VECTORISED
@@ -50,20 +70,19 @@ double angle(const float* a, const float* b, std::int64_t width) {
   return 2.0 * std::atan2(std::sqrt(d.minus), std::sqrt(d.plus)) / std::numbers::pi;
 }
 
-STRATA_VECTORISED
 double turning_angle(const float* a, const float* b, const float* c, std::int64_t width) {
-  const auto before = [=](std::int64_t i) { return static_cast<double>(b[i]) - a[i]; };
-  const auto after = [=](std::int64_t i) { return static_cast<double>(c[i]) - b[i]; };
-  const double u = std::sqrt(simd::sum<double>(width, [&](std::int64_t i) { return before(i) * before(i); }));
-  const double v = std::sqrt(simd::sum<double>(width, [&](std::int64_t i) { return after(i) * after(i); }));
-  if (!(u > 0.0) || !(v > 0.0)) return std::numeric_limits<double>::quiet_NaN();
-  const double scale_u = 1.0 / u, scale_v = 1.0 / v;
-  const auto square = [](double x) { return x * x; };
-  const double minus = simd::sum<double>(
-      width, [&](std::int64_t i) { return square(before(i) * scale_u - after(i) * scale_v); });
-  const double plus = simd::sum<double>(
-      width, [&](std::int64_t i) { return square(before(i) * scale_u + after(i) * scale_v); });
-  return 2.0 * std::atan2(std::sqrt(minus), std::sqrt(plus)) / std::numbers::pi;
+  return scaled_turn(a, b, c, width, {1.0, 1.0, 1.0}, 0.0);
+}
+
+double turning_angle_of_directions(const float* a, const float* b, const float* c, std::int64_t width) {
+  std::array<double, 3> scale{};
+  const std::array rows = {a, b, c};
+  for (std::size_t i = 0; i < 3; ++i) {
+    const double square = dot(rows[i], rows[i], width);
+    if (!(square > 0.0)) return std::numeric_limits<double>::quiet_NaN();
+    scale[i] = std::sqrt(static_cast<double>(width) / square);
+  }
+  return scaled_turn(a, b, c, width, scale, 1e-6 * std::sqrt(static_cast<double>(width)));
 }
 
 double cosine_distance(const float* a, const float* b, std::int64_t width) {

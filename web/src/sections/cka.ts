@@ -34,6 +34,10 @@ function boundaryLines(record: RunRecord): object {
   return { type: 'custom', renderItem, data: edges.map((e) => [e, e]), encode: { x: 0, y: 1 }, silent: true, z: 5 };
 }
 
+function matrixTitle(cka: Cka): string {
+  return `CKA between states, ${tokenWords(cka.tokens)}, ${cka.scale === 'token_rms' ? 'each token divided by its RMS' : 'states as they are'}`;
+}
+
 function addMatrix(record: RunRecord, body: HTMLElement, cka: Cka): void {
   const states = cka.value.map((_, i) => String(i));
   const cells = cka.value.flatMap((row, i) => row.flatMap((v, j) => (v === null ? [] : [[i, j, v] as [number, number, number]])));
@@ -45,8 +49,8 @@ function addMatrix(record: RunRecord, body: HTMLElement, cka: Cka): void {
   });
   const side = (width: number) => Math.min(width - 70, 520);
   addPlot(body, {
-    id: `cka-${cka.tokens}`,
-    title: `CKA between states, ${tokenWords(cka.tokens)}`,
+    id: `cka-${cka.tokens}${cka.scale === 'token_rms' ? '' : '-raw'}`,
+    title: matrixTitle(cka),
     how: 'Each cell compares two states: 1 means the same geometry up to rotation and scale, 0 nothing in common; blocks of bright cells on the diagonal are segments, lines are the boundaries (dashed when forced).',
     label: `Heatmap of debiased linear CKA between ${states.length} states, from ${num(low)} to 1. Boundaries at edges ${record.findings.segments.slice(1).map((s) => s.begin).join(', ') || 'none'}.`,
     height: (width) => side(width) + 110,
@@ -71,10 +75,11 @@ export const cka: Section = {
   title: 'Similarity of states',
   render(record, body) {
     if (record.cka.length === 0) body.append(undefinedBox('CKA', ['it was not computed']));
+    const first = record.cka.find((one) => one.tokens === 'ordinary' && one.scale === 'token_rms') ?? record.cka.find((one) => one.tokens === 'ordinary');
     for (const one of record.cka) {
-      if (one.value.length === 0) body.append(undefinedBox(`CKA, ${tokenWords(one.tokens)}`, one.note === '' ? [] : [one.note]));
-      else if (one.tokens === 'ordinary') addMatrix(record, body, one);
-      else body.append(details(`CKA between states, ${tokenWords(one.tokens)}`, (box) => addMatrix(record, box, one)));
+      if (one.value.length === 0) body.append(undefinedBox(matrixTitle(one), one.note === '' ? [] : [one.note]));
+      else if (one === first) addMatrix(record, body, one);
+      else body.append(details(matrixTitle(one), (box) => addMatrix(record, box, one)));
     }
   },
 };
