@@ -128,6 +128,10 @@ const std::set<std::string> kOptional{"/model/hub_id",
                                       "/findings/kappa/0/absolute_nll",
                                       "/findings/kappa/0/absolute_nll_error",
                                       "/cka/0/scale",
+                                      "/mask_counts",
+                                      "/sink_paths",
+                                      "/carriers",
+                                      "/findings/carriers",
                                       "/findings/splits",
                                       "/findings/doses",
                                       "/findings/brittleness/0/kappa_joint",
@@ -181,6 +185,14 @@ TEST(Json, EveryKeyMissingOrMistyped) {
   run.findings.rate_distortion = {full.findings.rate_distortion[0]};
   run.findings.segment_rate_distortion = {{run.findings.segments[0], false, {}}};
   run.findings.sentences = {"s"};
+  run.findings.carriers = {full.findings.carriers[0]};
+  run.trace.mask_counts = {full.trace.mask_counts[0]};
+  run.trace.carriers = {full.trace.carriers[0]};
+  run.trace.sink_paths = {full.trace.sink_paths[0]};
+  for (auto* values :
+       {&run.trace.sink_paths[0].length, &run.trace.sink_paths[0].ratio, &run.trace.sink_paths[0].massive})
+    values->resize(4);
+  run.trace.sink_paths[0].dimension.resize(4);
   Reproduction rule;
   rule.rule = "fused_top_two_peaks";
   rule.edges = {1, 2};

@@ -220,9 +220,9 @@ class Sinks : public testing::Test {
     world.set(0, 8, {2.0f, 0.0f});    // later massive: ordinary at no depth
     world.set(1, 8, {1.0f, -60.0f});  // window 1, position 2, states 1 and 2
     world.set(2, 8, {-80.0f, 1.0f});
-    world.set(2, 4, {50.0f, 1.0f});     // exactly 50 times the median: not massive
+    world.set(2, 4, {10.0f, 10.0f});    // an RMS of exactly 10 times the median: not massive
     world.set(3, 6, {10000.0f, 1.0f});  // position 0
-    world.set(3, 9, {50.001f, 1.0f});
+    world.set(3, 9, {10.001f, 10.001f});
   }
   World world{3, 2, {{6, 6}, {6}}};
 };
@@ -244,7 +244,7 @@ TEST_F(Sinks, ClassesHoldAtEveryDepthAndDocumentsAreJudgedAlone) {
   EXPECT_EQ(std::vector<double>(all.by_doc.data),
             (std::vector<double>{2, 60, 80, 10000, 1000, 1000, 1000, 1000}));
   EXPECT_EQ(std::vector<double>(ordinary.by_doc.data),
-            (std::vector<double>{1, 1, 50, 1, 1000, 1000, 1000, 1000}));
+            (std::vector<double>{1, 1, 10, 1, 1000, 1000, 1000, 1000}));
   EXPECT_EQ(all.weight, (std::vector<double>{12, 6}));
   EXPECT_EQ(ordinary.weight, (std::vector<double>{8, 5}));
 }
@@ -257,10 +257,9 @@ TEST_F(Sinks, RateCountsEveryTokenAndTheListLeavesOutPositionZero) {
   EXPECT_EQ(std::vector<double>(rate.by_doc.data),
             (std::vector<double>{0, 1.0 / 12, 1.0 / 12, 2.0 / 12, 0, 0, 0, 0}));
   EXPECT_EQ(find_series(trace, "sink_rate", TokenSet::ordinary), nullptr);
-  EXPECT_NE(
-      rate.note.find("position 0 is massive in 1 of 3 windows: from state 3 to state 3, 10000 times the "
-                     "median token maximum (medians), largest in dimension 0 in 1 of them"),
-      std::string::npos)
+  EXPECT_NE(rate.note.find("position 0 is massive in 1 of 3 windows: from state 3 to state 3, 7071 times the "
+                           "median token RMS (medians), largest in dimension 0 in 1 of them"),
+            std::string::npos)
       << rate.note;
   EXPECT_EQ(trace.n_massive, 2);
   ASSERT_EQ(trace.sinks.size(), 2u);
@@ -272,10 +271,60 @@ TEST_F(Sinks, RateCountsEveryTokenAndTheListLeavesOutPositionZero) {
   EXPECT_EQ(largest.onset_state, 1);
   EXPECT_EQ(largest.offset_state, 2);
   EXPECT_EQ(largest.dimension, 0);
-  EXPECT_DOUBLE_EQ(largest.peak_ratio, 80.0);
+  EXPECT_NEAR(largest.peak_ratio, std::sqrt((80.0 * 80 + 1) / 2), 1e-5);
   EXPECT_EQ(trace.sinks[1].position, 3);
   EXPECT_EQ(trace.sinks[1].onset_state, 3);
   EXPECT_EQ(trace.sinks[1].offset_state, 3);
+}
+
+TEST_F(Sinks, OtherThresholdsAreCounted) {
+  const SweepContext context = world.context();
+  SinkTracker tracker(context);
+  const Trace trace = drive(world, context, std::span<const Signal>{}, tracker);
+  ASSERT_EQ(trace.mask_counts.size(), 3u);
+  EXPECT_EQ(trace.mask_counts[0].ratio, 4.0);
+  EXPECT_EQ(trace.mask_counts[0].tokens, 3);
+  EXPECT_EQ(trace.mask_counts[1].ratio, kMassiveRatio);
+  EXPECT_EQ(trace.mask_counts[1].tokens, trace.n_massive);
+  EXPECT_EQ(trace.mask_counts[2].ratio, 50.0);
+  EXPECT_EQ(trace.mask_counts[2].tokens, 1);
+}
+
+TEST_F(Sinks, TheirWayThroughTheStatesIsRecorded) {
+  const SweepContext context = world.context();
+  SinkTracker tracker(context);
+  const Trace trace = drive(world, context, std::span<const Signal>{}, tracker);
+  ASSERT_EQ(trace.sink_paths.size(), 3u);  // position 0, token 8, token 9
+  const SinkPath& first = trace.sink_paths[0];
+  EXPECT_TRUE(first.first_position);
+  EXPECT_EQ(first.tokens, 1);
+  EXPECT_EQ(first.of, 3);
+  EXPECT_NEAR(first.length[3], 10000.0, 0.1);
+  EXPECT_NEAR(first.length[2], std::sqrt(2.0), 1e-6);
+  EXPECT_EQ(first.massive, (std::vector<double>{0, 0, 0, 1}));
+  const SinkPath& word = trace.sink_paths[1];
+  EXPECT_EQ(word.token_id, 8);
+  EXPECT_EQ(word.of, 1);
+  EXPECT_EQ(word.massive, (std::vector<double>{0, 1, 1, 0}));
+  EXPECT_EQ(word.dimension[1], 1);
+  EXPECT_EQ(word.dimension[2], 0);
+}
+
+// Two tokens of equal length, one along an axis and one along the diagonal: a rotation of each other.
+TEST(SinkMask, DoesNotDependOnTheBasis) {
+  for (const float ratio : {9.9f, 10.1f}) {
+    World world(1, 64, {{70}});
+    std::vector<float> axis(64, 0.0f);
+    axis[5] = ratio * 8.0f;
+    world.set(1, 20, axis);
+    world.set(1, 30, std::vector<float>(64, ratio));
+    const SweepContext context = world.context();
+    SinkTracker tracker(context);
+    (void)drive(world, context, std::span<const Signal>{}, tracker);
+    for (const std::size_t t : {20, 30}) {
+      EXPECT_EQ(tracker.classes()[t], ratio > 10.0f ? TokenClass::massive : TokenClass::ordinary) << t;
+    }
+  }
 }
 
 TEST(SinkList, LargestFirstAtMostOneHundred) {

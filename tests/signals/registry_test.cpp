@@ -179,6 +179,17 @@ std::string bits(const Trace& trace) {
       for (const std::int32_t id : row.token_id) out += std::to_string(id) + " ";
     }
   }
+  for (const StateCarrier& carrier : trace.carriers) {
+    for (const CarrierDirection* direction : {&carrier.dimension, &carrier.component}) {
+      add({double(direction->dimension), direction->share, direction->few_tokens, direction->few_size});
+      for (const CarrierWord& word : direction->words)
+        add({double(word.token_id), double(word.count), word.share});
+    }
+  }
+  for (const SinkPath& path : trace.sink_paths) {
+    add(path.length);
+    add(path.ratio);
+  }
   for (const SinkToken& sink : trace.sinks)
     add({double(sink.window), double(sink.position), sink.peak_ratio});
   return out;

@@ -86,6 +86,64 @@ Series make_series(const Shape& shape, TokenSet tokens, int layers, Philox& rng)
   return series;
 }
 
+// A rogue dimension between blocks 1 and 4, and a sink at position 0 that block 2 writes and the last
+// removes.
+void add_carriers(Run& run, int layers) {
+  run.trace.mask_counts = {{4.0, 90}, {10.0, 2}, {50.0, 2}};
+  SinkPath sink{.first_position = true,
+                .token_id = -1,
+                .text = "",
+                .tokens = 20,
+                .of = 20,
+                .length = {},
+                .ratio = {},
+                .massive = {},
+                .dimension = std::vector<int>(size(layers) + 1, 131)};
+  for (int state = 0; state <= layers; ++state) {
+    const bool massive = state >= 3 && state < layers;
+    sink.length.push_back(massive ? 24410.0 : 106.0);
+    sink.ratio.push_back(massive ? 300.0 : 1.5);
+    sink.massive.push_back(massive ? 1.0 : 0.0);
+    const bool rogue = state >= 2 && state <= 4;
+    const CarrierWord word{
+        .token_id = 5, .text = " <the>", .occurrences = 210, .count = 80, .share = rogue ? 0.75 : 0.08};
+    const CarrierDirection direction{.dimension = rogue ? 12 : 7,
+                                     .alignment = 0.9,
+                                     .share = rogue ? 0.46 : 0.1,
+                                     .few_tokens = rogue ? 0.8 : 0.1,
+                                     .few_size = rogue ? 90.0 : 2.0,
+                                     .words = {word}};
+    run.trace.carriers.push_back({.state = state,
+                                  .tokens = TokenSet::ordinary,
+                                  .n_tokens = 4000,
+                                  .top_token_energy = rogue ? 0.3 : 0.02,
+                                  .dimension = direction,
+                                  .component = direction});
+  }
+  run.trace.sink_paths = {sink};
+  run.findings.carriers = {{.kind = "rogue_dimension",
+                            .words = {" <the>"},
+                            .dimension = 12,
+                            .first_state = 2,
+                            .last_state = 4,
+                            .written_by = {1},
+                            .removed_by = {4},
+                            .token_share = 0.02,
+                            .peak_share = 0.35},
+                           {.kind = "sink",
+                            .first_position = true,
+                            .words = {},
+                            .dimension = 131,
+                            .first_state = 3,
+                            .last_state = layers - 1,
+                            .written_by = {2},
+                            .removed_by = {layers - 1},
+                            .token_share = 1.0,
+                            .before = 106.0,
+                            .after = 24410.0,
+                            .peak_ratio = 300.0}};
+}
+
 CkaRecord make_cka(TokenSet tokens, StateScale scale, int layers, Philox& rng) {
   const std::size_t n = size(layers) + 1;
   CkaRecord cka{.tokens = tokens,
@@ -418,6 +476,7 @@ Run synthetic_run(int layers) {
                       .offset_state = layers,
                       .dimension = 131,
                       .peak_ratio = 91.0}};
+  add_carriers(run, layers);
   run.trace.lens_passages = {make_passage(layers)};
   run.trace.n_massive = 2;
   run.trace.warnings = {"block 0 is cheaper to skip than to keep <in this invented run>"};
@@ -521,6 +580,10 @@ Run undefined_run(int layers) {
   run.trace.curves.clear();
   run.trace.bottlenecks.clear();
   run.trace.sinks.clear();
+  run.trace.mask_counts.clear();
+  run.trace.sink_paths.clear();
+  run.trace.carriers.clear();
+  run.findings.carriers.clear();
   run.trace.lens_passages.clear();
   run.trace.n_massive = 0;
   run.trace.documents.resize(3);
@@ -539,6 +602,10 @@ Run tiny_run() {
   trace.documents[0].lane_tokens = 100;
   trace.documents[1].lane_tokens = 300;
   trace.sinks.clear();
+  trace.mask_counts.clear();
+  trace.sink_paths.clear();
+  trace.carriers.clear();
+  run.findings.carriers.clear();
   trace.cka.clear();
   trace.spectra.clear();
   trace.bottlenecks.clear();

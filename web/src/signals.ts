@@ -33,7 +33,10 @@ export const kDefinitions: Record<string, string> = {
   sensitivity_absolute: 'Control: the same under noise of one absolute size; it falls as the residual stream grows, whatever the function.',
   residual_rms: 'Control: root mean square of the residual state of a token.',
   max_activation: 'Control: largest absolute value in a token\u2019s state.',
-  sink_rate: 'Control: share of tokens whose largest activation exceeds 50 times their document\u2019s median token maximum.',
+  sink_rate: 'Control: share of tokens whose RMS exceeds 10 times their document\u2019s median token RMS.',
+  top_token_energy: 'Control: share of the energy (sum of squares) of a state in the largest 1% of its tokens.',
+  top_dimension_energy: 'Control: share of that energy in the residual dimension with most of it.',
+  top_component_variance: 'Control: share of the variance of a state along its first principal component.',
 };
 
 /// What each intervention does (docs/brittleness.md).
@@ -62,7 +65,7 @@ export const kConventions: string[] = [
   'State i is the input of block i; state L is the output of the last block, before the final norm.',
   'Edge e lies between block e-1 and block e; a boundary is an edge; relative depth is e/L.',
   'Logarithms are natural; information is in nats.',
-  'Sink tokens are position 0 of each window and any token whose largest activation at some state exceeds 50 times its document\u2019s median token maximum there; "ordinary tokens" leaves them out, "all tokens" does not.',
+  'Sink tokens are position 0 of each window and any token whose RMS at some state exceeds 10 times its document\u2019s median token RMS there; "ordinary tokens" leaves them out, "all tokens" does not.',
   'The resampling unit is the document; bands and standard errors are over documents, weighted by tokens.',
   'kappa is the limit of (2/eps\u00b2) times the mean KL divergence (clean against perturbed) under Gaussian noise of eps times each token\u2019s own RMS; it is taken where the log-log slope is 2 \u00b1 0.15.',
   'Top-1 agreement: share of positions whose most likely next token is the same with and without the intervention.',

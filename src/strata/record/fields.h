@@ -17,8 +17,8 @@ namespace strata::record_json {
 template <class Visitor, Is<Run> T>
 void fields(Visitor& visit, T& x) {
   auto& [trace, findings] = x;
-  auto& [run, model, documents, series, cka, spectra, curves, bottlenecks, sinks, lens_passages, n_massive,
-         n_tokens, warnings] = trace;
+  auto& [run, model, documents, series, cka, spectra, curves, bottlenecks, sinks, mask_counts, sink_paths,
+         carriers, lens_passages, n_massive, n_tokens, warnings] = trace;
   visit("run", run);
   visit("model", model);
   visit("warnings", warnings);
@@ -27,6 +27,9 @@ void fields(Visitor& visit, T& x) {
   visit("n_tokens", n_tokens);
   visit("n_massive", n_massive);
   visit("sinks", sinks);
+  visit.optional("mask_counts", mask_counts);
+  visit.optional("sink_paths", sink_paths);
+  visit.optional("carriers", carriers);
   visit.optional("lens_passages", lens_passages);
   visit("series", series);
   visit("cka", cka);

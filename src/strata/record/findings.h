@@ -224,6 +224,25 @@ struct SegmentRateDistortion {
   RateDistortion curve;
 };
 
+/// Something that a few tokens carry from one block to another.
+struct CarrierEvent {
+  /// "rogue_dimension": one residual dimension of few ordinary tokens holds much of a state's energy.
+  /// "sink": tokens are massive.
+  std::string kind;
+  bool first_position = false;     ///< sink: the tokens at position 0 of the windows
+  std::vector<std::string> words;  ///< the tokens' texts; empty = several, or no tokenizer
+  int dimension = 0;               ///< of the energy; of a sink: where its largest component is
+  int first_state = 0, last_state = 0;
+  std::vector<int> written_by;  ///< blocks that make it; empty = the embedding does
+  std::vector<int> removed_by;  ///< blocks that take it away; empty = none: it stays, or the rest outgrows it
+  double token_share = 0.0;     ///< rogue: of the tokens; sink: of the windows, or of the word's occurrences
+  double peak_share =
+      kUndefinedValue;  ///< rogue: largest share of a state's energy that those tokens hold in it
+  double before = kUndefinedValue,
+         after = kUndefinedValue;       ///< sink: median |h| before and after it is written
+  double peak_ratio = kUndefinedValue;  ///< sink: RMS over the median token's, at most
+};
+
 struct Findings {
   std::vector<Detection> detections;
   std::vector<Reproduction> reproductions;
@@ -239,6 +258,7 @@ struct Findings {
   std::vector<SegmentBrittleness> brittleness;
   std::vector<StateRateDistortion> rate_distortion;
   std::vector<SegmentRateDistortion> segment_rate_distortion;
+  std::vector<CarrierEvent> carriers;  ///< rogue dimensions, then sinks
   std::vector<std::string> sentences;  ///< the headline in words, one sentence each
 };
 

@@ -256,11 +256,30 @@ void fields(Visitor& visit, T& x) {
   visit("curve", curve);
 }
 
+template <class Visitor, Is<CarrierEvent> T>
+void fields(Visitor& visit, T& x) {
+  auto& [kind, first_position, words, dimension, first_state, last_state, written_by, removed_by, token_share,
+         peak_share, before, after, peak_ratio] = x;
+  visit("kind", kind);
+  visit("first_position", first_position);
+  visit("words", words);
+  visit("dimension", dimension);
+  visit("first_state", first_state);
+  visit("last_state", last_state);
+  visit("written_by", written_by);
+  visit("removed_by", removed_by);
+  visit("token_share", token_share);
+  visit("peak_share", peak_share);
+  visit("before", before);
+  visit("after", after);
+  visit("peak_ratio", peak_ratio);
+}
+
 template <class Visitor, Is<Findings> T>
 void fields(Visitor& visit, T& x) {
   auto& [detections, reproductions, groups_left_out, agreement, random_twins, headline, segments,
          segments_forced, kappa, splits, doses, brittleness, rate_distortion, segment_rate_distortion,
-         sentences] = x;
+         carriers, sentences] = x;
   visit("sentences", sentences);
   visit("segments", segments);
   visit("segments_forced", segments_forced);
@@ -276,6 +295,7 @@ void fields(Visitor& visit, T& x) {
   visit("brittleness", brittleness);
   visit.optional("rate_distortion", rate_distortion);
   visit.optional("segment_rate_distortion", segment_rate_distortion);
+  visit.optional("carriers", carriers);
 }
 
 }  // namespace strata::record_json

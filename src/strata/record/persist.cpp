@@ -58,8 +58,8 @@ void persist(Archive& archive, std::vector<Series>& series) {
 }
 
 void persist(Archive& archive, Trace& trace) {
-  auto& [run, model, documents, series, cka, spectra, curves, bottlenecks, sinks, lens_passages, n_massive,
-         n_tokens, warnings] = trace;
+  auto& [run, model, documents, series, cka, spectra, curves, bottlenecks, sinks, mask_counts, sink_paths,
+         carriers, lens_passages, n_massive, n_tokens, warnings] = trace;
   Persister put(archive);
   put.put(run);
   put.put(model);
@@ -74,6 +74,9 @@ void persist(Archive& archive, Trace& trace) {
   put.put(curves);
   put.put(bottlenecks);
   put.put(sinks);
+  put.put(mask_counts);
+  put.put(sink_paths);
+  put.put(carriers);
   put.put(lens_passages);
   put.put(n_massive);
   put.put(n_tokens);

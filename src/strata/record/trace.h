@@ -98,7 +98,55 @@ struct SinkToken {
   int onset_state = 0;    ///< first state at which it is massive
   int offset_state = 0;   ///< last state at which it is massive
   int dimension = 0;      ///< residual dimension of its largest value
-  double peak_ratio = 0;  ///< largest ratio to the document's median token maximum
+  double peak_ratio = 0;  ///< largest ratio of its RMS to the document's median token RMS
+};
+
+/// How many tokens another threshold of the sink mask would hold.
+struct MaskCount {
+  double ratio = 0.0;       ///< RMS at some state over the document's median token RMS there
+  std::int64_t tokens = 0;  ///< above it, other than position 0
+};
+
+/// How large massive tokens are at every state: those at position 0 of the windows, or those of one word.
+struct SinkPath {
+  bool first_position = false;
+  std::int32_t token_id = -1;   ///< of all of them; -1 = several words
+  std::string text;             ///< of that token, printable
+  std::int64_t tokens = 0;      ///< massive at some state
+  std::int64_t of = 0;          ///< windows, or occurrences of the word beyond position 0
+  std::vector<double> length;   ///< per state: median over them of |h|
+  std::vector<double> ratio;    ///< per state: median of the RMS over the document's median token RMS
+  std::vector<double> massive;  ///< per state: share of them that is massive there
+  std::vector<int> dimension;   ///< per state: most frequent dimension of the largest component
+};
+
+/// What one word holds of a direction.
+struct CarrierWord {
+  std::int32_t token_id = 0;
+  std::string text;              ///< printable
+  std::int64_t occurrences = 0;  ///< in the sample
+  std::int64_t count = 0;        ///< the fewest of them that hold 90% of what the word holds
+  double share = 0.0;            ///< of the direction's energy
+};
+
+/// One direction of a state, and the tokens that fill it. NaN = no energy.
+struct CarrierDirection {
+  int dimension = 0;       ///< the residual dimension; of a component its largest entry
+  double alignment = 1.0;  ///< square of that entry: 1 = the dimension itself
+  double share = std::numeric_limits<double>::quiet_NaN();  ///< of the energy; of a component: the variance
+  double few_tokens = std::numeric_limits<double>::quiet_NaN();  ///< of that, in the 5% of tokens with most
+  double few_size = std::numeric_limits<double>::quiet_NaN();    ///< RMS of those tokens along it
+  std::vector<CarrierWord> words;                                ///< largest shares first, at most 5
+};
+
+/// What carries the energy (sum of h^2) of one state, from the sampled tokens of one token set.
+struct StateCarrier {
+  int state = 0;
+  TokenSet tokens = TokenSet::ordinary;
+  std::int64_t n_tokens = 0;
+  double top_token_energy = std::numeric_limits<double>::quiet_NaN();  ///< share of the largest 1% of tokens
+  CarrierDirection dimension;  ///< the residual dimension with most energy
+  CarrierDirection component;  ///< the first principal component
 };
 
 /// What one state would say next: the most likely token at each position of a passage.
@@ -210,7 +258,10 @@ struct Trace {
   std::vector<SpectrumRecord> spectra;
   std::vector<DoseCurve> curves;
   std::vector<BottleneckCurve> bottlenecks;  ///< empty unless asked for
-  std::vector<SinkToken> sinks;  ///< massive tokens other than position 0, largest first, at most 100
+  std::vector<SinkToken> sinks;        ///< massive tokens other than position 0, largest first, at most 100
+  std::vector<MaskCount> mask_counts;  ///< by rising ratio
+  std::vector<SinkPath> sink_paths;    ///< position 0 before words; empty = no token is massive
+  std::vector<StateCarrier> carriers;
   std::vector<LensPassage> lens_passages;
   std::int64_t n_massive = 0;         ///< how many there are in all
   std::int64_t n_tokens = 0;          ///< tokens in windows

@@ -177,6 +177,59 @@ void fields(Visitor& visit, T& x) {
   visit("peak_ratio", peak_ratio);
 }
 
+template <class Visitor, Is<MaskCount> T>
+void fields(Visitor& visit, T& x) {
+  auto& [ratio, tokens] = x;
+  visit("ratio", ratio);
+  visit("tokens", tokens);
+}
+
+template <class Visitor, Is<SinkPath> T>
+void fields(Visitor& visit, T& x) {
+  auto& [first_position, token_id, text, tokens, of, length, ratio, massive, dimension] = x;
+  visit("first_position", first_position);
+  visit("token_id", token_id);
+  visit("text", text);
+  visit("tokens", tokens);
+  visit("of", of);
+  visit("length", length);
+  visit("ratio", ratio);
+  visit("massive", massive);
+  visit("dimension", dimension);
+}
+
+template <class Visitor, Is<CarrierWord> T>
+void fields(Visitor& visit, T& x) {
+  auto& [token_id, text, occurrences, count, share] = x;
+  visit("token_id", token_id);
+  visit("text", text);
+  visit("occurrences", occurrences);
+  visit("count", count);
+  visit("share", share);
+}
+
+template <class Visitor, Is<CarrierDirection> T>
+void fields(Visitor& visit, T& x) {
+  auto& [dimension, alignment, share, few_tokens, few_size, words] = x;
+  visit("dimension", dimension);
+  visit("alignment", alignment);
+  visit("share", share);
+  visit("few_tokens", few_tokens);
+  visit("few_size", few_size);
+  visit("words", words);
+}
+
+template <class Visitor, Is<StateCarrier> T>
+void fields(Visitor& visit, T& x) {
+  auto& [state, tokens, n_tokens, top_token_energy, dimension, component] = x;
+  visit("state", state);
+  visit("tokens", tokens);
+  visit("n_tokens", n_tokens);
+  visit("top_token_energy", top_token_energy);
+  visit("dimension", dimension);
+  visit("component", component);
+}
+
 template <class Visitor, Is<LensRow> T>
 void fields(Visitor& visit, T& x) {
   auto& [token_id, probability] = x;

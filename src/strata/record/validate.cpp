@@ -29,6 +29,9 @@ class Validator {
     each("/bottlenecks", run_.trace.bottlenecks,
          [&](const auto& path, const auto& x) { range(path + "/state", x.state, 0, layers_); });
     each("/sinks", run_.trace.sinks, [&](const auto& path, const auto& x) { sink(path, x); });
+    each("/sink_paths", run_.trace.sink_paths, [&](const auto& path, const auto& x) { sink_path(path, x); });
+    each("/carriers", run_.trace.carriers,
+         [&](const auto& path, const auto& x) { range(path + "/state", x.state, 0, layers_); });
     each("/lens_passages", run_.trace.lens_passages,
          [&](const auto& path, const auto& x) { lens_passage(path, x); });
     findings();
@@ -120,6 +123,12 @@ class Validator {
     range(path + "/onset_state", x.onset_state, 0, layers_);
     range(path + "/offset_state", x.offset_state, x.onset_state, layers_);
   }
+  void sink_path(const std::string& path, const SinkPath& x) const {
+    length(path + "/length", x.length.size(), positions(Axis::state));
+    length(path + "/ratio", x.ratio.size(), positions(Axis::state));
+    length(path + "/massive", x.massive.size(), positions(Axis::state));
+    length(path + "/dimension", x.dimension.size(), positions(Axis::state));
+  }
   void lens_passage(const std::string& path, const LensPassage& x) const {
     range(path + "/document", x.document, 0, static_cast<int>(documents_) - 1);
     length(path + "/rows", x.rows.size(), positions(Axis::state));
@@ -182,6 +191,14 @@ class Validator {
     each("/findings/random_twins", f.random_twins,
          [&](const auto& path, const auto& x) { random_twins(path, x); });
     each("/findings/segments", f.segments, [&](const auto& path, const auto& x) { segment(path, x); });
+    each("/findings/carriers", f.carriers, [&](const auto& path, const CarrierEvent& x) {
+      range(path + "/first_state", x.first_state, 0, layers_);
+      range(path + "/last_state", x.last_state, x.first_state, layers_);
+      for (const auto* blocks : {&x.written_by, &x.removed_by}) {
+        each(path + (blocks == &x.written_by ? "/written_by" : "/removed_by"), *blocks,
+             [&](const auto& p, int block) { range(p, block, 0, layers_ - 1); });
+      }
+    });
     each("/findings/kappa", f.kappa,
          [&](const auto& path, const auto& x) { range(path + "/state", x.state, 0, layers_); });
     each("/findings/splits", f.splits, [&](const auto& path, const auto& x) { split(path, x); });

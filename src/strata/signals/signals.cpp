@@ -10,6 +10,7 @@
 #include "strata/signals/attention_distance.h"
 #include "strata/signals/attention_entropy.h"
 #include "strata/signals/block_influence.h"
+#include "strata/signals/carriers.h"
 #include "strata/signals/cka.h"
 #include "strata/signals/covariance_spectrum.h"
 #include "strata/signals/curvature.h"
@@ -24,10 +25,20 @@ namespace strata {
 
 std::span<const Signal> signals() {
   static const std::array kSignals = {
-      attention_distance_signal(), attention_entropy_signal(),   cka_signal(),       angular_step_signal(),
-      block_influence_signal(),    update_ratio_signal(),        curvature_signal(), adjacent_mi_signal(),
-      spectrum_signal(),           covariance_spectrum_signal(), lens_signal(),      lens_passage_signal(),
+      attention_distance_signal(),
+      attention_entropy_signal(),
+      cka_signal(),
+      angular_step_signal(),
+      block_influence_signal(),
+      update_ratio_signal(),
+      curvature_signal(),
+      adjacent_mi_signal(),
+      spectrum_signal(),
+      covariance_spectrum_signal(),
+      lens_signal(),
+      lens_passage_signal(),
       residual_rms_signal(),
+      carriers_signal(),
   };
   return kSignals;
 }

@@ -8,6 +8,8 @@
 #include <string>
 
 #include "strata/base/error.h"
+#include "strata/signals/sink_paths.h"
+#include "strata/signals/token_math.h"
 #include "strata/stats/quantile.h"
 
 namespace strata {
@@ -38,7 +40,7 @@ struct FirstTokens {
                                          [](const auto& a, const auto& b) { return a.second < b.second; });
     return fmt::format(
         "; position 0 is massive in {} of {} windows: from state {:g} to state {:g}, {:.0f} times the median "
-        "token maximum (medians), largest in dimension {} in {} of them",
+        "token RMS (medians), largest in dimension {} in {} of them",
         onset.size(), windows, stats::median(onset), stats::median(offset), stats::median(ratio),
         common->first, common->second);
   }
@@ -52,6 +54,7 @@ SinkTracker::SinkTracker(const SweepContext& context)
       largest_(std::vector<std::int64_t>(static_cast<std::size_t>(context.config.n_layers + 1), tokens_),
                context.place),
       dimension_(std::vector<std::int64_t>(largest_.slots(), tokens_), context.place),
+      rms_(std::vector<std::int64_t>(largest_.slots(), tokens_), context.place),
       median_(static_cast<std::size_t>(context.config.n_layers + 1) * context.corpus.documents.size()),
       classes_(static_cast<std::size_t>(tokens_), TokenClass::ordinary),
       latest_onset_(context.corpus.windows.size(), -1) {
@@ -62,12 +65,13 @@ SinkTracker::SinkTracker(const SweepContext& context)
   for (std::size_t state = 0; state < largest_.slots(); ++state) {
     largest_.open(state);
     dimension_.open(state);
+    rms_.open(state);
   }
 }
 
 void SinkTracker::observe_state(const StateView& view) {
   const std::int64_t d = context_.config.hidden;
-  std::vector<float> largest, dimension;
+  std::vector<float> largest, dimension, rms;
   for (std::int64_t t = 0; t < view.tokens; ++t) {
     const float* h = view.h + t * d;
     std::int64_t at = 0;
@@ -76,31 +80,33 @@ void SinkTracker::observe_state(const StateView& view) {
     }
     largest.push_back(std::fabs(h[at]));
     dimension.push_back(static_cast<float>(at));
+    rms.push_back(static_cast<float>(std::sqrt(dot(h, h, d) / static_cast<double>(d))));
   }
   const auto state = static_cast<std::size_t>(view.state);
   largest_.write(state, largest, context_.first_token[view.window]);
   dimension_.write(state, dimension, context_.first_token[view.window]);
+  rms_.write(state, rms, context_.first_token[view.window]);
 }
 
 void SinkTracker::end_state(int state) {
   const auto& windows = context_.corpus.windows;
   const std::size_t documents = context_.corpus.documents.size();
-  std::vector<double> maxima;
+  std::vector<double> sizes;
   std::vector<float> buffer;
-  const float* const largest = largest_.view(static_cast<std::size_t>(state), buffer);
+  const float* const rms = rms_.view(static_cast<std::size_t>(state), buffer);
   for (std::size_t begin = 0, end = 0; begin < windows.size(); begin = end) {
     const int document = windows[begin].document;
     while (end < windows.size() && windows[end].document == document) ++end;
-    maxima.clear();
+    sizes.clear();
     for (std::int64_t t = context_.first_token[begin]; t < context_.first_token[end]; ++t) {
-      maxima.push_back(largest[t]);
+      sizes.push_back(rms[t]);
     }
-    const double median = stats::median(maxima);
+    const double median = stats::median(sizes);
     median_[static_cast<std::size_t>(state) * documents + static_cast<std::size_t>(document)] = median;
     for (std::size_t w = begin; w < end; ++w) {
       for (std::int64_t t = context_.first_token[w]; t < context_.first_token[w + 1]; ++t) {
         TokenClass& token = classes_[static_cast<std::size_t>(t)];
-        if (token == TokenClass::ordinary && largest[t] > kMassiveRatio * median) {
+        if (token == TokenClass::ordinary && rms[t] > kMassiveRatio * median) {
           token = TokenClass::massive;
           latest_onset_[w] = state;
         }
@@ -109,66 +115,118 @@ void SinkTracker::end_state(int state) {
   }
 }
 
-void SinkTracker::finish(Trace& trace) const {
-  const std::size_t documents = context_.corpus.documents.size();
+// The states of one window: (states, tokens).
+struct SinkTracker::WindowSizes {
+  Matrix largest, dimension, rms, ratio;
+};
+
+SinkTracker::WindowSizes SinkTracker::sizes_of(std::size_t window) const {
   const auto states = static_cast<std::size_t>(context_.config.n_layers + 1);
+  const auto length = static_cast<std::size_t>(context_.tokens_in(window));
+  const auto doc = static_cast<std::size_t>(context_.corpus.windows[window].document);
+  WindowSizes sizes;
+  for (Matrix* m : {&sizes.largest, &sizes.dimension, &sizes.rms}) *m = Matrix(states, length);
+  read_window(largest_, window, sizes.largest);
+  read_window(dimension_, window, sizes.dimension);
+  read_window(rms_, window, sizes.rms);
+  sizes.ratio = sizes.rms;
+  for (std::size_t s = 0; s < states; ++s) {
+    for (double& x : sizes.ratio.row(s)) x /= median_[s * context_.corpus.documents.size() + doc];
+  }
+  return sizes;
+}
+
+SinkToken SinkTracker::judge(const WindowSizes& sizes, std::size_t at) {
+  SinkToken sink;
+  sink.position = static_cast<int>(at);
+  sink.onset_state = -1;
+  for (std::size_t s = 0; s < sizes.ratio.rows; ++s) {
+    const double ratio = sizes.ratio(s, at);
+    if (!(ratio > kMassiveRatio)) continue;
+    if (sink.onset_state < 0) sink.onset_state = static_cast<int>(s);
+    sink.offset_state = static_cast<int>(s);
+    if (ratio > sink.peak_ratio) {
+      sink.peak_ratio = ratio;
+      sink.dimension = static_cast<int>(sizes.dimension(s, at));
+    }
+  }
+  return sink;
+}
+
+TokenPath SinkTracker::path_of(const WindowSizes& sizes, std::size_t at) const {
+  const double root = std::sqrt(static_cast<double>(context_.config.hidden));
+  TokenPath path;
+  for (std::size_t s = 0; s < sizes.ratio.rows; ++s) {
+    path.length.push_back(static_cast<float>(sizes.rms(s, at) * root));
+    path.ratio.push_back(static_cast<float>(sizes.ratio(s, at)));
+    path.largest.push_back(static_cast<std::int32_t>(sizes.dimension(s, at)));
+  }
+  return path;
+}
+
+// max_activation of both token sets and sink_rate of one window's tokens.
+void SinkTracker::add_window(const WindowSizes& sizes, std::size_t window, Series& largest_ordinary,
+                             Series& largest_all, Series& rate) const {
+  const auto doc = static_cast<std::size_t>(context_.corpus.windows[window].document);
+  const auto raise = [](double& x, double v) { x = std::isnan(x) ? v : std::max(x, v); };
+  for (std::size_t at = 0; at < sizes.ratio.cols; ++at) {
+    const auto token = static_cast<std::size_t>(context_.first_token[window]) + at;
+    const bool ordinary = classes_[token] == TokenClass::ordinary;
+    largest_all.weight[doc] += 1.0;
+    largest_ordinary.weight[doc] += ordinary ? 1.0 : 0.0;
+    rate.weight[doc] += 1.0;
+    for (std::size_t s = 0; s < sizes.ratio.rows; ++s) {
+      raise(largest_all.by_doc(doc, s), sizes.largest(s, at));
+      if (ordinary) raise(largest_ordinary.by_doc(doc, s), sizes.largest(s, at));
+      if (std::isnan(rate.by_doc(doc, s))) rate.by_doc(doc, s) = 0.0;
+      rate.by_doc(doc, s) += sizes.ratio(s, at) > kMassiveRatio ? 1.0 : 0.0;
+    }
+  }
+}
+
+void SinkTracker::finish(Trace& trace) const {
   Series largest_all = make_series(context_, kMaxActivation, TokenSet::all);
   Series largest_ordinary = make_series(context_, kMaxActivation, TokenSet::ordinary);
   Series rate = make_series(context_, kSinkRate, TokenSet::all);
-  rate.note = "share of tokens whose largest component exceeds 50 times the document's median token maximum";
+  rate.note = fmt::format("share of tokens whose RMS exceeds {:g} times the document's median token RMS",
+                          kMassiveRatio);
   FirstTokens first;
+  SinkPaths paths;
+  for (const double ratio : kMaskRatios) trace.mask_counts.push_back({.ratio = ratio});
   for (std::size_t w = 0; w < context_.corpus.windows.size(); ++w) {
-    const auto& window = context_.corpus.windows[w];
-    const auto doc = static_cast<std::size_t>(window.document);
-    const auto raise = [](double& x, double v) { x = std::isnan(x) ? v : std::max(x, v); };
-    const auto length = static_cast<std::size_t>(context_.tokens_in(w));
-    Matrix largest(states, length), dimension(states, length);
-    read_window(largest_, w, largest);
-    read_window(dimension_, w, dimension);
-    for (std::int64_t t = context_.first_token[w]; t < context_.first_token[w + 1]; ++t) {
-      const bool ordinary = classes_[static_cast<std::size_t>(t)] == TokenClass::ordinary;
-      largest_all.weight[doc] += 1.0;
-      largest_ordinary.weight[doc] += ordinary ? 1.0 : 0.0;
-      rate.weight[doc] += 1.0;
-      SinkToken sink;
+    const Window& window = context_.corpus.windows[w];
+    const WindowSizes sizes = sizes_of(w);
+    add_window(sizes, w, largest_ordinary, largest_all, rate);
+    for (std::size_t at = 0; at < sizes.ratio.cols; ++at) {
+      SinkToken sink = judge(sizes, at);
       sink.document = window.document;
       sink.window = window.index;
-      sink.onset_state = -1;
-      for (std::size_t s = 0; s < states; ++s) {
-        const auto at = static_cast<std::size_t>(t - context_.first_token[w]);
-        const double value = largest(s, at);
-        const double ratio = value / median_[s * documents + doc];
-        raise(largest_all.by_doc(doc, s), value);
-        if (ordinary) raise(largest_ordinary.by_doc(doc, s), value);
-        if (std::isnan(rate.by_doc(doc, s))) rate.by_doc(doc, s) = 0.0;
-        if (!(ratio > kMassiveRatio)) continue;
-        rate.by_doc(doc, s) += 1.0;
-        if (sink.onset_state < 0) sink.onset_state = static_cast<int>(s);
-        sink.offset_state = static_cast<int>(s);
-        if (ratio > sink.peak_ratio) {
-          sink.peak_ratio = ratio;
-          sink.dimension = static_cast<int>(dimension(s, at));
-        }
-      }
-      // Position 0 is a sink by its class, massive or not; the list is about the others.
-      if (classes_[static_cast<std::size_t>(t)] == TokenClass::first) {
+      sink.token_id = window.ids[at];
+      paths.count(at == 0, sink.token_id);
+      if (sink.onset_state >= 0) paths.follow(at == 0, sink.token_id, path_of(sizes, at));
+      // Position 0 is a sink by its class, massive or not; lists and counts are about the others.
+      if (at == 0) {
         first.add(sink);
         continue;
       }
+      for (MaskCount& count : trace.mask_counts) {
+        bool above = false;
+        for (std::size_t s = 0; s < sizes.ratio.rows; ++s) above = above || sizes.ratio(s, at) > count.ratio;
+        count.tokens += above ? 1 : 0;
+      }
       if (sink.onset_state < 0) continue;
       ++trace.n_massive;
-      sink.position = static_cast<int>(t - context_.first_token[w]);
-      sink.token_id = window.ids[static_cast<std::size_t>(sink.position)];
       trace.sinks.push_back(sink);
     }
   }
-  for (std::size_t doc = 0; doc < documents; ++doc) {
-    for (std::size_t s = 0; s < states; ++s) rate.by_doc(doc, s) /= std::max(1.0, rate.weight[doc]);
+  for (std::size_t doc = 0; doc < rate.by_doc.rows; ++doc) {
+    for (double& x : rate.by_doc.row(doc)) x /= std::max(1.0, rate.weight[doc]);
   }
   rate.note += first.words();
   std::stable_sort(trace.sinks.begin(), trace.sinks.end(),
                    [](const SinkToken& a, const SinkToken& b) { return a.peak_ratio > b.peak_ratio; });
   if (trace.sinks.size() > kListed) trace.sinks.resize(kListed);
+  trace.sink_paths = paths.finish(kMassiveRatio);
   trace.series.push_back(std::move(largest_ordinary));
   trace.series.push_back(std::move(largest_all));
   trace.series.push_back(std::move(rate));
@@ -185,6 +243,7 @@ void SinkTracker::read_window(const StateStore& store, std::size_t window, Matri
 void SinkTracker::persist(Archive& archive) {
   archive(largest_);
   archive(dimension_);
+  archive(rms_);
   archive.sized(median_);
   archive.sized(classes_);
   archive.sized(latest_onset_);
@@ -193,7 +252,7 @@ void SinkTracker::persist(Archive& archive) {
 std::uint64_t SinkTracker::memory_bytes(const SweepContext& context) {
   if (context.place.spilled) return 0;
   return static_cast<std::uint64_t>(context.config.n_layers + 1) *
-         static_cast<std::uint64_t>(context.token_count()) * 2 * sizeof(float);
+         static_cast<std::uint64_t>(context.token_count()) * 3 * sizeof(float);
 }
 
 }  // namespace strata

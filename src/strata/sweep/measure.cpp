@@ -114,6 +114,20 @@ void add_documents(Trace& trace, const SweepContext& context, const std::vector<
   }
 }
 
+// The text of every token that the record names.
+void name_tokens(const Tokenizer& tokenizer, Trace& trace) {
+  const auto text = [&](std::int32_t id) { return printable(tokenizer.token_bytes(id)); };
+  for (SinkToken& sink : trace.sinks) sink.text = text(sink.token_id);
+  for (SinkPath& path : trace.sink_paths) {
+    if (path.token_id >= 0) path.text = text(path.token_id);
+  }
+  for (StateCarrier& carrier : trace.carriers) {
+    for (CarrierDirection* direction : {&carrier.dimension, &carrier.component}) {
+      for (CarrierWord& word : direction->words) word.text = text(word.token_id);
+    }
+  }
+}
+
 // A lane whose logits overflow has no KL; the curve then has a gap, and the reader must know why.
 void warn_of_gaps(const std::vector<DoseCurve>& curves, Trace& trace) {
   for (const DoseCurve& curve : curves) {
@@ -284,9 +298,7 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
   add_documents(trace, context, clean.losses, sample, input.tokenizer);
   if (floor) trace.warnings.push_back(noise_floor_text(*floor, options.compute.dtype));
   add_curves(trace, std::move(curves), floor);
-  for (SinkToken& sink : trace.sinks) {
-    if (input.tokenizer != nullptr) sink.text = printable(input.tokenizer->token_bytes(sink.token_id));
-  }
+  if (input.tokenizer != nullptr) name_tokens(*input.tokenizer, trace);
   for (LensPassage& passage : trace.lens_passages) {
     if (input.tokenizer == nullptr) break;
     for (TokenText& token : passage.vocabulary) {

@@ -1,6 +1,7 @@
 #include "strata/theory/conclude.h"
 
 #include "strata/theory/brittleness.h"
+#include "strata/theory/carriers.h"
 #include "strata/theory/critical.h"
 #include "strata/theory/kappa.h"
 #include "strata/theory/rate_distortion.h"
@@ -44,6 +45,7 @@ void add_brittleness(const Trace& trace, std::uint64_t seed, Findings& findings)
   findings.rate_distortion = rate_distortion(trace, findings.kappa);
   findings.segment_rate_distortion =
       segment_rate_distortion(findings.segments, findings.segments_forced, findings.rate_distortion);
+  findings.carriers = carrier_events(trace);
   findings.sentences = headline_sentences(trace, findings);
 }
 

@@ -10,6 +10,7 @@
 
 #include "strata/base/error.h"
 #include "strata/theory/brittleness.h"
+#include "strata/theory/carriers.h"
 
 namespace strata {
 namespace {
@@ -318,6 +319,7 @@ Sentences headline_sentences(const Trace& trace, const Findings& findings) {
   add_brittle_layers(trace, findings, out);
   add_documents(trace, out);
   add_massive(trace, out);
+  for (std::string& sentence : carrier_sentences(trace, findings)) out.push_back(std::move(sentence));
   return out;
 }
 
