@@ -124,6 +124,24 @@ TEST_F(Verify, WorksWithoutATokenizerWhereIdsAreGiven) {
   EXPECT_EQ(ids.code, 0) << ids.out;
 }
 
+// Ids and a text, and no tokenizer to compare them with: that is not "0 of 0 passed".
+TEST_F(Verify, NothingComparedIsNotVerified) {
+  write_reference(path("reference"));
+  for (int b = 0; b < 12; ++b) fs::remove(path("reference") / fmt::format("l_out-{}.npy", b));
+  fs::create_directory(path("model"));
+  for (const char* name : {"config.json", "model.safetensors"})
+    fs::copy_file(fs::path(nano()) / name, path("model") / name);
+  const Result text = strata({"verify", path("model").string(), "--reference", path("reference").string()});
+  EXPECT_EQ(text.code, 5) << text.out;
+  EXPECT_NE(text.out.find("nothing was compared"), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find("no tokenizer"), std::string::npos) << text.out;
+  const Result json =
+      strata({"verify", path("model").string(), "--reference", path("reference").string(), "--json"});
+  EXPECT_EQ(json.code, 5);
+  EXPECT_EQ(nlohmann::json::parse(json.out)["passed"], false);
+  EXPECT_EQ(strata({"verify", nano(), "--reference", path("reference").string()}).code, 0);
+}
+
 TEST_F(Verify, AModelAgainstItself) {
   const Result result = strata({"verify", nano(), "--json", "--chunks", "2"});
   EXPECT_EQ(result.code, 0) << result.out;

@@ -20,6 +20,24 @@ std::optional<std::filesystem::path> shared_data(std::string_view relative) {
   return path;
 }
 
+std::optional<std::filesystem::path> real_model() {
+  if (const char* named = std::getenv("STRATA_REAL_MODEL"); named != nullptr && *named != '\0') {
+    if (!std::filesystem::exists(named)) throw std::runtime_error(std::string(named) + " is not there");
+    return named;
+  }
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  const char* home = std::getenv("HOME");
+  std::filesystem::path base;
+  if (cache != nullptr && *cache == '/') {
+    base = cache;
+  } else if (home != nullptr) {
+    base = std::filesystem::path(home) / ".cache";
+  }
+  auto path = base / "strata/SmolLM2-135M-Instruct.Q4_1.gguf";
+  if (base.empty() || !std::filesystem::exists(path)) return std::nullopt;
+  return path;
+}
+
 TemporaryDirectory::TemporaryDirectory() {
   std::string pattern = (std::filesystem::temp_directory_path() / "strata-test-XXXXXX").string();
   if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");

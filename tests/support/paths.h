@@ -15,6 +15,12 @@ namespace strata::test {
 /// ../shared/data beside the project's root. Nothing when it is absent: the test then skips with a message.
 [[nodiscard]] std::optional<std::filesystem::path> shared_data(std::string_view relative);
 
+/// SmolLM2-135M-Instruct (GGUF Q4_1) where scripts/real-model has put it, or where STRATA_REAL_MODEL says
+/// (then it must be there). Nothing when it is absent: the test then skips with kNoRealModel.
+[[nodiscard]] std::optional<std::filesystem::path> real_model();
+inline constexpr std::string_view kNoRealModel =
+    "SmolLM2-135M is not here: run scripts/real-model, or set STRATA_REAL_MODEL";
+
 /// A fresh directory, removed with everything in it.
 class TemporaryDirectory {
  public:

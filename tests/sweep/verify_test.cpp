@@ -80,8 +80,8 @@ TEST_F(VerifyReference, ItsOwnNumbersPassWithoutATokenizer) {
   for (std::size_t i = 0; i < 6; ++i) {
     EXPECT_EQ(check.arrays[i].name, names[i]);
     EXPECT_EQ(check.arrays[i].state, i < 4 ? static_cast<int>(i) : -1);
-    EXPECT_EQ(check.arrays[i].largest_difference, 0.0);
-    EXPECT_GT(check.arrays[i].rms, 0.0);
+    EXPECT_EQ(check.arrays[i].worst.difference, 0.0);
+    EXPECT_GT(check.arrays[i].worst.token_rms, 0.0);
   }
   ASSERT_TRUE(check.logits.has_value());
   EXPECT_EQ(check.logits->rows, 70);
@@ -118,21 +118,57 @@ TEST_F(VerifyReference, FindsEverySpoiltValueAndSaysWhere) {
   EXPECT_EQ(check.failures, 2);
   const ArrayCheck &bad_state = check.arrays[2], &bad_logits = check.arrays[5];
   EXPECT_FALSE(bad_state.passed);
-  EXPECT_NEAR(bad_state.largest_difference, 0.5, 1e-6);
-  EXPECT_EQ(bad_state.position, 65);
-  EXPECT_EQ(bad_state.dimension, 7);
+  EXPECT_NEAR(bad_state.worst.difference, 0.5, 1e-6);
+  EXPECT_EQ(bad_state.worst.position, 65);
+  EXPECT_EQ(bad_state.worst.dimension, 7);
   double square = 0.0;
-  for (const float x : state) square += static_cast<double>(x) * x;
-  EXPECT_NEAR(bad_state.rms, std::sqrt(square / static_cast<double>(state.size())), 1e-12);
-  EXPECT_DOUBLE_EQ(bad_state.relative, bad_state.largest_difference / bad_state.rms);
+  for (std::size_t d = 0; d < kWidth; ++d)
+    square += static_cast<double>(state[65 * kWidth + d]) * state[65 * kWidth + d];
+  EXPECT_NEAR(bad_state.worst.token_rms, std::sqrt(square / static_cast<double>(kWidth)), 1e-12);
+  EXPECT_DOUBLE_EQ(bad_state.worst.relative, bad_state.worst.difference / bad_state.worst.token_rms);
   EXPECT_FALSE(bad_logits.passed);
-  EXPECT_NEAR(bad_logits.largest_difference, 2.0, 1e-6);
-  EXPECT_EQ(bad_logits.position, 66);
-  EXPECT_EQ(bad_logits.dimension, 3);
+  EXPECT_NEAR(bad_logits.worst.difference, 2.0, 1e-6);
+  EXPECT_EQ(bad_logits.worst.position, 66);
+  EXPECT_EQ(bad_logits.worst.dimension, 3);
   EXPECT_NEAR(check.logits->largest_kl_nats, kl, 1e-6);
   EXPECT_NEAR(check.logits->mean_kl_nats, kl / 70.0, 1e-8);
   EXPECT_TRUE(check.arrays[0].passed && check.arrays[1].passed && check.arrays[3].passed);
   EXPECT_EQ(verify(10.0).failures, 0);
+}
+
+// Token 5 is 4,000 times as large as the others: its rounding is no error, and it does not hide theirs.
+TEST(RowDifference, EveryTokenHasItsOwnScale) {
+  std::vector<float> reference(8 * 4, 1.0f);
+  for (std::size_t d = 0; d < 4; ++d) reference[5 * 4 + d] = 4000.0f;
+  auto ours = reference;
+  ours[5 * 4 + 2] += 0.125f;  // 3e-5 of its token, 9e-5 of the array's RMS
+  RowDifference worst;
+  fold_rows(worst, reference, ours, 4, 0);
+  EXPECT_EQ(worst.position, 5);
+  EXPECT_EQ(worst.dimension, 2);
+  EXPECT_EQ(worst.difference, 0.125);
+  EXPECT_EQ(worst.token_rms, 4000.0);
+  EXPECT_DOUBLE_EQ(worst.relative, 0.125 / 4000.0);
+  ours[7 * 4 + 1] += 0.0625f;  // a sixteenth of its token, 4e-5 of the array's RMS
+  fold_rows(worst, reference, ours, 4, 0);
+  EXPECT_EQ(worst.position, 7);
+  EXPECT_EQ(worst.relative, 0.0625);
+}
+
+TEST(RowDifference, RowsOfNothingAndOfWhatIsNotFinite) {
+  const std::vector<float> zero(4, 0.0f), one = {0, 0, 1, 0}, nan = {0, std::nanf(""), 0, 0};
+  RowDifference worst;
+  fold_rows(worst, zero, zero, 2, 10);
+  EXPECT_EQ(worst.relative, 0.0);
+  EXPECT_EQ(worst.position, 10);
+  fold_rows(worst, zero, one, 2, 10);
+  EXPECT_TRUE(std::isinf(worst.relative));
+  EXPECT_EQ(worst.position, 11);
+  worst = {};
+  fold_rows(worst, std::vector<float>(4, 1.0f), nan, 2, 0);
+  EXPECT_TRUE(std::isinf(worst.relative) && std::isinf(worst.difference));
+  EXPECT_EQ(worst.position, 0);
+  EXPECT_EQ(worst.dimension, 1);
 }
 
 TEST_F(VerifyReference, CountsRowsWithAnotherMostLikelyToken) {
@@ -299,6 +335,7 @@ TEST_F(VerifyReference, OverflowIsFoundWhereItBegins) {
   EXPECT_FALSE(finite.passed);
   EXPECT_NE(finite.detail.find("state 2"), std::string::npos) << finite.detail;
   EXPECT_FALSE(named(checks, "loss").passed);
+  EXPECT_EQ(named(checks, "loss").detail, "not a finite number of nats per token over 69 tokens");
 }
 
 TEST_F(VerifyReference, AModelThatIgnoresItsTokensIsNotCausal) {

@@ -155,7 +155,7 @@ TEST(Json, ForeignComponentsAreRefusedByName) {
   metaspace_refused("prepend_scheme", "never", "prepend_scheme \"never\"");
   json = tiny_characters_json({"\u2581"});
   json["model"]["vocab"].erase("<0x41>");
-  EXPECT_STRATA_ERROR(load(json), ErrorKind::unsupported, "without the byte 0x41");
+  EXPECT_STRATA_ERROR(load(json), ErrorKind::unsupported, "without the byte \"<0x41>\"");
 }
 
 }  // namespace

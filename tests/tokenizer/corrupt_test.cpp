@@ -137,6 +137,10 @@ TEST(Corrupt, Pipeline) {
           {"/pre_tokenizer/pretokenizers/0/invert", "x", "invert"},
           {"-/pre_tokenizer/pretokenizers/1/add_prefix_space", nullptr, "no key \"add_prefix_space\""},
           {"/pre_tokenizer/pretokenizers/1/use_regex", 0, "use_regex: 0"},
+          {"/pre_tokenizer/pretokenizers/0", {{"type", "Digits"}}, "no key \"individual_digits\""},
+          {"/pre_tokenizer/pretokenizers/0",
+           {{"type", "Digits"}, {"individual_digits", 1}},
+           "individual_digits: 1; expected true or false"},
           {"/post_processor", "x", "post_processor: \"x\""},
           {"-/post_processor/single", nullptr, "no key \"single\""},
           {"-/post_processor/single/1", nullptr, "no Sequence"},
@@ -194,15 +198,6 @@ TEST(Foreign, ComponentsAreRefusedByName) {
           {"/decoder/type", "Metaspace", "decoder \"Metaspace\""},
           {"/decoder/type", "Sequence", "decoder \"Sequence\""},
       });
-}
-
-TEST(Foreign, AVocabularyWithoutAllBytes) {
-  Json json = test::tiny_json();
-  json["model"]["vocab"].erase("q");
-  EXPECT_STRATA_ERROR(test::load(json), ErrorKind::unsupported, "without the byte 0x71");
-  json = test::tiny_json();
-  json["model"]["vocab"].erase(test::spelled("\xff"));  // never occurs in UTF-8
-  EXPECT_NO_THROW(test::load(json));
 }
 
 TEST(Corrupt, TheFileItself) {

@@ -26,7 +26,7 @@ TEST(Hostile, NoMorePatternsThanCanRunInsideEachOther) {
   for (int i = 0; i < 15; ++i) steps.insert(steps.begin(), split);
   EXPECT_EQ(test::load(json).encode("abc", false), Ids{257});
   steps.insert(steps.begin(), split);
-  EXPECT_STRATA_ERROR(test::load(json), ErrorKind::unsupported, "one more Split");
+  EXPECT_STRATA_ERROR(test::load(json), ErrorKind::unsupported, "one more pattern");
 }
 
 // A template of `pieces` times <s>, which stands for `ids` ids.

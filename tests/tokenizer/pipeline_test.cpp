@@ -122,6 +122,23 @@ TEST(Split, LaterPatternsSeeOnlyThePieces) {
   EXPECT_EQ(pieces(load(json), "bab"), (Strings{"b", "a", "b"}));
 }
 
+// Digits are the characters of the general category N, and what ByteLevel cuts lies between them.
+TEST(Digits, OneByOneOrInRuns) {
+  auto json = tiny_json({"1 2", "\u0120 1", "\u0120 a", "a 1"});
+  auto byte_level = json["pre_tokenizer"];
+  byte_level["use_regex"] = true;
+  nlohmann::json digits = {{"type", "Digits"}, {"individual_digits", true}};
+  json["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {digits, byte_level}}};
+  EXPECT_EQ(pieces(load(json), "a12 1 a1"), (Strings{"a", "1", "2", " ", "1", " a", "1"}));
+  EXPECT_EQ(pieces(load(json), "\u00b2\u2167"), pieces(load(tiny_json()), "\u00b2\u2167"));
+  json["pre_tokenizer"]["pretokenizers"][0]["individual_digits"] = false;
+  EXPECT_EQ(pieces(load(json), "a12 1 a1"), (Strings{"a", "12", " ", "1", " a", "1"}));
+  // A Roman numeral (Nl) and a superscript (No) are digits, a letter beside them is none.
+  json = tiny_json({"\u00c2 \u00b2", "\u00c2\u00b2 a"});
+  json["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {digits, byte_level}}};
+  EXPECT_EQ(pieces(load(json), "\u00b2a"), (Strings{"\u00b2", "a"}));
+}
+
 nlohmann::json template_of(const nlohmann::json& single) {
   return {{"type", "TemplateProcessing"},
           {"single", single},

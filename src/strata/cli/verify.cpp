@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -35,7 +36,7 @@ const char* word(bool passed) {
 
 std::string reference_text(const ReferenceCheck& check) {
   std::string out =
-      fmt::format("{} tokens; tolerance {:g} of each array's RMS\n\n", check.tokens, check.tolerance);
+      fmt::format("{} tokens; tolerance {:g} of each token's RMS\n\n", check.tokens, check.tolerance);
   if (check.ids) {
     out += fmt::format("ids          {:<6} {} of the tokenizer, {} of the reference", word(check.ids->passed),
                        check.ids->ours, check.ids->reference);
@@ -46,19 +47,21 @@ std::string reference_text(const ReferenceCheck& check) {
     out += "\n\n";
   }
   if (!check.arrays.empty())
-    out += fmt::format("{:<14} {:>5} {:>12} {:>12} {:>10} {:>9} {:>9}\n", "array", "state", "largest diff",
-                       "RMS", "of RMS", "position", "dimension");
+    out += fmt::format("{:<14} {:>5} {:>12} {:>12} {:>10} {:>9} {:>9}\n", "array", "state", "worst diff",
+                       "token's RMS", "of RMS", "position", "dimension");
   for (const ArrayCheck& a : check.arrays) {
     out += fmt::format("{:<14} {:>5} {:>12.3g} {:>12.4g} {:>10.2e} {:>9} {:>9}  {}\n", a.name,
-                       a.state < 0 ? "" : fmt::format("{}", a.state), a.largest_difference, a.rms, a.relative,
-                       a.position, a.dimension, word(a.passed));
+                       a.state < 0 ? "" : fmt::format("{}", a.state), a.worst.difference, a.worst.token_rms,
+                       a.worst.relative, a.worst.position, a.worst.dimension, word(a.passed));
   }
   if (check.logits) {
     const LogitCheck& l = *check.logits;
-    out += fmt::format(
-        "\nlogits: same most likely token at {} of {} positions; KL(reference || strata) mean {:.3g}, "
-        "largest {:.3g} nats\n",
-        l.same_top, l.rows, l.mean_kl_nats, l.largest_kl_nats);
+    out +=
+        fmt::format("\nlogits: same most likely token at {} of {} positions; KL(reference || strata) {}\n",
+                    l.same_top, l.rows,
+                    std::isfinite(l.mean_kl_nats)
+                        ? fmt::format("mean {:.3g}, largest {:.3g} nats", l.mean_kl_nats, l.largest_kl_nats)
+                        : std::string("undefined: strata's logits are not finite"));
   }
   for (const std::string& note : check.notes) out += fmt::format("note: {}\n", note);
   return out;
@@ -77,11 +80,11 @@ Json reference_json(const ReferenceCheck& check) {
   for (const ArrayCheck& a : check.arrays) {
     json["arrays"].push_back({{"name", a.name},
                               {"state", a.state < 0 ? Json(nullptr) : Json(a.state)},
-                              {"largest_difference", a.largest_difference},
-                              {"rms", a.rms},
-                              {"relative", a.relative},
-                              {"position", a.position},
-                              {"dimension", a.dimension},
+                              {"difference", a.worst.difference},
+                              {"token_rms", a.worst.token_rms},
+                              {"relative", a.worst.relative},
+                              {"position", a.worst.position},
+                              {"dimension", a.worst.dimension},
                               {"passed", a.passed}});
   }
   if (check.logits) {
@@ -184,7 +187,8 @@ int verify(const VerifyCommand& asked) {
       reference ? against_reference(checkpoint, command) : against_itself(checkpoint, command);
   printer.finish();
   const std::string digest = checkpoint.digest();
-  const bool passed = verdict.failures == 0;
+  // A reference may hold nothing that this model's tokenizer or weights can be compared with.
+  const bool passed = verdict.failures == 0 && verdict.checks > 0;
   if (command.json) {
     Json json = {{"model", checkpoint.name()},
                  {"checkpoint_sha256", digest.empty() ? Json(nullptr) : Json(digest)},
@@ -196,7 +200,10 @@ int verify(const VerifyCommand& asked) {
     fmt::print("{}:{}", checkpoint.path().string(), reference ? " " : "\n");
     fmt::print("{}", verdict.text);
     if (!digest.empty()) fmt::print("checkpoint sha256 {}\n", digest);
-    fmt::print("{} of {} checks passed\n", verdict.checks - verdict.failures, verdict.checks);
+    if (verdict.checks == 0)
+      fmt::print("nothing was compared: not verified\n");
+    else
+      fmt::print("{} of {} checks passed\n", verdict.checks - verdict.failures, verdict.checks);
   }
   return passed ? 0 : exit_code(ErrorKind::verification);
 }
@@ -218,7 +225,7 @@ void register_verify(CLI::App& app, Program& program) {
   command->add_option("--reference", o->reference, "Directory of .npy arrays of one forward pass");
   command
       ->add_option("--tolerance", o->verify.tolerance,
-                   "Largest difference allowed, over the RMS of the reference array")
+                   "Largest difference allowed, over the RMS of the reference's row of that token")
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
   command->add_option("-f,--file", o->text.path,

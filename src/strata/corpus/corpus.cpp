@@ -10,7 +10,6 @@
 #include "strata/base/error.h"
 #include "strata/base/npy.h"
 #include "strata/base/sha256.h"
-#include "strata/tokenizer/utf8.h"
 
 namespace strata {
 namespace {
@@ -125,16 +124,6 @@ struct LeftOut {
   }
 };
 
-// The tokenizer names the byte; which document it is in is known only here.
-std::vector<std::int32_t> encode_document(const RawDocument& document, const Tokenizer& tokenizer) {
-  if (const auto offset = invalid_utf8_offset(document.text)) {
-    throw Error(ErrorKind::bad_file, {.where = document.name,
-                                      .found = fmt::format("invalid UTF-8 at byte {}", *offset),
-                                      .expected = "UTF-8 text"});
-  }
-  return tokenizer.encode(document.text, false);
-}
-
 void check_prefix(const Tokenizer& tokenizer) {
   if (tokenizer.prefix().size() < kMinWindow) return;
   throw Error(ErrorKind::unsupported,
@@ -145,7 +134,7 @@ void check_prefix(const Tokenizer& tokenizer) {
 
 void add_document(Corpus& corpus, LeftOut& left_out, const RawDocument& document, const Tokenizer& tokenizer,
                   int context) {
-  const auto ids = encode_document(document, tokenizer);
+  const auto ids = tokenizer.encode(document.text, false, document.name);
   Cut cut = cut_windows(ids, tokenizer.prefix(), static_cast<std::size_t>(context),
                         static_cast<int>(corpus.documents.size()));
   if (cut.windows.empty()) return left_out.add(document.name, ids.size() + tokenizer.prefix().size());

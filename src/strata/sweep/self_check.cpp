@@ -144,21 +144,17 @@ Check check_device(const Checkpoint& checkpoint, const std::vector<std::int32_t>
   ForwardOptions here = there;
   here.compute.device = Device::cpu;
   const auto theirs = arrays_of(checkpoint, ids, there), ours = arrays_of(checkpoint, ids, here);
-  double worst = 0.0;
+  RowDifference worst;
   std::size_t place = 0;
   for (std::size_t i = 0; i < ours.size(); ++i) {
-    double largest = 0.0, square = 0.0;
-    for (std::size_t k = 0; k < ours[i].size(); ++k) {
-      largest = std::max(largest, std::fabs(static_cast<double>(theirs[i][k]) - ours[i][k]));
-      square += static_cast<double>(ours[i][k]) * ours[i][k];
-    }
-    if (largest == 0.0) continue;
-    const double relative = largest / std::sqrt(square / static_cast<double>(ours[i].size()));
-    if (relative > worst) worst = relative, place = i;
+    RowDifference here_worst;
+    fold_rows(here_worst, ours[i], theirs[i], ours[i].size() / ids.size(), 0);
+    if (here_worst.relative > worst.relative) worst = here_worst, place = i;
   }
-  return {"as on the processor", worst <= tolerance,
-          fmt::format("largest difference {:.2e} of the RMS, at {}; tolerance {:g}", worst,
-                      place_name(place, ours.size() - 1), tolerance)};
+  return {"as on the processor", worst.relative <= tolerance,
+          fmt::format("largest difference {:.2e} of a token's RMS, at {}, position {}; tolerance {:g}",
+                      worst.relative, place_name(place, ours.size() - 1),
+                      std::max<std::int64_t>(worst.position, 0), tolerance)};
 }
 
 Check check_loss(const Observed& seen, const std::vector<std::vector<std::int32_t>>& windows,
@@ -171,9 +167,10 @@ Check check_loss(const Observed& seen, const std::vector<std::vector<std::int32_
   }
   const double loss = sum / static_cast<double>(std::max<std::size_t>(1, scored));
   const double chance = std::log(static_cast<double>(vocab));
+  if (!std::isfinite(loss))
+    return {"loss", false, fmt::format("not a finite number of nats per token over {} tokens", scored)};
   const std::string figures =
       fmt::format("{:.4f} nats per token (perplexity {:.2f}) over {} tokens", loss, std::exp(loss), scored);
-  if (!std::isfinite(loss)) return {"loss", false, figures};
   if (loss < chance) return {"loss", true, fmt::format("{}, below ln(vocabulary) = {:.4f}", figures, chance)};
   return {"loss", true,
           fmt::format("{}; note: not below ln(vocabulary) = {:.4f}, an untrained model or another "
@@ -209,7 +206,7 @@ Check verify_round_trip(const Tokenizer& tokenizer, const std::vector<RawDocumen
   const std::string name = "tokenizer round trip";
   std::size_t tokens = 0, normalised = 0;
   for (const RawDocument& document : documents) {
-    const auto ids = tokenizer.encode(document.text, false);
+    const auto ids = tokenizer.encode(document.text, false, document.name);
     const std::string back = tokenizer.decode(ids);
     tokens += ids.size();
     if (back == document.text) continue;

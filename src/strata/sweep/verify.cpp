@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "strata/base/error.h"
 #include "strata/model/device.h"
@@ -47,9 +46,6 @@ class ArrayComparison {
       : reference_(std::move(reference)), width_(width) {
     check_.name = array.name;
     if (array.kind == ReferenceKind::state) check_.state = array.state;
-    double square = 0.0;
-    for (const float x : reference_) square += static_cast<double>(x) * x;
-    check_.rms = std::sqrt(square / static_cast<double>(reference_.size()));
   }
 
   [[nodiscard]] std::span<const float> row(std::size_t r) const {
@@ -58,21 +54,12 @@ class ArrayComparison {
 
   // Values of ours from row `first` on.
   void add(std::size_t first, std::span<const float> ours) {
-    for (std::size_t i = 0; i < ours.size(); ++i) {
-      const std::size_t at = first * width_ + i;
-      double difference = std::fabs(static_cast<double>(ours[i]) - reference_[at]);
-      if (!std::isfinite(difference)) difference = std::numeric_limits<double>::infinity();
-      if (difference <= check_.largest_difference) continue;
-      check_.largest_difference = difference;
-      check_.position = static_cast<std::int64_t>(at / width_);
-      check_.dimension = static_cast<std::int64_t>(at % width_);
-    }
+    const auto reference = std::span<const float>(reference_).subspan(first * width_, ours.size());
+    fold_rows(check_.worst, reference, ours, width_, static_cast<std::int64_t>(first));
   }
 
   [[nodiscard]] ArrayCheck finish(double tolerance) {
-    // A reference of nothing but zeros has no scale: only equality passes.
-    check_.relative = check_.largest_difference == 0.0 ? 0.0 : check_.largest_difference / check_.rms;
-    check_.passed = check_.relative <= tolerance;
+    check_.passed = check_.worst.relative <= tolerance;
     return check_;
   }
 
@@ -150,7 +137,7 @@ ReferenceCheck verify_reference(const Checkpoint& checkpoint, const Tokenizer* t
   ReferenceCheck check{.tolerance = options.tolerance, .notes = reference.notes};
   std::vector<std::int32_t> ids;
   if (reference.text && tokenizer != nullptr) {
-    ids = tokenizer->encode(*reference.text, true);
+    ids = tokenizer->encode(*reference.text, true, (directory / "text.txt").string());
     if (reference.ids) check.ids = compare_ids(*tokenizer, ids, *reference.ids);
   } else if (reference.text && reference.ids) {
     check.notes.push_back("text.txt not compared with ids.npy: no tokenizer");

@@ -10,13 +10,15 @@
 #include "strata/checkpoint/checkpoint.h"
 #include "strata/corpus/corpus.h"
 #include "strata/sweep/options.h"
+#include "strata/sweep/row_difference.h"
 
 namespace strata {
 
-/// Largest difference allowed, over the RMS of the reference array. Rounding of float32 in another order of
-/// summation gives at most 1e-5 on our reference arrays (F32 and BF16 weights, 8 and 12 blocks); a rope theta
-/// 20% off gives 8e-3 after one block, a norm eps ten times too small 2e-2. 1e-4 lies between, with room for
-/// deeper models. Engines that multiply quantized weights with 8-bit activations differ by more.
+/// Largest difference allowed in a token's row, over the RMS of the reference's row. Rounding of float32 in
+/// another order of summation gives at most @@ROUND@@ on our reference arrays (F32 and BF16 weights, 8 and 12
+/// blocks); a rope theta 20% off gives @@THETA@@ after one block, a norm eps ten times too small @@EPS@@.
+/// 1e-4 lies between, with room for deeper models. Engines that multiply quantized weights with 8-bit
+/// activations differ by more.
 inline constexpr double kReferenceTolerance = 1e-4;
 
 struct VerifyOptions {
@@ -28,13 +30,10 @@ struct VerifyOptions {
 
 /// One array of the reference.
 struct ArrayCheck {
-  std::string name;                          ///< "l_out-3"
-  int state = -1;                            ///< 0..n_layers; -1 for result_norm and logits
-  double largest_difference = 0.0;           ///< |ours - reference|, residual or logit units
-  double rms = 0.0;                          ///< of the reference array
-  double relative = 0.0;                     ///< largest_difference / rms
-  std::int64_t position = 0, dimension = 0;  ///< where the difference is largest
-  bool passed = false;                       ///< relative <= tolerance; false where ours is not finite
+  std::string name;     ///< "l_out-3"
+  int state = -1;       ///< 0..n_layers; -1 for result_norm and logits
+  RowDifference worst;  ///< residual or logit units
+  bool passed = false;  ///< worst.relative <= tolerance; false where ours is not finite
 };
 
 /// Logits as predictions.

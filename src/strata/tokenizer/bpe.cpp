@@ -151,7 +151,7 @@ void BpeModel::encode_word(std::string_view word, std::vector<std::int32_t>& out
   std::vector<std::int32_t> ids(word.size());
   for (std::size_t i = 0; i < word.size(); ++i) {
     ids[i] = byte_ids_[static_cast<unsigned char>(word[i])];
-    STRATA_CHECK(ids[i] >= 0);
+    if (ids[i] < 0) throw MissingByte{.byte = static_cast<unsigned char>(word[i]), .at = &word[i]};
   }
   merges_.merge(ids);
   out.insert(out.end(), ids.begin(), ids.end());

@@ -62,10 +62,18 @@ class WordModel {
   virtual void encode_word(std::string_view word, std::vector<std::int32_t>& out) const = 0;
 };
 
-/// `byte_ids[b]` is the id of the one-byte token b, -1 for bytes that valid UTF-8 never has.
+/// `byte_ids[b]` is the id of the one-byte token b, -1 where the vocabulary has none.
 using ByteIds = std::array<std::int32_t, 256>;
 
-/// BPE over bytes (GPT-2, Llama 3, Qwen).
+/// Thrown for a byte without a token; Tokenizer::encode makes an Error of it.
+struct MissingByte {
+  unsigned char byte = 0;
+  const char* at =
+      nullptr;        ///< the byte in the text; where the text was normalised, the stretch it came from
+  bool exact = true;  ///< false: somewhere in the stretch that begins there
+};
+
+/// BPE over bytes (GPT-2, Llama 3, Qwen). A word with a byte that has no token throws MissingByte.
 class BpeModel : public WordModel {
  public:
   /// `whole_words` maps the bytes of a token to its id; empty unless the file says ignore_merges.

@@ -55,20 +55,24 @@ class ByteEngine : public TextEngine {
   }
 
   void encode(std::string_view stretch, bool /*at_start*/, std::vector<std::int32_t>& ids) const override {
-    const WordCachePool::Loan cache(caches_);
-    std::string composed;
-    if (nfc_ && may_need_nfc(stretch)) {
-      composed = to_nfc(stretch);
-      stretch = composed;
+    if (!nfc_ || !may_need_nfc(stretch)) return encode_normalised(stretch, ids);
+    try {
+      encode_normalised(to_nfc(stretch), ids);
+    } catch (const MissingByte& missing) {  // it points into the copy
+      throw MissingByte{.byte = missing.byte, .at = stretch.data(), .exact = false};
     }
+  }
+
+ private:
+  using OnWord = std::function<void(std::string_view)>;
+
+  void encode_normalised(std::string_view stretch, std::vector<std::int32_t>& ids) const {
+    const WordCachePool::Loan cache(caches_);
     const auto on_word = [&](std::string_view word) { (*cache).encode(word, model_, ids); };
     const auto on_token = [&](std::int32_t id) { ids.push_back(id); };
     added_.split(
         stretch, [&](std::string_view piece) { pre_tokenize(0, piece, on_word); }, on_token);
   }
-
- private:
-  using OnWord = std::function<void(std::string_view)>;
 
   // Every pattern sees the pieces of the one before it, and nothing around them.
   void pre_tokenize(std::size_t step, std::string_view piece, const OnWord& on_word) const {
@@ -79,13 +83,17 @@ class ByteEngine : public TextEngine {
   }
 
   void byte_level(std::string_view piece, const OnWord& on_word) const {
-    std::string spaced;
-    if (add_prefix_space_ && !piece.starts_with(' ')) {
-      spaced += ' ';
-      spaced += piece;
-      piece = spaced;
+    const auto words = [&](std::string_view text) {
+      byte_level_split_ ? byte_level_split_->split(text, on_word) : on_word(text);
+    };
+    if (!add_prefix_space_ || piece.starts_with(' ')) return words(piece);
+    const std::string spaced = ' ' + std::string(piece);
+    try {
+      words(spaced);
+    } catch (const MissingByte& missing) {  // it points into the copy
+      const std::ptrdiff_t at = std::max<std::ptrdiff_t>(missing.at - spaced.data() - 1, 0);
+      throw MissingByte{.byte = missing.byte, .at = piece.data() + at};
     }
-    byte_level_split_ ? byte_level_split_->split(piece, on_word) : on_word(piece);
   }
 
   bool nfc_ = false;

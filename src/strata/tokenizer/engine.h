@@ -18,7 +18,8 @@ class TextEngine {
   TextEngine(const TextEngine&) = delete;
   TextEngine& operator=(const TextEngine&) = delete;
   /// Appends the ids of a stretch between added tokens (valid UTF-8, not empty). `at_start` says that it
-  /// begins the text. May be called by several threads at once.
+  /// begins the text. Throws MissingByte, which points into the stretch, for a byte that has no token. May be
+  /// called by several threads at once.
   virtual void encode(std::string_view stretch, bool at_start, std::vector<std::int32_t>& ids) const = 0;
 };
 

@@ -33,26 +33,38 @@ constexpr std::string_view kQwen2 =
 constexpr std::array<std::string_view, 4> kDefault = {R"([\p{P}\$\+<=>\^~\|]+)", kGpt2Pattern, R"(\p{N}+)",
                                                       "[0-9][0-9][0-9]"};
 
-// Names and patterns of llama.cpp for the models that strata computes (llm_tokenizer_bpe).
-constexpr std::array<PreTokenizer, 6> kPreTokenizers{{
+// Names, patterns and flags of llama.cpp (llama_vocab::impl::load, llm_tokenizer_bpe).
+constexpr auto kPreTokenizers = std::to_array<PreTokenizer>({
     {"llama-bpe", true, true, {kLlama3}},
     {"llama3", true, true, {kLlama3}},
     {"llama-v3", true, true, {kLlama3}},
+    {"falcon3", true, true, {kLlama3}},
+    {"smaug-bpe", false, false, {kLlama3}},
     {"qwen2", false, false, {kQwen2}},
     {"deepseek-r1-qwen", false, false, {kQwen2}},
+    {"megrez", false, false, {kQwen2}},
+    {"kormo", false, false, {kQwen2}},
+    {"f2llmv2", false, false, {kQwen2}},
+    {"smollm", false, false, {R"(\p{N})", kGpt2Pattern}},
     {"default", false, false, kDefault},
-}};
+});
+
+std::string known_names() {
+  std::string names;
+  for (const PreTokenizer& known : kPreTokenizers)
+    names += fmt::format("{}\"{}\"", names.empty() ? "one of " : ", ", known.name);
+  return names;
+}
 
 const PreTokenizer& pre_tokenizer(const GgufMetadata& metadata) {
   constexpr const char* kKey = "tokenizer.ggml.pre";
-  constexpr const char* kExpected = "\"llama-bpe\", \"qwen2\" or \"default\"";
   // llama.cpp takes "default" for an absent key and warns that the ids will be worse than the model's.
   if (!metadata.has(kKey))
-    metadata.refuse(kKey, "missing: the file does not say how words are cut", kExpected);
+    metadata.refuse(kKey, "missing: the file does not say how words are cut", known_names());
   const std::string_view name = metadata.string(kKey);
   for (const PreTokenizer& known : kPreTokenizers)
     if (known.name == name) return known;
-  metadata.refuse(kKey, fmt::format("pre-tokenizer {} is not supported", in_quotes(name)), kExpected);
+  metadata.refuse(kKey, fmt::format("pre-tokenizer {} is not supported", in_quotes(name)), known_names());
 }
 
 GgufTokens read_tokens(const GgufMetadata& metadata, TokenizerFile& file) {
@@ -150,14 +162,6 @@ void read_gguf_byte_bpe(const GgufMetadata& metadata, TokenizerFile& file) {
         (static_cast<std::uint64_t>(merge.left) << 32) | static_cast<std::uint64_t>(merge.right);
     if (!pairs.insert(pair).second) bad("a pair that was there before", "distinct merges");
     file.merges.push_back(merge);
-  }
-  for (int byte = 0; byte < 256; ++byte) {
-    if (byte == 0xc0 || byte == 0xc1 || byte >= 0xf5) continue;  // never in UTF-8
-    std::string token;
-    append_utf8(token, byte_level_character(static_cast<unsigned char>(byte)));
-    if (!file.vocab.contains(token))
-      metadata.refuse("tokenizer.ggml.tokens", fmt::format("no token for the byte {:#04x}", byte),
-                      "all bytes (byte-level BPE)");
   }
 }
 

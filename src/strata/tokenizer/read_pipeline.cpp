@@ -50,8 +50,9 @@ class PreTokenizerReader {
     // Behind ByteLevel, others would see its alphabet in place of the text.
     if (byte_level_) component.unsupported(in_quotes(type) + " behind ByteLevel", "ByteLevel last");
     if (type == "Split") return read_split(component);
+    if (type == "Digits") return read_digits(component);
     if (type == "ByteLevel") return read_byte_level(component);
-    unknown_type(component, "pre_tokenizer", "\"Split\" or \"ByteLevel\"");
+    unknown_type(component, "pre_tokenizer", "\"Split\", \"Digits\" or \"ByteLevel\"");
   }
 
   void read_split(const JsonView& component) {
@@ -61,10 +62,20 @@ class PreTokenizerReader {
     if (behavior != "Isolated")
       component.at("behavior").unsupported("behavior " + in_quotes(behavior), "\"Isolated\"");
     if (component.flag("invert")) component.at("invert").unsupported("invert", "false");
+    add_split(component, pattern.at("Regex").string(), pattern.at("Regex").where());
+  }
+
+  // Rust's char::is_numeric, the general category N: each character a word, or each run of them.
+  void read_digits(const JsonView& component) {
+    const bool individual = component.at("individual_digits").boolean();
+    add_split(component, individual ? R"(\p{N})" : R"(\p{N}+)", component.where());
+  }
+
+  void add_split(const JsonView& component, std::string pattern, const std::string& where) {
     if (file_.split_patterns.size() == kMaxSplits)
-      component.unsupported("one more Split", fmt::format("at most {}", kMaxSplits));
-    file_.split_patterns.push_back(pattern.at("Regex").string());
-    file_.split_where.push_back(pattern.at("Regex").where());
+      component.unsupported("one more pattern", fmt::format("at most {}", kMaxSplits));
+    file_.split_patterns.push_back(std::move(pattern));
+    file_.split_where.push_back(where);
   }
 
   void read_byte_level(const JsonView& component) {

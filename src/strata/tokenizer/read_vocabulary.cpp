@@ -136,31 +136,13 @@ class VocabularyReader {
     }
   }
 
-  // With all bytes there, no text has an unknown character.
+  // With all bytes to fall back to, no text has an unknown character.
   void check_bytes() {
-    ByteIds ids{};
-    ids.fill(-1);
-    if (file_.alphabet == TokenAlphabet::characters) {
-      ids = byte_fallback_ids(file_.vocab);
-    } else {
-      for (std::size_t byte = 0; byte < ids.size(); ++byte) {
-        const auto found = file_.vocab.find(spelled(static_cast<unsigned char>(byte)));
-        if (found != file_.vocab.end()) ids[byte] = found->second;
-      }
+    if (file_.alphabet == TokenAlphabet::bytes) return;
+    if (const auto byte = missing_byte(byte_fallback_ids(file_.vocab))) {
+      model_.at("vocab").unsupported(fmt::format("a vocabulary without the byte \"<0x{:02X}>\"", *byte),
+                                     "all bytes (byte_fallback)");
     }
-    if (const auto byte = missing_byte(ids)) {
-      const bool characters = file_.alphabet == TokenAlphabet::characters;
-      const std::string token = characters ? fmt::format("<0x{:02X}>", *byte) : spelled(*byte);
-      model_.at("vocab").unsupported(
-          fmt::format("a vocabulary without the byte {:#04x} ({})", *byte, in_quotes(token)),
-          characters ? "all bytes (byte_fallback)" : "all bytes (byte-level BPE)");
-    }
-  }
-
-  static std::string spelled(unsigned char byte) {
-    std::string token;
-    append_utf8(token, byte_level_character(byte));
-    return token;
   }
 
   // tokenizers looks up each character as it stands; one that is no token falls back to bytes at once.

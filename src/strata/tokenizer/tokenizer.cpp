@@ -30,6 +30,24 @@ bool is_there(const std::filesystem::path& path) {
   return std::filesystem::exists(path, unreadable);
 }
 
+[[noreturn]] void refuse_byte(const MissingByte& missing, std::string_view text, const std::string& where,
+                              const std::string& tokenizer) {
+  const auto offset = static_cast<std::size_t>(missing.at - text.data());
+  std::string place = fmt::format("after byte {}", offset);
+  if (missing.exact) {
+    std::size_t begin = offset;  // of the character
+    while (begin > 0 && (static_cast<unsigned char>(text[begin]) & 0xc0) == 0x80) --begin;
+    const auto character = static_cast<std::uint32_t>(next_code_point(text, begin));
+    place = fmt::format("at byte {} (of U+{:04X})", offset, character);
+  }
+  throw Error(
+      ErrorKind::unsupported,
+      {.where = where,
+       .found = fmt::format("byte {:#04x} {}, for which the vocabulary has no token", missing.byte, place),
+       .expected = "a text that the tokenizer of " + tokenizer + " can spell",
+       .hint = "take the character out of the text"});
+}
+
 // Of each key tokenizer.ggml.*, in the order of their bytes: the key and a zero byte; type and element type
 // (u32) and element count (u64), little-endian; the value's bytes as the file has them.
 std::string gguf_digest(const GgufMetadata& metadata) {
@@ -142,19 +160,24 @@ Tokenizer Tokenizer::from_gguf(const GgufMetadata& metadata) {
       std::make_unique<Impl>(read_gguf_tokenizer(metadata), metadata.where(), gguf_digest(metadata)));
 }
 
-std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool add_special) const {
+std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool add_special,
+                                            const std::string& where) const {
   if (const auto offset = invalid_utf8_offset(text)) {
     throw Error(
         ErrorKind::bad_file,
-        {.where = "text", .found = fmt::format("invalid UTF-8 at byte {}", *offset), .expected = "UTF-8"});
+        {.where = where, .found = fmt::format("invalid UTF-8 at byte {}", *offset), .expected = "UTF-8"});
   }
   const Impl& impl = *impl_;
   std::vector<std::int32_t> ids;
   if (add_special) ids = impl.prefix;
-  impl.added.split(
-      text,
-      [&](std::string_view stretch) { impl.engine->encode(stretch, stretch.data() == text.data(), ids); },
-      [&](std::int32_t id) { ids.push_back(id); });
+  const auto on_text = [&](std::string_view stretch) {
+    impl.engine->encode(stretch, stretch.data() == text.data(), ids);
+  };
+  try {
+    impl.added.split(text, on_text, [&](std::int32_t id) { ids.push_back(id); });
+  } catch (const MissingByte& missing) {
+    refuse_byte(missing, text, where, impl.where);
+  }
   if (add_special) ids.insert(ids.end(), impl.suffix.begin(), impl.suffix.end());
   return ids;
 }

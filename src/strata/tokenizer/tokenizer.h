@@ -37,8 +37,10 @@ class Tokenizer {
   ~Tokenizer();
 
   /// Ids of `text` (valid UTF-8, else Error(bad_file)). Added and special tokens in the text are recognised.
-  /// With `add_special`, prefix and suffix are put around it.
-  [[nodiscard]] std::vector<std::int32_t> encode(std::string_view text, bool add_special) const;
+  /// With `add_special`, prefix and suffix are put around it. Error(unsupported) for a byte that the
+  /// vocabulary has no token for. `where` names the text in errors.
+  [[nodiscard]] std::vector<std::int32_t> encode(std::string_view text, bool add_special,
+                                                 const std::string& where = "text") const;
   /// The bytes that the ids stand for; special tokens as their text. Of a SentencePiece tokenizer's ids that
   /// is the text with the space that the tokenizer puts before it.
   [[nodiscard]] std::string decode(const std::vector<std::int32_t>& ids) const;

@@ -34,8 +34,8 @@ enum class SpacePrefix {
   first_spaceless,  ///< before the text, unless it begins with a space (Metaspace "first")
 };
 
-/// One file, validated: ids distinct and below `vocab_size`, merges between known tokens, every byte
-/// that occurs in UTF-8 spelled by a token.
+/// One file, validated: ids distinct and below `vocab_size`, merges between known tokens; in the alphabet of
+/// characters every byte that occurs in UTF-8 spelled by a token.
 struct TokenizerFile {
   TokenAlphabet alphabet = TokenAlphabet::bytes;
   StringMap<std::int32_t> vocab;          ///< token as the file spells it -> id
