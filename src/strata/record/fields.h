@@ -48,7 +48,13 @@ inline constexpr StateScale kStateScales[] = {StateScale::raw, StateScale::token
 inline constexpr Group kGroups[] = {Group::attention, Group::representation, Group::information,
                                     Group::output, Group::control};
 
+inline constexpr DetectorRole kDetectorRoles[] = {DetectorRole::rule, DetectorRole::detector,
+                                                  DetectorRole::reproduction};
+
 /// The values that a file may name.
+constexpr std::span<const DetectorRole> names_of(DetectorRole) {
+  return kDetectorRoles;
+}
 constexpr std::span<const Axis> names_of(Axis) {
   return kAxes;
 }

@@ -40,14 +40,23 @@ struct ModelFit {
 
 struct EdgeEstimate {
   int edge = 0;
-  Interval interval_90;           ///< in edges
-  double modal_share = 0.0;       ///< share of resamples that put the boundary exactly here
-  std::vector<double> histogram;  ///< share of resamples per edge 1..L-1 (index 0 = edge 1)
+  Interval interval_90;               ///< in edges
+  double modal_share = 0.0;           ///< share of resamples that put the boundary exactly here
+  std::vector<double> histogram;      ///< share of resamples per edge 1..L-1 (index 0 = edge 1)
+  double evidence = kUndefinedValue;  ///< of the edge, in units of its 5% threshold; NaN = old detectors
+  double p_value = kUndefinedValue;   ///< of that evidence anywhere in the depth
+  std::string found_by;               ///< "signals", "states", "both" of the rule `either`; else empty
 };
+
+/// What a detector is for.
+///   rule: decides; an edge is a boundary when one of the detectors says so
+///   detector: the two sources of evidence that the rule looks at
+///   reproduction: earlier detectors, kept for comparison; they decide nothing
+enum class DetectorRole { rule, detector, reproduction };
 
 /// What one detector says about one token set.
 struct Detection {
-  std::string detector;  ///< "kernel_cka" (primary), "fused"
+  std::string detector;  ///< "either" (the rule), "signals", "states"; reproductions: "kernel_cka", "fused"
   TokenSet tokens = TokenSet::ordinary;
   bool defined = false;  ///< false: `note` says why there is nothing
   std::string note;
@@ -60,6 +69,11 @@ struct Detection {
   std::vector<double> k_stability;  ///< share of document half-samples whose best K (by BIC) is 0, 1, ...
   std::vector<std::string> used_signals;
   std::vector<std::string> left_out;  ///< "lens_kl: MAD is 0"
+  DetectorRole role = DetectorRole::reproduction;
+  /// Evidence per edge 1..L-1 (index 0 = edge 1), in units of its 5% threshold; empty for reproductions.
+  std::vector<double> evidence;
+  int first_edge = 0,
+      last_edge = 0;  ///< edges that can be boundaries: start-up and read-out lie outside; 0 = all
 };
 
 /// What a published rule returns on the same record: for comparison, never the headline.
@@ -261,5 +275,7 @@ struct Findings {
   std::vector<CarrierEvent> carriers;  ///< rogue dimensions, then sinks
   std::vector<std::string> sentences;  ///< the headline in words, one sentence each
 };
+
+[[nodiscard]] const char* to_string(DetectorRole role);
 
 }  // namespace strata

@@ -37,17 +37,20 @@ void fields(Visitor& visit, T& x) {
 
 template <class Visitor, Is<EdgeEstimate> T>
 void fields(Visitor& visit, T& x) {
-  auto& [edge, interval_90, modal_share, histogram] = x;
+  auto& [edge, interval_90, modal_share, histogram, evidence, p_value, found_by] = x;
   visit("edge", edge);
   visit("interval_90", interval_90);
   visit("modal_share", modal_share);
   visit("histogram", histogram);
+  visit.optional("evidence", evidence);
+  visit.optional("p_value", p_value);
+  visit.optional("found_by", found_by);
 }
 
 template <class Visitor, Is<Detection> T>
 void fields(Visitor& visit, T& x) {
   auto& [detector, tokens, defined, note, verdict, selected_k, boundaries, forced_two, tests, fits,
-         k_stability, used_signals, left_out] = x;
+         k_stability, used_signals, left_out, role, evidence, first_edge, last_edge] = x;
   visit("detector", detector);
   visit("tokens", tokens);
   visit("defined", defined);
@@ -61,6 +64,10 @@ void fields(Visitor& visit, T& x) {
   visit("k_stability", k_stability);
   visit("used_signals", used_signals);
   visit("left_out", left_out);
+  visit.optional("role", role);
+  visit.optional("evidence", evidence);
+  visit.optional("first_edge", first_edge);
+  visit.optional("last_edge", last_edge);
 }
 
 template <class Visitor, Is<Reproduction> T>

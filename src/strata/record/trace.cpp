@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "strata/base/error.h"
+#include "strata/record/findings.h"
 
 namespace strata {
 namespace {
@@ -161,6 +162,18 @@ const char* to_string(StateScale scale) {
       return "token_rms";
   }
   check_failed("a known scale of states", __FILE__, __LINE__);
+}
+
+const char* to_string(DetectorRole role) {
+  switch (role) {
+    case DetectorRole::rule:
+      return "rule";
+    case DetectorRole::detector:
+      return "detector";
+    case DetectorRole::reproduction:
+      return "reproduction";
+  }
+  return "";
 }
 
 const char* to_string(Group group) {

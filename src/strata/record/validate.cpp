@@ -149,6 +149,9 @@ class Validator {
     each(path + "/boundaries", x.boundaries, [&](const auto& p, const auto& e) { estimate(p, e); });
     each(path + "/forced_two", x.forced_two, [&](const auto& p, const auto& e) { estimate(p, e); });
     each(path + "/fits", x.fits, [&](const auto& p, const ModelFit& fit) { edges(p + "/edges", fit.edges); });
+    if (!x.evidence.empty()) length(path + "/evidence", x.evidence.size(), positions(Axis::edge));
+    range(path + "/first_edge", x.first_edge, 0, layers_ - 1);
+    range(path + "/last_edge", x.last_edge, 0, layers_ - 1);
   }
   void edges(const std::string& path, const std::vector<int>& values) const {
     each(path, values, [&](const auto& p, int edge) { range(p, edge, 1, layers_ - 1); });

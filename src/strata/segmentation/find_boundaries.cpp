@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -9,6 +10,8 @@
 #include "strata/segmentation/count.h"
 #include "strata/segmentation/locate.h"
 #include "strata/segmentation/profile.h"
+#include "strata/segmentation/roughness.h"
+#include "strata/segmentation/rule.h"
 #include "strata/segmentation/segmentation.h"
 
 namespace strata {
@@ -30,9 +33,11 @@ struct Detector {
   Profile (*profile)(const Trace&, TokenSet, const SegmentationOptions&);
 };
 
-// The primary detector first.
+// Earlier detectors, kept as reproductions.
 constexpr std::array kDetectors = {Detector{"kernel_cka", make_kernel}, Detector{"fused", make_fused}};
 constexpr std::array kTokenSets = {TokenSet::ordinary, TokenSet::all};
+constexpr std::uint32_t kStepStreams = 50;  // below the streams of groups.cpp
+constexpr std::size_t kFewestEdges = 3;     // fewer cannot tell an unusual edge from the usual
 
 // Keeps the random numbers of the detections apart.
 std::uint32_t stream_of(std::size_t which, TokenSet tokens) {
@@ -103,7 +108,7 @@ Detection detect(const Trace& trace, std::size_t which, TokenSet tokens, const S
   return detection;
 }
 
-RecordCount count_one(const Trace& trace, std::size_t which, TokenSet tokens,
+RecordCount count_old(const Trace& trace, std::size_t which, TokenSet tokens,
                       const SegmentationOptions& options) {
   RecordCount result{.verdict = "not identified"};
   if (max_jumps(trace.n_layers()) < 1) {
@@ -125,12 +130,49 @@ RecordCount count_one(const Trace& trace, std::size_t which, TokenSet tokens,
   return result;
 }
 
+std::vector<int> edges_of(const std::vector<EdgeEstimate>& estimates) {
+  std::vector<int> edges;
+  for (const EdgeEstimate& estimate : estimates) edges.push_back(estimate.edge);
+  return edges;
+}
+
+RecordCount count_of(const Detection& d) {
+  RecordCount count{.defined = d.defined, .note = d.note, .selected_k = d.selected_k, .verdict = d.verdict};
+  if (!d.evidence.empty()) count.statistic = *std::max_element(d.evidence.begin(), d.evidence.end());
+  count.edges = edges_of(d.boundaries);
+  count.forced_two = edges_of(d.forced_two);
+  return count;
+}
+
+// The rule and its two detectors for one token set.
+std::vector<Detection> run_steps(const Trace& trace, TokenSet tokens, const SegmentationOptions& options,
+                                 bool intervals) {
+  SearchOptions search{.common = options, .stream = kStepStreams + (tokens == TokenSet::all ? 2u : 0u)};
+  search.intervals = intervals;
+  StepSearch signals, states;
+  if (candidate_edges(trace.n_layers()).size() < kFewestEdges) {
+    signals.undefined = states.undefined =
+        fmt::format("{} layers are too few: start-up and read-out leave {} edges", trace.n_layers(),
+                    candidate_edges(trace.n_layers()).size());
+  } else {
+    signals = search_signals(trace, tokens, search);
+    search.stream += 1;
+    states = search_states(trace, tokens, search);
+  }
+  return {either_of(signals, states, tokens, trace.n_layers()),
+          detection_of(signals, "signals", tokens, trace.n_layers()),
+          detection_of(states, "states", tokens, trace.n_layers())};
+}
+
 }  // namespace
 
 std::vector<RecordCount> count_record(const Trace& trace, const SegmentationOptions& options) {
   std::vector<RecordCount> counts;
+  for (const TokenSet tokens : kTokenSets) {
+    for (const Detection& d : run_steps(trace, tokens, options, false)) counts.push_back(count_of(d));
+  }
   for (std::size_t which = 0; which < kDetectors.size(); ++which) {
-    for (const TokenSet tokens : kTokenSets) counts.push_back(count_one(trace, which, tokens, options));
+    for (const TokenSet tokens : kTokenSets) counts.push_back(count_old(trace, which, tokens, options));
   }
   return counts;
 }
@@ -144,6 +186,9 @@ std::vector<Detection> find_boundaries(const Trace& trace, const SegmentationOpt
                  .expected = "at least one surrogate and one bootstrap, alpha between 0 and 1"});
   }
   std::vector<Detection> detections;
+  for (const TokenSet tokens : kTokenSets) {
+    for (Detection& d : run_steps(trace, tokens, options, true)) detections.push_back(std::move(d));
+  }
   for (std::size_t which = 0; which < kDetectors.size(); ++which) {
     for (const TokenSet tokens : kTokenSets) detections.push_back(detect(trace, which, tokens, options));
   }
@@ -151,12 +196,10 @@ std::vector<Detection> find_boundaries(const Trace& trace, const SegmentationOpt
 }
 
 int headline_detection(const std::vector<Detection>& detections) {
-  for (const Detector& detector : kDetectors) {
-    for (std::size_t i = 0; i < detections.size(); ++i) {
-      const Detection& d = detections[i];
-      if (d.defined && d.tokens == TokenSet::ordinary && d.detector == detector.name)
-        return static_cast<int>(i);
-    }
+  for (std::size_t i = 0; i < detections.size(); ++i) {
+    const Detection& d = detections[i];
+    if (d.defined && d.tokens == TokenSet::ordinary && d.role == DetectorRole::rule)
+      return static_cast<int>(i);
   }
   return -1;
 }

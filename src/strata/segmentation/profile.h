@@ -29,6 +29,11 @@ struct Profile {
 /// Most jumps tried: min(6, floor(L / min_segment) - 1); less than 1 = too few layers.
 [[nodiscard]] int max_jumps(int n_layers);
 
+/// Why a CKA record cannot be used, or empty.
+[[nodiscard]] std::string cka_problem(const CkaRecord& record, int n_layers);
+/// States 1..L of a matrix over states 0..L.
+[[nodiscard]] Matrix block_outputs(const Matrix& cka);
+
 /// Kernel profile: the CKA matrix of states 1..L, negative eigenvalues clipped, factored Z Z'. The
 /// deviations come from the record's half-sample replicates, aligned by using the symmetric square root
 /// (both roots have the layers as coordinates, so no rotation is left free).

@@ -21,14 +21,6 @@ std::string problem_of(const Matrix& cka, std::size_t states) {
   return {};
 }
 
-Matrix block_outputs(const Matrix& cka) {
-  Matrix inner(cka.rows - 1, cka.cols - 1);
-  for (std::size_t i = 0; i < inner.rows; ++i) {
-    for (std::size_t j = 0; j < inner.cols; ++j) inner(i, j) = cka(i + 1, j + 1);
-  }
-  return inner;
-}
-
 // root * vectors, the first `coordinates` columns.
 Matrix project(const Matrix& root, const Matrix& vectors, std::size_t coordinates) {
   Matrix z(root.rows, coordinates);
@@ -41,6 +33,20 @@ Matrix project(const Matrix& root, const Matrix& vectors, std::size_t coordinate
 }
 
 }  // namespace
+
+std::string cka_problem(const CkaRecord& record, int n_layers) {
+  std::string problem = problem_of(record.value, static_cast<std::size_t>(n_layers) + 1);
+  if (!problem.empty() && !record.note.empty()) problem += ": " + record.note;
+  return problem;
+}
+
+Matrix block_outputs(const Matrix& cka) {
+  Matrix inner(cka.rows - 1, cka.cols - 1);
+  for (std::size_t i = 0; i < inner.rows; ++i) {
+    for (std::size_t j = 0; j < inner.cols; ++j) inner(i, j) = cka(i + 1, j + 1);
+  }
+  return inner;
+}
 
 Profile kernel_profile(const Trace& trace, TokenSet tokens) {
   Profile profile;

@@ -21,22 +21,24 @@ struct SegmentationOptions {
   bool decision_only = false;
 };
 
-/// Verdicts: "K boundaries" when the tests select K; "smooth" when no number of jumps beats the best smooth
-/// model; "not identified" when there is nothing to test, when jumps beat the smooth models but no more than
-/// on a random walk, or when every K up to the largest is rejected (docs/boundaries.md). "smooth" and
-/// "not identified" have selected_k 0 and no boundaries; the forced split is there all the same.
+/// Verdicts: "K boundaries" when K edges are selected, "smooth" when none is. The forced split is there all
+/// the same: the two edges with the strongest evidence, whatever their p-values. Reproductions also say "not
+/// identified" (docs/boundaries.md).
 ///
-/// Runs every detector on every token set of the record. Each result is defined, or says why not.
-/// Same record and options give the same result, whatever the number of threads.
+/// For both token sets the rule "either" and its detectors "signals" and "states", then the earlier
+/// detectors. Each result is defined, or says why not. Same record and options give the same result, whatever
+/// the number of threads.
 [[nodiscard]] std::vector<Detection> find_boundaries(const Trace& trace, const SegmentationOptions& options);
 
 /// What the detectors say of a record when only the number of boundaries is asked for.
 struct RecordCount {
   bool defined = false;
   std::string note;        ///< why not
-  double statistic = 0.0;  ///< of the first test: gain in BIC of jumps over the best smooth model
+  double statistic = 0.0;  ///< largest evidence of an edge; of reproductions the gain in BIC of jumps over
+                           ///< the best smooth model
   int selected_k = 0;
   std::string verdict;
+  std::vector<int> edges;       ///< of the selected boundaries; empty for reproductions
   std::vector<int> forced_two;  ///< the best two-boundary split, empty where the depth has no room for it
 };
 
@@ -48,8 +50,7 @@ struct RecordCount {
 [[nodiscard]] std::vector<RandomTwins> rank_among_twins(const std::vector<Detection>& detections,
                                                         const std::vector<std::vector<RecordCount>>& twins);
 
-/// Index of the detection that carries the headline (primary detector, ordinary tokens, if defined),
-/// or -1.
+/// Index of the detection that carries the headline (the rule on ordinary tokens, if defined), or -1.
 [[nodiscard]] int headline_detection(const std::vector<Detection>& detections);
 
 /// Published rules on the same record, labelled; they never carry the headline. For each token set:

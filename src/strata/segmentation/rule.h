@@ -1,0 +1,19 @@
+// From two searches to boundaries: the detectors "signals" and "states", and the rule "either".
+//
+// The rule: an edge is a boundary when the evidence of one of the two detectors has p <= alpha. Edges of the
+// two within two blocks of each other are one boundary, at the place of the stronger evidence.
+#pragma once
+
+#include "strata/record/findings.h"
+#include "strata/segmentation/step_detector.h"
+
+namespace strata {
+
+/// The detection of one search.
+[[nodiscard]] Detection detection_of(const StepSearch& search, const char* detector, TokenSet tokens,
+                                     int n_layers);
+/// The rule over both.
+[[nodiscard]] Detection either_of(const StepSearch& signals, const StepSearch& states, TokenSet tokens,
+                                  int n_layers);
+
+}  // namespace strata

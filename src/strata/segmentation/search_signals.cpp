@@ -1,0 +1,84 @@
+// The detector on signal profiles.
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <utility>
+
+#include "strata/segmentation/layer_series.h"
+#include "strata/segmentation/roughness.h"
+#include "strata/segmentation/step_evidence.h"
+#include "strata/segmentation/step_search.h"
+
+namespace strata {
+namespace {
+
+// Levels with white noise of one block and a walk beside it, per unit of the noise of one block.
+Matrix layer_noise(std::size_t n, const Matrix& root, const std::vector<double>& walk, Philox& rng) {
+  Matrix own = heavy_tailed(n, root, rng), steps = heavy_tailed(n, root, rng);
+  accumulate_rows(steps);
+  for (std::size_t t = 0; t < n; ++t) {
+    for (std::size_t j = 0; j < own.cols; ++j) own(t, j) += std::sqrt(walk[j]) * steps(t, j);
+  }
+  return own;
+}
+
+void add_step(Matrix& y, int edge, const std::vector<double>& step, double sign) {
+  for (auto t = static_cast<std::size_t>(edge); t < y.rows; ++t) {
+    for (std::size_t j = 0; j < y.cols; ++j) y(t, j) += sign * step[j];
+  }
+}
+
+}  // namespace
+
+StepSearch search_signals(const Trace& trace, TokenSet tokens, const SearchOptions& options) {
+  StepSearch search;
+  const LayerSeries series = layer_series(trace, tokens, options.common.seed,
+                                          options.intervals ? options.common.bootstraps : 0, options.without);
+  search.used = series.used;
+  search.left_out = series.left_out;
+  search.note = series.note;
+  search.undefined = series.undefined;
+  if (!search.undefined.empty()) return search;
+  const std::size_t n = series.y.rows;
+  const StepStatistics statistics(n, series.group, series.weight);
+  StepEvidence evidence = statistics.at(series.y);
+  const StepEvidence first = evidence;
+  const Matrix root = correlation_root(first.residual);
+  Matrix profile = series.y;
+  std::map<int, std::vector<double>> taken;
+  SearchProblem problem{.n_layers = trace.n_layers()};
+  problem.score = [&] {
+    evidence = statistics.at(profile);
+    return evidence.statistic;
+  };
+  problem.take_out = [&](int edge, std::size_t) {
+    profile = statistics.without_step(profile, evidence, edge, &taken[edge]);
+  };
+  problem.surrogate = [&](Philox& rng) { return statistics.twice(layer_noise(n, root, first.walk, rng)); };
+  problem.with_step = [&](int edge, Philox& rng) {
+    Matrix y = layer_noise(n, root, first.walk, rng);
+    for (std::size_t t = 0; t < n; ++t) {
+      for (std::size_t j = 0; j < y.cols; ++j) y(t, j) *= first.raw_scale[j] / std::sqrt(2.0 + first.walk[j]);
+    }
+    add_step(y, edge, taken.at(edge), 1.0);
+    return statistics.at(y).statistic;
+  };
+  problem.alone = [&](int edge) {
+    Matrix y = profile;
+    add_step(y, edge, taken.at(edge), 1.0);
+    return statistics.at(y).statistic;
+  };
+  problem.half_samples = series.deviations.size();
+  problem.in_half_sample = [&](int edge, std::size_t r) {
+    Matrix y = series.y;
+    for (std::size_t i = 0; i < y.data.size(); ++i) y.data[i] += series.deviations[r].data[i];
+    for (const auto& [other, step] : taken) {
+      if (other != edge) add_step(y, other, step, -1.0);
+    }
+    return statistics.at(y).statistic;
+  };
+  search_steps(problem, options, search);
+  return search;
+}
+
+}  // namespace strata
