@@ -36,7 +36,8 @@ const char* word(bool passed) {
 
 std::string reference_text(const ReferenceCheck& check) {
   std::string out =
-      fmt::format("{} tokens; tolerance {:g} of each token's RMS\n\n", check.tokens, check.tolerance);
+      fmt::format("{} tokens; tolerance {:g} of a token's RMS, or of the value where that is larger\n\n",
+                  check.tokens, check.tolerance);
   if (check.ids) {
     out += fmt::format("ids          {:<6} {} of the tokenizer, {} of the reference", word(check.ids->passed),
                        check.ids->ours, check.ids->reference);
@@ -48,10 +49,10 @@ std::string reference_text(const ReferenceCheck& check) {
   }
   if (!check.arrays.empty())
     out += fmt::format("{:<14} {:>5} {:>12} {:>12} {:>10} {:>9} {:>9}\n", "array", "state", "worst diff",
-                       "token's RMS", "of RMS", "position", "dimension");
+                       "scale", "relative", "position", "dimension");
   for (const ArrayCheck& a : check.arrays) {
     out += fmt::format("{:<14} {:>5} {:>12.3g} {:>12.4g} {:>10.2e} {:>9} {:>9}  {}\n", a.name,
-                       a.state < 0 ? "" : fmt::format("{}", a.state), a.worst.difference, a.worst.token_rms,
+                       a.state < 0 ? "" : fmt::format("{}", a.state), a.worst.difference, a.worst.scale,
                        a.worst.relative, a.worst.position, a.worst.dimension, word(a.passed));
   }
   if (check.logits) {
@@ -81,7 +82,7 @@ Json reference_json(const ReferenceCheck& check) {
     json["arrays"].push_back({{"name", a.name},
                               {"state", a.state < 0 ? Json(nullptr) : Json(a.state)},
                               {"difference", a.worst.difference},
-                              {"token_rms", a.worst.token_rms},
+                              {"scale", a.worst.scale},
                               {"relative", a.worst.relative},
                               {"position", a.worst.position},
                               {"dimension", a.worst.dimension},
@@ -225,7 +226,7 @@ void register_verify(CLI::App& app, Program& program) {
   command->add_option("--reference", o->reference, "Directory of .npy arrays of one forward pass");
   command
       ->add_option("--tolerance", o->verify.tolerance,
-                   "Largest difference allowed, over the RMS of the reference's row of that token")
+                   "Largest difference allowed, over the RMS of the token's row, or the value where larger")
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
   command->add_option("-f,--file", o->text.path,

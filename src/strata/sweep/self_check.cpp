@@ -151,10 +151,11 @@ Check check_device(const Checkpoint& checkpoint, const std::vector<std::int32_t>
     fold_rows(here_worst, ours[i], theirs[i], ours[i].size() / ids.size(), 0);
     if (here_worst.relative > worst.relative) worst = here_worst, place = i;
   }
-  return {"as on the processor", worst.relative <= tolerance,
-          fmt::format("largest difference {:.2e} of a token's RMS, at {}, position {}; tolerance {:g}",
-                      worst.relative, place_name(place, ours.size() - 1),
-                      std::max<std::int64_t>(worst.position, 0), tolerance)};
+  return {
+      "as on the processor", worst.relative <= tolerance,
+      fmt::format("largest difference {:.2e} of a token's RMS or value, at {}, position {}; tolerance {:g}",
+                  worst.relative, place_name(place, ours.size() - 1),
+                  std::max<std::int64_t>(worst.position, 0), tolerance)};
 }
 
 Check check_loss(const Observed& seen, const std::vector<std::vector<std::int32_t>>& windows,
