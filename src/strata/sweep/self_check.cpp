@@ -169,11 +169,12 @@ Check check_loss(const Observed& seen, const std::vector<std::vector<std::int32_
   const double loss = sum / static_cast<double>(std::max<std::size_t>(1, scored));
   const double chance = std::log(static_cast<double>(vocab));
   if (!std::isfinite(loss))
-    return {"loss", false, fmt::format("not a finite number of nats per token over {} tokens", scored)};
+    return {kLossCheck, false, fmt::format("not a finite number of nats per token over {} tokens", scored)};
   const std::string figures =
       fmt::format("{:.4f} nats per token (perplexity {:.2f}) over {} tokens", loss, std::exp(loss), scored);
-  if (loss < chance) return {"loss", true, fmt::format("{}, below ln(vocabulary) = {:.4f}", figures, chance)};
-  return {"loss", true,
+  if (loss < chance)
+    return {kLossCheck, true, fmt::format("{}, below ln(vocabulary) = {:.4f}", figures, chance)};
+  return {kLossCheck, true,
           fmt::format("{}; note: not below ln(vocabulary) = {:.4f}, an untrained model or another "
                       "model's text",
                       figures, chance)};

@@ -69,6 +69,9 @@ struct ReferenceCheck {
                                               const std::filesystem::path& directory,
                                               const VerifyOptions& options);
 
+/// The check of the loss, which means nothing on random ids.
+inline constexpr const char* kLossCheck = "loss";
+
 /// One line of the check without a reference.
 struct Check {
   std::string name;
