@@ -81,7 +81,7 @@ TEST_F(VerifyReference, ItsOwnNumbersPassWithoutATokenizer) {
     EXPECT_EQ(check.arrays[i].name, names[i]);
     EXPECT_EQ(check.arrays[i].state, i < 4 ? static_cast<int>(i) : -1);
     EXPECT_EQ(check.arrays[i].worst.difference, 0.0);
-    EXPECT_GT(check.arrays[i].worst.token_rms, 0.0);
+    EXPECT_GT(check.arrays[i].worst.scale, 0.0);
   }
   ASSERT_TRUE(check.logits.has_value());
   EXPECT_EQ(check.logits->rows, 70);
@@ -124,8 +124,9 @@ TEST_F(VerifyReference, FindsEverySpoiltValueAndSaysWhere) {
   double square = 0.0;
   for (std::size_t d = 0; d < kWidth; ++d)
     square += static_cast<double>(state[65 * kWidth + d]) * state[65 * kWidth + d];
-  EXPECT_NEAR(bad_state.worst.token_rms, std::sqrt(square / static_cast<double>(kWidth)), 1e-12);
-  EXPECT_DOUBLE_EQ(bad_state.worst.relative, bad_state.worst.difference / bad_state.worst.token_rms);
+  const double rms = std::sqrt(square / static_cast<double>(kWidth));
+  EXPECT_NEAR(bad_state.worst.scale, std::max(rms, std::fabs(double{state[65 * kWidth + 7]})), 1e-12);
+  EXPECT_DOUBLE_EQ(bad_state.worst.relative, bad_state.worst.difference / bad_state.worst.scale);
   EXPECT_FALSE(bad_logits.passed);
   EXPECT_NEAR(bad_logits.worst.difference, 2.0, 1e-6);
   EXPECT_EQ(bad_logits.worst.position, 66);
@@ -147,8 +148,13 @@ TEST(RowDifference, EveryTokenHasItsOwnScale) {
   EXPECT_EQ(worst.position, 5);
   EXPECT_EQ(worst.dimension, 2);
   EXPECT_EQ(worst.difference, 0.125);
-  EXPECT_EQ(worst.token_rms, 4000.0);
+  EXPECT_EQ(worst.scale, 4000.0);
   EXPECT_DOUBLE_EQ(worst.relative, 0.125 / 4000.0);
+  // A value far above its token's RMS is rounded by its own size.
+  reference[3 * 4] = ours[3 * 4] = 100.0f;
+  ours[3 * 4] += 0.001953125f;  // 2e-5 of the value, 4e-5 of the token's RMS
+  fold_rows(worst, reference, ours, 4, 0);
+  EXPECT_EQ(worst.position, 5);
   ours[7 * 4 + 1] += 0.0625f;  // a sixteenth of its token, 4e-5 of the array's RMS
   fold_rows(worst, reference, ours, 4, 0);
   EXPECT_EQ(worst.position, 7);

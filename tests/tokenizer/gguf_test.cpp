@@ -64,6 +64,7 @@ TEST(GgufBpe, AliasesCutAlike) {
   for (int b = 0; b < 256; ++b) tokens.push_back(test::spelled(std::string(1, static_cast<char>(b))));
   for (const char* more : {"ab", "xyz"}) tokens.emplace_back(more);
   whole.set("tokenizer.ggml.tokens", test::gguf_strings(tokens));
+  whole.set("tokenizer.ggml.token_type", test::gguf_i32s(std::vector<std::int32_t>(tokens.size(), 1)));
   EXPECT_EQ(pieces(load(whole), "xyz"), (Strings{"x", "y", "z"}));
   whole.set("tokenizer.ggml.pre", test::gguf_string("falcon3"));
   whole.set("tokenizer.ggml.bos_token_id", test::gguf_u32(3));

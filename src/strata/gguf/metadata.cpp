@@ -119,10 +119,12 @@ void GgufMetadata::fail(std::string_view key, std::string found, std::string exp
 }
 
 void GgufMetadata::refuse(std::string_view key, std::string found, std::string expected) const {
-  throw Error(ErrorKind::unsupported, {.where = fmt::format("{}: {}", where_, gguf::shortened(key)),
-                                       .found = std::move(found),
-                                       .expected = std::move(expected),
-                                       .hint = "strata does not compute this model"});
+  const bool tokenizer = key.starts_with("tokenizer.");  // the weights may be fine
+  throw Error(ErrorKind::unsupported,
+              {.where = fmt::format("{}: {}", where_, gguf::shortened(key)),
+               .found = std::move(found),
+               .expected = std::move(expected),
+               .hint = tokenizer ? "give token ids as .npy with -f" : "strata does not compute this model"});
 }
 
 bool GgufMetadata::has(std::string_view key) const {

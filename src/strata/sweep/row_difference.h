@@ -6,13 +6,13 @@
 
 namespace strata {
 
-/// The element that differs most in units of its token's RMS. A few tokens have states a thousand times as
-/// large as the others: one scale for the whole array would hide what is wrong in the others, or take
-/// rounding in the large ones for an error.
+/// The element that differs most in units of its scale: the RMS of the reference's row, or the reference's
+/// value where that is larger. A few tokens have states a thousand times as large as the others, and a few
+/// dimensions values twenty times a token's RMS; float32 rounds each of them by its own size.
 struct RowDifference {
-  double difference = 0.0;                    ///< |ours - reference| there; infinite where ours is not finite
-  double token_rms = 0.0;                     ///< of the reference's row
-  double relative = 0.0;                      ///< difference / token_rms
+  double difference = 0.0;  ///< |ours - reference| there; infinite where ours is not finite
+  double scale = 0.0;
+  double relative = 0.0;                      ///< difference / scale
   std::int64_t position = -1, dimension = 0;  ///< where; position -1 = no row seen
 };
 

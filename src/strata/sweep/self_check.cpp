@@ -151,10 +151,11 @@ Check check_device(const Checkpoint& checkpoint, const std::vector<std::int32_t>
     fold_rows(here_worst, ours[i], theirs[i], ours[i].size() / ids.size(), 0);
     if (here_worst.relative > worst.relative) worst = here_worst, place = i;
   }
-  return {"as on the processor", worst.relative <= tolerance,
-          fmt::format("largest difference {:.2e} of a token's RMS, at {}, position {}; tolerance {:g}",
-                      worst.relative, place_name(place, ours.size() - 1),
-                      std::max<std::int64_t>(worst.position, 0), tolerance)};
+  return {
+      "as on the processor", worst.relative <= tolerance,
+      fmt::format("largest difference {:.2e} of a token's RMS or value, at {}, position {}; tolerance {:g}",
+                  worst.relative, place_name(place, ours.size() - 1),
+                  std::max<std::int64_t>(worst.position, 0), tolerance)};
 }
 
 Check check_loss(const Observed& seen, const std::vector<std::vector<std::int32_t>>& windows,
@@ -168,11 +169,12 @@ Check check_loss(const Observed& seen, const std::vector<std::vector<std::int32_
   const double loss = sum / static_cast<double>(std::max<std::size_t>(1, scored));
   const double chance = std::log(static_cast<double>(vocab));
   if (!std::isfinite(loss))
-    return {"loss", false, fmt::format("not a finite number of nats per token over {} tokens", scored)};
+    return {kLossCheck, false, fmt::format("not a finite number of nats per token over {} tokens", scored)};
   const std::string figures =
       fmt::format("{:.4f} nats per token (perplexity {:.2f}) over {} tokens", loss, std::exp(loss), scored);
-  if (loss < chance) return {"loss", true, fmt::format("{}, below ln(vocabulary) = {:.4f}", figures, chance)};
-  return {"loss", true,
+  if (loss < chance)
+    return {kLossCheck, true, fmt::format("{}, below ln(vocabulary) = {:.4f}", figures, chance)};
+  return {kLossCheck, true,
           fmt::format("{}; note: not below ln(vocabulary) = {:.4f}, an untrained model or another "
                       "model's text",
                       figures, chance)};
