@@ -20,14 +20,11 @@ double location_draw(const Split& split, std::size_t boundary, Philox& rng) {
   return 0.0;
 }
 
-// Mean square at true distance r: r^2 + r linear + constant, of one draw of the errors.
-struct Draw {
-  double linear = 0.0, constant = 0.0;
-};
+// One draw of the errors: for each pair and boundary, the error seen along the direction of the true shift.
+using Draw = std::vector<double>;
 
 std::vector<Draw> simulate(const std::vector<SplitPair>& pairs, int draws, const StreamKey& key) {
   std::vector<Draw> out(static_cast<std::size_t>(draws));
-  const double n = 2.0 * static_cast<double>(pairs.size());
   for (std::size_t i = 0; i < out.size(); ++i) {
     StreamKey own = key;
     own.d = static_cast<std::uint32_t>(i);
@@ -36,20 +33,22 @@ std::vector<Draw> simulate(const std::vector<SplitPair>& pairs, int draws, const
       for (std::size_t b = 0; b < 2; ++b) {
         const double first = location_draw(*pair.first, b, rng) + rng.uniform() - 0.5;
         const double second = location_draw(*pair.second, b, rng) + rng.uniform() - 0.5;
-        const double error = (first - second) / pair.n_layers;
         const double sign = rng.below(2) == 0 ? -1.0 : 1.0;
-        out[i].linear += 2.0 * sign * error / n;
-        out[i].constant += error * error / n;
+        out[i].push_back(sign * (first - second) / pair.n_layers);
       }
     }
   }
   return out;
 }
 
-// Share of draws whose mean square at distance r is at most `observed`.
-double below(const std::vector<Draw>& draws, double r, double observed) {
+// Share of draws whose mean distance is at most `observed` when the true distance is r everywhere.
+double below(const std::vector<Draw>& draws, const std::vector<double>& weights, double r, double observed) {
   std::size_t count = 0;
-  for (const Draw& d : draws) count += r * r + r * d.linear + d.constant <= observed ? 1 : 0;
+  for (const Draw& errors : draws) {
+    double mean = 0.0;
+    for (std::size_t i = 0; i < errors.size(); ++i) mean += weights[i / 2] * std::fabs(r + errors[i]);
+    count += mean <= observed ? 1 : 0;
+  }
   return (1.0 + static_cast<double>(count)) / (1.0 + static_cast<double>(draws.size()));
 }
 
@@ -59,31 +58,31 @@ Displacement estimate_displacement(const std::vector<SplitPair>& pairs, double m
                                    const StreamKey& key) {
   Displacement result;
   if (pairs.empty()) return result;
-  double square = 0.0;
+  double total = 0.0;
+  for (const SplitPair& pair : pairs) total += 2.0 * pair.weight;
+  std::vector<double> weights;  // of one boundary of each pair; they add up to 1 over all boundaries
+  for (const SplitPair& pair : pairs) weights.push_back(pair.weight / total);
   result.mean = 0.0;
-  for (const SplitPair& pair : pairs) {
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
     for (std::size_t b = 0; b < 2; ++b) {
-      const double d = static_cast<double>(pair.first->edges[b] - pair.second->edges[b]) / pair.n_layers;
-      result.mean += std::fabs(d) / (2.0 * static_cast<double>(pairs.size()));
-      square += d * d / (2.0 * static_cast<double>(pairs.size()));
+      const int apart = std::abs(pairs[i].first->edges[b] - pairs[i].second->edges[b]);
+      result.mean += weights[i] * apart / pairs[i].n_layers;
     }
   }
   const auto simulated = simulate(pairs, draws, key);
-  double expected = 0.0;
-  for (const Draw& d : simulated) expected += d.constant / static_cast<double>(simulated.size());
-  result.rms = std::sqrt(std::max(0.0, square - expected));
-  // below() falls with r: the interval is where it lies between 5% and 95%.
+  const auto share = [&](double r) { return below(simulated, weights, r, result.mean); };
+  // The share falls with r: the interval is where it lies between 5% and 95%.
   const auto crossing = [&](double level) {
-    if (below(simulated, 0.0, square) < level) return 0.0;
+    if (share(0.0) < level) return 0.0;
     double low = 0.0, high = 2.0;
     for (int i = 0; i < 40; ++i) {
       const double middle = 0.5 * (low + high);
-      (below(simulated, middle, square) < level ? high : low) = middle;
+      (share(middle) < level ? high : low) = middle;
     }
     return 0.5 * (low + high);
   };
-  result.interval_90 = {crossing(0.95), crossing(0.05)};
-  result.p_below_margin = below(simulated, margin, square);
+  result.interval_90 = {std::min(crossing(0.95), result.mean), std::max(crossing(0.05), result.mean)};
+  result.p_below_margin = share(margin);
   return result;
 }
 
