@@ -85,7 +85,8 @@ TEST(FunctionalBoundaries, BoundariesThatMeanNothingDecideNothing) {
   for (const NullCase& c : null_cases()) {
     const OutcomeShares shares =
         outcome_shares("T8", kStudies, [&](Philox& rng) { return null_study(c, rng); });
-    std::printf("%5.3f %5.3f  %s\n", shares.supported, shares.refuted, name_of(c).c_str());
+    ::testing::Test::RecordProperty(name_of(c),
+                                    std::to_string(shares.supported) + " " + std::to_string(shares.refuted));
     decided += static_cast<int>(std::lround((shares.supported + shares.refuted) * kStudies));
     studies += kStudies;
     // 5% and two standard errors of the count.
@@ -127,37 +128,76 @@ TEST(TextIndependence, ExchangeableRunsDecideNothing) {
       }
       return all;
     });
-    std::printf("T10 %5.3f %5.3f  %d x %d sd %g\n", shares.supported, shares.refuted, c.models, c.texts,
-                c.sd);
     decided += static_cast<int>(std::lround((shares.supported + shares.refuted) * 1000));
     studies += 1000;
     EXPECT_LE(shares.supported + shares.refuted, kMostDecided + 0.014) << c.models << " x " << c.texts;
   }
-  EXPECT_LE(decided, (kMostDecided + 0.005) * studies) << "over all cases";
+  EXPECT_LE(decided, kMostDecided * studies) << "over all cases";
 }
 
-TEST(FunctionalBoundaries, PowerScan) {
-  for (const std::vector<int>& depth : {std::vector<int>{12}, {16}, {24}, {32}}) {
-    for (const int models : {1, 2, 4, 8}) {
-      for (const double height : {0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5}) {
-        for (const bool away : {false, true}) {
-          const OutcomeShares shares = outcome_shares("T8", 100, [&](Philox& rng) {
-            std::vector<Evidence> all;
-            for (int m = 0; m < models; ++m) {
-              const int layers = depth[0];
-              auto edges = std::vector<int>{layers / 3, 2 * layers / 3};
-              all.push_back(synthetic_model(m, layers, edges[0], edges[1]));
-              ProfileSpec spec{.rho = 0.5, .shared = 0.5, .transient = 3.0, .height = height, .jumps = edges};
-              if (away) spec.jumps = {edges[0] + 2, edges[1] + 2};
-              add_profiles(all.back(), spec, rng);
-            }
-            return all;
-          });
-          std::printf("power L %d models %d height %.1f away %d: %.2f %.2f\n", depth[0], models, height, away,
-                      shares.supported, shares.refuted);
+struct PlantedCase {
+  int n_layers, models;
+  double height;  ///< of the step at each boundary, in SDs of the noise from block to block
+  int away;       ///< how many edges from the boundaries brittleness jumps instead
+  Outcome expected;
+};
+
+// What is found in nine of ten studies.
+TEST(FunctionalBoundaries, PlantedJumpsAreFound) {
+  for (const PlantedCase& c : std::vector<PlantedCase>{{12, 4, 4.0, 0, Outcome::supported},
+                                                       {16, 2, 3.0, 0, Outcome::supported},
+                                                       {24, 1, 5.0, 0, Outcome::supported},
+                                                       {24, 2, 3.0, 0, Outcome::supported},
+                                                       {32, 1, 5.0, 0, Outcome::supported},
+                                                       {32, 4, 3.0, 0, Outcome::supported},
+                                                       {24, 4, 8.0, 2, Outcome::refuted},
+                                                       {24, 8, 5.0, 2, Outcome::refuted},
+                                                       {32, 4, 6.0, 2, Outcome::refuted}}) {
+    const OutcomeShares shares = outcome_shares("T8", 200, [&](Philox& rng) {
+      std::vector<Evidence> all;
+      for (int m = 0; m < c.models; ++m) {
+        const std::vector<int> edges = {c.n_layers / 3, 2 * c.n_layers / 3};
+        all.push_back(synthetic_model(m, c.n_layers, edges[0], edges[1]));
+        add_profiles(all.back(),
+                     {.rho = 0.5,
+                      .shared = 0.5,
+                      .transient = 3.0,
+                      .height = 0.1 * c.height,
+                      .jumps = {edges[0] + c.away, edges[1] + c.away}},
+                     rng);
+      }
+      return all;
+    });
+    EXPECT_GE(c.expected == Outcome::supported ? shares.supported : shares.refuted, 0.9)
+        << c.n_layers << " blocks, " << c.models << " models, " << c.height << ", away " << c.away;
+    EXPECT_LE(c.expected == Outcome::supported ? shares.refuted : shares.supported, 0.0);
+  }
+}
+
+// Texts that matter a third of what models do, and three times as much, about the same two places.
+TEST(TextIndependence, PlantedSpreadsAreFound) {
+  for (const bool model_matters : {true, false}) {
+    const OutcomeShares shares = outcome_shares("T10", 200, [&](Philox& rng) {
+      constexpr int kModels = 6, kTexts = 4;
+      std::vector<Evidence> all;
+      double by_model[kModels][2], by_text[kTexts][2];
+      for (auto& x : by_model) x[0] = 0.1 * rng.normal(), x[1] = 0.1 * rng.normal();
+      for (auto& x : by_text) x[0] = 0.1 * rng.normal(), x[1] = 0.1 * rng.normal();
+      for (int m = 0; m < kModels; ++m) {
+        for (int t = 0; t < kTexts; ++t) {
+          const double* const large = model_matters ? by_model[m] : by_text[t];
+          const auto at = [&](double middle, double shift) {
+            return test::edge_at(middle + shift + 0.02 * rng.normal(), 32);
+          };
+          const int first = at(0.3, large[0]), second = at(0.7, large[1]);
+          all.push_back(synthetic_model(m, 32, std::min(first, second), std::max(first, second)));
+          all.back().text = t == 0 ? "tales" : "text " + std::to_string(t);
         }
       }
-    }
+      return all;
+    });
+    EXPECT_GE(model_matters ? shares.supported : shares.refuted, 0.9);
+    EXPECT_EQ(model_matters ? shares.refuted : shares.supported, 0.0);
   }
 }
 

@@ -20,8 +20,12 @@ double location_draw(const Split& split, std::size_t boundary, Philox& rng) {
   return 0.0;
 }
 
-// One draw of the errors: for each pair and boundary, the error seen along the direction of the true shift.
-using Draw = std::vector<double>;
+// Errors of one pair at one boundary, in blocks: what the locations' resamples make, along the direction of
+// the true shift, and the phase that says which way the grid of edges rounds that shift.
+struct Error {
+  double location = 0.0, phase = 0.0;
+};
+using Draw = std::vector<Error>;
 
 std::vector<Draw> simulate(const std::vector<SplitPair>& pairs, int draws, const StreamKey& key) {
   std::vector<Draw> out(static_cast<std::size_t>(draws));
@@ -31,25 +35,29 @@ std::vector<Draw> simulate(const std::vector<SplitPair>& pairs, int draws, const
     Philox rng(own);
     for (const SplitPair& pair : pairs) {
       for (std::size_t b = 0; b < 2; ++b) {
-        const double first = location_draw(*pair.first, b, rng) + rng.uniform() - 0.5;
-        const double second = location_draw(*pair.second, b, rng) + rng.uniform() - 0.5;
+        const double apart = location_draw(*pair.first, b, rng) - location_draw(*pair.second, b, rng);
         const double sign = rng.below(2) == 0 ? -1.0 : 1.0;
-        out[i].push_back(sign * (first - second) / pair.n_layers);
+        out[i].push_back({sign * apart, rng.uniform()});
       }
     }
   }
   return out;
 }
 
-// Share of draws whose mean distance is at most `observed` when the true distance is r everywhere.
-double below(const std::vector<Draw>& draws, const std::vector<double>& weights, double r, double observed) {
-  std::size_t count = 0;
+// What the mean distance would be in each draw if the true distance were r everywhere.
+std::vector<double> means_at(const std::vector<Draw>& draws, const std::vector<SplitPair>& pairs,
+                             const std::vector<double>& weights, double r) {
+  std::vector<double> out;
   for (const Draw& errors : draws) {
     double mean = 0.0;
-    for (std::size_t i = 0; i < errors.size(); ++i) mean += weights[i / 2] * std::fabs(r + errors[i]);
-    count += mean <= observed ? 1 : 0;
+    for (std::size_t i = 0; i < errors.size(); ++i) {
+      const double blocks = pairs[i / 2].n_layers;
+      mean +=
+          weights[i / 2] * std::fabs(std::floor(r * blocks + errors[i].phase) + errors[i].location) / blocks;
+    }
+    out.push_back(mean);
   }
-  return (1.0 + static_cast<double>(count)) / (1.0 + static_cast<double>(draws.size()));
+  return out;
 }
 
 }  // namespace
@@ -70,19 +78,25 @@ Displacement estimate_displacement(const std::vector<SplitPair>& pairs, double m
     }
   }
   const auto simulated = simulate(pairs, draws, key);
-  const auto share = [&](double r) { return below(simulated, weights, r, result.mean); };
-  // The share falls with r: the interval is where it lies between 5% and 95%.
-  const auto crossing = [&](double level) {
-    if (share(0.0) < level) return 0.0;
+  // Share of draws up to the observed mean, or below it; both fall with r.
+  const auto share = [&](double r, bool equal_too) {
+    const double limit = result.mean + (equal_too ? 1e-9 : -1e-9);
+    const auto means = means_at(simulated, pairs, weights, r);
+    const auto count = std::count_if(means.begin(), means.end(), [&](double x) { return x <= limit; });
+    return (1.0 + static_cast<double>(count)) / (1.0 + static_cast<double>(draws));
+  };
+  const auto crossing = [&](double level, bool equal_too) {
+    if (share(0.0, equal_too) < level) return 0.0;
     double low = 0.0, high = 2.0;
     for (int i = 0; i < 40; ++i) {
       const double middle = 0.5 * (low + high);
-      (share(middle) < level ? high : low) = middle;
+      (share(middle, equal_too) < level ? high : low) = middle;
     }
     return 0.5 * (low + high);
   };
-  result.interval_90 = {std::min(crossing(0.95), result.mean), std::max(crossing(0.05), result.mean)};
-  result.p_below_margin = share(margin);
+  result.interval_90 = {std::min(crossing(0.95, false), result.mean),
+                        std::max(crossing(0.05, true), result.mean)};
+  result.p_below_margin = share(margin, true);
   return result;
 }
 

@@ -25,10 +25,10 @@ struct Displacement {
 /// Mean |db| in relative depth, first edges with first, second with second, over all pairs.
 ///
 /// Interval and p by inversion: for a true distance r (of random sign at each boundary) the distribution of
-/// the mean is simulated with `draws` draws of both locations from their resamples (about their estimates)
-/// and uniform +- half an edge for the grid; the interval holds the r for which the observed mean is not in
-/// either 5% tail, and the observed mean itself. Errors of the two locations count as independent. NaN
-/// without pairs.
+/// the mean is simulated with `draws` draws of both locations from their resamples (about their estimates),
+/// the distance rounded to whole blocks one way or the other as its place on the grid of edges has it. The
+/// interval holds the r for which the observed mean is not in either 5% tail, and the observed mean itself.
+/// Errors of the two locations count as independent. NaN without pairs.
 [[nodiscard]] Displacement estimate_displacement(const std::vector<SplitPair>& pairs, double margin,
                                                  int draws, const StreamKey& key);
 
