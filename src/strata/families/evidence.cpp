@@ -49,6 +49,7 @@ void add_boundaries(const Findings& findings, Evidence& evidence) {
   const Detection& headline = findings.detections[static_cast<std::size_t>(findings.headline)];
   evidence.tested = true;
   evidence.selected_k = headline.selected_k;
+  // evidence.power stays undefined: the findings hold no power of their tests.
   evidence.split = selected_split(headline);
   evidence.forced_split = split_of(headline.forced_two);
   const Detection* with_sinks = find_detection(findings, headline.detector, TokenSet::all);

@@ -87,10 +87,11 @@ Spread spread(const Table& table, const std::vector<std::uint32_t>& order) {
 Assessment assess(const StudyView& view) {
   Assessment a;
   a.claimed_region = {kUndefined, 0.0};
+  a.count(view.all, has_split);
   const Table table = make_table(view.all);
   a.models = static_cast<int>(table.models.size());
   if (table.texts.size() < kFewestTexts || table.models.size() < static_cast<std::size_t>(kFewestModels)) {
-    const bool lacking = a.count(view.all, has_split).selected < a.tested;
+    const bool lacking = a.selected < a.tested;
     (lacking ? a.moot : a.missing) =
         fmt::format("{}{} with boundaries on at least {} texts, and {} are needed",
                     lacking ? fmt::format("the tests select two boundaries in {} of {}, which leaves ",
