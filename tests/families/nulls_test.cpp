@@ -18,6 +18,7 @@ using test::random_edges;
 using test::synthetic_model;
 
 constexpr int kStudies = 200;
+constexpr int kDraws = 99;  // of noise in each; more change no rate
 constexpr double kMostDecided = 0.05;
 
 enum class Place { anywhere, near_ends, one_third, early };
@@ -83,8 +84,8 @@ std::vector<NullCase> null_cases() {
 TEST(FunctionalBoundaries, BoundariesThatMeanNothingDecideNothing) {
   int decided = 0, studies = 0;
   for (const NullCase& c : null_cases()) {
-    const OutcomeShares shares =
-        outcome_shares("T8", kStudies, [&](Philox& rng) { return null_study(c, rng); });
+    const OutcomeShares shares = outcome_shares(
+        "T8", kStudies, [&](Philox& rng) { return null_study(c, rng); }, kDraws);
     ::testing::Test::RecordProperty(name_of(c),
                                     std::to_string(shares.supported) + " " + std::to_string(shares.refuted));
     decided += static_cast<int>(std::lround((shares.supported + shares.refuted) * kStudies));

@@ -108,12 +108,14 @@ struct OutcomeShares {
 
 /// How often a prediction is decided on made-up studies.
 inline OutcomeShares outcome_shares(const std::string& id, int studies,
-                                    const std::function<std::vector<Evidence>(Philox& rng)>& make) {
+                                    const std::function<std::vector<Evidence>(Philox& rng)>& make,
+                                    int resamples = 199) {
   OutcomeShares shares;
   for (int s = 0; s < studies; ++s) {
     Philox rng({.seed = 11, .stream = Stream::test, .a = static_cast<std::uint32_t>(s)});
     StudyCard card = synthetic_card();
     card.seed = static_cast<std::uint64_t>(s);
+    card.resamples = resamples;
     const Outcome outcome = verdict_on(id, make(rng), card).outcome;
     shares.supported += outcome == Outcome::supported ? 1.0 / studies : 0.0;
     shares.refuted += outcome == Outcome::refuted ? 1.0 / studies : 0.0;

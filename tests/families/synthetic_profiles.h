@@ -45,7 +45,8 @@ inline void add_profiles(Evidence& e, const ProfileSpec& spec, Philox& rng) {
     for (const std::size_t measure : {0u, 1u}) {
       const double mixed = std::sqrt(spec.shared) * common + std::sqrt(1.0 - spec.shared) * own[measure];
       const double error = spec.document * (l % 4 == 0 ? 3.0 : 1.0) * rng.normal();
-      (measure == 0 ? e.ln_kappa : e.ln_skip_kl).push_back(x - (measure == 0 ? 0.0 : 5.0) + spec.noise * mixed + error);
+      (measure == 0 ? e.ln_kappa : e.ln_skip_kl)
+          .push_back(x - (measure == 0 ? 0.0 : 5.0) + spec.noise * mixed + error);
     }
     common = spec.rho * common + fresh * rng.normal();
     for (double& z : own) z = spec.rho * z + fresh * rng.normal();

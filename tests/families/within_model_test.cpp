@@ -76,7 +76,7 @@ TEST(SinkIndependence, SupportedRefutedAndSilent) {
   const Verdict shifted = verdict_on("T2", models);
   EXPECT_EQ(shifted.outcome, Outcome::refuted) << shifted.reason;
   // A shift of exactly the margin, with location errors as the resamples say.
-  EXPECT_LE(supported_share("T2", 10 * kNullStudies,
+  EXPECT_LE(supported_share("T2", 2 * kNullStudies,
                             [](Philox& rng) {
                               const auto off = [&] {
                                 const double u = rng.uniform();

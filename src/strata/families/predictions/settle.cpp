@@ -72,8 +72,10 @@ std::string power_words(const Verdict& v, const Assessment& a) {
              ? fmt::format(
                    " At {} blocks the tests select two boundaries that are there in {:.0f}% of cases.", depth,
                    100.0 * v.power)
-             : fmt::format(" How often they would at {} blocks if two were there is not in these records.",
-                           depth);
+             : fmt::format(
+                   " How often they would at {} blocks if two were there is not in these records "
+                   "(docs/calibration.md).",
+                   depth);
 }
 
 // The mean of those that are known.

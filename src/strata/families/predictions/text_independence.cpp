@@ -92,12 +92,14 @@ Assessment assess(const StudyView& view) {
   a.models = static_cast<int>(table.models.size());
   if (table.texts.size() < kFewestTexts || table.models.size() < static_cast<std::size_t>(kFewestModels)) {
     const bool lacking = a.selected < a.tested;
-    (lacking ? a.moot : a.missing) =
-        fmt::format("{}{} with boundaries on at least {} texts, and {} are needed",
-                    lacking ? fmt::format("the tests select two boundaries in {} of {}, which leaves ",
-                                          a.selected, count_of(static_cast<std::size_t>(a.tested), "run"))
-                            : "",
-                    count_of(table.models.size(), "model"), kFewestTexts, kFewestModels);
+    const std::string left = fmt::format("{} with boundaries on at least {} texts",
+                                         count_of(table.models.size(), "model"), kFewestTexts);
+    if (lacking) {
+      a.moot = fmt::format("the tests select two boundaries in {} of {}, which leaves {}", a.selected,
+                           count_of(static_cast<std::size_t>(a.tested), "run"), left);
+    } else {
+      a.missing = fmt::format("{}, and {} are needed", left, kFewestModels);
+    }
     if (table.models.size() < static_cast<std::size_t>(kFewestModels)) a.models_needed = kFewestModels;
     return a;
   }
