@@ -18,7 +18,7 @@ export const forced: Section<StudyRecord> = {
     body.append(paragraph('Every model has a best split at two edges, smooth curves and random weights included. It says nothing about whether there are boundaries, so no p-value and no verdict rests on this section.', 'faint'));
     body.append(tableBox({
       columns: ['model', 'family', 'text', 'the tests select', 'edges', 'b1', '90% interval', 'b2', '90% interval', 'kappa Local', 'Intermediate', 'Global'],
-      rows: members.map((m): Cell[] => [m.model, m.family, m.text, m.forced ? m.verdict : 'these two boundaries, or near them', m.forced_boundaries.map((b) => b.edge).join(', '),
+      rows: members.map((m): Cell[] => [m.model, m.family, m.text, m.verdict, m.forced_boundaries.map((b) => b.edge).join(', '),
         ...m.forced_boundaries.flatMap((b): Cell[] => [b.depth, interval(b.depth_interval_90)]), ...['Local', 'Intermediate', 'Global'].map((name): Cell => exp(m.forced_segments.find((s) => s.segment.name === name)?.ln_kappa ?? null))]),
     }, 'Forced splits of each run'));
     const { families, gaps, distances } = record.forced_splits;
