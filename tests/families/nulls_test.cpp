@@ -145,15 +145,15 @@ struct PlantedCase {
 
 // What is found in nine of ten studies.
 TEST(FunctionalBoundaries, PlantedJumpsAreFound) {
-  for (const PlantedCase& c : std::vector<PlantedCase>{{12, 4, 4.0, 0, Outcome::supported},
-                                                       {16, 2, 3.0, 0, Outcome::supported},
+  for (const PlantedCase& c : std::vector<PlantedCase>{{12, 4, 5.0, 0, Outcome::supported},
+                                                       {16, 2, 4.0, 0, Outcome::supported},
                                                        {24, 1, 5.0, 0, Outcome::supported},
-                                                       {24, 2, 3.0, 0, Outcome::supported},
+                                                       {24, 2, 4.0, 0, Outcome::supported},
                                                        {32, 1, 5.0, 0, Outcome::supported},
                                                        {32, 4, 3.0, 0, Outcome::supported},
                                                        {24, 4, 8.0, 2, Outcome::refuted},
-                                                       {24, 8, 5.0, 2, Outcome::refuted},
-                                                       {32, 4, 6.0, 2, Outcome::refuted}}) {
+                                                       {24, 8, 6.0, 2, Outcome::refuted},
+                                                       {32, 4, 8.0, 2, Outcome::refuted}}) {
     const OutcomeShares shares = outcome_shares("T8", 200, [&](Philox& rng) {
       std::vector<Evidence> all;
       for (int m = 0; m < c.models; ++m) {

@@ -63,6 +63,7 @@ bool require_selected(const std::vector<const Evidence*>& asked, bool (*usable)(
 
 bool require_family(const StudyView& view, const std::string& family, Assessment& a) {
   const SelectedCount count = a.count(of_family(view.main, family), selected);
+  a.one_family = true;
   a.models_needed = kFewestModels;
   if (count.selected >= kFewestModels) {
     a.models_needed = 0;

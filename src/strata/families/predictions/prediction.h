@@ -41,6 +41,7 @@ struct Assessment {
   int models_needed = 0;
   int tested = 0, selected = 0;            ///< models asked for boundaries, and those with two selected ones
   int fewest_blocks = 0, most_blocks = 0;  ///< of the models asked
+  bool one_family = false;                 ///< models_needed are of one family, not of each
   std::vector<double> powers;              ///< of the tests in the models asked; NaN = not known
   std::string tag;
   std::string found;    ///< one or two sentences of what was found; empty = nothing

@@ -54,11 +54,13 @@ std::string why_undecided(const Verdict& v, const Assessment& a, double alpha) {
                      adjusted_words(v, a));
 }
 
-std::string needed_words(const Verdict& v) {
+std::string needed_words(const Verdict& v, const Assessment& a) {
   if (v.models_needed == 0) return "";
   const bool one = v.models_needed == 1;
   return fmt::format(" At least {} {}{}{} {} needed.", v.models_needed, one ? "model" : "models",
-                     v.set == TestSet::between_model ? " of each family" : "",
+                     a.one_family                      ? " of the family"
+                     : v.set == TestSet::between_model ? " of each family"
+                                                       : "",
                      v.outcome == Outcome::moot ? " with two selected boundaries" : "", one ? "is" : "are");
 }
 
@@ -114,7 +116,7 @@ void decide(Verdict& v, const Assessment& a, double alpha) {
   } else {
     v.reason = why_undecided(v, a, alpha);
   }
-  if (v.outcome == Outcome::undecided || v.outcome == Outcome::moot) v.reason += needed_words(v);
+  if (v.outcome == Outcome::undecided || v.outcome == Outcome::moot) v.reason += needed_words(v, a);
   if (v.outcome == Outcome::moot) v.reason += power_words(v, a);
   if (!v.tag.empty()) v.reason += fmt::format(" It reads \"{}\".", v.tag);
   if (!a.found.empty()) v.reason += " " + a.found;
