@@ -9,7 +9,9 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "strata/cli/study_text.h"
 #include "tests/support/synthetic_run.h"
+#include "tests/support/synthetic_study.h"
 
 namespace strata {
 namespace {
@@ -108,6 +110,23 @@ TEST(Summary, ColoursOnlyOnATerminalAndNotWithNoColor) {
   (void)on_a_terminal([&] { text = summary_text(run, "r.html"); });
   EXPECT_EQ(text.find('\x1b'), std::string::npos);
   unsetenv("NO_COLOR");
+}
+
+TEST(StudyText, NamesMootVerdictsAndSetsForcedSplitsApart) {
+  Study study = test::synthetic_study();
+  const std::string text = study_text(study);
+  EXPECT_NE(text.find("  T3   moot       prediction 3\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("claimed <= 0.1 or >= 10"), std::string::npos) << text;
+  const std::size_t forced =
+      text.find("Forced splits (b1 b2). They exist in any model; no verdict rests on them.");
+  ASSERT_NE(forced, std::string::npos) << text;
+  // In the table of models a run without selected boundaries has none; its forced split stands below.
+  EXPECT_NE(text.find("llama-4"), std::string::npos);
+  EXPECT_LT(text.find("smooth         -  "), forced) << text;
+  EXPECT_NE(text.find("llama-4                      tales          0.25 0.75", forced), std::string::npos)
+      << text;
+  for (StudyMember& m : study.members) m.forced = false;
+  EXPECT_EQ(study_text(study).find("Forced splits"), std::string::npos);
 }
 
 TEST(Summary, BarTableAndWrappedWords) {

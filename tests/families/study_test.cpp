@@ -105,6 +105,47 @@ TEST(Study, SameBytesWhateverTheThreads) {
   EXPECT_EQ(study_json(parse_study_json(study_json(one), "x")), study_json(one));
 }
 
+// A run in which the tests select none: its forced split stands apart and no verdict rests on it.
+TEST(Study, ForcedSplitsStandApart) {
+  auto smooth = runs();
+  for (StudyRun& run : smooth) {
+    for (Detection& d : run.run.findings.detections) {
+      d.selected_k = 0;
+      d.verdict = "smooth";
+      d.boundaries.clear();
+    }
+  }
+  const Study study = study_of(smooth, 1);
+  for (const StudyMember& m : study.members) {
+    EXPECT_TRUE(m.forced);
+    EXPECT_TRUE(m.boundaries.empty());
+    EXPECT_TRUE(m.segments.empty());
+    ASSERT_EQ(m.forced_boundaries.size(), 2u);
+    ASSERT_EQ(m.forced_segments.size(), 3u);
+  }
+  EXPECT_EQ(study.verdicts[0].outcome, Outcome::refuted) << study.verdicts[0].reason;  // T1
+  for (std::size_t i = 1; i < 10; ++i) {
+    EXPECT_EQ(study.verdicts[i].outcome, Outcome::moot) << study.verdicts[i].reason;
+    EXPECT_TRUE(std::isnan(study.verdicts[i].p_value));
+  }
+  ASSERT_EQ(study.gaps.size(), 1u);
+  EXPECT_EQ(study.gaps[0].segment, "all blocks");
+  EXPECT_EQ(study.gaps[0].family, "qwen");
+  EXPECT_TRUE(std::isfinite(study.gaps[0].ln_kappa));
+  EXPECT_TRUE(study.spreads.empty());
+  for (const Dominance& d : study.dominance) EXPECT_EQ(d.verdict, "undetermined");
+  for (const VarianceShare& v : study.variance) {
+    if (v.response != "ln_kappa_all_blocks") {
+      EXPECT_TRUE(std::isnan(v.p_first)) << v.response;
+    }
+  }
+  EXPECT_EQ(study.forced_splits.gaps.size(), 3u);
+  EXPECT_EQ(study.forced_splits.distances.size(), 6u);
+  EXPECT_FALSE(study.forced_splits.families.empty());
+  EXPECT_NE(families_csv(study).find("\nforced_mean,llama,,b1,3,"), std::string::npos);
+  EXPECT_EQ(study_json(parse_study_json(study_json(study), "x")), study_json(study));
+}
+
 TEST(Study, RecordsThatHoldNothingAreUndecidedInWords) {
   std::vector<StudyRun> empty(3);
   for (std::size_t i = 0; i < empty.size(); ++i)
@@ -183,7 +224,7 @@ TEST(DetectorIndependence, SilentOnSmoothRecords) {
         Profile profiles[] = {kernel_profile(trace, TokenSet::ordinary),
                               fused_profile(trace, TokenSet::ordinary, 0, 0)};
         decorrelate(profiles[1]);
-        e.by_detector.clear();
+        e.by_detector.clear();  // as if the tests had selected two: the worst that may happen
         for (const Profile& profile : profiles) {
           const Split split{.edges = models_of(profile).jumps(profile.y, 2).back().edges, .shares = {}};
           e.by_detector.push_back(split);

@@ -23,9 +23,19 @@ TEST(Study, TextRoundTrips) {
   const Study back = parse_study_json(text, "x");
   EXPECT_EQ(back.study.seed, 18446744073709551615u);
   EXPECT_EQ(back.verdicts[5].tag, "scale artefact");
-  EXPECT_EQ(back.verdicts[5].outcome, Outcome::supported);
+  EXPECT_EQ(back.verdicts[5].outcome, Outcome::undecided);
+  EXPECT_EQ(back.verdicts[2].outcome, Outcome::moot);
   EXPECT_TRUE(std::isnan(back.verdicts[0].claimed_region.hi));
   EXPECT_TRUE(std::isnan(back.members[0].segments[0].ln_beta));
+}
+
+// Keys that files of earlier versions lack.
+bool optional(const std::string& key) {
+  for (const char* const own : {"forced_boundaries", "forced_segments", "claimed_outside", "models_tested",
+                                "models_selected", "power", "forced_splits"}) {
+    if (key == own) return true;
+  }
+  return false;
 }
 
 // At every object each key in turn is removed and mistyped; of an array only the first element is looked at.
@@ -39,8 +49,12 @@ void walk(const Json& whole, const Json::json_pointer& at) {
     const auto path = at / key;
     Json changed = whole;
     changed.at(at).erase(key);
-    EXPECT_STRATA_ERROR(parse_study_json(changed.dump(), "study.json"), ErrorKind::bad_file,
-                        path.to_string());
+    if (optional(key)) {
+      EXPECT_NO_THROW((void)parse_study_json(changed.dump(), "study.json")) << path;
+    } else {
+      EXPECT_STRATA_ERROR(parse_study_json(changed.dump(), "study.json"), ErrorKind::bad_file,
+                          path.to_string());
+    }
     changed = whole;
     changed.at(path) = value.is_object() ? Json("text") : Json::object();
     EXPECT_STRATA_ERROR(parse_study_json(changed.dump(), "study.json"), ErrorKind::bad_file,
@@ -53,11 +67,40 @@ TEST(Study, EveryKeyMissingOrMistyped) {
   walk(Json::parse(study_json(test::synthetic_study())), Json::json_pointer(""));
 }
 
+// Files of before forced splits stood apart: boundaries of a forced member are its forced split.
+TEST(Study, ReadsForcedBoundariesOfEarlierVersions) {
+  const Study now = test::synthetic_study();
+  ASSERT_TRUE(now.members[3].forced);
+  Json old = Json::parse(study_json(now));
+  old.erase("forced_splits");
+  for (Json& m : old["members"]) {
+    if (m["forced"] == true) {
+      m["boundaries"] = m["forced_boundaries"];
+      m["segments"] = m["forced_segments"];
+    }
+    m.erase("forced_boundaries");
+    m.erase("forced_segments");
+  }
+  for (Json& v : old["verdicts"]) {
+    for (const char* key : {"claimed_outside", "models_tested", "models_selected", "power"}) v.erase(key);
+    if (v["outcome"] == "moot") v["outcome"] = "undecided";
+    v["forced"] = true;
+  }
+  const Study back = parse_study_json(old.dump(), "study.json");
+  EXPECT_TRUE(back.members[3].boundaries.empty());
+  EXPECT_TRUE(back.members[3].segments.empty());
+  ASSERT_EQ(back.members[3].forced_boundaries.size(), 2u);
+  EXPECT_EQ(back.members[3].forced_boundaries[0].edge, now.members[3].forced_boundaries[0].edge);
+  EXPECT_EQ(back.members[3].forced_segments.size(), 3u);
+  EXPECT_EQ(back.members[0].boundaries.size(), 2u);
+  EXPECT_TRUE(back.verdicts[0].forced);
+}
+
 TEST(Study, UnknownNamesAndVersions) {
   Json document = Json::parse(study_json(test::synthetic_study()));
   document["verdicts"][0]["outcome"] = "proven";
   EXPECT_STRATA_ERROR(parse_study_json(document.dump(), "s"), ErrorKind::bad_file,
-                      "one of supported, refuted, undecided");
+                      "one of supported, refuted, undecided, moot");
   document["schema_version"] = 2;
   EXPECT_STRATA_ERROR(parse_study_json(document.dump(), "s"), ErrorKind::unsupported,
                       "run strata compare again");
@@ -85,7 +128,7 @@ TEST(Study, TablesAreTidy) {
     }
     EXPECT_GT(rows, 10u);
   }
-  EXPECT_NE(verdicts_csv(test::synthetic_study()).find("T6,between_model,supported,scale artefact,"),
+  EXPECT_NE(verdicts_csv(test::synthetic_study()).find("T6,between_model,undecided,scale artefact,"),
             std::string::npos);
 }
 

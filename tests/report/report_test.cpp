@@ -116,6 +116,10 @@ TEST(Report, StudyAndTwins) {
   EXPECT_EQ(page["study"]["seed"], "18446744073709551615");
   EXPECT_EQ(page["command"], "strata compare a b");
   EXPECT_EQ(page["verdicts"].size(), 10u);
+  EXPECT_EQ(page["verdicts"][2]["outcome"], "moot");
+  EXPECT_EQ(page["forced_splits"]["gaps"].size(), 1u);
+  EXPECT_EQ(page["members"][3]["forced_boundaries"].size(), 2u);
+  EXPECT_TRUE(page["members"][3]["boundaries"].empty());
   const auto twins = nlohmann::json::parse(record_of(twins_report_html(test::synthetic_twins(false), "c")));
   EXPECT_EQ(twins["page"], "twins");
   EXPECT_EQ(twins["run"]["seed"], "18446744073709551615");

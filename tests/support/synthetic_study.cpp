@@ -38,6 +38,7 @@ StudyMember make_member(const std::string& family, int index) {
                             .depth_interval_90 = {b - 1.0 / m.n_layers, b + 1.0 / m.n_layers},
                             .location_error = 0.5 / m.n_layers});
   }
+  m.forced_boundaries = m.boundaries;
   const int e1 = m.boundaries[0].edge, e2 = m.boundaries[1].edge;
   const double scale = family == "llama" ? 0.0 : 3.1;
   for (const Segment& s :
@@ -53,6 +54,11 @@ StudyMember make_member(const std::string& family, int index) {
                           .ln_skip_kl = -1.0,
                           .ln_beta = kUndefined});
   }
+  m.forced_segments = m.segments;
+  if (m.forced) {
+    m.boundaries.clear();
+    m.segments.clear();
+  }
   for (int l = 0; l < m.n_layers; ++l) {
     m.ln_kappa.push_back(6.0 - 4.0 * l / m.n_layers);
     m.ln_absolute.push_back(m.ln_kappa[size(l)] + 2 * scale);
@@ -62,7 +68,8 @@ StudyMember make_member(const std::string& family, int index) {
 }
 
 Verdict make_verdict(int index) {
-  static constexpr std::array kOutcome = {Outcome::supported, Outcome::refuted, Outcome::undecided};
+  static constexpr std::array kOutcome = {Outcome::supported, Outcome::refuted, Outcome::undecided,
+                                          Outcome::moot};
   Verdict v;
   v.id = fmt::format("T{}", index);
   v.title = fmt::format("prediction {}", index);
@@ -74,18 +81,25 @@ Verdict make_verdict(int index) {
   v.set = index == 10                ? TestSet::descriptive
           : index >= 4 && index <= 7 ? TestSet::between_model
                                      : TestSet::within_model;
-  v.outcome = kOutcome[size(index) % 3];
+  v.outcome = kOutcome[size(index) % 4];
   v.tag = index == 6 ? "scale artefact" : "";
   v.effect = 0.1 * index - 0.4;
   v.effect_unit = "relative depth";
   v.effect_interval_90 = {v.effect - 0.2, v.effect + 0.2};
   v.claimed_region = {0.0, kUndefined};
-  v.p_value = v.outcome == Outcome::undecided ? kUndefined : 0.004 * index;
-  v.p_adjusted = v.outcome == Outcome::undecided ? kUndefined : 0.016 * index;
+  const bool decided = v.outcome == Outcome::supported || v.outcome == Outcome::refuted;
+  v.p_value = decided ? 0.004 * index : kUndefined;
+  v.p_adjusted = decided ? 0.016 * index : kUndefined;
   v.smallest_p = 1.0 / 70.0;
   v.models = 8;
-  v.models_needed = v.outcome == Outcome::undecided ? 5 : 0;
-  v.forced = index >= 4;
+  v.models_needed = decided ? 0 : 5;
+  v.models_tested = 8;
+  v.models_selected = v.outcome == Outcome::moot ? 1 : 6;
+  v.power = v.outcome == Outcome::moot ? 0.4 : kUndefined;
+  if (index == 6) {
+    v.claimed_region = {0.1, 10.0};
+    v.claimed_outside = true;
+  }
   v.reason = "It is invented, and says so.";
   v.quantities = {{.name = "paper", .unit = "1", .value = 493.0, .interval_90 = kNoInterval, .note = "v3"}};
   return v;
@@ -116,6 +130,8 @@ Study synthetic_study() {
   empty.verdict = "not identified";
   empty.boundaries.clear();
   empty.segments.clear();
+  empty.forced_boundaries.clear();
+  empty.forced_segments.clear();
   empty.ln_kappa.clear();
   empty.ln_absolute.clear();
   empty.ln_skip_kl.clear();
@@ -177,6 +193,26 @@ Study synthetic_study() {
                  .largest_pair = 6.4,
                  .reading = "scale artefact",
                  .note = "over models"}};
+  study.gaps.push_back({.family = "qwen",
+                        .against = "llama",
+                        .segment = "all blocks",
+                        .models = 4,
+                        .models_against = 4,
+                        .ln_kappa = -0.2165,
+                        .ln_kappa_interval_90 = {-0.4, 0.1},
+                        .ln_absolute = 1.7075,
+                        .ln_absolute_interval_90 = {1.5, 1.9},
+                        .scale = 1.924,
+                        .rms_scale = 1.9,
+                        .remainder = 0.024,
+                        .smallest_pair = 1.4,
+                        .largest_pair = 2.0,
+                        .reading = "scale artefact",
+                        .note = "over models"});
+  study.forced_splits.families = {study.families[0], study.families[2]};
+  study.forced_splits.gaps = {study.gaps[0]};
+  study.forced_splits.gaps[0].reading.clear();
+  study.forced_splits.distances = {{.name = "llama-4", .unit = "relative depth", .value = 0.2, .note = ""}};
   study.variance = {{.response = "b1",
                      .predictor = "family",
                      .r2_first = 0.6,

@@ -7,7 +7,7 @@
 namespace strata::test {
 
 /// Two families of four models on one text, one of the models on a second text without boundaries, every
-/// table filled, ten verdicts of all three outcomes, and some undefined values.
+/// table filled, ten verdicts of all four outcomes, and some undefined values.
 [[nodiscard]] Study synthetic_study();
 
 }  // namespace strata::test

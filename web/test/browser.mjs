@@ -295,11 +295,11 @@ async function lensTable(browser) {
 
 async function study(browser) {
   const text = await wide(browser, 'study.html', 5);
-  for (const words of ['qwen-1', 'Supported', 'T10', 'scale artefact', 'Does a model differ from its family?', 'below', 'arXiv:2505.18244 v3', 'Forced splits']) {
+  for (const words of ['qwen-1', 'Supported', 'T10', 'scale artefact', 'Does a model differ from its family?', 'below', 'arXiv:2505.18244 v3', 'Forced splits (description only)', 'Moot', '\u2013 moot', 'all blocks', 'below 0.1 or above 10']) {
     expect(text.includes(words), `study: the page says "${words}"`);
   }
   const empty = await wide(browser, 'study-empty.html', 0);
-  for (const words of ['Boundaries: undefined', 'Brittleness by segment: undefined', 'Verdicts: undefined']) expect(empty.includes(words), `empty study: "${words}"`);
+  for (const words of ['Boundaries: undefined', 'Brittleness by segment: undefined', 'Verdicts: undefined', 'Forced splits: undefined']) expect(empty.includes(words), `empty study: "${words}"`);
   for (const name of ['study.html', 'study-empty.html']) await narrow(browser, name);
   const page = await open(browser, 'study.html');
   const hostile = await page.locator('#summary li', { hasText: 'an invented <warning>' }).count();

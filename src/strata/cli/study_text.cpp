@@ -17,8 +17,9 @@ std::string interval(const Interval& i) {
   return std::isnan(i.lo) && std::isnan(i.hi) ? "" : fmt::format("[{}, {}]", number(i.lo), number(i.hi));
 }
 
-// The claimed region, like ">= 0.8" or "<= 0.05".
-std::string region(const Interval& i) {
+// The claimed region, like ">= 0.8" or "<= 0.1 or >= 10".
+std::string region(const Interval& i, bool outside) {
+  if (outside) return fmt::format("<= {} or >= {}", number(i.lo), number(i.hi));
   if (std::isnan(i.lo) && std::isnan(i.hi)) return "";
   if (std::isnan(i.hi)) return ">= " + number(i.lo);
   if (std::isnan(i.lo)) return "<= " + number(i.hi);
@@ -44,21 +45,41 @@ std::string wrapped(const std::string& text, std::size_t indent) {
   return out + line + "\n";
 }
 
-std::string depth_text(const StudyMember& m) {
-  if (m.boundaries.size() != 2) return "-";
-  return fmt::format("{:.2f} {:.2f}{}", m.boundaries[0].depth, m.boundaries[1].depth,
-                     m.forced ? " forced" : "");
+std::string depth_text(const std::vector<StudyBoundary>& boundaries) {
+  if (boundaries.size() != 2) return "-";
+  return fmt::format("{:.2f} {:.2f}", boundaries[0].depth, boundaries[1].depth);
+}
+
+// Geometric mean of kappa over all blocks' inputs.
+double mean_ln_kappa(const StudyMember& m) {
+  double sum = 0.0, n = 0.0;
+  for (const double x : m.ln_kappa) {
+    if (!std::isfinite(x)) continue;
+    sum += x;
+    n += 1.0;
+  }
+  return n > 0.0 ? sum / n : kUndefined;
 }
 
 std::string members_text(const Study& study) {
-  std::string out = fmt::format("  {:<28} {:<8} {:<14} {:>6}  {:<14} {:<16} {:>14}\n", "model", "family",
-                                "text", "blocks", "verdict", "b1 b2", "Local ln kappa");
+  std::string out = fmt::format("  {:<28} {:<8} {:<14} {:>6}  {:<14} {:<10} {:>8} {:>14}\n", "model",
+                                "family", "text", "blocks", "verdict", "b1 b2", "ln kappa", "Local ln kappa");
   for (const StudyMember& m : study.members) {
-    out += fmt::format("  {:<28} {:<8} {:<14} {:>6}  {:<14} {:<16} {:>14}\n", m.model, m.family, m.text,
-                       m.n_layers, m.verdict, depth_text(m),
+    out += fmt::format("  {:<28} {:<8} {:<14} {:>6}  {:<14} {:<10} {:>8} {:>14}\n", m.model, m.family, m.text,
+                       m.n_layers, m.verdict, depth_text(m.boundaries), number(mean_ln_kappa(m)),
                        m.segments.empty() ? "-" : number(m.segments[0].ln_kappa));
   }
-  return out + "  b: boundary / blocks; \"forced\": the tests did not select two boundaries\n";
+  return out + "  b: boundary / blocks, where the tests select two; ln kappa: mean over all blocks\n";
+}
+
+std::string forced_text(const Study& study) {
+  std::string out;
+  for (const StudyMember& m : study.members) {
+    if (!m.forced || m.forced_boundaries.size() != 2) continue;
+    out += fmt::format("  {:<28} {:<14} {}\n", m.model, m.text, depth_text(m.forced_boundaries));
+  }
+  if (out.empty()) return out;
+  return "\n  Forced splits (b1 b2). They exist in any model; no verdict rests on them.\n" + out;
 }
 
 std::string expected_text(const Study& study) {
@@ -78,7 +99,7 @@ std::string verdict_text(const Verdict& v) {
   if (!std::isnan(v.effect)) {
     out +=
         fmt::format("       {} {} {}; claimed {}{}\n", number(v.effect), v.effect_unit,
-                    interval(v.effect_interval_90), region(v.claimed_region),
+                    interval(v.effect_interval_90), region(v.claimed_region, v.claimed_outside),
                     std::isnan(v.p_value)
                         ? ""
                         : fmt::format("; p {}{}", number(v.p_value),
@@ -94,6 +115,7 @@ std::string study_text(const Study& study) {
       fmt::format("\n{}\n", study.study.title.empty() ? "study " + study.study.name : study.study.title);
   for (const std::string& sentence : study.sentences) out += wrapped(sentence, 2);
   out += "\n" + members_text(study);
+  out += forced_text(study);
   if (!study.expected.empty()) out += "\n" + expected_text(study);
   out += "\n";
   for (const Verdict& v : study.verdicts) out += verdict_text(v);

@@ -23,6 +23,11 @@ Split split_of(const std::vector<EdgeEstimate>& boundaries) {
   return split;
 }
 
+// What the tests select, where they select two.
+Split selected_split(const Detection& detection) {
+  return detection.selected_k == 2 ? split_of(detection.boundaries) : Split{};
+}
+
 const Detection* find_detection(const Findings& findings, const std::string& detector, TokenSet tokens) {
   for (const Detection& d : findings.detections) {
     if (d.defined && d.detector == detector && d.tokens == tokens) return &d;
@@ -32,9 +37,10 @@ const Detection* find_detection(const Findings& findings, const std::string& det
 
 void add_boundaries(const Findings& findings, Evidence& evidence) {
   for (const Detection& d : findings.detections) {
-    if (!d.defined || d.tokens != TokenSet::ordinary || d.forced_two.size() != 2) continue;
+    if (!d.defined || d.tokens != TokenSet::ordinary) continue;
     evidence.detectors.push_back(d.detector);
-    evidence.by_detector.push_back(split_of(d.forced_two));
+    evidence.by_detector.push_back(selected_split(d));
+    evidence.forced_by_detector.push_back(split_of(d.forced_two));
   }
   if (findings.headline < 0) {
     evidence.note += "no boundaries: every detector is undefined; ";
@@ -43,10 +49,14 @@ void add_boundaries(const Findings& findings, Evidence& evidence) {
   const Detection& headline = findings.detections[static_cast<std::size_t>(findings.headline)];
   evidence.tested = true;
   evidence.selected_k = headline.selected_k;
-  evidence.forced = headline.selected_k != 2;
-  evidence.split = split_of(evidence.forced ? headline.forced_two : headline.boundaries);
+  // evidence.power stays undefined: the findings hold no power of their tests.
+  evidence.split = selected_split(headline);
+  evidence.forced_split = split_of(headline.forced_two);
   const Detection* with_sinks = find_detection(findings, headline.detector, TokenSet::all);
-  if (with_sinks != nullptr) evidence.with_sinks = split_of(with_sinks->forced_two);
+  if (with_sinks != nullptr) {
+    evidence.with_sinks = selected_split(*with_sinks);
+    evidence.with_sinks_k = with_sinks->selected_k;
+  }
   for (const RandomTwins& twins : findings.random_twins) {
     if (!twins.defined || twins.detector != headline.detector || twins.tokens != headline.tokens) continue;
     evidence.random_networks = static_cast<int>(twins.statistic.size());
@@ -66,8 +76,22 @@ void add_massive(const Trace& trace, Evidence& evidence) {
   evidence.massive_edges.assign(edges.begin(), edges.end());
 }
 
+// Edges of surrogate `row`, of the detectors that select two in this model.
+std::vector<Split> smooth_row(const SmoothSplits& smooth, const Evidence& evidence, std::size_t row) {
+  std::vector<Split> splits;
+  for (std::size_t d = 0; d < smooth.detectors.size(); ++d) {
+    const auto own = std::find(evidence.detectors.begin(), evidence.detectors.end(), smooth.detectors[d]);
+    if (own == evidence.detectors.end()) continue;
+    if (!evidence.by_detector[static_cast<std::size_t>(own - evidence.detectors.begin())].defined()) continue;
+    splits.push_back(
+        {.edges = {static_cast<int>(smooth.edges[d](row, 0)), static_cast<int>(smooth.edges[d](row, 1))},
+         .shares = {}});
+  }
+  return splits;
+}
+
 void add_surrogates(const Run& run, const EvidenceOptions& options, Evidence& evidence) {
-  if (!evidence.split.defined()) return;
+  if (!evidence.forced_split.defined()) return;
   const SmoothSplits smooth =
       smooth_splits(run.trace, TokenSet::ordinary,
                     {.seed = options.seed, .surrogates = options.resamples, .threads = options.threads});
@@ -77,13 +101,10 @@ void add_surrogates(const Run& run, const EvidenceOptions& options, Evidence& ev
   evidence.smooth_depths = smooth.edges[static_cast<std::size_t>(found - smooth.detectors.begin())];
   const auto rows = evidence.smooth_depths.rows;
   for (double& x : evidence.smooth_depths.data) x /= evidence.n_layers;
-  if (smooth.detectors.size() < 2) return;
   for (std::size_t i = 0; i < rows; ++i) {
-    std::vector<Split> splits(smooth.detectors.size());
-    for (std::size_t d = 0; d < splits.size(); ++d) {
-      splits[d].edges = {static_cast<int>(smooth.edges[d](i, 0)), static_cast<int>(smooth.edges[d](i, 1))};
-    }
-    evidence.smooth_distance.push_back(split_distance(splits, evidence.n_layers));
+    const double distance = split_distance(smooth_row(smooth, evidence, i), evidence.n_layers);
+    if (std::isnan(distance)) return;  // fewer than two detectors, in every row
+    evidence.smooth_distance.push_back(distance);
   }
 }
 
@@ -243,13 +264,12 @@ double split_distance(const std::vector<Split>& splits, int n_layers) {
     for (std::size_t j = i + 1; j < splits.size(); ++j) {
       if (!splits[i].defined() || !splits[j].defined()) continue;
       for (std::size_t k = 0; k < 2; ++k) {
-        const double d = static_cast<double>(splits[i].edges[k] - splits[j].edges[k]) / n_layers;
-        sum += 0.5 * d * d;
+        sum += 0.5 * std::abs(splits[i].edges[k] - splits[j].edges[k]) / n_layers;
       }
       ++pairs;
     }
   }
-  return pairs > 0 ? std::sqrt(sum / pairs) : kUndefined;
+  return pairs > 0 ? sum / pairs : kUndefined;
 }
 
 double location_error(const Split& split, std::size_t boundary, int n_layers) {

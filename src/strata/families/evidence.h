@@ -30,14 +30,23 @@ struct Evidence {
   bool tested = false;      ///< the headline detector was defined, so that selected_k means something
   int random_networks = 0;  ///< networks with random weights that the run was compared with
   int random_rank = 0;      ///< of its gain in fit by jumps among theirs and its own, 1 = largest
-  bool forced = false;      ///< `split` is the forced one
-  Split split;       ///< of the headline detector, sink tokens left out: selected where K = 2, else forced
-  Split with_sinks;  ///< the same detector with sink tokens, its best two-boundary split
+  /// Chance that the tests select two boundaries where there are two, at this depth and with these signals;
+  /// NaN = the findings do not say.
+  double power = kUndefined;
+  Split split;            ///< of the headline detector, sink tokens left out; only where its tests select two
+  Split with_sinks;       ///< the same detector with sink tokens; likewise
+  int with_sinks_k = -1;  ///< boundaries that it selects there; -1 = undefined
   std::vector<std::string> detectors;
-  std::vector<Split> by_detector;  ///< the best two-boundary split of each, sink tokens left out
+  std::vector<Split>
+      by_detector;  ///< of each detector, sink tokens left out; only where its tests select two
+  /// The best two-boundary splits, which exist in any model: for description, never for a verdict.
+  Split forced_split;
+  std::vector<Split> forced_by_detector;
   std::vector<int> massive_edges;  ///< where massive activations begin or end, as edges
   Matrix smooth_depths;            ///< surrogates x 2: split of smooth surrogates by the headline detector
-  std::vector<double> smooth_distance;  ///< surrogates: split_distance of the detectors on smooth surrogates
+  /// Surrogates: split_distance on smooth surrogates of the detectors that select two; empty with fewer than
+  /// two of them.
+  std::vector<double> smooth_distance;
   std::vector<double> ln_kappa, ln_absolute;  ///< states 0..L-1, nats; empty = not measured
   std::vector<double> ln_rms;                 ///< states 0..L-1, of the median token; likewise
   std::vector<double> ln_skip_kl;             ///< blocks 0..L-1; likewise
@@ -66,7 +75,7 @@ struct EvidenceOptions {
 /// positive value is NaN.
 [[nodiscard]] Evidence gather_evidence(const Run& run, const EvidenceOptions& options);
 
-/// RMS distance in relative depth between the splits of all pairs, first edge with first, second with second;
+/// Mean |db| in relative depth between the splits of all pairs, first edge with first, second with second;
 /// NaN with fewer than two.
 [[nodiscard]] double split_distance(const std::vector<Split>& splits, int n_layers);
 

@@ -77,7 +77,9 @@ std::vector<double> segment_means(const ModelList& models, std::vector<double> E
 }  // namespace
 
 double segment_mean(const Evidence& evidence, const std::vector<double>& ln_values, std::size_t segment) {
-  if (!evidence.split.defined() || ln_values.empty()) return kUndefined;
+  if (ln_values.empty()) return kUndefined;
+  if (segment == kAllBlocks) return moments(ln_values).mean;
+  if (!evidence.split.defined()) return kUndefined;
   const int bounds[] = {0, evidence.split.edges[0], evidence.split.edges[1], evidence.n_layers};
   std::vector<double> inside;
   for (int l = bounds[segment]; l < bounds[segment + 1]; ++l)
@@ -140,9 +142,10 @@ std::vector<FamilyFigure> family_figures(const ModelList& models, const std::vec
     for (const Response& r :
          {Response{"ln_kappa_", &Evidence::ln_kappa}, Response{"ln_absolute_", &Evidence::ln_absolute},
           Response{"ln_beta_", &Evidence::ln_beta}}) {
-      for (std::size_t s = 0; s < 3; ++s) {
+      for (std::size_t s = 0; s <= kAllBlocks; ++s) {
         FamilyFigure f =
-            figure(family, std::string(r.name) + kSegmentNames[s], segment_means(members, r.values, s));
+            figure(family, std::string(r.name) + (s == kAllBlocks ? "all_blocks" : kSegmentNames[s]),
+                   segment_means(members, r.values, s));
         if (f.models > 0) out.push_back(std::move(f));
       }
     }
@@ -161,15 +164,6 @@ int models_for_labels(double p, bool two_sided) {
 
 std::string count_of(std::size_t n, const std::string& noun) {
   return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
-}
-
-std::string too_few(const ModelList& variable, const ModelList& stable, const StudyCard& card) {
-  constexpr auto kFewest = static_cast<std::size_t>(kFewestModels);
-  if (variable.size() >= kFewest && stable.size() >= kFewest) return {};
-  return fmt::format(
-      "the study has {} of the family '{}' and {} of '{}', and fewer than {} of each are not compared",
-      count_of(variable.size(), "model"), card.variable_family, count_of(stable.size(), "model"),
-      card.stable_family, kFewestModels);
 }
 
 std::vector<std::string> family_names(const ModelList& models) {

@@ -14,8 +14,12 @@ using ModelList = std::vector<const Evidence*>;
 /// Fewer models of a family than this: nothing between families is decided.
 inline constexpr int kFewestModels = 3;
 
-/// Mean of ln values over a segment of the run's split (0 Local, 1 Intermediate, 2 Global): over the input
-/// states of its blocks, or its blocks. NaN without a split or a finite value.
+/// Not a segment: all blocks, which needs no boundaries.
+inline constexpr std::size_t kAllBlocks = 3;
+
+/// Mean of ln values over a segment of the run's split (0 Local, 1 Intermediate, 2 Global, or kAllBlocks):
+/// over the input states of its blocks, or its blocks. NaN without a finite value and, but for kAllBlocks,
+/// without a split.
 [[nodiscard]] double segment_mean(const Evidence& evidence, const std::vector<double>& ln_values,
                                   std::size_t segment);
 
@@ -49,15 +53,17 @@ struct MeanContrast {
 [[nodiscard]] MeanContrast contrast_means(const std::vector<double>& family,
                                           const std::vector<double>& against);
 
-/// The gap between two families in one segment (0, 1, 2). Over models where a family has more than one, over
-/// resamples of documents where each has one.
+/// The gap between two families in one segment (0, 1, 2, kAllBlocks). Over models where a family has more
+/// than one, over resamples of documents where each has one. Where both families have models with both kinds
+/// of sensitivity the gap is of these, at the states that have both, so that the split is exact.
 [[nodiscard]] SegmentGap segment_gap(const ModelList& family, const ModelList& against, std::size_t segment);
 
-/// One row for each predictor of each response: b1, b2, ln kappa of the segments, on family, ln parameters,
+/// One row for each predictor of each response: b1, b2, ln kappa of the segments and of all blocks, on family, ln parameters,
 /// number of blocks, width, and base or instruct where all models say.
 [[nodiscard]] std::vector<VarianceShare> decompose_variance(const ModelList& models, const StudyCard& card);
 
-/// Mean, SD and the rest for every family and quantity.
+/// Mean, SD and the rest for every family and quantity; those of boundaries and segments are of the models
+/// that have a split.
 [[nodiscard]] std::vector<FamilyFigure> family_figures(const ModelList& models,
                                                        const std::vector<std::string>& families);
 
@@ -77,9 +83,6 @@ struct MeanContrast {
 
 /// "1 model", "3 models".
 [[nodiscard]] std::string count_of(std::size_t n, const std::string& noun);
-/// Why two families cannot be compared: one has fewer models than kFewestModels; empty = they can.
-[[nodiscard]] std::string too_few(const ModelList& variable, const ModelList& stable, const StudyCard& card);
-
-inline constexpr const char* kSegmentNames[] = {"Local", "Intermediate", "Global"};
+inline constexpr const char* kSegmentNames[] = {"Local", "Intermediate", "Global", "all blocks"};
 
 }  // namespace strata

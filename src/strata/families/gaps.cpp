@@ -18,6 +18,40 @@ std::vector<double> means(const ModelList& models, std::vector<double> Evidence:
   return out;
 }
 
+// A segment's means of both sensitivities over the states that have both.
+struct Both {
+  double kappa = kUndefined, absolute = kUndefined;
+  [[nodiscard]] bool defined() const { return std::isfinite(kappa) && std::isfinite(absolute); }
+};
+
+Both both_means(const Evidence& e, std::size_t segment) {
+  if (e.ln_kappa.size() != e.ln_absolute.size()) return {};
+  std::vector<double> kappa = e.ln_kappa, absolute = e.ln_absolute;
+  for (std::size_t i = 0; i < kappa.size(); ++i) {
+    if (!std::isfinite(kappa[i])) absolute[i] = kUndefined;
+    if (!std::isfinite(absolute[i])) kappa[i] = kUndefined;
+  }
+  return {segment_mean(e, kappa, segment), segment_mean(e, absolute, segment)};
+}
+
+// The models with both sensitivities, where both families have such; else all of them.
+struct Compared {
+  ModelList models;
+  std::vector<double> kappa, absolute;
+};
+
+Compared compared(const ModelList& models, std::size_t segment, bool with_both) {
+  Compared out;
+  for (const Evidence* e : models) {
+    const Both both = both_means(*e, segment);
+    if (with_both && !both.defined()) continue;
+    out.models.push_back(e);
+    out.kappa.push_back(with_both ? both.kappa : segment_mean(*e, e->ln_kappa, segment));
+    out.absolute.push_back(with_both ? both.absolute : kUndefined);
+  }
+  return out;
+}
+
 // 5th to 95th percentile over resamples of documents of the difference between two single models; row r of
 // both is the same draw of documents where they have the same text.
 Interval document_interval(const Evidence& a, const Evidence& b, Matrix Evidence::*resamples,
@@ -69,7 +103,12 @@ void read_gap(SegmentGap& gap) {
 
 }  // namespace
 
-SegmentGap segment_gap(const ModelList& family, const ModelList& against, std::size_t segment) {
+SegmentGap segment_gap(const ModelList& all_family, const ModelList& all_against, std::size_t segment) {
+  const auto has_both = [&](const Evidence* e) { return both_means(*e, segment).defined(); };
+  const bool with_both = std::any_of(all_family.begin(), all_family.end(), has_both) &&
+                         std::any_of(all_against.begin(), all_against.end(), has_both);
+  const Compared a = compared(all_family, segment, with_both), b = compared(all_against, segment, with_both);
+  const ModelList &family = a.models, &against = b.models;
   SegmentGap gap{.segment = kSegmentNames[segment],
                  .models = static_cast<int>(family.size()),
                  .models_against = static_cast<int>(against.size()),
@@ -77,17 +116,14 @@ SegmentGap segment_gap(const ModelList& family, const ModelList& against, std::s
                  .note = {}};
   if (!family.empty()) gap.family = family.front()->family;
   if (!against.empty()) gap.against = against.front()->family;
-  const auto kappa_a = means(family, &Evidence::ln_kappa, segment);
-  const auto kappa_b = means(against, &Evidence::ln_kappa, segment);
-  const auto absolute_a = means(family, &Evidence::ln_absolute, segment);
-  const auto absolute_b = means(against, &Evidence::ln_absolute, segment);
-  const MeanContrast kappa = contrast_means(kappa_a, kappa_b),
-                     absolute = contrast_means(absolute_a, absolute_b);
+  const MeanContrast kappa = contrast_means(a.kappa, b.kappa),
+                     absolute = contrast_means(a.absolute, b.absolute);
   gap.ln_kappa = kappa.difference;
   gap.ln_kappa_interval_90 = kappa.interval_90;
   gap.ln_absolute = absolute.difference;
   gap.ln_absolute_interval_90 = absolute.interval_90;
   gap.note = "interval over models";
+  const std::size_t left_out = all_family.size() + all_against.size() - family.size() - against.size();
   if (family.size() == 1 && against.size() == 1) {
     gap.ln_kappa_interval_90 =
         document_interval(*family.front(), *against.front(), &Evidence::kappa_resamples, segment);
@@ -102,8 +138,10 @@ SegmentGap segment_gap(const ModelList& family, const ModelList& against, std::s
                                         means(against, &Evidence::ln_rms, segment))
                              .difference;
   gap.remainder = gap.scale - gap.rms_scale;
-  add_extremes(absolute_a, absolute_b, gap);
+  add_extremes(a.absolute, b.absolute, gap);
   if (std::isnan(gap.ln_absolute)) gap.note += "; the records hold no absolute sensitivity, so no split";
+  if (left_out > 0)
+    gap.note += fmt::format("; {} without absolute sensitivity left out", count_of(left_out, "model"));
   read_gap(gap);
   return gap;
 }

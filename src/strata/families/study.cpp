@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <utility>
 
 #include "strata/base/error.h"
 #include "strata/families/families.h"
@@ -26,6 +27,7 @@ Interval segment_interval(const Evidence& e, const Matrix& resamples, std::size_
   return {stats::quantile(values, 0.05), stats::quantile(values, 0.95)};
 }
 
+// Of the evidence's split.
 StudySegment make_segment(const Evidence& e, std::size_t s) {
   const int bounds[] = {0, e.split.edges[0], e.split.edges[1], e.n_layers};
   StudySegment out{.segment = {kSegmentNames[s], bounds[s], bounds[s + 1]}};
@@ -40,16 +42,68 @@ StudySegment make_segment(const Evidence& e, std::size_t s) {
   return out;
 }
 
-void add_split(const Evidence& e, const Detection* headline, StudyMember& member) {
+// The boundaries of the evidence's split, estimated as `from`, and the segments between them.
+void add_split(const Evidence& e, const std::vector<EdgeEstimate>& from,
+               std::vector<StudyBoundary>& boundaries, std::vector<StudySegment>& segments) {
   if (!e.split.defined()) return;
   for (std::size_t b = 0; b < 2; ++b) {
-    StudyBoundary boundary{.edge = e.split.edges[b], .depth = e.depth(b), .depth_interval_90 = kNoInterval};
-    const auto& from = e.forced ? headline->forced_two : headline->boundaries;
-    boundary.depth_interval_90 = {from[b].interval_90.lo / e.n_layers, from[b].interval_90.hi / e.n_layers};
-    boundary.location_error = location_error(e.split, b, e.n_layers);
-    member.boundaries.push_back(boundary);
+    boundaries.push_back(
+        {.edge = e.split.edges[b],
+         .depth = e.depth(b),
+         .depth_interval_90 = {from[b].interval_90.lo / e.n_layers, from[b].interval_90.hi / e.n_layers},
+         .location_error = location_error(e.split, b, e.n_layers)});
   }
-  for (std::size_t s = 0; s < 3; ++s) member.segments.push_back(make_segment(e, s));
+  for (std::size_t s = 0; s < 3; ++s) segments.push_back(make_segment(e, s));
+}
+
+// The same evidence with forced splits in place of selected ones: for description only.
+Evidence with_forced_split(const Evidence& evidence) {
+  Evidence out = evidence;
+  out.split = evidence.forced_split;
+  out.by_detector = evidence.forced_by_detector;
+  return out;
+}
+
+ForcedSplits describe_forced(const ModelList& main, const std::vector<std::string>& families,
+                             const std::vector<std::pair<std::string, std::string>>& pairs) {
+  std::vector<Evidence> forced;
+  for (const Evidence* e : main) forced.push_back(with_forced_split(*e));
+  ModelList models;
+  for (const Evidence& e : forced) {
+    if (e.split.defined()) models.push_back(&e);
+  }
+  ForcedSplits out;
+  for (FamilyFigure& f : family_figures(models, families)) {
+    if (f.models > 0 && !f.quantity.ends_with("all_blocks")) out.families.push_back(std::move(f));
+  }
+  for (const auto& [family, against] : pairs) {
+    const ModelList a = of_family(models, family), b = of_family(models, against);
+    if (a.empty() || b.empty()) continue;
+    for (std::size_t s = 0; s < 3; ++s) {
+      out.gaps.push_back(segment_gap(a, b, s));
+      out.gaps.back().reading.clear();
+    }
+  }
+  for (const Evidence* e : models) {
+    out.distances.push_back({.name = e->model,
+                             .unit = "relative depth",
+                             .value = split_distance(e->by_detector, e->n_layers),
+                             .note = "mean |db| between the detectors' forced splits"});
+  }
+  return out;
+}
+
+// Every pair of families, the study's own two as variable over stable.
+std::vector<std::pair<std::string, std::string>> family_pairs(const std::vector<std::string>& families,
+                                                              const StudyCard& card) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (std::size_t i = 0; i < families.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      const bool swapped = families[j] == card.variable_family && families[i] == card.stable_family;
+      out.push_back(swapped ? std::pair(families[j], families[i]) : std::pair(families[i], families[j]));
+    }
+  }
+  return out;
 }
 
 void check_unique(const std::vector<StudyEntry>& entries) {
@@ -89,7 +143,7 @@ std::string join(const std::vector<std::string>& parts) {
 }
 
 void add_sentences(Study& study) {
-  std::vector<std::string> by_outcome[3];
+  std::vector<std::string> by_outcome[4];
   for (const Verdict& v : study.verdicts) by_outcome[static_cast<std::size_t>(v.outcome)].push_back(v.id);
   std::set<std::string> models, texts;
   for (const StudyMember& m : study.members) {
@@ -102,26 +156,29 @@ void add_sentences(Study& study) {
   study.sentences.push_back(fmt::format("{} on {}, {}; T1 to T9 are about the text '{}'.",
                                         plural(models.size(), "model"), plural(texts.size(), "text"),
                                         plural(study.members.size(), "run"), study.study.main_text));
-  for (const Outcome outcome : {Outcome::supported, Outcome::refuted, Outcome::undecided}) {
+  for (const Outcome outcome : {Outcome::supported, Outcome::refuted, Outcome::undecided, Outcome::moot}) {
     const auto& ids = by_outcome[static_cast<std::size_t>(outcome)];
-    study.sentences.push_back(fmt::format("{}{}: {}.", static_cast<char>(std::toupper(to_string(outcome)[0])),
-                                          to_string(outcome) + 1, ids.empty() ? "none" : join(ids)));
+    const char* const why = outcome == Outcome::moot ? " (too few models with two selected boundaries)" : "";
+    study.sentences.push_back(
+        fmt::format("{}{}: {}{}.", static_cast<char>(std::toupper(to_string(outcome)[0])),
+                    to_string(outcome) + 1, ids.empty() ? "none" : join(ids), ids.empty() ? "" : why));
   }
   for (const SegmentGap& gap : study.gaps) {
-    if (gap.segment != "Local" || !std::isfinite(gap.ln_absolute)) continue;
-    study.sentences.push_back(
-        fmt::format("Local brittleness of {} against {}: a factor of {:.4g} to absolute noise, {:.4g} to "
-                    "noise relative to "
-                    "each token's rms{}.",
-                    gap.family, gap.against, std::exp(gap.ln_absolute), std::exp(gap.ln_kappa),
-                    gap.reading.empty() ? "" : fmt::format(" ({})", gap.reading)));
+    const bool whole = gap.segment == kSegmentNames[kAllBlocks];
+    if ((gap.segment != "Local" && !whole) || !std::isfinite(gap.ln_absolute)) continue;
+    study.sentences.push_back(fmt::format(
+        "{} brittleness, {} over {}: {:.4g} (noise relative to each token's rms) x {:.4g} (scale) = {:.4g} "
+        "(absolute noise){}.",
+        whole ? "Mean" : "Local", gap.family, gap.against, std::exp(gap.ln_kappa), std::exp(gap.scale),
+        std::exp(gap.ln_absolute), gap.reading.empty() ? "" : fmt::format("; it reads \"{}\"", gap.reading)));
   }
 }
 
 void set_ours(ExpectedFigure& figure, std::vector<double> values, std::string note) {
   std::erase_if(values, [](double x) { return !std::isfinite(x); });
   if (values.empty()) {
-    figure.ours_note = "undefined in this study";
+    figure.ours_note =
+        "undefined in this study: too few models with two selected boundaries, or not measured";
     return;
   }
   figure.ours_lo = *std::min_element(values.begin(), values.end());
@@ -132,12 +189,14 @@ void set_ours(ExpectedFigure& figure, std::vector<double> values, std::string no
 void add_ours(const Study& study, ExpectedFigure& figure) {
   std::vector<double> values;
   if (figure.quantity == "local_brittleness_ratio") {
+    std::string pair;
     for (const SegmentGap& gap : study.gaps) {
       if (gap.segment != "Local") continue;
-      values.push_back(std::exp(std::fabs(gap.ln_kappa)));
-      values.push_back(std::exp(std::fabs(gap.ln_absolute)));
+      values.push_back(std::exp(gap.ln_kappa));
+      values.push_back(std::exp(gap.ln_absolute));
+      pair += fmt::format("{}{} over {}", pair.empty() ? "" : ", ", gap.family, gap.against);
     }
-    set_ours(figure, values, "under relative and under absolute noise");
+    set_ours(figure, values, pair + ", under relative and under absolute noise");
     return;
   }
   const bool cv = figure.quantity == "boundary_cv";
@@ -191,7 +250,7 @@ StudyEntry make_entry(const StudyRun& run, const StudyCard& card, int threads) {
        .detector = {},
        .selected_k = e.selected_k,
        .verdict = "not identified",
-       .forced = e.forced,
+       .forced = e.tested && !e.split.defined() && e.forced_split.defined(),
        .ln_kappa = e.ln_kappa,
        .ln_absolute = e.ln_absolute,
        .ln_skip_kl = e.ln_skip_kl,
@@ -201,7 +260,8 @@ StudyEntry make_entry(const StudyRun& run, const StudyCard& card, int threads) {
   const Detection& headline = findings.detections[static_cast<std::size_t>(findings.headline)];
   m.detector = headline.detector;
   m.verdict = headline.verdict;
-  add_split(e, &headline, m);
+  add_split(e, headline.boundaries, m.boundaries, m.segments);
+  add_split(with_forced_split(e), headline.forced_two, m.forced_boundaries, m.forced_segments);
   return entry;
 }
 
@@ -218,14 +278,17 @@ Study make_study(StudyCard card, const std::vector<StudyEntry>& entries,
   }
   const auto families = family_names(view.main);
   study.families = family_figures(view.main, families);
-  for (std::size_t i = 0; i < families.size(); ++i) {
-    for (std::size_t j = 0; j < i; ++j) {
-      const ModelList a = view.family(families[i]), b = view.family(families[j]);
-      if (a.empty() || b.empty()) continue;
+  const auto pairs = family_pairs(families, study.study);
+  for (const auto& [family, against] : pairs) {
+    const ModelList a = view.family(family), b = view.family(against);
+    if (!a.empty() && !b.empty()) {
       study.spreads.push_back(contrast_spread(a, b, study.study));
       for (std::size_t s = 0; s < 3; ++s) study.gaps.push_back(segment_gap(a, b, s));
     }
+    study.gaps.push_back(
+        segment_gap(of_family(view.main, family), of_family(view.main, against), kAllBlocks));
   }
+  study.forced_splits = describe_forced(view.main, families, pairs);
   study.variance = decompose_variance(view.main, study.study);
   study.dominance = judge_dominance(view.main, families, study.study);
   study.verdicts = judge(view);

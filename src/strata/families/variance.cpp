@@ -28,8 +28,8 @@ std::vector<Response> responses(const ModelList& models) {
     for (std::size_t b = 0; b < 2; ++b)
       out[b].values.push_back(e->split.defined() ? e->depth(b) : kUndefined);
   }
-  for (std::size_t s = 0; s < 3; ++s) {
-    Response r{std::string("ln_kappa_") + kSegmentNames[s], {}};
+  for (std::size_t s = 0; s <= kAllBlocks; ++s) {
+    Response r{std::string("ln_kappa_") + (s == kAllBlocks ? "all_blocks" : kSegmentNames[s]), {}};
     for (const Evidence* e : models) r.values.push_back(segment_mean(*e, e->ln_kappa, s));
     out.push_back(std::move(r));
   }

@@ -37,9 +37,9 @@ void add(std::string& out, const Row& row) {
                      cell(row.interval_90.hi), cell(row.p_value), cell(row.note));
 }
 
-void add(std::string& out, const FamilyFigure& f) {
+void add(std::string& out, const FamilyFigure& f, const std::string& prefix = {}) {
   const auto row = [&](const char* what, double value, Interval interval) {
-    add(out, {.table = what,
+    add(out, {.table = prefix + what,
               .family = f.family,
               .against = {},
               .quantity = f.quantity,
@@ -74,9 +74,9 @@ void add(std::string& out, const SpreadContrast& s) {
             .note = {}});
 }
 
-void add(std::string& out, const SegmentGap& g) {
+void add(std::string& out, const SegmentGap& g, const std::string& prefix = {}) {
   const auto row = [&](const char* what, double value, Interval interval, const std::string& note) {
-    add(out, {.table = what,
+    add(out, {.table = prefix + what,
               .family = g.family,
               .against = g.against,
               .quantity = g.segment,
@@ -92,6 +92,21 @@ void add(std::string& out, const SegmentGap& g) {
   row("gap_remainder", g.remainder, kNoInterval, {});
   row("gap_smallest_pair", g.smallest_pair, kNoInterval, {});
   row("gap_largest_pair", g.largest_pair, kNoInterval, {});
+}
+
+// Of forced splits: the name of the table says so.
+void add_forced(std::string& out, const ForcedSplits& forced) {
+  for (const FamilyFigure& figure : forced.families) add(out, figure, "forced_");
+  for (const SegmentGap& gap : forced.gaps) add(out, gap, "forced_");
+  for (const Quantity& q : forced.distances) {
+    add(out, {.table = "forced_distance",
+              .family = {},
+              .against = {},
+              .quantity = q.name,
+              .models = 1,
+              .value = q.value,
+              .note = q.note});
+  }
 }
 
 void add(std::string& out, const VarianceShare& v) {
@@ -119,6 +134,8 @@ const char* to_string(Outcome outcome) {
       return "refuted";
     case Outcome::undecided:
       return "undecided";
+    case Outcome::moot:
+      return "moot";
   }
   check_failed("a known outcome", __FILE__, __LINE__);
 }
@@ -148,6 +165,13 @@ Study parse_study_json(const std::string& text, const std::string& where) {
   record_json::check_schema(document, root, kStudySchemaVersion);
   Study study;
   record_json::read(document, root, study);
+  for (StudyMember& m : study.members) {
+    if (!m.forced || m.boundaries.empty()) continue;  // else written as it is now
+    m.forced_boundaries = std::move(m.boundaries);
+    m.forced_segments = std::move(m.segments);
+    m.boundaries.clear();
+    m.segments.clear();
+  }
   return study;
 }
 
@@ -166,19 +190,21 @@ std::string families_csv(const Study& study) {
               .p_value = d.p_value,
               .note = d.reason});
   }
+  add_forced(out, study.forced_splits);
   return out;
 }
 
 std::string verdicts_csv(const Study& study) {
   std::string out =
       "id,set,outcome,tag,effect,effect_unit,lo_90,hi_90,region_lo,region_hi,p_value,p_adjusted,smallest_p,"
-      "models,models_needed,forced,reason\n";
+      "models,models_needed,forced,reason,models_tested,models_selected,power\n";
   for (const Verdict& v : study.verdicts) {
-    out += fmt::format(
-        "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", v.id, to_string(v.set), to_string(v.outcome),
-        cell(v.tag), cell(v.effect), cell(v.effect_unit), cell(v.effect_interval_90.lo),
-        cell(v.effect_interval_90.hi), cell(v.claimed_region.lo), cell(v.claimed_region.hi), cell(v.p_value),
-        cell(v.p_adjusted), cell(v.smallest_p), v.models, v.models_needed, v.forced ? 1 : 0, cell(v.reason));
+    out += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", v.id,
+                       to_string(v.set), to_string(v.outcome), cell(v.tag), cell(v.effect),
+                       cell(v.effect_unit), cell(v.effect_interval_90.lo), cell(v.effect_interval_90.hi),
+                       cell(v.claimed_region.lo), cell(v.claimed_region.hi), cell(v.p_value),
+                       cell(v.p_adjusted), cell(v.smallest_p), v.models, v.models_needed, v.forced ? 1 : 0,
+                       cell(v.reason), v.models_tested, v.models_selected, cell(v.power));
   }
   return out;
 }

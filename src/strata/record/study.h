@@ -19,8 +19,9 @@ inline constexpr int kStudySchemaVersion = 1;
 inline constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 inline constexpr Interval kNoInterval{kUndefined, kUndefined};
 
-/// What became of a prediction. A refuted theory is a successful run.
-enum class Outcome { supported, refuted, undecided };
+/// What became of a prediction. A refuted theory is a successful run. `moot`: the prediction speaks of
+/// boundaries, and the tests select too few of them for it to be judged.
+enum class Outcome { supported, refuted, undecided, moot };
 /// Which predictions are adjusted for each other; `descriptive` ones are adjusted for none.
 enum class TestSet { within_model, between_model, descriptive };
 
@@ -51,7 +52,7 @@ struct ExpectedFigure {
   std::string ours_note;                              ///< what ours is, or why it is undefined
 };
 
-/// A boundary of one run. Of the selected split where the tests chose two, else of the forced one.
+/// A boundary of one run.
 struct StudyBoundary {
   int edge = 0;
   double depth = 0.0;  ///< edge / L
@@ -85,14 +86,17 @@ struct StudyMember {
   std::string detector;  ///< of the headline; empty = no boundaries at all, `note` says why
   int selected_k = 0;
   std::string verdict;                    ///< "2 boundaries", "smooth", ...
-  bool forced = false;                    ///< the boundaries are the forced split
-  std::vector<StudyBoundary> boundaries;  ///< two, or none
-  std::vector<StudySegment> segments;     ///< Local, Intermediate, Global, or none
+  bool forced = false;                    ///< the tests select other than two: only the forced split exists
+  std::vector<StudyBoundary> boundaries;  ///< two where the tests select two, else none
+  std::vector<StudySegment> segments;     ///< Local, Intermediate, Global between them, or none
   std::vector<double> ln_kappa,
       ln_absolute;                 ///< states 0..L-1, the input of each block; empty = not measured
   std::vector<double> ln_skip_kl;  ///< blocks 0..L-1; likewise
   std::vector<double> ln_beta;     ///< states 0..L-1, at matched noise; likewise
   std::string note;
+  /// Description only, whatever the tests select: the best two-boundary split, and the segments it makes.
+  std::vector<StudyBoundary> forced_boundaries;
+  std::vector<StudySegment> forced_segments;
 };
 
 /// One quantity over the models of one family, on the main text.
@@ -121,9 +125,11 @@ struct SpreadContrast {
 };
 
 /// Gap between two families in a segment's brittleness, split into function and scale:
-/// ln_absolute = ln_kappa + scale, where scale = -2 ln(rms_eff ratio), exactly.
+/// ln_absolute = ln_kappa + scale, where scale = -2 ln(rms_eff ratio), exactly. All ratios are `family` over
+/// `against`, of the same models and states.
 struct SegmentGap {
-  std::string family, against, segment;
+  std::string family, against;
+  std::string segment;  ///< "Local", "Intermediate", "Global", or "all blocks", which needs no boundaries
   int models = 0, models_against = 0;
   double ln_kappa = kUndefined;  ///< ln of the ratio of family geometric means, relative noise
   Interval ln_kappa_interval_90 = kNoInterval;
@@ -175,14 +181,28 @@ struct Verdict {
   std::string effect_unit;
   Interval effect_interval_90 = kNoInterval;
   Interval claimed_region = kNoInterval;  ///< of the effect; an open end is NaN
+  bool claimed_outside = false;           ///< the claim is that the effect lies outside claimed_region
   double p_value = kUndefined;
   double p_adjusted = kUndefined;  ///< Holm, within the set
   double smallest_p = kUndefined;  ///< that the data allow, whatever they say
   int models = 0;                  ///< that the verdict rests on
   int models_needed = 0;  ///< in each family for between_model, else in all; 0 = not for want of models
-  bool forced = false;    ///< some boundaries are forced splits
-  std::string reason;     ///< in words, one to three sentences
+  bool forced = false;    ///< rests on forced splits; only in records of before verdicts left these out
+  std::string reason;     ///< in words
   std::vector<Quantity> quantities;
+  int models_tested = 0;  ///< models whose boundaries the prediction asks for (T10: runs); 0 = it needs none
+  int models_selected = 0;  ///< of these, the ones with selected boundaries
+  /// Chance that the tests select two boundaries where there are two, at the depths of these models (mean
+  /// over them); NaN where the findings do not say.
+  double power = kUndefined;
+};
+
+/// What forced splits look like, which exist in any model. Description: no p-value and no verdict rests on
+/// it.
+struct ForcedSplits {
+  std::vector<FamilyFigure> families;
+  std::vector<SegmentGap> gaps;     ///< without `reading`
+  std::vector<Quantity> distances;  ///< mean |db| between the detectors' forced splits, for each model
 };
 
 struct Study {
@@ -197,12 +217,14 @@ struct Study {
   std::vector<Verdict> verdicts;
   std::vector<std::string> sentences;  ///< the study in words
   std::vector<std::string> warnings;
+  ForcedSplits forced_splits;
 };
 
 /// study.json as text: versioned schema, stable key order, no timings, no paths. Equal studies give equal
 /// bytes.
 [[nodiscard]] std::string study_json(const Study& study);
-/// Parses study.json. Throws as parse_results_json does.
+/// Parses study.json. Throws as parse_results_json does. In files that have no `forced_boundaries`, those of
+/// a member that is `forced` are moved there.
 [[nodiscard]] Study parse_study_json(const std::string& text, const std::string& where);
 /// Tidy table of everything between families: table, family, against, quantity, models, value, lo_90, hi_90,
 /// p_value, note; one header line.

@@ -67,7 +67,7 @@ template <class Visitor, Is<StudyMember> T>
 void fields(Visitor& visit, T& x) {
   auto& [model, family, text, training, hub_id, revision, checkpoint_sha256, corpus_sha256, n_layers, hidden,
          parameters, detector, selected_k, verdict, forced, boundaries, segments, ln_kappa, ln_absolute,
-         ln_skip_kl, ln_beta, note] = x;
+         ln_skip_kl, ln_beta, note, forced_boundaries, forced_segments] = x;
   visit("model", model);
   visit("family", family);
   visit("text", text);
@@ -90,6 +90,8 @@ void fields(Visitor& visit, T& x) {
   visit("ln_skip_kl", ln_skip_kl);
   visit("ln_beta", ln_beta);
   visit("note", note);
+  visit.optional("forced_boundaries", forced_boundaries);
+  visit.optional("forced_segments", forced_segments);
 }
 
 template <class Visitor, Is<FamilyFigure> T>
@@ -185,8 +187,8 @@ void fields(Visitor& visit, T& x) {
 template <class Visitor, Is<Verdict> T>
 void fields(Visitor& visit, T& x) {
   auto& [id, title, claim, statistic, null, region, refuted_by, set, outcome, tag, effect, effect_unit,
-         effect_interval_90, claimed_region, p_value, p_adjusted, smallest_p, models, models_needed, forced,
-         reason, quantities] = x;
+         effect_interval_90, claimed_region, claimed_outside, p_value, p_adjusted, smallest_p, models,
+         models_needed, forced, reason, quantities, models_tested, models_selected, power] = x;
   visit("id", id);
   visit("title", title);
   visit("claim", claim);
@@ -201,6 +203,7 @@ void fields(Visitor& visit, T& x) {
   visit("effect_unit", effect_unit);
   visit("effect_interval_90", effect_interval_90);
   visit("claimed_region", claimed_region);
+  visit.optional("claimed_outside", claimed_outside);
   visit("p_value", p_value);
   visit("p_adjusted", p_adjusted);
   visit("smallest_p", smallest_p);
@@ -209,12 +212,23 @@ void fields(Visitor& visit, T& x) {
   visit("forced", forced);
   visit("reason", reason);
   visit("quantities", quantities);
+  visit.optional("models_tested", models_tested);
+  visit.optional("models_selected", models_selected);
+  visit.optional("power", power);
+}
+
+template <class Visitor, Is<ForcedSplits> T>
+void fields(Visitor& visit, T& x) {
+  auto& [families, gaps, distances] = x;
+  visit("families", families);
+  visit("gaps", gaps);
+  visit("distances", distances);
 }
 
 template <class Visitor, Is<Study> T>
 void fields(Visitor& visit, T& x) {
   auto& [study, members, expected, families, spreads, gaps, variance, dominance, verdicts, sentences,
-         warnings] = x;
+         warnings, forced_splits] = x;
   visit("study", study);
   visit("members", members);
   visit("expected", expected);
@@ -226,13 +240,15 @@ void fields(Visitor& visit, T& x) {
   visit("verdicts", verdicts);
   visit("sentences", sentences);
   visit("warnings", warnings);
+  visit.optional("forced_splits", forced_splits);
 }
 
 }  // namespace strata::record_json
 
 namespace strata {
 
-inline constexpr Outcome kOutcomes[] = {Outcome::supported, Outcome::refuted, Outcome::undecided};
+inline constexpr Outcome kOutcomes[] = {Outcome::supported, Outcome::refuted, Outcome::undecided,
+                                        Outcome::moot};
 inline constexpr TestSet kTestSets[] = {TestSet::within_model, TestSet::between_model, TestSet::descriptive};
 constexpr std::span<const Outcome> names_of(Outcome) {
   return kOutcomes;

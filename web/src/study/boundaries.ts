@@ -20,7 +20,7 @@ function rowsOf(record: StudyRecord): Row[] {
   return families.flatMap((family, f) => {
     const own = mainMembers(record).filter((m) => m.family === family && m.boundaries.length > 0);
     const rows: Row[] = own.map((m) => ({
-      name: `${m.model} (${m.n_layers} blocks)${m.forced ? ', forced' : ''}`, bold: false, family: f, hollow: m.forced,
+      name: `${m.model} (${m.n_layers} blocks)`, bold: false, family: f, hollow: false,
       points: m.boundaries.map((b, i) => ({ x: b.depth, lo: b.depth_interval_90.lo, hi: b.depth_interval_90.hi, what: `${m.model}, b${i + 1}: edge ${b.edge}, depth ${num(b.depth)} (90% ${interval(b.depth_interval_90)})` })),
     }));
     const means = record.families.filter((x) => x.family === family && (x.quantity === 'b1' || x.quantity === 'b2') && x.mean !== null);
@@ -40,7 +40,7 @@ function depthPlot(record: StudyRecord, body: HTMLElement, rows: Row[]): void {
   addPlot(body, {
     id: 'boundaries',
     title: 'Where the boundaries are, in relative depth',
-    how: 'One row for each model, coloured and marked by family: the two boundaries as edge / L, with 90% intervals. Hollow marks and dashed bars: forced splits that the tests did not select. Bold rows: mean of the family \u00b1 the standard deviation of its models.',
+    how: 'One row for each model, coloured and marked by family: the two boundaries that the tests select as edge / L, with 90% intervals. Models in which they select another number have no row. Bold rows: mean of the family \u00b1 the standard deviation of its models.',
     label: rows.map((row) => `${row.name}: ${row.points.map((p) => num(p.x, 2)).join(' and ')}`).join('; '),
     height: (width) => 84 + (width < 620 ? kMain : kRow) * rows.length,
     option: ({ theme, width }) => ({
@@ -62,7 +62,7 @@ function depthPlot(record: StudyRecord, body: HTMLElement, rows: Row[]): void {
     }),
     table: () => ({
       columns: ['row', 'family', 'kind', 'depth', 'lo', 'hi'],
-      rows: points.map((p): Cell[] => [p.row.name, families[p.row.family] ?? '', p.row.bold ? 'family mean, SD' : p.row.hollow ? 'forced, 90% interval' : 'selected, 90% interval', p.x, p.lo, p.hi]),
+      rows: points.map((p): Cell[] => [p.row.name, families[p.row.family] ?? '', p.row.bold ? 'family mean, SD' : 'selected, 90% interval', p.x, p.lo, p.hi]),
     }),
   });
 }
@@ -125,7 +125,7 @@ function tables(record: StudyRecord, body: HTMLElement): void {
       columns: ['family', 'quantity', 'models', 'mean', 'SD', '90% interval', 'CV', 'location error', 'SD less location error', 'SD of smooth models'],
       rows: own.map((x): Cell[] => [x.family, x.quantity, x.models, x.mean, x.sd, interval(x.sd_interval_90), x.cv, x.location_error, x.sd_without_error, x.smooth_sd]),
     }, 'Figures of each family');
-    body.append(h('h3', {}, 'Figures of each family'), paragraph('b1 and b2: relative depth of the two boundaries. location error: how far resampling alone moves a boundary. "SD of smooth models": the spread that forced splits of smooth surrogates of the same models have; a family whose boundaries spread no less has not been shown to differ from it.', 'faint'), figures(record.families.filter(where)));
+    body.append(h('h3', {}, 'Figures of each family'), paragraph('b1 and b2: relative depth of the two boundaries. location error: how far resampling alone moves a boundary. "SD of smooth models": the spread that the best two-boundary splits of smooth surrogates of the same models have; a family whose boundaries spread no less has not been shown to differ from it.', 'faint'), figures(record.families.filter(where)));
     const others = record.families.filter((x) => !where(x));
     if (others.length > 0) body.append(details('The same for brittleness', (box) => box.append(figures(others))));
   }
@@ -142,8 +142,11 @@ export const boundaries: Section<StudyRecord> = {
   title: 'Boundaries',
   render(record, body) {
     const rows = rowsOf(record);
-    if (rows.length === 0) body.append(undefinedBox('Boundaries', [...new Set(record.members.map((m) => m.note).filter((note) => note !== ''))]));
-    else depthPlot(record, body, rows);
+    if (rows.length === 0) {
+      const notes = [...new Set(record.members.map((m) => m.note).filter((note) => note !== ''))];
+      body.append(undefinedBox('Boundaries', mainMembers(record).length === 0 ? notes : ['the tests select two boundaries in no model on the main text', ...notes]));
+    }
+    if (rows.length > 0) depthPlot(record, body, rows);
     const figures = record.families.filter((x): x is FamilyFigure & { cv: number } => (x.quantity === 'b1' || x.quantity === 'b2') && x.cv !== null);
     if (figures.length > 0) cvPlot(record, body, figures);
     tables(record, body);

@@ -42,7 +42,7 @@ function segmentPlot(record: StudyRecord, body: HTMLElement, members: Member[]):
   addPlot(body, {
     id: 'segment-brittleness',
     title: 'Brittleness by segment',
-    how: 'One mark for each model, coloured and marked by family, log axis; bars are 90% intervals over documents; hollow: the segments are a forced split. First panel: noise relative to each token, which a mere change of scale leaves alone. Second: noise of one absolute size, which grows with the inverse square of the scale. Families that part only in the second panel differ in scale, not in function.',
+    how: 'One mark for each model, coloured and marked by family, log axis; bars are 90% intervals over documents; only models in which the tests select two boundaries have segments. First panel: noise relative to each token, which a mere change of scale leaves alone. Second: noise of one absolute size, which grows with the inverse square of the scale. Families that part only in the second panel differ in scale, not in function.',
     label: `Brittleness of ${kSegments.join(', ')} for ${members.length} models. The values are in the data table.`,
     height: () => 30 + measures.length * (height + 60),
     option: (context) => {
@@ -58,12 +58,12 @@ function segmentPlot(record: StudyRecord, body: HTMLElement, members: Member[]):
         yAxis: measures.map((_, i) => logAxis(context, { gridIndex: i, scale: true })) as never,
         tooltip: tooltip(theme, { formatter: (p: { data: { what: string } }) => p.data.what }),
         series: measures.flatMap((measure, i) => [
-          spans(points.map((p) => ({ at: p.x, lo: exp(measure.range(p.own).lo), hi: exp(measure.range(p.own).hi), family: p.family, dashed: p.m.forced })), 'y', theme, i),
+          spans(points.map((p) => ({ at: p.x, lo: exp(measure.range(p.own).lo), hi: exp(measure.range(p.own).hi), family: p.family, dashed: false })), 'y', theme, i),
           {
             type: 'scatter', xAxisIndex: i, yAxisIndex: i, z: 4, data: points.flatMap((p) => {
               const value = exp(measure.value(p.own));
               return value === null ? [] : [{
-                value: [p.x, value], symbol: familyMarker(p.family, p.m.forced), symbolSize: 11, itemStyle: { color: series(p.family, theme) },
+                value: [p.x, value], symbol: familyMarker(p.family, false), symbolSize: 11, itemStyle: { color: series(p.family, theme) },
                 what: `${p.m.model}, ${p.name}: ${num(value)} nats (90% ${interval({ lo: exp(measure.range(p.own).lo), hi: exp(measure.range(p.own).hi) })})`,
               }];
             }),
@@ -72,8 +72,8 @@ function segmentPlot(record: StudyRecord, body: HTMLElement, members: Member[]):
       };
     },
     table: () => ({
-      columns: ['model', 'family', 'segment', 'begin', 'end', 'forced', 'kappa', 'lo', 'hi', 'absolute', 'absolute_lo', 'absolute_hi', 'rms_eff', 'rms', 'skip_kl_nats', 'beta'],
-      rows: points.map((p): Cell[] => [p.m.model, p.m.family, p.name, p.own.segment.begin, p.own.segment.end, p.m.forced ? 'yes' : 'no', exp(p.own.ln_kappa), exp(p.own.ln_kappa_interval_90.lo), exp(p.own.ln_kappa_interval_90.hi),
+      columns: ['model', 'family', 'segment', 'begin', 'end', 'kappa', 'lo', 'hi', 'absolute', 'absolute_lo', 'absolute_hi', 'rms_eff', 'rms', 'skip_kl_nats', 'beta'],
+      rows: points.map((p): Cell[] => [p.m.model, p.m.family, p.name, p.own.segment.begin, p.own.segment.end, exp(p.own.ln_kappa), exp(p.own.ln_kappa_interval_90.lo), exp(p.own.ln_kappa_interval_90.hi),
         exp(p.own.ln_absolute), exp(p.own.ln_absolute_interval_90.lo), exp(p.own.ln_absolute_interval_90.hi), exp(p.own.ln_rms_eff), exp(p.own.ln_rms), exp(p.own.ln_skip_kl), exp(p.own.ln_beta)]),
     }),
   });
@@ -98,7 +98,7 @@ function gapPlot(body: HTMLElement, gaps: Gap[]): void {
   addPlot(body, {
     id: 'gap',
     title: `The gap ${pairs.length === 1 ? pairs[0] ?? '' : 'between families'}, split into function and scale`,
-    how: 'Ratio of family geometric means, log axis; 1 means no gap. For each segment the whole gap under absolute noise is exactly the product of a part that noise relative to each token sees too (function) and a part that is the size of the residual stream alone (scale); scale in turn is that of the plain median rms times a remainder, which sensitive tokens of another size than the others leave. Bars are 90% intervals.',
+    how: 'Ratio of family geometric means, log axis; 1 means no gap. For each segment, and for all blocks (which needs no boundaries), the whole gap under absolute noise is exactly the product of a part that noise relative to each token sees too (function) and a part that is the size of the residual stream alone (scale); scale in turn is that of the plain median rms times a remainder, which sensitive tokens of another size than the others leave. Bars are 90% intervals.',
     label: shown.map((r) => `${r.name}: ratio ${num(r.value)}`).join('; '),
     height: (width) => 60 + (width < 620 ? 36 : 24) * rows.length,
     option: (context) => {
@@ -178,7 +178,7 @@ export const brittleness: Section<StudyRecord> = {
   render(record, body) {
     const members = mainMembers(record);
     const segmented = members.filter((m) => m.segments.some((s) => s.ln_kappa !== null || s.ln_absolute !== null));
-    if (segmented.length === 0) body.append(undefinedBox('Brittleness by segment', ['no run on the main text has it']));
+    if (segmented.length === 0) body.append(undefinedBox('Brittleness by segment', ['no run on the main text has it with two selected boundaries']));
     else segmentPlot(record, body, segmented);
     const gaps = record.gaps.filter((g) => g.ln_kappa !== null || g.ln_absolute !== null);
     if (gaps.length > 0) {

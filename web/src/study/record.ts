@@ -18,7 +18,7 @@ export interface Member {
   model: string; family: string; text: string; training: string; hub_id: string; revision: string; checkpoint_sha256: string;
   corpus_sha256: string; n_layers: number; hidden: number; parameters: number; detector: string; selected_k: number;
   verdict: string; forced: boolean; boundaries: Boundary[]; segments: MemberSegment[]; ln_kappa: Value[]; ln_absolute: Value[];
-  ln_skip_kl: Value[]; ln_beta: Value[]; note: string;
+  ln_skip_kl: Value[]; ln_beta: Value[]; note: string; forced_boundaries: Boundary[]; forced_segments: MemberSegment[];
 }
 export interface FamilyFigure {
   family: string; quantity: string; models: number; mean: Value; sd: Value; sd_interval_90: Interval; cv: Value;
@@ -40,13 +40,16 @@ export interface Dominance { family: string; verdict: string; sd: Value; r2_fami
 export interface Quantity { name: string; unit: string; value: Value; interval_90: Interval; note: string }
 export interface Verdict {
   id: string; title: string; claim: string; statistic: string; null: string; region: string; refuted_by: string; set: string;
-  outcome: 'supported' | 'refuted' | 'undecided'; tag: string; effect: Value; effect_unit: string; effect_interval_90: Interval;
-  claimed_region: Interval; p_value: Value; p_adjusted: Value; smallest_p: Value; models: number; models_needed: number;
-  forced: boolean; reason: string; quantities: Quantity[];
+  outcome: 'supported' | 'refuted' | 'undecided' | 'moot'; tag: string; effect: Value; effect_unit: string; effect_interval_90: Interval;
+  claimed_region: Interval; claimed_outside: boolean; p_value: Value; p_adjusted: Value; smallest_p: Value; models: number; models_needed: number;
+  forced: boolean; reason: string; quantities: Quantity[]; models_tested: number; models_selected: number; power: Value;
 }
+/// Description only: the best two-boundary splits, which exist in any model.
+export interface ForcedSplits { families: FamilyFigure[]; gaps: Gap[]; distances: Quantity[] }
 export interface StudyRecord {
   command: string; study: StudyCard; members: Member[]; expected: Expected[]; families: FamilyFigure[]; spreads: Spread[];
   gaps: Gap[]; variance: Share[]; dominance: Dominance[]; verdicts: Verdict[]; sentences: string[]; warnings: string[];
+  forced_splits: ForcedSplits;
 }
 
 /// Families in the order in which they come.

@@ -8,7 +8,7 @@ const kFiles: [string, string][] = [
 ];
 
 const kMethods: string[] = [
-  'Relative depth of a boundary: edge / L. Of the split that the tests selected, where they selected two boundaries; else of the forced one, which is marked.',
+  'Relative depth of a boundary: edge / L. Boundaries, segments and every verdict are of the split that the tests selected, where they selected two boundaries; forced splits stand apart and are description only.',
   'Brittleness of a segment: geometric mean of kappa over the input states of its blocks. Under absolute noise ln = ln kappa + scale, exactly, with scale = -2 ln of the effective rms.',
   'Family figures are over models on the main text; the models of a family are taken as a sample of it.',
   'The labels of families are exchanged for the p of between-model tests; with few models few labelings exist, and the smallest p possible is printed beside.',

@@ -8,7 +8,7 @@ import type { Compared } from './beside';
 import { familiesOf, mainMembers } from './record';
 import type { Member, StudyRecord, Verdict } from './record';
 
-export const kSigns: Record<Verdict['outcome'], string> = { supported: '\u2713 supported', refuted: '\u2717 refuted', undecided: '? undecided' };
+export const kSigns: Record<Verdict['outcome'], string> = { supported: '\u2713 supported', refuted: '\u2717 refuted', undecided: '? undecided', moot: '\u2013 moot' };
 
 function ids(record: StudyRecord, outcome: Verdict['outcome']): string {
   const own = record.verdicts.filter((v) => v.outcome === outcome).map((v) => `${v.id} ${v.title}${v.tag === '' ? '' : ` (${v.tag})`}`);
@@ -27,7 +27,7 @@ function glance(record: StudyRecord, compared: Compared[]): HTMLElement {
   const rows: [string, string][] = [
     ['Unlike its family', judged === 0 ? `cannot be told: at least three models of a family are needed; here: ${sizes(record) || 'none'}` : differing.join('; ') || `none of the ${judged} models that have two others to be held against`],
     ['Family dominance', record.dominance.map((d) => `${d.family}: ${d.verdict}`).join('; ') || 'not judged'],
-    ['Supported predictions', ids(record, 'supported')], ['Refuted', ids(record, 'refuted')], ['Undecided', ids(record, 'undecided')],
+    ['Supported predictions', ids(record, 'supported')], ['Refuted', ids(record, 'refuted')], ['Undecided', ids(record, 'undecided')], ['Moot', ids(record, 'moot')],
   ];
   return h('dl', { class: 'glance' }, ...rows.flatMap(([key, value]) => [h('dt', {}, key), h('dd', {}, value)]));
 }
@@ -39,8 +39,8 @@ function brittlest(m: Member): string {
 }
 
 function oneLine(m: Member, compared: Compared | undefined): HTMLElement {
-  const found = m.boundaries.length === 0 ? `no boundaries${m.note === '' ? '' : `: ${m.note}`}`
-    : m.forced ? `no two boundaries found (${m.verdict}), forced split at edges ${m.boundaries.map((b) => b.edge).join(' and ')}` : `boundaries at edges ${m.boundaries.map((b) => b.edge).join(' and ')}`;
+  const found = m.forced ? `no two boundaries found (${m.verdict})`
+    : m.boundaries.length === 0 ? `no boundaries${m.note === '' ? '' : `: ${m.note}`}` : `boundaries at edges ${m.boundaries.map((b) => b.edge).join(' and ')}`;
   const parts = m.segments.map((s) => `${s.segment.name}: ${blocksOf(s.segment)}`).join(', ');
   const unlike = compared === undefined || !compared.judged ? 'against its family: cannot be told' : compared.differs.length === 0 ? 'like its family' : `unlike its family in ${compared.differs.join(', ')}`;
   return h('li', {}, h('strong', {}, m.model), ` (${m.family}): ${found}${parts === '' ? '' : ` (${parts})`}; ${brittlest(m)}; ${unlike}.`);
@@ -52,11 +52,11 @@ export const summary: Section<StudyRecord> = {
   render(record, body) {
     const { study, members } = record;
     const compared = compareAll(record);
-    body.append(glance(record, compared), h('p', { class: 'faint' }, 'T1 to T10 are predictions of a theory, put to the test on these runs: ', h('a', { href: '#verdicts' }, 'Predictions and verdicts'), '. Undecided means that these runs cannot tell.'));
+    body.append(glance(record, compared), h('p', { class: 'faint' }, 'T1 to T10 are predictions of a theory, put to the test on these runs: ', h('a', { href: '#verdicts' }, 'Predictions and verdicts'), '. Undecided means that these runs cannot tell; moot, that the prediction is about boundaries and too few of these models have two.'));
     const forced = members.filter((m) => m.forced).map((m) => m.model);
     if (forced.length > 0) {
-      body.append(h('p', { class: 'forced' }, h('strong', {}, 'Forced splits. '),
-        `In ${forced.length} of ${members.length} runs the tests do not select two boundaries (${[...new Set(forced)].join(', ')}); their two-boundary split exists for any model and stands for comparison only. Hollow marks on this page.`));
+      body.append(h('p', { class: 'forced' }, h('strong', {}, 'No two boundaries. '),
+        `In ${forced.length} of ${members.length} runs the tests do not select two boundaries (${[...new Set(forced)].join(', ')}). Their best two-boundary split exists in any model: no verdict and no family figure rests on it. It is described under `, h('a', { href: '#forced' }, 'Forced splits'), '.'));
     }
     const shown = mainMembers(record);
     if (shown.length > 0) body.append(h('h3', {}, `The models, on the text ${study.main_text}`), h('ul', {}, ...shown.map((m, i) => oneLine(m, compared[i]))), paragraph('kappa says how fast the prediction moves under small noise relative to each token\u2019s size: larger is more brittle. It is that of the backward sweep where a run has one, and may differ from kappa on the run\u2019s own page within the errors.', 'faint'));
@@ -81,7 +81,7 @@ export const members: Section<StudyRecord> = {
       columns: ['model', 'family', 'training', 'text', 'blocks', 'width', 'parameters', 'verdict', 'boundaries', 'edges', 'b1', '90% interval', 'b2', '90% interval', 'note'],
       rows: record.members.map((m): Cell[] => {
         const depth = (i: number): Cell[] => { const b = m.boundaries[i]; return b === undefined ? [null, kMissing] : [b.depth, interval(b.depth_interval_90)]; };
-        return [m.model, m.family, m.training || kMissing, m.text, m.n_layers, m.hidden, count(m.parameters), m.verdict, m.boundaries.length === 0 ? 'none' : m.forced ? 'forced' : 'selected',
+        return [m.model, m.family, m.training || kMissing, m.text, m.n_layers, m.hidden, count(m.parameters), m.verdict, m.boundaries.length === 0 ? 'none' : 'selected',
           m.boundaries.map((b) => b.edge).join(', ') || kMissing, ...depth(0), ...depth(1), m.note];
       }),
     }, 'Models'));

@@ -33,8 +33,9 @@ Assessment assess(const StudyView& view) {
   a.claimed_region = {0.5, 1.0};
   const ModelList variable = view.family(view.card->variable_family),
                   stable = view.family(view.card->stable_family);
-  a.missing = too_few(variable, stable, *view.card);
   a.models_needed = models_for_labels(view.card->alpha / kSetSize, true);
+  a.models = static_cast<int>(variable.size() + stable.size());
+  if (!require_families(view, a)) return a;
   std::vector<double> depths[2];
   stats::Column sizes, labels;
   for (const ModelList* list : {&variable, &stable}) {
@@ -43,11 +44,9 @@ Assessment assess(const StudyView& view) {
       for (std::size_t b = 0; b < 2; ++b) depths[b].push_back(e->depth(b));
       sizes.push_back(e->ln_parameters);
       labels.push_back(list == &variable ? 1.0 : 0.0);
-      a.count_forced(*e);
     }
   }
   a.models = static_cast<int>(labels.size());
-  if (!a.missing.empty()) return a;
   a.effect = partial_r2(depths, labels, sizes);
   if (std::isnan(a.effect)) {
     a.missing = "the boundaries of all models lie at one depth: there is nothing to explain";
@@ -83,7 +82,7 @@ Prediction family_over_size() {
   return {.id = "T7",
           .title = "family over size",
           .claim = "The family says where the boundaries lie, the number of parameters does not.",
-          .statistic = "partial R^2 of family given ln parameters, over both boundaries",
+          .statistic = "partial R^2 of family given ln parameters, over both selected boundaries",
           .null = "exchangeable family labels",
           .region = "at least 0.5, and more than that of ln parameters given family",
           .refuted_by = "an interval of the partial R^2 below 0.5",

@@ -48,8 +48,13 @@ std::vector<double> surrogate_shares(const Evidence& e, int draws, std::uint64_t
   return out;
 }
 
+bool has_split(const Evidence& e) {
+  return e.split.defined();
+}
+
 Assessment assess(const StudyView& view) {
   Assessment a;
+  if (!require_selected(view.main, has_split, 1, "model", a)) return a;
   a.claimed_region = {kClaimedShare, kUndefined};
   std::vector<double> observed, effects, sum(static_cast<std::size_t>(view.card->resamples), 0.0);
   for (const Evidence* e : view.main) {
@@ -65,7 +70,6 @@ Assessment assess(const StudyView& view) {
     for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += null[i];
     observed.push_back(share);
     effects.push_back((share - expected) / (1.0 - expected));
-    a.count_forced(*e);
     a.quantities.push_back({.name = "share between segments, " + e->model,
                             .unit = "1",
                             .value = share,
@@ -73,7 +77,9 @@ Assessment assess(const StudyView& view) {
   }
   a.models = static_cast<int>(observed.size());
   if (observed.empty()) {
-    a.missing = "the records hold no compression weights (beta) of every block";
+    a.missing =
+        "the records of the models with two selected boundaries hold no compression weights (beta) of "
+        "every block";
     return a;
   }
   const Moments m = moments(effects);
@@ -96,18 +102,19 @@ Assessment assess(const StudyView& view) {
 }  // namespace
 
 Prediction segment_compression() {
-  return {.id = "T9",
-          .title = "compression weights differ by segment",
-          .claim = "The segments trade rate for distortion at different weights beta.",
-          .statistic =
-              "share of the variance of ln beta (matched noise) that lies between segments after a "
-              "quadratic in depth, beyond what the null leaves there",
-          .null = "quadratics with AR(1) noise along depth, cut at the same edges, pooled over models",
-          .region = "at least 0.1 of what the null leaves",
-          .refuted_by = "an interval of the share, over models, below 0.1",
-          .effect_unit = "share of variance",
-          .set = TestSet::within_model,
-          .assess = assess};
+  return {
+      .id = "T9",
+      .title = "compression weights differ by segment",
+      .claim = "The segments trade rate for distortion at different weights beta.",
+      .statistic =
+          "share of the variance of ln beta (matched noise) that lies between the segments of the selected "
+          "boundaries after a quadratic in depth, beyond what the null leaves there",
+      .null = "quadratics with AR(1) noise along depth, cut at the same edges, pooled over models",
+      .region = "at least 0.1 of what the null leaves",
+      .refuted_by = "an interval of the share, over models, below 0.1",
+      .effect_unit = "share of variance",
+      .set = TestSet::within_model,
+      .assess = assess};
 }
 
 }  // namespace strata

@@ -10,12 +10,17 @@
 namespace strata {
 namespace {
 
-bool inside(double value, const Interval& region) {
+bool claimed(double value, const Assessment& a) {
+  const Interval& region = a.claimed_region;
+  if (a.claimed_outside) return value <= region.lo || value >= region.hi;
   return !(value < region.lo) && !(value > region.hi);  // an open end is NaN and compares false
 }
 
-bool wholly_outside(const Interval& interval, const Interval& region) {
+// Whether no value of the interval is claimed.
+bool contradicts(const Interval& interval, const Assessment& a) {
   if (!std::isfinite(interval.lo) || !std::isfinite(interval.hi)) return false;
+  const Interval& region = a.claimed_region;
+  if (a.claimed_outside) return interval.lo > region.lo && interval.hi < region.hi;
   return interval.hi < region.lo || interval.lo > region.hi;
 }
 
@@ -32,7 +37,8 @@ std::string adjusted_words(const Verdict& v, const Assessment& a) {
 // Why it is undecided, where the numbers could have decided it.
 std::string why_undecided(const Verdict& v, const Assessment& a, double alpha) {
   if (std::isnan(a.effect)) return "Undecided: no effect could be measured.";
-  if (!inside(a.effect, a.claimed_region)) {
+  if (!claimed(a.effect, a)) {
+    if (contradicts(a.interval_90, a)) return fmt::format("Undecided: {}.", a.unclear);
     return "Undecided: the effect is not in the claimed region, but its interval reaches into it.";
   }
   if (!a.against.empty()) return fmt::format("Undecided: {}.", a.against);
@@ -48,43 +54,80 @@ std::string why_undecided(const Verdict& v, const Assessment& a, double alpha) {
                      adjusted_words(v, a));
 }
 
-std::string needed_words(const Verdict& v) {
+std::string needed_words(const Verdict& v, const Assessment& a) {
   if (v.models_needed == 0) return "";
-  return v.set == TestSet::between_model
-             ? fmt::format(" At least {} models of each family are needed.", v.models_needed)
-             : fmt::format(" At least {} models are needed.", v.models_needed);
+  const bool one = v.models_needed == 1;
+  return fmt::format(" At least {} {}{}{} {} needed.", v.models_needed, one ? "model" : "models",
+                     a.one_family                      ? " of the family"
+                     : v.set == TestSet::between_model ? " of each family"
+                                                       : "",
+                     v.outcome == Outcome::moot ? " with two selected boundaries" : "", one ? "is" : "are");
+}
+
+// How likely the tests were to find what is not there to be judged.
+std::string power_words(const Verdict& v, const Assessment& a) {
+  if (a.tested == 0) return "";
+  const std::string depth = a.fewest_blocks == a.most_blocks
+                                ? fmt::format("{}", a.most_blocks)
+                                : fmt::format("{} to {}", a.fewest_blocks, a.most_blocks);
+  return std::isfinite(v.power)
+             ? fmt::format(
+                   " At {} blocks the tests select two boundaries that are there in {:.0f}% of cases.", depth,
+                   100.0 * v.power)
+             : fmt::format(
+                   " How often they would at {} blocks if two were there is not in these records "
+                   "(docs/calibration.md).",
+                   depth);
+}
+
+// The mean of those that are known.
+double mean_power(const std::vector<double>& powers) {
+  double sum = 0.0, n = 0.0;
+  for (const double x : powers) {
+    if (!std::isfinite(x)) continue;
+    sum += x;
+    n += 1.0;
+  }
+  return n > 0.0 ? sum / n : kUndefined;
 }
 
 void decide(Verdict& v, const Assessment& a, double alpha) {
+  const bool too_few = !(a.smallest_p < alpha) && !std::isnan(a.smallest_p);
   if (!a.missing.empty()) {
     v.reason = fmt::format("Undecided: {}.", a.missing);
-  } else if (!(a.smallest_p < alpha) && !std::isnan(a.smallest_p)) {
+  } else if (!a.moot.empty()) {
+    v.outcome = Outcome::moot;
+    v.reason = fmt::format("Moot: {}.", a.moot);
+  } else if (too_few && a.selected < a.tested) {
+    v.outcome = Outcome::moot;
+    v.reason = fmt::format(
+        "Moot: the tests select two boundaries in {} of {}, and no data on so few could give a p below {}.",
+        a.selected, a.tested, p_text(a.smallest_p));
+  } else if (too_few) {
     v.reason = fmt::format("Undecided: no data on so few could give a p below {}.", p_text(a.smallest_p));
-  } else if (wholly_outside(a.interval_90, a.claimed_region)) {
+  } else if (contradicts(a.interval_90, a) && !(a.p_against >= alpha)) {
     v.outcome = Outcome::refuted;
     v.models_needed = 0;
     v.reason = "Refuted: the whole 90% interval of the effect lies outside the claimed region.";
-  } else if (v.p_adjusted < alpha && inside(a.effect, a.claimed_region) && a.against.empty()) {
+  } else if (v.p_adjusted < alpha && claimed(a.effect, a) && a.against.empty()) {
     v.outcome = Outcome::supported;
     v.models_needed = 0;
     v.reason = fmt::format("Supported: the effect is in the claimed region ({}).", adjusted_words(v, a));
   } else {
     v.reason = why_undecided(v, a, alpha);
   }
-  if (v.outcome == Outcome::undecided) v.reason += needed_words(v);
+  if (v.outcome == Outcome::undecided || v.outcome == Outcome::moot) v.reason += needed_words(v, a);
+  if (v.outcome == Outcome::moot) v.reason += power_words(v, a);
   if (!v.tag.empty()) v.reason += fmt::format(" It reads \"{}\".", v.tag);
   if (!a.found.empty()) v.reason += " " + a.found;
-  if (v.forced) {
-    v.reason += a.forced_runs == a.runs ? " All boundaries here are forced splits, which exist in any model."
-                                        : " Some boundaries are forced splits, which exist in any model.";
-  }
 }
 
 // Predictions that are adjusted together: those of a set that can be decided at all.
 void adjust(std::vector<Verdict>& verdicts, const std::vector<Assessment>& assessments, TestSet set) {
   std::vector<double> p;
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
-    const bool counts = verdicts[i].set == set && assessments[i].missing.empty();
+    const bool counts =
+        verdicts[i].set == set && assessments[i].missing.empty() && assessments[i].moot.empty();
     p.push_back(counts ? verdicts[i].p_value : kUndefined);
   }
   const auto adjusted = stats::holm(p);
@@ -114,14 +157,17 @@ std::vector<Verdict> settle_verdicts(std::span<const Prediction> registry,
                         .effect_unit = p.effect_unit,
                         .effect_interval_90 = a.interval_90,
                         .claimed_region = a.claimed_region,
+                        .claimed_outside = a.claimed_outside,
                         .p_value = a.p_value,
                         .p_adjusted = a.p_value,
                         .smallest_p = a.smallest_p,
                         .models = a.models,
                         .models_needed = a.models_needed,
-                        .forced = a.forced_runs > 0,
                         .reason = {},
-                        .quantities = a.quantities});
+                        .quantities = a.quantities,
+                        .models_tested = a.tested,
+                        .models_selected = a.selected,
+                        .power = mean_power(a.powers)});
   }
   adjust(verdicts, assessments, TestSet::within_model);
   adjust(verdicts, assessments, TestSet::between_model);

@@ -46,12 +46,7 @@ Assessment assess(const StudyView& view) {
   const std::string& name = view.card->stable_family;
   const ModelList members = view.family(name);
   a.models = static_cast<int>(members.size());
-  if (a.models < kFewestModels) {
-    a.missing = fmt::format("the study has {} of the family '{}', and an SD of fewer than {} is not judged",
-                            count_of(members.size(), "model"), name, kFewestModels);
-    a.models_needed = kFewestModels;
-    return a;
-  }
+  if (!require_family(view, name, a)) return a;
   const double freedom = 2.0 * (a.models - 1);
   a.effect = pooled_depth_sd(members);
   const auto range = stats::sd_interval_90(a.effect, freedom);
@@ -59,7 +54,6 @@ Assessment assess(const StudyView& view) {
   const SmoothSpread smooth = smooth_spread(members, a.effect);
   a.p_value = smooth.p_value;
   a.smallest_p = smooth.smallest_p;
-  for (const Evidence* e : members) a.count_forced(*e);
   if (a.effect <= kStable && !(a.p_value < view.card->alpha)) a.tag = "stable but uninformative";
   a.found = fmt::format(
       "The boundaries of {} {} models have an SD of {:.3f} of the depth; smooth curves of the "
@@ -82,7 +76,7 @@ Prediction stable_family() {
   return {.id = "T4",
           .title = "the stable family (Llama) is stable",
           .claim = "Within the stable family the boundaries lie at one relative depth, whatever the size.",
-          .statistic = "SD of relative depth within the family, both boundaries pooled",
+          .statistic = "SD of the relative depth of the selected boundaries within the family, both pooled",
           .null = "the best two-boundary splits of smooth surrogates of the same models",
           .region = "SD at most 0.05 (strong dominance)",
           .refuted_by = "an interval of the SD above 0.05",

@@ -52,6 +52,10 @@ Table make_table(const ModelList& all) {
   return table;
 }
 
+bool has_split(const Evidence& e) {
+  return e.split.defined();
+}
+
 struct Spread {
   double between_texts = 0.0, between_models = 0.0;  // SDs
   [[nodiscard]] double ln_ratio() const { return std::log(between_texts / between_models); }
@@ -83,11 +87,19 @@ Spread spread(const Table& table, const std::vector<std::uint32_t>& order) {
 Assessment assess(const StudyView& view) {
   Assessment a;
   a.claimed_region = {kUndefined, 0.0};
+  a.count(view.all, has_split);
   const Table table = make_table(view.all);
   a.models = static_cast<int>(table.models.size());
   if (table.texts.size() < kFewestTexts || table.models.size() < static_cast<std::size_t>(kFewestModels)) {
-    a.missing = fmt::format("{} with boundaries on at least {} texts, and {} are needed",
-                            count_of(table.models.size(), "model"), kFewestTexts, kFewestModels);
+    const bool lacking = a.selected < a.tested;
+    const std::string left = fmt::format("{} with boundaries on at least {} texts",
+                                         count_of(table.models.size(), "model"), kFewestTexts);
+    if (lacking) {
+      a.moot = fmt::format("the tests select two boundaries in {} of {}, which leaves {}", a.selected,
+                           count_of(static_cast<std::size_t>(a.tested), "run"), left);
+    } else {
+      a.missing = fmt::format("{}, and {} are needed", left, kFewestModels);
+    }
     if (table.models.size() < static_cast<std::size_t>(kFewestModels)) a.models_needed = kFewestModels;
     return a;
   }
@@ -100,14 +112,19 @@ Assessment assess(const StudyView& view) {
                                      2.0 * static_cast<double>(table.models.size() - 1));
   a.interval_90 = {range.lo, range.hi};
   Philox rng({.seed = view.card->seed, .stream = Stream::permutation, .a = 11});
-  int extreme = 1;
+  int below = 1, above = 1;
   for (int i = 1; i < view.card->permutations; ++i) {
     shuffle(order, rng);
-    extreme += spread(table, order).ln_ratio() <= a.effect + 1e-9 ? 1 : 0;
+    const double ratio = spread(table, order).ln_ratio();
+    below += ratio <= a.effect + 1e-9 ? 1 : 0;
+    above += ratio >= a.effect - 1e-9 ? 1 : 0;
   }
-  a.p_value = static_cast<double>(extreme) / view.card->permutations;
-  a.smallest_p = 1.0 / view.card->permutations;
-  for (const Evidence* e : table.cells) a.count_forced(*e);
+  // Both tails count, because the claim may be supported or refuted.
+  a.p_value = std::min(1.0, 2.0 * below / view.card->permutations);
+  a.p_against = std::min(1.0, 2.0 * above / view.card->permutations);
+  a.smallest_p = 2.0 / view.card->permutations;
+  a.unclear = fmt::format(
+      "runs whose boundaries were exchanged among models and texts differ as much (p = {:.2g})", a.p_against);
   a.found = fmt::format(
       "Over {} texts a model's boundaries have an SD of {:.3f} of the depth; over {} models on one "
       "text it is {:.3f}.",
@@ -121,18 +138,21 @@ Assessment assess(const StudyView& view) {
 }  // namespace
 
 Prediction text_independence() {
-  return {.id = "T10",
-          .title = "text independent",
-          .claim = "A model's boundaries lie at the same place whatever it reads.",
-          .statistic =
-              "ln ratio of the SD of relative depth between texts (within a model) to that between models "
-              "(on one text)",
-          .null = "exchangeable runs: texts matter as much as models do. Descriptive: outside both sets",
-          .region = "ln ratio below 0: another text moves a boundary less than another model does",
-          .refuted_by = "an interval of the ln ratio above 0",
-          .effect_unit = "ln ratio",
-          .set = TestSet::descriptive,
-          .assess = assess};
+  return {
+      .id = "T10",
+      .title = "text independent",
+      .claim = "A model's boundaries lie at the same place whatever it reads.",
+      .statistic =
+          "ln ratio of the SD of relative depth between texts (within a model) to that between models "
+          "(on one text)",
+      .null =
+          "exchangeable runs: texts matter as much as models do; p counts both tails. Descriptive: outside "
+          "both sets",
+      .region = "ln ratio below 0: another text moves a boundary less than another model does",
+      .refuted_by = "an interval of the ln ratio above 0, and p < 0.05 of exchanged runs",
+      .effect_unit = "ln ratio",
+      .set = TestSet::descriptive,
+      .assess = assess};
 }
 
 }  // namespace strata

@@ -17,16 +17,13 @@ Assessment assess(const StudyView& view) {
   const ModelList variable = view.family(view.card->variable_family),
                   stable = view.family(view.card->stable_family);
   a.models = static_cast<int>(variable.size() + stable.size());
-  a.missing = too_few(variable, stable, *view.card);
   a.models_needed = models_for_labels(view.card->alpha / kSetSize, false);
+  if (!require_families(view, a)) return a;
   const SpreadContrast c = contrast_spread(variable, stable, *view.card);
   a.effect = c.ln_sd_ratio;
   a.interval_90 = c.ln_sd_ratio_interval_90;
   a.p_value = c.p_value;
   a.smallest_p = c.smallest_p;
-  for (const ModelList* list : {&variable, &stable}) {
-    for (const Evidence* e : *list) a.count_forced(*e);
-  }
   if (std::isnan(a.effect)) return a;
   a.found = fmt::format("The SD of {} is {:.2f} times that of {}, location error removed; {}.", c.family,
                         std::exp(c.ln_sd_ratio), c.against, c.note);
@@ -44,7 +41,9 @@ Prediction variable_family() {
       .id = "T5",
       .title = "the variable family (Qwen) is variable",
       .claim = "Boundaries of the variable family spread more over relative depth than the stable family's.",
-      .statistic = "ln ratio of the families' SDs of relative depth, location error removed",
+      .statistic =
+          "ln ratio of the families' SDs of the relative depth of selected boundaries, location error "
+          "removed",
       .null = "exchangeable family labels",
       .region = "ln ratio at least ln 2; the paper's CVs give 5 to 11",
       .refuted_by = "an interval of the ln ratio below ln 2",
