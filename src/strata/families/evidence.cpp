@@ -37,7 +37,8 @@ const Detection* find_detection(const Findings& findings, const std::string& det
 
 void add_boundaries(const Findings& findings, Evidence& evidence) {
   for (const Detection& d : findings.detections) {
-    if (!d.defined || d.tokens != TokenSet::ordinary) continue;
+    // Reproductions of earlier detectors, and the rule over both detectors, are no evidence of agreement.
+    if (!d.defined || d.tokens != TokenSet::ordinary || d.role != DetectorRole::detector) continue;
     evidence.detectors.push_back(d.detector);
     evidence.by_detector.push_back(selected_split(d));
     evidence.forced_by_detector.push_back(split_of(d.forced_two));
