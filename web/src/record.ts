@@ -36,7 +36,7 @@ export interface Detection {
   k_stability: Value[]; used_signals: string[]; left_out: string[];
 }
 export interface Kappa {
-  state: number; kappa: Value; standard_error: Value; strengths_used: number[]; critical_strength: Value; fisher: Value; fisher_error: Value; difference_z: Value; note: string;
+  state: number; kappa: Value; standard_error: Value; strengths_used: number[]; critical_strength: Value; fisher: Value; fisher_error: Value; difference_z: Value; estimator?: string; note: string;
 }
 export interface Brittleness {
   segment: Segment; forced: boolean; kappa_geometric: Value; kappa_arithmetic: Value;

@@ -118,7 +118,7 @@ struct Segment {
 /// Relative sensitivity of one state: kappa = lim (2/eps^2) KL.
 struct KappaEstimate {
   int state = 0;
-  double kappa = 0.0;           ///< nats; NaN = no quadratic range
+  double kappa = 0.0;           ///< nats, by `estimator`; NaN = no quadratic range
   double standard_error = 0.0;  ///< over documents
   std::vector<double> strengths_used;
   double critical_strength = 0.0;           ///< eps at which perplexity doubles; NaN = not reached
@@ -136,6 +136,7 @@ struct KappaEstimate {
   double absolute_fisher = kUndefinedValue, absolute_fisher_error = kUndefinedValue;
   double absolute = kUndefinedValue, absolute_error = kUndefinedValue;
   double absolute_nll = kUndefinedValue, absolute_nll_error = kUndefinedValue;
+  std::string estimator = "lanes";  ///< of `kappa`: "backward" where no noise lanes were run at this state
   std::string note;
 };
 

@@ -126,7 +126,7 @@ template <class Visitor, Is<KappaEstimate> T>
 void fields(Visitor& visit, T& x) {
   auto& [state, kappa, standard_error, strengths_used, critical_strength, critical_error, fisher,
          fisher_error, difference_z, nll, nll_error, absolute_fisher, absolute_fisher_error, absolute,
-         absolute_error, absolute_nll, absolute_nll_error, note] = x;
+         absolute_error, absolute_nll, absolute_nll_error, estimator, note] = x;
   visit("state", state);
   visit("kappa", kappa);
   visit("standard_error", standard_error);
@@ -144,6 +144,7 @@ void fields(Visitor& visit, T& x) {
   visit.optional("absolute_error", absolute_error);
   visit.optional("absolute_nll", absolute_nll);
   visit.optional("absolute_nll_error", absolute_nll_error);
+  visit.optional("estimator", estimator);
   visit("note", note);
 }
 
