@@ -175,13 +175,18 @@ void give_memory_back() {
 #endif
 }
 
+ProgressEvent signal_step(std::size_t done, std::size_t signals) {
+  return {"signals", static_cast<int>(done), static_cast<int>(signals), 0};
+}
+
 // What the lanes and the record need of the clean sweep.
 struct Clean {
   std::vector<TokenClass> classes;
   std::vector<DocumentLoss> losses;
 };
 
-// The clean sweep with every wanted signal; fills `trace` and loads `head` when the blocks are gone.
+// The clean sweep with every wanted signal; fills `trace` and loads `head` when the blocks are gone. The
+// sweep has been saved when the signals begin; the last step of "signals" is the caller's to report.
 Clean measure_clean(const Checkpoint& checkpoint, SweepContext context, const Embedding& embedding,
                     HeadWeights& head, const MeasureOptions& options, const Progress& progress,
                     Trace& trace) {
@@ -198,13 +203,12 @@ Clean measure_clean(const Checkpoint& checkpoint, SweepContext context, const Em
               .losses = document_losses(head, context, sweep.states, options)};
   sweep.states = {};
   give_memory_back();
-  report_progress(progress, {"signals", 0, 1, 0});
-  for (auto& accumulator : accumulators) {
-    accumulator->finish({.sweep = context, .classes = clean.classes, .head = head, .trace = trace});
-    accumulator.reset();
+  for (std::size_t i = 0; i < accumulators.size(); ++i) {
+    if (i < wanted.size()) report_progress(progress, signal_step(i, wanted.size()));
+    accumulators[i]->finish({.sweep = context, .classes = clean.classes, .head = head, .trace = trace});
+    accumulators[i].reset();
   }
   tracker.finish(trace);
-  report_progress(progress, {"signals", 1, 1, 0});
   return clean;
 }
 
@@ -257,6 +261,8 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
       snapshots->save("clean", after_clean);
       snapshots->remove("sweep");
     }
+    const std::size_t signals = selected_signals(options).size();
+    report_progress(progress, signal_step(signals, signals));
   }
   const std::vector<TokenClass>& classes = clean.classes;
 
