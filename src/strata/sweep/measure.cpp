@@ -229,6 +229,8 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
   Trace trace;
   if (std::string warning = single_thread_blas(); !warning.empty())
     trace.warnings.push_back(std::move(warning));
+  if (std::string warning = equal_documents_warning(input.corpus); !warning.empty())
+    trace.warnings.push_back(std::move(warning));
   SweepContext context = make_context(input.checkpoint.config(), input.corpus);
   context.seed = options.seed;
   context.positions = options.positions;
