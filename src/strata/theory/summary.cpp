@@ -10,6 +10,7 @@
 
 #include "strata/base/error.h"
 #include "strata/theory/brittleness.h"
+#include "strata/theory/null_profile.h"
 
 namespace strata {
 namespace {
@@ -321,6 +322,7 @@ Sentences headline_sentences(const Trace& trace, const Findings& findings) {
   add_headline(trace, findings, out);
   out.insert(out.begin() + 1, numbering(trace));
   add_others(findings, out);
+  for (std::string& sentence : null_sentences(findings)) out.push_back(std::move(sentence));
   add_segment_brittleness(findings, out);
   add_brittle_layers(trace, findings, out);
   add_documents(trace, out);
