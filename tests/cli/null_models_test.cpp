@@ -158,7 +158,7 @@ class DefaultNulls : public NullModels {
     std::vector<std::string> all = quick_analyze(path("deep"), path(output), more);
     for (const char* flag : {"--shuffled-text", "--null-models"}) {
       const auto at = std::find(all.begin(), all.end(), flag);
-      if (std::find(more.begin(), more.end(), flag) == more.end()) all.erase(at, at + 2);
+      if (std::find(more.begin(), more.end(), flag) == more.end()) all.erase(at, at + 2);  // quick_analyze's
     }
     all.insert(all.end(), {"--layers", "0", "--lane-tokens", "64"});
     return all;
@@ -223,7 +223,7 @@ TEST_F(DefaultNulls, ResumeEndsWithTheSameBytes) {
       child.send(signal);
       const Result stopped = child.wait();
       EXPECT_EQ(stopped.code, signal == SIGINT ? 130 : 1000 + SIGKILL) << stopped.err;
-      if (signal == SIGINT) EXPECT_NE(stopped.err.find("--resume goes on"), std::string::npos) << stopped.err;
+      EXPECT_EQ(stopped.err.find("--resume goes on") != std::string::npos, signal == SIGINT) << stopped.err;
       EXPECT_FALSE(fs::exists(path(output.c_str()) / "results.json"));
       std::vector<std::string> again = count;
       again.emplace_back("--resume");
@@ -235,8 +235,9 @@ TEST_F(DefaultNulls, ResumeEndsWithTheSameBytes) {
       EXPECT_EQ(resumed.err.find("\nclean sweep: "), std::string::npos) << resumed.err;
       if (two) {
         EXPECT_EQ(resumed.err.find("shuffled text, clean sweep: "), std::string::npos) << resumed.err;
-        if (std::string(phase).starts_with("random weights 2"))
+        if (std::string(phase).starts_with("random weights 2")) {
           EXPECT_EQ(resumed.err.find("random weights 1/2"), std::string::npos) << resumed.err;
+        }
         continue;  // two networks are another run than one
       }
       EXPECT_TRUE(slurp(path(output.c_str()) / "results.json") == slurp(path("whole") / "results.json"));

@@ -195,18 +195,33 @@ Clean measure_clean(const Checkpoint& checkpoint, SweepContext context, const Em
       std::any_of(wanted.begin(), wanted.end(), [](const Signal* signal) { return signal->needs_attention; });
   auto accumulators = make_accumulators(wanted, context);
   SinkTracker tracker(context);
-  CleanSweep sweep = run_clean_sweep(checkpoint, context, embedding, accumulators, needs_attention, tracker,
-                                     options, progress);
+  Clean clean;
+  std::size_t done = 0;
+  const auto signals_done = [&](Archive& archive) {
+    archive(done);
+    persist(archive, trace);
+    archive(clean.classes);
+    archive(clean.losses);
+    archive(tracker);
+    for (std::size_t i = done; i < accumulators.size(); ++i) archive(*accumulators[i]);
+  };
+  if (options.snapshots != nullptr && options.snapshots->load("signals", signals_done)) {
+    head = load_head(checkpoint, embedding);
+  } else {
+    CleanSweep sweep = run_clean_sweep(checkpoint, context, embedding, accumulators, needs_attention, tracker,
+                                       options, progress);
+    give_memory_back();
+    head = load_head(checkpoint, embedding);
+    clean = {.classes = std::move(sweep.classes),
+             .losses = document_losses(head, context, sweep.states, options)};
+  }
   give_memory_back();
-  head = load_head(checkpoint, embedding);
-  Clean clean{.classes = std::move(sweep.classes),
-              .losses = document_losses(head, context, sweep.states, options)};
-  sweep.states = {};
-  give_memory_back();
-  for (std::size_t i = 0; i < accumulators.size(); ++i) {
-    if (i < wanted.size()) report_progress(progress, signal_step(i, wanted.size()));
-    accumulators[i]->finish({.sweep = context, .classes = clean.classes, .head = head, .trace = trace});
-    accumulators[i].reset();
+  for (; done < accumulators.size(); ++done) {
+    if (done < wanted.size()) {
+      report_and_save(progress, signal_step(done, wanted.size()), options.snapshots, "signals", signals_done);
+    }
+    accumulators[done]->finish({.sweep = context, .classes = clean.classes, .head = head, .trace = trace});
+    accumulators[done].reset();
   }
   tracker.finish(trace);
   return clean;
@@ -261,7 +276,7 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
     clean = measure_clean(input.checkpoint, context, embedding, head, options, progress, trace);
     if (snapshots != nullptr) {
       snapshots->save("clean", after_clean);
-      snapshots->remove("sweep");
+      for (const char* finished : {"sweep", "signals"}) snapshots->remove(finished);
     }
     const std::size_t signals = selected_signals(options).size();
     report_progress(progress, signal_step(signals, signals));
