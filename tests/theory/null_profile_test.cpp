@@ -121,7 +121,8 @@ TEST(NullProfile, SentencesSayWhatItIsOf) {
               {.id = "curvature", .correlation = 0.49, .difference = 0.01},
               {.id = "constant"},
               {.id = "angular_step", .correlation = 0.5, .difference = 0.3}};
-  EXPECT_EQ(null_sentences(with(p, 0)).at(1), "Other on shuffled text are: lens_information, curvature.");
+  EXPECT_EQ(null_sentences(with(p, 0)).at(1),
+            "Signals that differ on shuffled text: lens_information, curvature.");
   p.series.clear();
   p.likeness = "different";
   EXPECT_NE(null_sentences(with(p, 1))[0].find("The profile is another one for shuffled text"),

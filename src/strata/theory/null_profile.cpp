@@ -178,8 +178,7 @@ std::vector<std::string> null_sentences(const Findings& findings) {
     const auto ids = changed(profile);
     if (profile.kind == kShuffledText && !ids.empty() &&
         (profile.likeness == "same" || profile.likeness == "partly")) {
-      sentences.push_back(fmt::format("Other on shuffled text {}: {}.", ids.size() == 1 ? "is" : "are",
-                                      fmt::join(ids, ", ")));
+      sentences.push_back(fmt::format("Signals that differ on shuffled text: {}.", fmt::join(ids, ", ")));
     }
     for (const NullDetection& null : profile.detections) {
       if (headline == nullptr || null.detector != headline->detector || null.tokens != headline->tokens)
