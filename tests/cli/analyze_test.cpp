@@ -204,6 +204,8 @@ TEST_F(Analyze, InterruptionLeavesTheEarlierRunAsItWas) {
 // nothing disturbed, and nothing else.
 TEST_F(Analyze, ResumeEndsWithTheSameBytes) {
   std::vector<std::string> base = {"analyze", repo_path("models/llama-nano").string(), "--chunks", "16"};
+  for (const char* flag : {"--shuffled-text=none", "--null-models=0"})  // null_models_test.cpp resumes them
+    base.emplace_back(flag);
 #if defined(__SANITIZE_ADDRESS__)  // ten times slower
   for (const char* flag :
        {"--lane-tokens=256", "--layers=0,6", "--positions=512", "--replicates=20", "--surrogates=500"})
@@ -219,6 +221,7 @@ TEST_F(Analyze, ResumeEndsWithTheSameBytes) {
   };
   ASSERT_EQ(strata(with("whole", {"--quiet"})).code, 0);
   std::vector<std::pair<std::string, int>> stops = {{"clean sweep: ", SIGKILL},
+                                                    {"signals: ", SIGINT},
                                                     {"lanes: ", SIGINT},
                                                     {"backward sweep: ", SIGKILL},
                                                     {"boundaries: ", SIGINT}};
@@ -308,6 +311,58 @@ TEST_F(Analyze, CleanOnlyRunsNeitherLanesNorTheBackwardSweep) {
   const Result none = strata(quick_analyze(model(), other("none"), {"--interventions", "none"}));
   ASSERT_EQ(none.code, 0) << none.err;
   EXPECT_NE(none.err.find("backward sweep: "), std::string::npos) << none.err;
+}
+
+// Without lanes kappa is the backward sweep's: in the findings, the tables, the sentences and the summary.
+TEST_F(Analyze, WithoutLanesKappaIsTheBackwardSweeps) {
+  const Result none = strata(quick_analyze(model(), other("no-lanes"), {"--interventions", "none"}));
+  ASSERT_EQ(none.code, 0) << none.err;
+  const auto json = nlohmann::json::parse(slurp(other("no-lanes") / "results.json"));
+  const auto& kappa = json["findings"]["kappa"];
+  ASSERT_EQ(kappa.size(), 4u);
+  const auto series = std::find_if(json["series"].begin(), json["series"].end(), [](const auto& s) {
+    return s["id"] == "sensitivity" && s["tokens"] == "ordinary";
+  });
+  ASSERT_NE(series, json["series"].end());
+  for (std::size_t i = 0; i < kappa.size(); ++i) {
+    EXPECT_EQ(kappa[i]["estimator"], "backward");
+    EXPECT_GT(kappa[i]["kappa"], 0.0);
+    EXPECT_EQ(kappa[i]["kappa"], kappa[i]["fisher"]);
+    EXPECT_NEAR(kappa[i]["kappa"].get<double>(), (*series)["mean"][i].get<double>(),
+                1e-12 * kappa[i]["kappa"].get<double>());
+    EXPECT_GT(kappa[i]["standard_error"], 0.0);
+  }
+  for (const auto& segment : json["findings"]["brittleness"]) EXPECT_GT(segment["kappa_geometric"], 0.0);
+  EXPECT_NE(none.err.find("The most brittle places are"), std::string::npos) << none.err;
+  EXPECT_NE(none.err.find("Kappa is the backward sweep's at every state"), std::string::npos) << none.err;
+  std::stringstream states(slurp(other("no-lanes") / "states.csv"));
+  std::string header, row;
+  std::getline(states, header);
+  std::getline(states, row);
+  const auto column = [](const std::string& line, std::size_t wanted) {
+    std::stringstream cells(line);
+    std::string cell;
+    for (std::size_t i = 0; i <= wanted; ++i) std::getline(cells, cell, ',');
+    return cell;
+  };
+  std::size_t at = 0;
+  while (column(header, at) != "kappa") ASSERT_LT(++at, 200u);
+  EXPECT_DOUBLE_EQ(std::stod(column(row, at)), kappa[0]["kappa"].get<double>());
+}
+
+TEST_F(Analyze, EqualDocumentsAreAWarningInTheRecord) {
+  const std::string tale = slurp(repo_path("texts/tales") / names_in(repo_path("texts/tales")).front());
+  for (const char* name : {"a.txt", "c.txt"}) write_text(other("copies") / name, tale);
+  write_text(other("copies") / "b.txt", tale + " The end.");
+  const Result result = strata(quick_analyze(model(), other("copied"), {"-f", other("copies").string()}));
+  ASSERT_EQ(result.code, 0) << result.err;
+  const std::string warning = "documents with the same text, byte for byte: 2 of 3 (a.txt = c.txt); they are";
+  EXPECT_NE(result.err.find("warning: " + warning), std::string::npos) << result.err;
+  const auto json = nlohmann::json::parse(slurp(other("copied") / "results.json"));
+  ASSERT_EQ(json["warnings"].size(), 1u);
+  EXPECT_EQ(json["warnings"][0].get<std::string>().find(warning), 0u);
+  EXPECT_NE(slurp(other("copied") / "report.html").find(warning), std::string::npos);
+  EXPECT_TRUE(nlohmann::json::parse(slurp(run() / "results.json"))["warnings"].empty());
 }
 
 // results.json without what says which file it was.

@@ -1,9 +1,12 @@
-// analyze --null-models: networks with random weights as a null.
+// The nulls beside a run: networks with random weights, and the same text shuffled.
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <csignal>
 #include <nlohmann/json.hpp>
 
+#include "strata/base/error.h"
+#include "strata/cli/null_count.h"
 #include "tests/cli/program.h"
 
 namespace strata::test {
@@ -60,12 +63,16 @@ TEST_F(NullModels, AreInTheRecordAndChangeNothingElse) {
     EXPECT_EQ(c["findings"]["random_twins"][i]["statistic"][1], twins[i]["statistic"][1]);
   }
   EXPECT_TRUE(b["findings"]["random_twins"].empty());
+  EXPECT_TRUE(b["findings"]["null_profiles"].empty());
+  ASSERT_EQ(a["findings"]["null_profiles"].size(), 1u);
+  EXPECT_EQ(a["findings"]["null_profiles"][0]["runs"], 2);
   const auto sentences = a["findings"]["sentences"].get<std::vector<std::string>>();
   EXPECT_EQ(std::count_if(sentences.begin(), sentences.end(),
-                          [](const std::string& s) { return s.find("2 networks") != std::string::npos; }),
+                          [](const std::string& s) { return s.starts_with("Of 2 networks"); }),
             1);
   for (Json* json : {&a, &b}) {
     (*json)["findings"].erase("random_twins");
+    (*json)["findings"].erase("null_profiles");
     (*json)["findings"].erase("sentences");
   }
   EXPECT_TRUE(a == b);
@@ -105,6 +112,168 @@ TEST_F(NullModels, MisuseIsOneLineAndExitCode2) {
     EXPECT_EQ(result.code, 2) << count;
     EXPECT_EQ(count_lines(result.err), 1u) << result.err;
     EXPECT_NE(result.err.find("--null-models"), std::string::npos) << result.err;
+  }
+  for (const char* text : {"-1", "0", "some", "2.5", "all"}) {
+    const Result result = analyze("out", {std::string("--shuffled-text=") + text});
+    EXPECT_EQ(result.code, 2) << text;
+    EXPECT_EQ(count_lines(result.err), 1u) << result.err;
+    EXPECT_NE(result.err.find("--shuffled-text: '" + std::string(text) + "'"), std::string::npos)
+        << result.err;
+  }
+}
+
+// A checkpoint is written for each: not for gigabytes unless it is asked for.
+TEST(NullModelCount, OneByDefaultUpToTwoBillionParameters) {
+  ModelConfig config;
+  config.family = "llama";
+  config.n_layers = 12;
+  config.hidden = config.ffn = 256;
+  config.heads = config.kv_heads = 4;
+  config.head_dim = 64;
+  config.vocab = 4096;
+  EXPECT_EQ(null_model_count("", config).count, 1);
+  EXPECT_EQ(null_model_count("", config).note, "");
+  EXPECT_EQ(null_model_count("auto", config).count, 19);
+  EXPECT_EQ(null_model_count("7", config).count, 7);
+  config.hidden = config.ffn = 4096;
+  config.n_layers = 64;
+  ASSERT_GT(count_parameters(config).total, 2'000'000'000);
+  EXPECT_EQ(null_model_count("", config).count, 0);
+  EXPECT_NE(null_model_count("", config).note.find("none by default: 3."), std::string::npos)
+      << null_model_count("", config).note;
+  EXPECT_EQ(null_model_count("auto", config).count, 1);
+  EXPECT_EQ(null_model_count("1", config).count, 1);
+  config.n_layers = 1;
+  config.rope_factors = {1.0f};
+  EXPECT_EQ(null_model_count("", config).count, 0);
+  EXPECT_NE(null_model_count("", config).note.find("rope"), std::string::npos);
+  EXPECT_THROW((void)null_model_count("1000", config), Error);
+}
+
+// The program's own defaults, on a model with room for boundaries.
+class DefaultNulls : public NullModels {
+ protected:
+  DefaultNulls() { write_model(model_, tiny()); }
+  fs::path model_ = path("deep");
+  [[nodiscard]] std::vector<std::string> arguments(const char* output,
+                                                   const std::vector<std::string>& more) const {
+    std::vector<std::string> wanted = more;
+    wanted.insert(wanted.end(), {"--layers", "0", "--lane-tokens", "64", "--chunks", "40"});
+    std::vector<std::string> all = quick_analyze(model_, path(output), wanted);
+    for (const char* flag : {"--shuffled-text", "--null-models"}) {
+      const auto at = std::find(all.begin(), all.end(), flag);
+      if (std::find(more.begin(), more.end(), flag) == more.end()) all.erase(at, at + 2);  // quick_analyze's
+    }
+    return all;
+  }
+};
+
+TEST_F(DefaultNulls, AreBesideTheRunWithTheSameBytesHoweverItIsRun) {
+  const Result run = strata(arguments("run", {}));
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(names_in(path("run")), kFiles);
+  for (const char* phase : {"shuffled text, clean sweep: ", "same text in order, clean sweep: ",
+                            "shuffled text, boundaries: ", "random weights 1/1, clean sweep: "})
+    EXPECT_NE(run.err.find(phase), std::string::npos) << phase;
+  const Json a = results("run");
+  const Json& profiles = a["findings"]["null_profiles"];
+  ASSERT_EQ(profiles.size(), 2u);
+  EXPECT_EQ(profiles[0]["kind"], "shuffled text");
+  EXPECT_EQ(profiles[0]["runs"], 1);
+  EXPECT_LE(profiles[0]["tokens"], 4096);
+  EXPECT_GT(profiles[0]["tokens"], 2048);
+  EXPECT_EQ(profiles[0]["detections"].size(), a["findings"]["detections"].size());
+  EXPECT_EQ(profiles[1]["kind"], "random weights");
+  EXPECT_EQ(profiles[1]["tokens"], a["n_tokens"]);
+  ASSERT_EQ(a["findings"]["random_twins"].size(), 4u);
+  EXPECT_EQ(a["findings"]["random_twins"][0]["statistic"].size(), 1u);
+  // Every primary series, and no other.
+  std::vector<std::string> primary;
+  for (const Json& series : a["series"]) {
+    if (series["tokens"] == "ordinary" && series["group"] != "control") primary.push_back(series["id"]);
+  }
+  for (const Json& profile : profiles) {
+    ASSERT_EQ(profile["series"].size(), primary.size());
+    EXPECT_GE(profile["compared"], 8);
+    for (std::size_t i = 0; i < primary.size(); ++i) EXPECT_EQ(profile["series"][i]["id"], primary[i]);
+  }
+  const auto sentences = a["findings"]["sentences"].get<std::vector<std::string>>();
+  for (const char* start : {"The profile is", "On shuffled text the same detector says", "Of one network"})
+    EXPECT_TRUE(std::any_of(sentences.begin(), sentences.end(), [&](const std::string& s) {
+      return s.starts_with(start);
+    })) << start;
+  const Result other = strata(arguments("other", {"-t", "2", "-b", "3", "--mem-limit", "400M", "--quiet"}));
+  ASSERT_EQ(other.code, 0) << other.err;
+  EXPECT_TRUE(slurp(path("run") / "results.json") == slurp(path("other") / "results.json"));
+  // Another seed is another order of the tokens.
+  ASSERT_EQ(strata(arguments("seed", {"--seed", "5", "--quiet"})).code, 0);
+  EXPECT_NE(results("seed")["findings"]["null_profiles"][0]["series"], profiles[0]["series"]);
+}
+
+TEST_F(DefaultNulls, ResumeEndsWithTheSameBytes) {
+  model_ = repo_path("models/llama-nano");  // large enough to be stopped in a phase
+  const auto run = [&](const std::string& output, std::vector<std::string> more) {
+    more.insert(more.end(), {"--null-models", "2", "--surrogates", "99", "--label-samples", "1"});
+    return arguments(output.c_str(), more);
+  };
+  ASSERT_EQ(strata(run("whole", {"--quiet"})).code, 0);
+  const std::pair<std::string, int> stops[] = {{"shuffled text, clean sweep: ", SIGKILL},
+                                               {"same text in order, clean sweep: ", SIGINT},
+                                               {"random weights 1/2, clean sweep: ", SIGINT},
+                                               {"random weights 2/2, clean sweep: ", SIGKILL}};
+  for (const auto& [phase, signal] : stops) {
+    SCOPED_TRACE(phase + std::to_string(signal));
+    const std::string output = phase.substr(0, 16);
+    Child child(run(output, {}));
+    ASSERT_TRUE(child.wait_for(phase)) << child.wait().err;
+    child.send(signal);
+    const Result stopped = child.wait();
+    EXPECT_EQ(stopped.code, signal == SIGINT ? 130 : 1000 + SIGKILL) << stopped.err;
+    EXPECT_EQ(stopped.err.find("--resume goes on") != std::string::npos, signal == SIGINT) << stopped.err;
+    EXPECT_FALSE(fs::exists(path(output.c_str()) / "results.json"));
+    const Result resumed = strata(run(output, {"--resume"}));
+    ASSERT_EQ(resumed.code, 0) << resumed.err;
+    EXPECT_EQ(names_in(path(output.c_str())), kFiles);
+    EXPECT_TRUE(slurp(path(output.c_str()) / "results.json") == slurp(path("whole") / "results.json"));
+    // Neither the model's sweeps nor the nulls that were done are repeated.
+    EXPECT_EQ(resumed.err.find("\nclean sweep: "), std::string::npos) << resumed.err;
+    EXPECT_EQ(resumed.err.find("\nlanes: "), std::string::npos) << resumed.err;
+    if (!phase.starts_with("shuffled")) {
+      EXPECT_EQ(resumed.err.find("shuffled text, clean sweep: "), std::string::npos) << resumed.err;
+    }
+    if (phase.starts_with("random weights 2")) {
+      EXPECT_EQ(resumed.err.find("random weights 1/2"), std::string::npos) << resumed.err;
+    }
+  }
+}
+
+TEST_F(DefaultNulls, TheDryRunNamesTheirCost) {
+  const Result result = strata(arguments("dry", {"--dry-run"}));
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_NE(result.out.find("shuffled text: 16 documents, 4096 tokens, 2 clean sweeps"), std::string::npos)
+      << result.out;
+  EXPECT_NE(result.out.find("networks with random weights: 1, one clean sweep each"), std::string::npos)
+      << result.out;
+  EXPECT_NE(result.out.find("TFLOP more"), std::string::npos);
+  EXPECT_FALSE(fs::exists(path("dry")));
+}
+
+// Documents whole: where that is the text, it is swept once, and compared with the record's own series.
+TEST_F(DefaultNulls, TheWholeTextIsSweptInShuffledOrderOnly) {
+  const Result result = strata(arguments("all", {"--shuffled-text", "900", "--null-models", "0"}));
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.err.find("same text in order"), std::string::npos) << result.err;
+  const Json all = results("all");
+  const Json& profile = all["findings"]["null_profiles"][0];
+  EXPECT_EQ(profile["tokens"], all["n_tokens"]);
+  for (const Json& series : profile["series"]) {
+    EXPECT_TRUE(series["model"].empty());
+    const auto own = std::find_if(all["series"].begin(), all["series"].end(), [&](const Json& s) {
+      return s["id"] == series["id"] && s["tokens"] == "ordinary";
+    });
+    ASSERT_NE(own, all["series"].end());
+    EXPECT_EQ((*own)["mean"].size(), series["mean"].size());
+    EXPECT_NE((*own)["mean"], series["mean"]) << series["id"];
   }
 }
 

@@ -160,10 +160,15 @@ std::vector<std::string> quick_analyze(const std::filesystem::path& model,
                                                           {"--lens-positions", "4"},
                                                           {"--lane-tokens", "128"},
                                                           {"--surrogates", "19"},
-                                                          {"--replicates", "20"}};
+                                                          {"--replicates", "20"},
+                                                          {"--shuffled-text", "none"},
+                                                          {"--null-models", "0"}};
   for (const auto& [flag, value] : defaults) {
-    if (std::find(more.begin(), more.end(), flag) == more.end())
-      arguments.insert(arguments.end(), {flag, value});
+    const std::string name = flag;
+    const auto given = [&name](const std::string& argument) {
+      return argument == name || argument.starts_with(name + "=");
+    };
+    if (std::none_of(more.begin(), more.end(), given)) arguments.insert(arguments.end(), {flag, value});
   }
   arguments.insert(arguments.end(), more.begin(), more.end());
   return arguments;

@@ -127,6 +127,25 @@ TEST_F(Windows, LimitTakesTheFirstDocuments) {
   EXPECT_TRUE(make_corpus(documents, "n", plain_, {.limit = 3}).notes.empty());
 }
 
+TEST_F(Windows, EqualDocumentsAreNamed) {
+  const auto warning = [&](const std::vector<RawDocument>& documents, const CorpusOptions& options) {
+    return equal_documents_warning(make_corpus(documents, "n", plain_, options));
+  };
+  const std::string a = digits(70), b = digits(80), c = digits(90);
+  EXPECT_EQ(warning({{"a", a}, {"b", b}, {"c", c}}, {}), "");
+  EXPECT_NE(warning({{"a", a}, {"b", b}, {"copy", a}, {"c", c}, {"d", b}, {"e", b}}, {})
+                .find("byte for byte: 5 of 6 (a = copy; b = d = e); they are resampled"),
+            std::string::npos);
+  // Only documents that are used: one that is too short, or beyond the limit, is no copy.
+  EXPECT_EQ(warning({{"a", a}, {"s", "hi"}, {"t", "hi"}}, {}), "");
+  EXPECT_EQ(warning({{"a", a}, {"b", b}, {"copy", a}}, {.limit = 2}), "");
+  EXPECT_NE(warning({{"a", a}, {"copy", a}}, {.context = 64, .chunks = 2}).find("2 of 2 (a = copy)"),
+            std::string::npos);
+  std::vector<RawDocument> many(40, {"x", a});
+  EXPECT_NE(warning(many, {}).find("40 of 40 (x = x = "), std::string::npos);
+  EXPECT_NE(warning(many, {}).find(" = 24 more);"), std::string::npos) << warning(many, {});
+}
+
 TEST_F(Windows, OptionsAreChecked) {
   const std::vector<RawDocument> documents = {{"a", digits(64)}};
   EXPECT_STRATA_ERROR(make_corpus(documents, "n", plain_, {.context = 63}), ErrorKind::usage, "context: 63");

@@ -111,6 +111,8 @@ const std::set<std::string> kOptional{"/model/hub_id",
                                       "/bottlenecks",
                                       "/lens_passages",
                                       "/findings/random_twins",
+                                      "/findings/null_profiles",
+                                      "/findings/kappa/0/estimator",
                                       "/findings/kappa/0/fisher",
                                       "/findings/kappa/0/fisher_error",
                                       "/findings/kappa/0/difference_z",
@@ -209,6 +211,11 @@ TEST(Json, EveryKeyMissingOrMistyped) {
   run.findings.random_twins[0].selected_k = {0};
   run.findings.random_twins[0].verdict = {"smooth"};
   run.findings.random_twins[0].forced_two = Matrix(1, 2);
+  run.findings.null_profiles = {NullProfile{.kind = kShuffledText}};
+  run.findings.null_profiles[0].detections = {NullDetection{.edges = {1}}};
+  const std::vector<double> places(3, 1.0);
+  run.findings.null_profiles[0].series = {
+      NullSeries{.id = "a", .mean = places, .low = places, .high = places, .model = places}};
   run.findings.brittleness = {SegmentBrittleness{}};
   run.findings.brittleness[0].segment = run.findings.segments[0];
   run.findings.brittleness[0].means = {SegmentMean{}};
@@ -301,6 +308,11 @@ TEST(Json, WrongLengthsAndIndices) {
       {"/findings/random_twins/0/forced_two", "[[1], [2]]", "/forced_two: 2 x 1 numbers; expected 2 x 2"},
       {"/findings/random_twins/0/rank", "4", "/rank: 4; expected between 1 and 3"},
       {"/findings/random_twins/0/rank", "0", "/rank: 0; expected between 1 and 3"},
+      {"/findings/null_profiles/0/series/0/mean", "[1]", "/series/0/mean: 1 entries; expected 8"},
+      {"/findings/null_profiles/0/series/0/model", "[1]", "/series/0/model: 1 entries; expected 8"},
+      {"/findings/null_profiles/1/series/0/low", "[1]", "/series/0/low: 1 entries; expected 8"},
+      {"/findings/null_profiles/1/series/0/high", "[]", "/series/0/high: 0 entries; expected 8"},
+      {"/findings/null_profiles/0/detections/0/edges/0", "8", "/detections/0/edges/0: 8"},
       {"/findings/detections/1/tokens", "\"ordinary\"", "/detector: the same detector twice"},
   };
   const Json good = sample();

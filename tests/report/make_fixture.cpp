@@ -16,6 +16,7 @@ strata::Run without_extras() {
   strata::Run run = strata::test::synthetic_run(12);
   run.trace.bottlenecks.clear();
   run.findings.random_twins.clear();
+  run.findings.null_profiles.clear();
   run.findings.splits.clear();
   for (strata::DoseCurve& curve : run.trace.curves) curve.top1_agreement = {};
   return run;

@@ -10,6 +10,7 @@
 #include "strata/stats/eigen.h"
 #include "strata/stats/half_sample.h"
 #include "strata/stats/quantile.h"
+#include "strata/stats/rank_correlation.h"
 
 namespace strata::stats {
 namespace {
@@ -23,6 +24,20 @@ TEST(Quantile, ByHand) {
   EXPECT_DOUBLE_EQ(median(std::vector<double>{7, 1, 2}), 2.0);
   EXPECT_DOUBLE_EQ(median_absolute_deviation(std::vector<double>{1, 1, 2, 2, 4, 6, 9}), 1.0);
   EXPECT_DOUBLE_EQ(median_absolute_deviation(std::vector<double>{3, 3, 3, 9}), 0.0);
+}
+
+// The values are those of scipy.stats.spearmanr.
+TEST(RankCorrelation, AsScipyHasItTiesIncluded) {
+  using List = std::vector<double>;
+  EXPECT_NEAR(rank_correlation(List{3, 1, 4, 1, 5, 9, 2, 6}, List{2, 7, 1, 8, 2, 8, 1, 8}),
+              0.19885368120992467, 1e-15);
+  EXPECT_NEAR(rank_correlation(List{1, 2, 3, 4, 5}, List{2, 1, 4, 3, 5}), 0.8, 1e-15);
+  // Any rising function of one of them changes nothing; a falling one changes the sign.
+  EXPECT_EQ(rank_correlation(List{1, 2, 3}, List{0.1, 5, 1e9}), 1.0);
+  EXPECT_EQ(rank_correlation(List{1, 2, 3}, List{8, 0, -3}), -1.0);
+  EXPECT_TRUE(std::isnan(rank_correlation(List{1, 2, 3}, List{4, 4, 4})));
+  EXPECT_TRUE(std::isnan(rank_correlation(List{1, 2}, List{3, 4})));
+  EXPECT_THROW((void)rank_correlation(List{1, 2, std::nan("")}, List{1, 2, 3}), std::logic_error);
 }
 
 TEST(Quantile, RefusesEmptyAndNan) {

@@ -390,6 +390,41 @@ LensPassage make_passage(int layers) {
   return passage;
 }
 
+// Shuffled text, compared on a sample, and two networks with random weights.
+std::vector<NullProfile> null_profiles(const Trace& trace, int layers) {
+  NullProfile text{.kind = kShuffledText, .runs = 1, .documents = 8, .tokens = 4096, .note = "a sample"};
+  NullProfile random{.kind = kRandomWeights, .runs = 2, .documents = 16, .tokens = 20000, .note = ""};
+  for (const Series& series : trace.series) {
+    if (series.group == Group::control || series.tokens != TokenSet::ordinary) continue;
+    const auto mean = mean_over_documents(series);
+    NullSeries null{.id = series.id,
+                    .axis = series.axis,
+                    .mean = mean,
+                    .low = {},
+                    .high = {},
+                    .model = mean,
+                    .correlation = 0.96,
+                    .difference = 0.05};
+    text.series.push_back(null);
+    null.model.clear();
+    null.low = null.high = mean;
+    random.series.push_back(null);
+  }
+  for (NullProfile* profile : {&text, &random}) {
+    profile->compared = static_cast<int>(profile->series.size());
+    profile->median_correlation = 0.96;
+    profile->median_difference = 0.05;
+    profile->likeness = "same";
+  }
+  text.detections = {{.detector = "kernel_cka",
+                      .defined = true,
+                      .note = "",
+                      .verdict = "1 boundary",
+                      .selected_k = 1,
+                      .edges = {layers / 2}}};
+  return {text, random};
+}
+
 void add_cards(Trace& trace, int layers) {
   trace.run = {.tool_version = "0.1.0",
                .seed = 18446744073709551615u,
@@ -513,6 +548,7 @@ Run synthetic_run(int layers) {
                      .forced_two = Matrix(2, 2, 3.0),
                      .rank = 1,
                      .p_value = 1.0 / 3.0}};
+  f.null_profiles = null_profiles(run.trace, layers);
   f.agreement = {{.detectors = {"kernel_cka", "fused"}, .distance = Matrix(2, 2), .note = ""}};
   f.segments = {{.name = "Local", .begin = 0, .end = first},
                 {.name = "Intermediate", .begin = first, .end = second},

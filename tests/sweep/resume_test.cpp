@@ -116,6 +116,49 @@ TEST_F(Resume, EndsWithTheSameBitsWhereverItWasKilledOrStopped) {
   }
 }
 
+// However short the run, the clean sweep is on the disk when the signals begin, and until they are done:
+// stopped or killed in them, a run reads no block again. A stopped one goes on with the signal it had come
+// to.
+TEST_F(Resume, OnlyTheSignalsAreRepeatedAfterAStopInThem) {
+  options_.clean_only = plain_.clean_only = true;
+  options_.snapshot_share = MeasureOptions{}.snapshot_share;  // nothing is due within a run of a second
+  const std::string expected = bits(run(plain_));
+  const auto all = events();
+  std::size_t tried = 0;
+  for (std::size_t stop = 0; stop < all.size(); ++stop) {
+    if (all[stop].phase != "signals") continue;
+    for (const bool kill : {true, false}) {
+      SCOPED_TRACE("signals " + std::to_string(all[stop].step) + (kill ? " killed" : " stopped"));
+      const bool last = all[stop].step == all[stop].steps;
+      stopped_at(stop, kill);
+      EXPECT_TRUE(std::filesystem::exists(saved() / (last ? "clean.snapshot" : "sweep.snapshot")));
+      const Checkpoint checkpoint = Checkpoint::open(model());
+      std::size_t swept = 0, signals = 0;
+      const Trace trace =
+          measure({.checkpoint = checkpoint, .corpus = corpus_}, options_, [&](const ProgressEvent& event) {
+            swept += event.phase == "clean sweep" && event.step < event.steps ? 1 : 0;
+            signals += event.phase == "signals" ? 1 : 0;
+            return true;
+          });
+      EXPECT_EQ(swept, 0u);
+      const int again = last ? 0 : all[stop].steps + 1 - (kill ? 0 : all[stop].step);
+      EXPECT_EQ(signals, static_cast<std::size_t>(again));
+      const auto bytes = checkpoint.bytes_read_by_tensor();
+      for (std::size_t i = 0; i < bytes.size(); ++i) {
+        if (!checkpoint.tensors()[i].per_block) continue;
+        EXPECT_EQ(bytes[i], 0u) << checkpoint.tensors()[i].name;
+      }
+      EXPECT_TRUE(bits(trace) == expected);
+      for (const char* gone : {"sweep.snapshot", "signals.snapshot", "clean.snapshot"})
+        EXPECT_FALSE(std::filesystem::exists(saved() / gone)) << gone;
+      std::filesystem::remove_all(saved());
+      std::filesystem::create_directories(saved());
+      ++tried;
+    }
+  }
+  EXPECT_GE(tried, 20u);
+}
+
 TEST_F(Resume, SurvivesBeingKilledAgainAndAgain) {
   const std::string expected = bits(run(plain_));
   std::size_t lives = 0;

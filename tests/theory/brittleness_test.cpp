@@ -97,6 +97,30 @@ TEST(Brittleness, MeansOfEveryVariant) {
   }
 }
 
+// Without noise lanes the segments' kappa is the backward sweep's, with its interval, and not called the
+// lanes'.
+TEST(Brittleness, OfTheBackwardSweepWhereNoNoiseWasRun) {
+  Trace trace = trace_with_documents(std::vector<int>(10, 20), 2);
+  Series series{.id = "sensitivity", .axis = Axis::state, .by_doc = Matrix(10, 3), .weight = {}};
+  series.weight.assign(10, 20.0);
+  for (std::size_t d = 0; d < 10; ++d) {
+    series.by_doc(d, 0) = d < 5 ? 1.0 : 3.0;  // mean 2
+    series.by_doc(d, 1) = 8.0;
+    series.by_doc(d, 2) = 100.0;
+  }
+  trace.series.push_back(series);
+  const auto result = segment_brittleness(trace, {{"all", 0, 2}}, estimate_kappa(trace), {})[0];
+  EXPECT_NEAR(result.kappa_geometric, 4.0, 1e-12);
+  EXPECT_NEAR(result.kappa_arithmetic, 5.0, 1e-12);
+  EXPECT_GT(result.kappa_interval_90.lo, std::sqrt(8.0));
+  EXPECT_LT(result.kappa_interval_90.lo, 4.0);
+  EXPECT_GT(result.kappa_interval_90.hi, 4.0);
+  EXPECT_LT(result.kappa_interval_90.hi, std::sqrt(24.0));
+  EXPECT_TRUE(std::isnan(result.means[0].geometric));  // lanes
+  EXPECT_EQ(result.means[0].note, "defined at 0 of 2 states");
+  EXPECT_NEAR(result.means[1].geometric, 4.0, 1e-12);  // backward
+}
+
 TEST(Brittleness, AMeanNeedsEveryStateOfItsSegment) {
   Trace trace = layered({2, 8}, {1, 1});
   trace.curves.pop_back();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "strata/base/philox.h"
 #include "strata/theory/critical.h"
@@ -17,6 +18,7 @@ using test::add_noise_curve;
 using test::kGrid;
 using test::trace_with_documents;
 
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 const test::Law kNoNll = [](std::size_t, double) { return 0.0; };
 
 // Shows the quadratic range, of which kappa is read from the smallest strengths.
@@ -64,7 +66,7 @@ TEST(Kappa, TheBackwardSweepBesideTheLanes) {
   series.by_doc(0, 1) = 2.2;
   series.by_doc(1, 1) = 3.9;
   trace.series.push_back(series);
-  const KappaEstimate k = one(trace);
+  const KappaEstimate k = estimate_kappa(trace).at(1);
   const double mean = 0.25 * 2.2 + 0.75 * 3.9;
   EXPECT_NEAR(k.kappa, 3.5, 1e-12);
   EXPECT_NEAR(k.fisher, mean, 1e-12);
@@ -305,6 +307,59 @@ TEST(Kappa, StatesInOrderAndOtherCurvesIgnored) {
   EXPECT_EQ(all[1].state, 3);
   EXPECT_NEAR(all[1].kappa, 4.0, 1e-12);
   EXPECT_TRUE(estimate_kappa(trace_with_documents({10}, 3)).empty());
+}
+
+// Without noise lanes kappa is the backward sweep's: two documents with 10 and 30 lane tokens, a third
+// without.
+TEST(Kappa, TheBackwardSweepAloneWhereNoNoiseWasRun) {
+  Trace trace = trace_with_documents({10, 30, 0}, 2);
+  add_noise_curve(
+      trace, 1, [](std::size_t, double eps) { return 5 * eps * eps / 2; }, kNoNll);
+  for (const auto& [id, factor] : {std::pair("sensitivity", 1.0), std::pair("sensitivity_absolute", 10.0)}) {
+    Series series{.id = id, .axis = Axis::state, .by_doc = Matrix(3, 3, kNaN), .weight = {10, 30, 0}};
+    for (std::size_t s = 0; s < 3; ++s) {
+      series.by_doc(0, s) = factor * (2.0 + static_cast<double>(s));
+      series.by_doc(1, s) = factor * (4.0 + static_cast<double>(s));
+    }
+    trace.series.push_back(series);
+  }
+  const auto all = estimate_kappa(trace);
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_EQ(all[1].estimator, "lanes");
+  EXPECT_NEAR(all[1].kappa, 5.0, 1e-12);
+  EXPECT_NEAR(all[1].fisher, 4.5, 1e-12);
+  for (const int state : {0, 2}) {
+    const KappaEstimate& k = all[static_cast<std::size_t>(state)];
+    EXPECT_EQ(k.state, state);
+    EXPECT_EQ(k.estimator, "backward");
+    const double mean = 3.5 + state;
+    EXPECT_NEAR(k.kappa, mean, 1e-12);
+    EXPECT_EQ(k.fisher, k.kappa);
+    EXPECT_NEAR(k.standard_error, std::sqrt(2 * (std::pow(0.25 * 1.5, 2) + std::pow(0.75 * 0.5, 2))), 1e-12);
+    EXPECT_EQ(k.fisher_error, k.standard_error);
+    EXPECT_NEAR(k.absolute_fisher, 10 * mean, 1e-12);
+    EXPECT_TRUE(std::isnan(k.difference_z));
+    EXPECT_TRUE(std::isnan(k.critical_strength));
+    EXPECT_TRUE(k.strengths_used.empty());
+    EXPECT_EQ(k.note, "no noise lanes were run");
+  }
+  trace.series[0].by_doc(0, 2) = trace.series[0].by_doc(1, 2) = kNaN;
+  EXPECT_TRUE(std::isnan(estimate_kappa(trace)[2].kappa));
+  EXPECT_EQ(estimate_kappa(trace)[2].note, "no document with a finite sensitivity");
+}
+
+// The lanes say nothing (no quadratic range), the backward sweep does.
+TEST(Kappa, TheBackwardSweepStandsBesideLanesWithoutAQuadraticRange) {
+  Trace trace = trace_with_documents({10, 30}, 1);
+  add_noise_curve(
+      trace, 1, [](std::size_t, double eps) { return eps; }, kNoNll);
+  trace.series.push_back(
+      {.id = "sensitivity", .axis = Axis::state, .by_doc = Matrix(2, 2, 3.0), .weight = {10, 30}});
+  const auto all = estimate_kappa(trace);
+  EXPECT_TRUE(std::isnan(all.at(1).kappa));
+  EXPECT_EQ(all.at(1).estimator, "lanes");
+  EXPECT_NEAR(all.at(1).fisher, 3.0, 1e-12);
+  EXPECT_TRUE(std::isnan(all.at(1).difference_z));
 }
 
 // 15% of curvature at eps = 1 passes the slope; a line through it would put kappa 0.5% off.

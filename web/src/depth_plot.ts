@@ -5,8 +5,8 @@ import type { Cell, Table } from './format';
 import { wantsLog } from './panels';
 import { addPlot } from './plot';
 import type { Context } from './plot';
-import type { RunRecord, Series } from './record';
-import { finite } from './record';
+import type { NullSeries, RunRecord, Series } from './record';
+import { finite, shuffled } from './record';
 
 export interface Panel { id: string; ordinary?: Series; all?: Series }
 
@@ -31,8 +31,15 @@ export function notes(panel: Panel): string[] {
     series === undefined || series.note === '' ? [] : [`${series.id}, ${series.tokens === 'all' ? 'all tokens' : 'ordinary tokens'}: ${series.note}`]);
 }
 
-function positions(series: Series): number[] {
+function positions(series: Series | NullSeries): number[] {
   return series.mean.map((_, i) => (series.axis === 'edge' ? i + 0.5 : i));
+}
+
+const kNullName = 'shuffled text';
+
+/// The same signal on shuffled text.
+function nullOf(record: RunRecord, panel: Panel): NullSeries | undefined {
+  return shuffled(record)?.series.find((s) => s.id === panel.id && finite(s.mean).length > 0);
 }
 
 const kPanelHeight = 150;
@@ -69,6 +76,13 @@ function option(record: RunRecord, panels: Panel[], logAllowed: boolean, { theme
         lineStyle: { color: colour, width: 2, type: dash }, itemStyle: { color: colour },
       });
     }
+    const none = nullOf(record, panel);
+    if (none !== undefined) {
+      series.push({
+        type: 'line', name: kNullName, xAxisIndex: i, yAxisIndex: i, data: positions(none).map((at, k) => [at, none.mean[k] ?? null]), connectNulls: false, symbol: 'none', z: 3,
+        lineStyle: { color: theme.grey, width: 2, type: [6, 4] }, itemStyle: { color: theme.grey },
+      });
+    }
     series.push({ type: 'line', name: 'segments', xAxisIndex: i, yAxisIndex: i, data: [], silent: true, markArea: segmentAreas(record.findings.segments, theme, i === 0) });
   });
   return {
@@ -79,25 +93,28 @@ function option(record: RunRecord, panels: Panel[], logAllowed: boolean, { theme
   };
 }
 
-function table(panels: Panel[]): Table {
+function table(record: RunRecord, panels: Panel[]): Table {
   const rows: Cell[][] = [];
   for (const panel of panels) {
     for (const series of [panel.ordinary, panel.all]) {
       series?.mean.forEach((mean, i) =>
         rows.push([series.id, series.unit, series.tokens, series.axis, series.axis === 'edge' ? i + 1 : i, mean, series.standard_error[i] ?? null]));
     }
+    const none = nullOf(record, panel);
+    none?.mean.forEach((mean, i) => rows.push([none.id, panel.ordinary?.unit ?? '', kNullName, none.axis, none.axis === 'edge' ? i + 1 : i, mean, null]));
   }
   return { columns: ['signal', 'unit', 'tokens', 'axis', 'index', 'mean', 'standard_error'], rows };
 }
 
 export function addDepthPlot(record: RunRecord, body: HTMLElement, id: string, title: string, panels: Panel[], logAllowed: boolean): void {
   const names = panels.map((panel) => panel.id).join(', ');
+  const grey = panels.some((panel) => nullOf(record, panel) !== undefined);
   addPlot(body, {
     id, title, linked: true,
-    how: `Solid line with circles: ordinary tokens; dashed line with triangles: all tokens; bands: \u00b12 standard errors over documents; shading: segments. ${kDepthNote}`,
+    how: `Solid line with circles: ordinary tokens; dashed line with triangles: all tokens; bands: \u00b12 standard errors over documents; shading: segments.${grey ? ' Grey dashes: ordinary tokens of shuffled text; where they follow the line, it is not the text that makes it.' : ''} ${kDepthNote}`,
     label: `${names} over depth, ordinary and all tokens, with the segments shaded. The values are in the data table.`,
     height: () => 24 + panels.length * (kPanelHeight + kGap),
     option: (context) => option(record, panels, logAllowed, context),
-    table: () => table(panels),
+    table: () => table(record, panels),
   });
 }

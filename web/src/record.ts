@@ -36,7 +36,7 @@ export interface Detection {
   k_stability: Value[]; used_signals: string[]; left_out: string[];
 }
 export interface Kappa {
-  state: number; kappa: Value; standard_error: Value; strengths_used: number[]; critical_strength: Value; fisher: Value; fisher_error: Value; difference_z: Value; note: string;
+  state: number; kappa: Value; standard_error: Value; strengths_used: number[]; critical_strength: Value; fisher: Value; fisher_error: Value; difference_z: Value; estimator?: string; note: string;
 }
 export interface Brittleness {
   segment: Segment; forced: boolean; kappa_geometric: Value; kappa_arithmetic: Value;
@@ -47,6 +47,14 @@ export interface Split { state: number; kappa: Value; absolute: Value; rms_effec
 export interface RandomTwins {
   detector: string; tokens: TokenSet; defined: boolean; note: string; observed: Value; statistic: Value[];
   selected_k: number[]; verdict: string[]; forced_two: Value[][]; rank: number; p_value: Value;
+}
+/// A primary signal on shuffled text, or in networks with random weights.
+export interface NullSeries { id: string; axis: Axis; mean: Value[]; low: Value[]; high: Value[]; model: Value[]; correlation: Value; difference: Value }
+export interface NullProfile {
+  kind: string; runs: number; documents: number; tokens: number; note: string; likeness: string;
+  median_correlation: Value; median_difference: Value; compared: number;
+  detections: { detector: string; tokens: TokenSet; defined: boolean; note: string; verdict: string; selected_k: number; edges: number[] }[];
+  series: NullSeries[];
 }
 export interface Reproduction {
   rule: string; tokens: TokenSet; defined: boolean; note: string; edges: number[]; difference: Value[]; threshold: Value;
@@ -59,7 +67,7 @@ export interface Agreement { tokens: TokenSet; detectors: string[]; distance: Va
 export interface Findings {
   sentences: string[]; segments: Segment[]; segments_forced: boolean; headline: number;
   reproductions?: Reproduction[]; groups_left_out?: GroupLeftOut[]; agreement?: Agreement[];
-  detections: Detection[]; random_twins?: RandomTwins[]; kappa: Kappa[]; splits?: Split[]; brittleness: Brittleness[];
+  detections: Detection[]; random_twins?: RandomTwins[]; null_profiles?: NullProfile[]; kappa: Kappa[]; splits?: Split[]; brittleness: Brittleness[];
   rate_distortion?: StateRate[]; segment_rate_distortion?: SegmentRate[];
 }
 export interface RatePoint {
@@ -88,6 +96,11 @@ export interface RunRecord {
 
 export function headline(record: RunRecord): Detection | undefined {
   return record.findings.headline < 0 ? undefined : record.findings.detections[record.findings.headline];
+}
+
+/// The profile of shuffled text, where it was measured.
+export function shuffled(record: RunRecord): NullProfile | undefined {
+  return record.findings.null_profiles?.find((p) => p.kind === 'shuffled text' && p.runs > 0);
 }
 
 export function detectionName(detection: { detector: string; tokens: TokenSet }): string {

@@ -21,6 +21,7 @@ enum class Stream : std::uint32_t {
   permutation = 8,
   planted = 20,
   null_model = 21,
+  shuffled_text = 22,
   test = 100,
 };
 

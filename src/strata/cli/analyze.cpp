@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <functional>
 #include <map>
 #include <memory>
 #include <thread>
@@ -13,7 +14,7 @@
 #include "strata/base/file.h"
 #include "strata/cli/command.h"
 #include "strata/cli/manifest.h"
-#include "strata/cli/null_models.h"
+#include "strata/cli/nulls.h"
 #include "strata/cli/numbers.h"
 #include "strata/cli/partial_run.h"
 #include "strata/cli/stop_signals.h"
@@ -97,7 +98,7 @@ std::string choices_text(const MemoryPlan& memory) {
   return fmt::format("{}", fmt::join(words, ", "));
 }
 
-std::string plan_text(const MeasurePlan& plan, const NullModelPlan& twins, std::uint64_t limit) {
+std::string plan_text(const MeasurePlan& plan, const NullPlan& nulls, std::uint64_t limit) {
   const MemoryPhase& peak = plan.memory.peak();
   std::string out = fmt::format("memory at the peak, in the {}:\n", peak.name);
   for (const MemoryItem& item : peak.items)
@@ -122,14 +123,7 @@ std::string plan_text(const MeasurePlan& plan, const NullModelPlan& twins, std::
   out += fmt::format("weights read: {}\n", human_bytes(plan.weight_bytes_read));
   out += fmt::format("matrix products: {:.3g} TFLOP; at the {:.0f} GFLOP/s measured now at least {:.1f} s\n",
                      plan.flops / 1e12, plan.flops_per_second / 1e9, plan.flops / plan.flops_per_second);
-  if (twins.count > 0) {
-    out += fmt::format(
-        "networks with random weights: {}, one clean sweep each; {} on the disk at a time; {:.3g} TFLOP "
-        "more, "
-        "at least {:.1f} s\n",
-        twins.count, human_bytes(twins.disk_bytes), twins.flops / 1e12, twins.flops / plan.flops_per_second);
-  }
-  return out;
+  return out + null_plan_text(nulls, plan.flops_per_second);
 }
 
 void print_corpus(const Corpus& corpus, const AnalyzeOptions& options) {
@@ -148,15 +142,15 @@ void write_outputs(const std::filesystem::path& directory, const Run& run, const
   write_file_atomic(directory / "manifest.json", manifest);
 }
 
-// measure() with what is on disk, and what a person must know when it stops before the end.
-Trace measure_or_save(const Engine& engine, const MeasureInput& input, const AnalyzeOptions& options,
-                      const PartialRun& partial, ProgressPrinter& printer) {
+// Measures with what is on disk, and says what a person must know when that stops before the end.
+void measure_or_save(const PartialRun& partial, ProgressPrinter& printer,
+                     const std::function<void(const Progress&)>& measure) {
   const Progress progress = [&](const ProgressEvent& event) {
     printer(event);
     return !stop_asked();
   };
   try {
-    return engine.measure(input, options.measure, progress);
+    measure(progress);
   } catch (const Error& error) {
     const bool saved = partial.saved();
     if (!saved) partial.remove();
@@ -202,18 +196,22 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
     options.measure.plan_bottlenecks = [](const Trace&) { return std::vector<BottleneckTask>{}; };
   manifest.plan = engine.plan(input, options.measure, manifest.mem_limit_bytes);
   options.measure = planned(options.measure, manifest.plan);
-  const NullModelPlan twins = plan_null_models(engine, input, options.measure, manifest.mem_limit_bytes,
-                                               null_model_count(options.null_models, checkpoint.config()));
+  const NullPlan nulls = plan_nulls(engine, input, options.measure, manifest.mem_limit_bytes,
+                                    options.shuffled_text, options.null_models);
   if (options.dry_run) {
-    fmt::print("{}", plan_text(manifest.plan, twins, manifest.mem_limit_bytes));
+    fmt::print("{}", plan_text(manifest.plan, nulls, manifest.mem_limit_bytes));
     return 0;
   }
   if (options.verbose > 0)
-    fmt::print(stderr, "{}", plan_text(manifest.plan, twins, manifest.mem_limit_bytes));
+    fmt::print(stderr, "{}", plan_text(manifest.plan, nulls, manifest.mem_limit_bytes));
+  manifest.plan.weight_bytes_read += nulls.weight_bytes_read();
+  if (!options.quiet && !nulls.models.note.empty())
+    fmt::print(stderr, "note: networks with random weights: {}\n", nulls.models.note);
   if (options.output.empty()) options.output = std::filesystem::path("runs") / checkpoint.name();
   remove_null_models(options.output);
   prepare_output(options.output);
   const EmptyDirectoryGuard guard(options.output);
+  require_disk(nulls, options.output);
   manifest.seconds.emplace_back("open and plan", watch.lap());
 
   const PartialRun partial(options.output,
@@ -254,7 +252,9 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
       return bottleneck_grid(trace, segmented ? run.findings.segments : find(trace));
     };
   }
-  run.trace = measure_or_save(engine, input, options, partial, printer);
+  measure_or_save(partial, printer, [&](const Progress& progress) {
+    run.trace = engine.measure(input, options.measure, progress);
+  });
   run.trace.run.tool_version = version();
   run.trace.run.surrogates = options.surrogates;
   if (segmented) {
@@ -262,16 +262,13 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   } else {
     (void)find(run.trace);  // no lanes over segments were asked for
   }
-  const Progress progress = [&](const ProgressEvent& event) {
-    printer(event);
-    return !stop_asked();
-  };
-  const auto counts = measure_null_models(engine, input, options.measure, segmentation, twins.count,
-                                          options.output, progress);
-  if (twins.count > 0) manifest.seconds.emplace_back("random weights", watch.lap());
+  measure_or_save(partial, printer, [&](const Progress& progress) {
+    measure_nulls(engine, input, options.measure, segmentation, nulls, options.output,
+                  {partial.directory(), partial.key()}, progress, run);
+  });
+  manifest.seconds.emplace_back("nulls", watch.lap());
   on_stop(stop_now);  // from here to the writing there are no steps to stop between
   if (stop_asked()) stop_now(0);
-  run.findings.random_twins = rank_among_twins(run.findings.detections, counts);
   add_brittleness(run.trace, options.measure.seed, run.findings);
   printer.finish();
   manifest.seconds.emplace_back("brittleness", watch.lap());
@@ -367,6 +364,10 @@ void register_analyze(CLI::App& app, Program& program) {
       ->add_option("--null-models", o->null_models,
                    "Networks with random weights on the same text: a number, or auto (19 up to 100M "
                    "parameters, else 1)")
+      ->default_str("1; none above 2B parameters");
+  command
+      ->add_option("--shuffled-text", o->shuffled_text,
+                   "The same text with its tokens shuffled: none, auto (a sample), or a number of documents")
       ->capture_default_str();
   command->add_flag(
       "--bottleneck", o->bottleneck,

@@ -15,7 +15,9 @@ struct AnalyzeOptions {
   std::filesystem::path output;
   MeasureOptions measure;
   int surrogates = 999;
-  std::string mem_limit, layers, null_models = "0";
+  std::string mem_limit, layers;
+  std::string null_models;             ///< as null_model_count has it
+  std::string shuffled_text = "auto";  ///< as plan_shuffled_text has it
   bool bottleneck = false, dry_run = false, quiet = false, json = false;
   bool resume = false;  ///< go on with an unfinished run in `output`; where there is none, begin
   int verbose = 0;

@@ -2,11 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <mutex>
 
+#include "strata/base/archive.h"
 #include "strata/base/error.h"
 #include "strata/base/philox.h"
+#include "strata/record/persist.h"
 #include "strata/synth/synth.h"
 
 namespace strata {
@@ -14,14 +15,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kSmallModel = 100'000'000;  // parameters
-constexpr int kManyTwins = 19;                     // the fewest with which a rank can reach p = 0.05
-constexpr int kMostTwins = 999;
 constexpr const char* kPrefix = ".strata-random-weights-";
 
 SynthOptions synth_options(const MeasureInput& input, const MeasureOptions& options, int number) {
   const ModelConfig& config = input.checkpoint.config();
-  if (!config.rope_factors.empty() && !config.rope_scaling) {
+  if (!null_model_possible(config)) {
     throw Error(ErrorKind::usage, {.where = "--null-models",
                                    .found = "rope factors without the formula they come from",
                                    .expected = "an architecture that a config.json can say",
@@ -32,18 +30,6 @@ SynthOptions synth_options(const MeasureInput& input, const MeasureOptions& opti
   Philox rng({.seed = options.seed, .stream = Stream::null_model, .a = static_cast<std::uint32_t>(number)});
   synth.seed = rng.next_u64();
   return synth;
-}
-
-// What the detectors look at, among what was asked for (cka_matrix comes with cka_shift).
-MeasureOptions sweep_options(const Engine& engine, const MeasureOptions& options) {
-  MeasureOptions clean = options;
-  if (clean.signals.empty()) clean.signals = engine.detector_signal_ids();
-  clean.clean_only = true;
-  clean.replicates = 2;  // intervals are not asked for
-  clean.snapshot_directory.clear();
-  clean.find_segments = nullptr;
-  clean.plan_bottlenecks = nullptr;
-  return clean;
 }
 
 // What was written is gone when this is.
@@ -74,52 +60,73 @@ Checkpoint make_twin(SynthOptions synth, const fs::path& path, const Progress& p
   return Checkpoint::open(path);
 }
 
-}  // namespace
-
-int null_model_count(const std::string& asked, const ModelConfig& config) {
-  if (asked == "auto") return count_parameters(config).total <= kSmallModel ? kManyTwins : 1;
-  int count = 0;
-  const auto [end, error] = std::from_chars(asked.data(), asked.data() + asked.size(), count);
-  if (error != std::errc{} || end != asked.data() + asked.size() || count < 0 || count > kMostTwins) {
-    throw Error(ErrorKind::usage, {.where = "--null-models",
-                                   .found = fmt::format("'{}'", asked),
-                                   .expected = fmt::format("auto or a number from 0 to {}", kMostTwins)});
-  }
-  return count;
+// The record of a network that is done. Its checkpoint is gone and need not be made again for it, as a
+// measurement's own snapshots would have it.
+fs::path trace_file(const NullSnapshots& saved, const std::string& name) {
+  return saved.directory / (name + ".snapshot");
 }
 
+bool load_trace(const NullSnapshots& saved, const std::string& name, Trace& trace) {
+  if (!fs::exists(trace_file(saved, name))) return false;
+  Archive archive(trace_file(saved, name), saved.key + name, Archive::Direction::read);
+  persist(archive, trace);
+  archive.finish();
+  return true;
+}
+
+void save_trace(const NullSnapshots& saved, const std::string& name, Trace& trace) {
+  Archive archive(trace_file(saved, name), saved.key + name, Archive::Direction::write);
+  persist(archive, trace);
+  archive.finish();
+  std::error_code ignored;
+  fs::remove_all(saved.directory / name, ignored);
+}
+
+}  // namespace
+
 NullModelPlan plan_null_models(const Engine& engine, const MeasureInput& input, const MeasureOptions& options,
-                               std::uint64_t mem_limit_bytes, int count) {
-  NullModelPlan plan{.count = count};
+                               std::uint64_t mem_limit_bytes, const NullModelCount& wanted) {
+  const int count = wanted.count;
+  NullModelPlan plan{.count = count, .note = wanted.note};
   if (count == 0) return plan;
-  const MeasurePlan one = engine.plan(input, sweep_options(engine, options), mem_limit_bytes);
+  const MeasurePlan one = engine.plan(input, null_sweep_options(engine, options), mem_limit_bytes);
   plan.disk_bytes = synthetic_bytes(synth_options(input, options, 0));
   plan.bytes_read = plan.disk_bytes * static_cast<std::uint64_t>(count);
   plan.flops = one.flops * count;
   return plan;
 }
 
-std::vector<std::vector<RecordCount>> measure_null_models(const Engine& engine, const MeasureInput& input,
-                                                          const MeasureOptions& options,
-                                                          const SegmentationOptions& segmentation, int count,
-                                                          const fs::path& directory,
-                                                          const Progress& progress) {
-  std::vector<std::vector<RecordCount>> counts;
+std::vector<NullModel> measure_null_models(const Engine& engine, const MeasureInput& input,
+                                           const MeasureOptions& options,
+                                           const SegmentationOptions& segmentation, int count,
+                                           const fs::path& directory, const NullSnapshots& saved,
+                                           const Progress& progress) {
+  std::vector<NullModel> models;
   SegmentationOptions tests = segmentation;
   tests.decision_only = true;
   for (int i = 0; i < count; ++i) {
     const std::string phase = fmt::format("random weights {}/{}", i + 1, count);
-    const Checkpoint twin = make_twin(synth_options(input, options, i),
-                                      directory / fmt::format("{}{}", kPrefix, i), progress, phase);
-    const auto relabelled = [&](const ProgressEvent& event) {
-      ProgressEvent own = event;
-      own.phase = phase + ", " + event.phase;
-      return !progress || progress(own);
-    };
-    const MeasureInput again{.checkpoint = twin, .corpus = input.corpus, .tokenizer = nullptr};
-    counts.push_back(count_record(engine.measure(again, sweep_options(engine, options), relabelled), tests));
+    const std::string name = fmt::format("random weights {}", i);
+    Trace trace;
+    if (!load_trace(saved, name, trace)) {
+      const Checkpoint twin = make_twin(synth_options(input, options, i),
+                                        directory / fmt::format("{}{}", kPrefix, i), progress, phase);
+      const auto relabelled = [&](const ProgressEvent& event) {
+        ProgressEvent own = event;
+        own.phase = phase + ", " + event.phase;
+        return !progress || progress(own);
+      };
+      MeasureOptions sweep = null_sweep_options(engine, options);
+      sweep.snapshot_directory = saved.directory / name;
+      sweep.snapshot_key = saved.key + name;
+      fs::create_directories(sweep.snapshot_directory);
+      const MeasureInput again{.checkpoint = twin, .corpus = input.corpus, .tokenizer = nullptr};
+      trace = engine.measure(again, sweep, relabelled);
+      save_trace(saved, name, trace);
+    }
+    models.push_back({count_record(trace, tests), primary_curves(trace)});
   }
-  return counts;
+  return models;
 }
 
 void remove_null_models(const fs::path& directory) {

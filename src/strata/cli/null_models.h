@@ -6,16 +6,17 @@
 #include <string>
 #include <vector>
 
+#include "strata/cli/null_count.h"
+#include "strata/cli/shuffled_text.h"
 #include "strata/engine/engine.h"
 #include "strata/segmentation/segmentation.h"
+#include "strata/theory/null_profile.h"
 
 namespace strata {
 
-/// "auto" (19 up to 100 million parameters, 1 above) or a number. Throws Error(usage).
-[[nodiscard]] int null_model_count(const std::string& asked, const ModelConfig& config);
-
 struct NullModelPlan {
   int count = 0;
+  std::string note;              ///< why none are made by default
   std::uint64_t disk_bytes = 0;  ///< of one network, while it is measured; 0 where none is asked for
   std::uint64_t bytes_read = 0;  ///< in all
   double flops = 0.0;            ///< in all
@@ -24,14 +25,23 @@ struct NullModelPlan {
 /// GGUF file whose rope factors are given without their formula).
 [[nodiscard]] NullModelPlan plan_null_models(const Engine& engine, const MeasureInput& input,
                                              const MeasureOptions& options, std::uint64_t mem_limit_bytes,
-                                             int count);
+                                             const NullModelCount& count);
+
+/// What one network says: the tests, and its signals over depth.
+struct NullModel {
+  std::vector<RecordCount> counts;
+  std::vector<PrimaryCurve> curves;
+};
 
 /// Writes each network to a directory of its own in `directory`, opens it, removes the directory, and puts it
-/// through the clean sweep and the tests. Weights depend on options.seed and the network's number alone.
-[[nodiscard]] std::vector<std::vector<RecordCount>> measure_null_models(
-    const Engine& engine, const MeasureInput& input, const MeasureOptions& options,
-    const SegmentationOptions& segmentation, int count, const std::filesystem::path& directory,
-    const Progress& progress);
+/// through the clean sweep and the tests. Weights depend on options.seed and the network's number alone. A
+/// network that was measured before (`saved`) is not made again.
+[[nodiscard]] std::vector<NullModel> measure_null_models(const Engine& engine, const MeasureInput& input,
+                                                         const MeasureOptions& options,
+                                                         const SegmentationOptions& segmentation, int count,
+                                                         const std::filesystem::path& directory,
+                                                         const NullSnapshots& saved,
+                                                         const Progress& progress);
 
 /// Takes away what a killed run left in `directory`.
 void remove_null_models(const std::filesystem::path& directory);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <span>
 #include <variant>
 
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::size_t kMinWindow = kMinWindowTokens;
 constexpr std::size_t kNamedLeftOut = 8;  // documents that a note names before it only counts
+constexpr std::size_t kNamedEqual = 16;   // documents that the warning of equal ones names
 
 std::string le64(std::uint64_t value) {
   std::string bytes;
@@ -140,7 +142,8 @@ void add_document(Corpus& corpus, LeftOut& left_out, const RawDocument& document
   if (cut.windows.empty()) return left_out.add(document.name, ids.size() + tokenizer.prefix().size());
   corpus.documents.push_back({.name = document.name,
                               .bytes = static_cast<std::int64_t>(document.text.size()),
-                              .dropped_tokens = cut.dropped_tokens});
+                              .dropped_tokens = cut.dropped_tokens,
+                              .sha256 = sha256_hex(document.text)});
   std::move(cut.windows.begin(), cut.windows.end(), std::back_inserter(corpus.windows));
 }
 
@@ -196,6 +199,7 @@ Corpus make_corpus(const std::vector<RawDocument>& documents, const std::string&
   Corpus corpus;
   corpus.name = name;
   corpus.bos_policy = policy_in_words(tokenizer);
+  corpus.prefix_tokens = static_cast<int>(tokenizer.prefix().size());
   const std::size_t wanted = options.limit == 0
                                  ? documents.size()
                                  : std::min(documents.size(), static_cast<std::size_t>(options.limit));
@@ -210,6 +214,36 @@ Corpus make_corpus(const std::vector<RawDocument>& documents, const std::string&
   keep_round_robin(corpus, options.chunks);
   drop_unused_documents(corpus);
   return corpus;
+}
+
+std::string equal_documents_warning(const Corpus& corpus) {
+  std::map<std::string, std::vector<std::string>> by_text;
+  std::vector<std::string> order;  // of first appearance
+  for (const CorpusDocument& document : corpus.documents) {
+    if (document.sha256.empty()) continue;
+    auto& names = by_text[document.sha256];
+    if (names.empty()) order.push_back(document.sha256);
+    names.push_back(document.name);
+  }
+  std::size_t documents = 0;
+  std::string groups;
+  bool unnamed = false;
+  for (const std::string& text : order) {
+    const auto& names = by_text[text];
+    if (names.size() < 2) continue;
+    documents += names.size();
+    unnamed = documents > kNamedEqual && !groups.empty();
+    if (unnamed) continue;
+    const std::size_t named = std::min(names.size(), kNamedEqual);
+    groups += groups.empty() ? "" : "; ";
+    for (std::size_t i = 0; i < named; ++i) groups += (i == 0 ? "" : " = ") + names[i];
+    if (named < names.size()) groups += fmt::format(" = {} more", names.size() - named);
+  }
+  if (groups.empty()) return {};
+  return fmt::format(
+      "documents with the same text, byte for byte: {} of {} ({}{}); they are resampled as if they were "
+      "independent, so standard errors and intervals are too small",
+      documents, corpus.documents.size(), groups, unnamed ? "; ..." : "");
 }
 
 Corpus corpus_from_ids(const std::filesystem::path& npy, std::int32_t vocab, const CorpusOptions& options) {

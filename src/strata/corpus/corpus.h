@@ -23,6 +23,7 @@ struct CorpusDocument {
   std::string name;
   std::int64_t bytes = 0;
   std::int64_t dropped_tokens = 0;  ///< of a last piece shorter than kMinWindowTokens
+  std::string sha256 = {};          ///< of its text; empty where ids were given
 };
 
 struct Corpus {
@@ -31,6 +32,7 @@ struct Corpus {
   std::string bos_policy;  ///< in words: "each window begins with <|endoftext|> (4095)"
   std::vector<CorpusDocument> documents;
   std::vector<Window> windows;     ///< ordered by document, then index
+  int prefix_tokens = 0;           ///< at the head of every window: BOS, or nothing
   std::vector<std::string> notes;  ///< e.g. documents left out because they are too short
 
   [[nodiscard]] std::int64_t token_count() const;
@@ -59,6 +61,10 @@ struct RawDocument {
 /// is left, Error(bad_file) says how many tokens there were.
 [[nodiscard]] Corpus make_corpus(const std::vector<RawDocument>& documents, const std::string& name,
                                  const Tokenizer& tokenizer, const CorpusOptions& options);
+
+/// A warning that names the documents whose text is the same, byte for byte, as that of another one; empty
+/// where there are none. Resampling takes documents for independent.
+[[nodiscard]] std::string equal_documents_warning(const Corpus& corpus);
 
 /// Token ids given directly: a one-dimensional .npy of int32 or int64 is one document; the ids are
 /// used as they are (no BOS added) and must be inside [0, vocab).

@@ -123,6 +123,46 @@ struct RandomTwins {
   double p_value = std::numeric_limits<double>::quiet_NaN();  ///< rank / (twins + 1)
 };
 
+inline constexpr const char* kShuffledText = "shuffled text";
+inline constexpr const char* kRandomWeights = "random weights";
+
+/// One primary signal (ordinary tokens, no control) on a null, beside the same signal of the model.
+struct NullSeries {
+  std::string id;
+  Axis axis = Axis::block;
+  std::vector<double> mean;       ///< of the null, per place; of several networks their mean
+  std::vector<double> low, high;  ///< of several networks the smallest and largest; else empty
+  std::vector<double> model;      ///< what it is compared with; empty = the mean of the record's own series
+  double correlation = kUndefinedValue;  ///< Spearman's, over depth without state 0; NaN = undefined
+  double difference = kUndefinedValue;   ///< median |null - model| over depth, in the model's own range
+};
+
+/// What a detector says of a null.
+struct NullDetection {
+  std::string detector;
+  TokenSet tokens = TokenSet::ordinary;
+  bool defined = false;  ///< false: `note` says why
+  std::string note, verdict;
+  int selected_k = 0;
+  std::vector<int> edges;  ///< of the selected K
+};
+
+/// The same measurement where there is nothing to be found: on shuffled text, or in networks with random
+/// weights. How much of the profile is left says what it comes from.
+struct NullProfile {
+  std::string kind;  ///< kShuffledText, kRandomWeights
+  int runs = 0;      ///< networks or texts that were measured; 0 = none, `note` says why
+  int documents = 0;
+  std::int64_t tokens = 0;
+  std::string note;                       ///< what the sample was
+  std::vector<NullDetection> detections;  ///< of shuffled text; those of random weights: RandomTwins
+  std::vector<NullSeries> series;
+  int compared = 0;                             ///< series with a correlation
+  double median_correlation = kUndefinedValue;  ///< over those
+  double median_difference = kUndefinedValue;
+  std::string likeness;  ///< "same", "partly", "different"; empty = undefined
+};
+
 /// A half-open range of blocks.
 struct Segment {
   std::string name;  ///< "Local", "Intermediate", "Global", or "Segment 1" ...
@@ -132,7 +172,7 @@ struct Segment {
 /// Relative sensitivity of one state: kappa = lim (2/eps^2) KL.
 struct KappaEstimate {
   int state = 0;
-  double kappa = 0.0;           ///< nats; NaN = no quadratic range
+  double kappa = 0.0;           ///< nats, by `estimator`; NaN = no quadratic range
   double standard_error = 0.0;  ///< over documents
   std::vector<double> strengths_used;
   double critical_strength = 0.0;           ///< eps at which perplexity doubles; NaN = not reached
@@ -150,6 +190,7 @@ struct KappaEstimate {
   double absolute_fisher = kUndefinedValue, absolute_fisher_error = kUndefinedValue;
   double absolute = kUndefinedValue, absolute_error = kUndefinedValue;
   double absolute_nll = kUndefinedValue, absolute_nll_error = kUndefinedValue;
+  std::string estimator = "lanes";  ///< of `kappa`: "backward" where no noise lanes were run at this state
   std::string note;
 };
 
@@ -263,7 +304,8 @@ struct Findings {
   std::vector<GroupLeftOut> groups_left_out;
   std::vector<Agreement> agreement;
   std::vector<RandomTwins> random_twins;  ///< one for each detection; empty = none were made
-  int headline = -1;                      ///< index into detections of the headline, -1 = none defined
+  std::vector<NullProfile> null_profiles;
+  int headline = -1;              ///< index into detections of the headline, -1 = none defined
   std::vector<Segment> segments;  ///< of the headline when it has boundaries, else of its forced split
   bool segments_forced = false;
   std::vector<KappaEstimate> kappa;  ///< per state, ordinary tokens noised

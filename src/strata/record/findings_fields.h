@@ -121,6 +121,48 @@ void fields(Visitor& visit, T& x) {
   visit("p_value", p_value);
 }
 
+template <class Visitor, Is<NullSeries> T>
+void fields(Visitor& visit, T& x) {
+  auto& [id, axis, mean, low, high, model, correlation, difference] = x;
+  visit("id", id);
+  visit("axis", axis);
+  visit("mean", mean);
+  visit("low", low);
+  visit("high", high);
+  visit("model", model);
+  visit("correlation", correlation);
+  visit("difference", difference);
+}
+
+template <class Visitor, Is<NullDetection> T>
+void fields(Visitor& visit, T& x) {
+  auto& [detector, tokens, defined, note, verdict, selected_k, edges] = x;
+  visit("detector", detector);
+  visit("tokens", tokens);
+  visit("defined", defined);
+  visit("note", note);
+  visit("verdict", verdict);
+  visit("selected_k", selected_k);
+  visit("edges", edges);
+}
+
+template <class Visitor, Is<NullProfile> T>
+void fields(Visitor& visit, T& x) {
+  auto& [kind, runs, documents, tokens, note, detections, series, compared, median_correlation,
+         median_difference, likeness] = x;
+  visit("kind", kind);
+  visit("runs", runs);
+  visit("documents", documents);
+  visit("tokens", tokens);
+  visit("note", note);
+  visit("likeness", likeness);
+  visit("median_correlation", median_correlation);
+  visit("median_difference", median_difference);
+  visit("compared", compared);
+  visit("detections", detections);
+  visit("series", series);
+}
+
 template <class Visitor, Is<Segment> T>
 void fields(Visitor& visit, T& x) {
   auto& [name, begin, end] = x;
@@ -133,7 +175,7 @@ template <class Visitor, Is<KappaEstimate> T>
 void fields(Visitor& visit, T& x) {
   auto& [state, kappa, standard_error, strengths_used, critical_strength, critical_error, fisher,
          fisher_error, difference_z, nll, nll_error, absolute_fisher, absolute_fisher_error, absolute,
-         absolute_error, absolute_nll, absolute_nll_error, note] = x;
+         absolute_error, absolute_nll, absolute_nll_error, estimator, note] = x;
   visit("state", state);
   visit("kappa", kappa);
   visit("standard_error", standard_error);
@@ -151,6 +193,7 @@ void fields(Visitor& visit, T& x) {
   visit.optional("absolute_error", absolute_error);
   visit.optional("absolute_nll", absolute_nll);
   visit.optional("absolute_nll_error", absolute_nll_error);
+  visit.optional("estimator", estimator);
   visit("note", note);
 }
 
@@ -284,9 +327,9 @@ void fields(Visitor& visit, T& x) {
 
 template <class Visitor, Is<Findings> T>
 void fields(Visitor& visit, T& x) {
-  auto& [detections, reproductions, groups_left_out, agreement, random_twins, headline, segments,
-         segments_forced, kappa, splits, doses, brittleness, rate_distortion, segment_rate_distortion,
-         carriers, sentences] = x;
+  auto& [detections, reproductions, groups_left_out, agreement, random_twins, null_profiles, headline,
+         segments, segments_forced, kappa, splits, doses, brittleness, rate_distortion,
+         segment_rate_distortion, carriers, sentences] = x;
   visit("sentences", sentences);
   visit("segments", segments);
   visit("segments_forced", segments_forced);
@@ -296,6 +339,7 @@ void fields(Visitor& visit, T& x) {
   visit.optional("groups_left_out", groups_left_out);
   visit.optional("agreement", agreement);
   visit.optional("random_twins", random_twins);
+  visit.optional("null_profiles", null_profiles);
   visit("kappa", kappa);
   visit.optional("splits", splits);
   visit.optional("doses", doses);

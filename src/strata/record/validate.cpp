@@ -182,6 +182,17 @@ class Validator {
     shape(path + "/forced_two", x.forced_two, twins, 2);
     range(path + "/rank", x.rank, x.defined ? 1 : 0, static_cast<int>(twins) + 1);
   }
+  void null_profile(const std::string& path, const NullProfile& x) const {
+    each(path + "/detections", x.detections,
+         [&](const auto& p, const NullDetection& d) { edges(p + "/edges", d.edges); });
+    each(path + "/series", x.series, [&](const auto& p, const NullSeries& s) {
+      const std::size_t places = positions(s.axis);
+      length(p + "/mean", s.mean.size(), places);
+      if (!s.low.empty()) length(p + "/low", s.low.size(), places);
+      length(p + "/high", s.high.size(), s.low.size());
+      if (!s.model.empty()) length(p + "/model", s.model.size(), places);
+    });
+  }
   void findings() const {
     const Findings& f = run_.findings;
     range("/findings/headline", f.headline, -1, static_cast<int>(f.detections.size()) - 1);
@@ -193,6 +204,8 @@ class Validator {
     each("/findings/agreement", f.agreement, [&](const auto& path, const auto& x) { agreement(path, x); });
     each("/findings/random_twins", f.random_twins,
          [&](const auto& path, const auto& x) { random_twins(path, x); });
+    each("/findings/null_profiles", f.null_profiles,
+         [&](const auto& path, const auto& x) { null_profile(path, x); });
     each("/findings/segments", f.segments, [&](const auto& path, const auto& x) { segment(path, x); });
     each("/findings/carriers", f.carriers, [&](const auto& path, const CarrierEvent& x) {
       range(path + "/first_state", x.first_state, 0, layers_);

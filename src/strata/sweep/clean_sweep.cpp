@@ -140,9 +140,11 @@ void repair_attention(Sweep& sweep, const Checkpoint& checkpoint, const Embeddin
   }
 }
 
-// What the sweep has done when every window has gone through `blocks` blocks.
-void persist(Archive& archive, Sweep& sweep, StateStore& states, int& blocks) {
+// What the sweep has done when every window has gone through `blocks` blocks; `repaired`: repair_attention
+// too.
+void persist(Archive& archive, Sweep& sweep, StateStore& states, int& blocks, bool& repaired) {
   archive(blocks);
+  archive(repaired);
   archive(states);
   archive(sweep.tracker);
   for (const auto& accumulator : sweep.accumulators) archive(*accumulator);
@@ -197,7 +199,8 @@ CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& con
   for (const std::size_t w : all) sizes.push_back(context.tokens_in(w) * context.config.hidden);
   CleanSweep result{.states = StateStore(sizes, state_place(options)), .classes = {}};
   int block = 0;
-  const auto save = [&](Archive& archive) { persist(archive, sweep, result.states, block); };
+  bool repaired = false;
+  const auto save = [&](Archive& archive) { persist(archive, sweep, result.states, block, repaired); };
   const bool resumed = options.snapshots != nullptr && options.snapshots->load("sweep", save);
   STRATA_CHECK(block >= 0 && block <= context.config.n_layers);
   BlockStream stream(checkpoint, block, options.compute, BlockOrder::ascending, options.memory.prefetch);
@@ -229,7 +232,12 @@ CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& con
   weights = {};
   report_and_save(progress, {"clean sweep", context.config.n_layers, context.config.n_layers, 0},
                   options.snapshots, "sweep", save);
-  repair_attention(sweep, checkpoint, embedding);
+  if (!repaired) {
+    repair_attention(sweep, checkpoint, embedding);
+    repaired = true;
+    // Whatever it costs: the signals come next, and a run that is stopped in them must not sweep again.
+    if (options.snapshots != nullptr) options.snapshots->save("sweep", save);
+  }
   result.classes.assign(tracker.classes().begin(), tracker.classes().end());
   return result;
 }

@@ -189,13 +189,18 @@ void give_memory_back() {
 #endif
 }
 
+ProgressEvent signal_step(std::size_t done, std::size_t signals) {
+  return {"signals", static_cast<int>(done), static_cast<int>(signals), 0};
+}
+
 // What the lanes and the record need of the clean sweep.
 struct Clean {
   std::vector<TokenClass> classes;
   std::vector<DocumentLoss> losses;
 };
 
-// The clean sweep with every wanted signal; fills `trace` and loads `head` when the blocks are gone.
+// The clean sweep with every wanted signal; fills `trace` and loads `head` when the blocks are gone. The
+// sweep has been saved when the signals begin; the last step of "signals" is the caller's to report.
 Clean measure_clean(const Checkpoint& checkpoint, SweepContext context, const Embedding& embedding,
                     HeadWeights& head, const MeasureOptions& options, const Progress& progress,
                     Trace& trace) {
@@ -204,21 +209,35 @@ Clean measure_clean(const Checkpoint& checkpoint, SweepContext context, const Em
       std::any_of(wanted.begin(), wanted.end(), [](const Signal* signal) { return signal->needs_attention; });
   auto accumulators = make_accumulators(wanted, context);
   SinkTracker tracker(context);
-  CleanSweep sweep = run_clean_sweep(checkpoint, context, embedding, accumulators, needs_attention, tracker,
-                                     options, progress);
+  Clean clean;
+  std::size_t done = 0;
+  const auto signals_done = [&](Archive& archive) {
+    archive(done);
+    persist(archive, trace);
+    archive(clean.classes);
+    archive(clean.losses);
+    archive(tracker);
+    for (std::size_t i = done; i < accumulators.size(); ++i) archive(*accumulators[i]);
+  };
+  if (options.snapshots != nullptr && options.snapshots->load("signals", signals_done)) {
+    head = load_head(checkpoint, embedding);
+  } else {
+    CleanSweep sweep = run_clean_sweep(checkpoint, context, embedding, accumulators, needs_attention, tracker,
+                                       options, progress);
+    give_memory_back();
+    head = load_head(checkpoint, embedding);
+    clean = {.classes = std::move(sweep.classes),
+             .losses = document_losses(head, context, sweep.states, options)};
+  }
   give_memory_back();
-  head = load_head(checkpoint, embedding);
-  Clean clean{.classes = std::move(sweep.classes),
-              .losses = document_losses(head, context, sweep.states, options)};
-  sweep.states = {};
-  give_memory_back();
-  report_progress(progress, {"signals", 0, 1, 0});
-  for (auto& accumulator : accumulators) {
-    accumulator->finish({.sweep = context, .classes = clean.classes, .head = head, .trace = trace});
-    accumulator.reset();
+  for (; done < accumulators.size(); ++done) {
+    if (done < wanted.size()) {
+      report_and_save(progress, signal_step(done, wanted.size()), options.snapshots, "signals", signals_done);
+    }
+    accumulators[done]->finish({.sweep = context, .classes = clean.classes, .head = head, .trace = trace});
+    accumulators[done].reset();
   }
   tracker.finish(trace);
-  report_progress(progress, {"signals", 1, 1, 0});
   return clean;
 }
 
@@ -238,6 +257,8 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
   }
   Trace trace;
   if (std::string warning = single_thread_blas(); !warning.empty())
+    trace.warnings.push_back(std::move(warning));
+  if (std::string warning = equal_documents_warning(input.corpus); !warning.empty())
     trace.warnings.push_back(std::move(warning));
   SweepContext context = make_context(input.checkpoint.config(), input.corpus);
   context.seed = options.seed;
@@ -269,8 +290,10 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
     clean = measure_clean(input.checkpoint, context, embedding, head, options, progress, trace);
     if (snapshots != nullptr) {
       snapshots->save("clean", after_clean);
-      snapshots->remove("sweep");
+      for (const char* finished : {"sweep", "signals"}) snapshots->remove(finished);
     }
+    const std::size_t signals = selected_signals(options).size();
+    report_progress(progress, signal_step(signals, signals));
   }
   const std::vector<TokenClass>& classes = clean.classes;
 

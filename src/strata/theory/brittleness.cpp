@@ -27,9 +27,17 @@ std::vector<StateValues> values_by_state(const Trace& trace, const std::vector<K
   std::vector<StateValues> all;
   for (const KappaEstimate& estimate : kappa) {
     if (!(estimate.kappa > 0.0)) continue;
+    StateValues values{estimate.state, estimate.kappa, std::vector<double>(trace.documents.size(), kNaN)};
+    if (estimate.estimator == "backward") {
+      const Series* series = find_series(trace, "sensitivity", TokenSet::ordinary);
+      STRATA_CHECK(series != nullptr);
+      for (const std::size_t d : backward_documents(trace, *series, estimate.state))
+        values.by_doc[d] = series->by_doc(d, static_cast<std::size_t>(estimate.state));
+      all.push_back(std::move(values));
+      continue;
+    }
     const DoseCurve* curve = dose::find_curve(trace, "relative_noise", Axis::state, estimate.state);
     STRATA_CHECK(curve != nullptr);
-    StateValues values{estimate.state, estimate.kappa, std::vector<double>(trace.documents.size(), kNaN)};
     for (const std::size_t d : dose::usable_documents(trace, *curve)) {
       values.by_doc[d] = dose::document_kappa(*curve, curve->kl_nats, estimate.strengths_used, d);
     }
@@ -195,8 +203,9 @@ class Brittleness {
       SegmentMean mean{.noise = kind.noise, .measure = kind.measure, .estimator = kind.estimator};
       std::vector<double> values;
       for (const KappaEstimate& estimate : kappa_) {
-        if (estimate.state >= result.segment.begin && estimate.state < result.segment.end)
-          values.push_back(estimate.*kind.member);
+        if (estimate.state < result.segment.begin || estimate.state >= result.segment.end) continue;
+        const bool lanes = kind.member != &KappaEstimate::kappa || estimate.estimator == "lanes";
+        values.push_back(lanes ? estimate.*kind.member : kNaN);
       }
       fill(values, result.segment.end - result.segment.begin, mean);
       result.means.push_back(mean);

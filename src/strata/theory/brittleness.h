@@ -21,6 +21,7 @@ struct BrittlenessOptions {
 
 /// For each segment: geometric and arithmetic mean of kappa over the input states of its blocks (states
 /// begin..end-1); states whose kappa is NaN are left out and counted in `note`, NaN when none is left.
+/// A state's kappa is its lanes', or the backward sweep's where it has none (KappaEstimate::estimator).
 ///
 /// The 90% interval is the 5th to 95th percentile of the geometric mean over resamples of documents with
 /// replacement, the same resamples for every state and segment; each resample takes kappa again from

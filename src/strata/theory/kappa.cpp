@@ -93,10 +93,11 @@ void compare(const Trace& trace, const Curvature& lanes, KappaEstimate& estimate
   if (series == nullptr) return;
   const std::vector<double> fisher = backward_values(*series, lanes.documents, estimate.state);
   std::vector<double> difference;
-  for (std::size_t i = 0; i < fisher.size(); ++i) difference.push_back(lanes.by_doc[i] - fisher[i]);
+  for (std::size_t i = 0; i < lanes.by_doc.size(); ++i) difference.push_back(lanes.by_doc[i] - fisher[i]);
   const dose::Mean mean = dose::mean_over_documents(trace, lanes.documents, fisher);
   estimate.fisher = mean.value;
   estimate.fisher_error = mean.standard_error;
+  if (lanes.by_doc.empty()) return;
   const dose::Mean apart = dose::mean_over_documents(trace, lanes.documents, difference);
   estimate.difference_z = apart.standard_error > 0.0 ? apart.value / apart.standard_error : kNaN;
 }
@@ -119,6 +120,21 @@ void add_absolute(const Trace& trace, const KappaOptions& options, std::span<con
   if (!lanes.note.empty()) add_note(estimate.note, "absolute noise: " + lanes.note);
 }
 
+// Where no noise lanes were run, kappa is that of the backward sweep.
+KappaEstimate estimate_backward(const Trace& trace, const Series& series, int state,
+                                const KappaOptions& options) {
+  KappaEstimate estimate{.state = state, .kappa = kNaN, .standard_error = kNaN, .critical_strength = kNaN};
+  estimate.estimator = "backward";
+  const std::vector<std::size_t> documents = backward_documents(trace, series, state);
+  const dose::Mean mean =
+      dose::mean_over_documents(trace, documents, backward_values(series, documents, state));
+  estimate.kappa = estimate.fisher = mean.value;
+  estimate.standard_error = estimate.fisher_error = mean.standard_error;
+  estimate.note = documents.empty() ? "no document with a finite sensitivity" : "no noise lanes were run";
+  add_absolute(trace, options, documents, estimate);
+  return estimate;
+}
+
 KappaEstimate estimate_one(const Trace& trace, const DoseCurve& curve, const KappaOptions& options) {
   KappaEstimate estimate;
   estimate.state = curve.place;
@@ -131,7 +147,7 @@ KappaEstimate estimate_one(const Trace& trace, const DoseCurve& curve, const Kap
   estimate.note = lanes.note;
   estimate.critical_strength = kNaN;
   if (lanes.documents.empty()) return estimate;
-  if (!lanes.strengths.empty()) compare(trace, lanes, estimate);
+  compare(trace, lanes, estimate);
   const CriticalStrength critical = critical_strength(trace, curve);
   estimate.critical_strength = critical.strength;
   estimate.critical_error = critical.standard_error;
@@ -175,11 +191,24 @@ Curvature estimate_curvature(const Trace& trace, const DoseCurve& curve, const K
   return result;
 }
 
+std::vector<std::size_t> backward_documents(const Trace& trace, const Series& series, int state) {
+  std::vector<std::size_t> documents;
+  for (std::size_t d = 0; d < trace.documents.size(); ++d) {
+    if (trace.documents[d].lane_tokens > 0 &&
+        std::isfinite(series.by_doc(d, static_cast<std::size_t>(state))))
+      documents.push_back(d);
+  }
+  return documents;
+}
+
 std::vector<KappaEstimate> estimate_kappa(const Trace& trace, const KappaOptions& options) {
+  const Series* backward = find_series(trace, "sensitivity", TokenSet::ordinary);
   std::vector<KappaEstimate> estimates;
   for (int state = 0; state <= trace.n_layers(); ++state) {
     if (const DoseCurve* curve = dose::find_curve(trace, "relative_noise", Axis::state, state)) {
       estimates.push_back(estimate_one(trace, *curve, options));
+    } else if (backward != nullptr) {
+      estimates.push_back(estimate_backward(trace, *backward, state, options));
     }
   }
   return estimates;

@@ -30,7 +30,14 @@ struct Curvature {
 [[nodiscard]] Curvature estimate_curvature(const Trace& trace, const DoseCurve& curve,
                                            const KappaOptions& options = {});
 
-/// One estimate for each state with a "relative_noise" curve, by state. Documents are pooled with weight
+/// Lane documents whose "sensitivity" is finite at this state: those that a mean of the backward sweep is
+/// over.
+[[nodiscard]] std::vector<std::size_t> backward_documents(const Trace& trace, const Series& series,
+                                                          int state);
+
+/// One estimate for each state with a "relative_noise" curve, by state; where the record has the backward
+/// sweep, also for each state without a curve (`estimator` "backward": kappa and its error are those of
+/// "sensitivity"). Documents are pooled with weight
 /// Document::lane_tokens; documents without lane tokens or with a value that is not finite are left out.
 ///
 /// Quadratic range: neighbouring strengths e < f are joined when the pooled KL is positive at both and

@@ -11,6 +11,7 @@
 #include "strata/base/error.h"
 #include "strata/theory/brittleness.h"
 #include "strata/theory/carriers.h"
+#include "strata/theory/null_profile.h"
 
 namespace strata {
 namespace {
@@ -267,6 +268,13 @@ void add_brittle_layers(const Trace& trace, const Findings& findings, Sentences&
     out.push_back(fmt::format("The most brittle place{} {} {}.", parts.size() == 1 ? "" : "s",
                               parts.size() == 1 ? "is" : "are", join(parts)));
   }
+  const auto backward = static_cast<std::size_t>(std::count_if(
+      ranked.begin(), ranked.end(), [](const KappaEstimate* k) { return k->estimator == "backward"; }));
+  if (backward > 0) {
+    out.push_back(fmt::format(
+        "Kappa is the backward sweep's at {}: no noise lanes were run there.",
+        backward == ranked.size() ? "every state" : fmt::format("{} of {} states", backward, ranked.size())));
+  }
   if (undefined == 0) return;
   const auto first = std::find_if(findings.kappa.begin(), findings.kappa.end(),
                                   [](const KappaEstimate& k) { return !std::isfinite(k.kappa); });
@@ -315,6 +323,7 @@ Sentences headline_sentences(const Trace& trace, const Findings& findings) {
   add_headline(trace, findings, out);
   out.insert(out.begin() + 1, numbering(trace));
   add_others(findings, out);
+  for (std::string& sentence : null_sentences(findings)) out.push_back(std::move(sentence));
   add_segment_brittleness(findings, out);
   add_brittle_layers(trace, findings, out);
   add_documents(trace, out);

@@ -22,11 +22,14 @@ function named(k: Kappa, rank: number, layers: number, theme: Theme): object {
 function plot(record: RunRecord, body: HTMLElement, points: (Kappa & { kappa: number })[]): void {
   const log = wantsLog(points.map((k) => k.kappa));
   const two = ranked(record).slice(0, 2).map((k) => k.state);
+  const backward = points.filter((k) => k.estimator === 'backward').length;
+  const estimators = backward === points.length ? 'kappa is the backward sweep\u2019s: no noise lanes were run'
+    : `hollow diamonds are the same quantity by the backward sweep, an independent estimate${backward > 0 ? `, and the only one at ${backward} states where no noise lanes were run` : ''}`;
   addPlot(body, {
     id: 'kappa',
     title: 'Sensitivity of each state (kappa, nats)',
     linked: true,
-    how: `Higher is more brittle: kappa is how fast the prediction moves per unit of squared relative noise at that state${log ? ' (log axis)' : ''}; bars are \u00b12 standard errors over documents; hollow diamonds are the same quantity by the backward sweep, an independent estimate; shading is the segments; the two most brittle states are named.`,
+    how: `Higher is more brittle: kappa is how fast the prediction moves per unit of squared relative noise at that state${log ? ' (log axis)' : ''}; bars are \u00b12 standard errors over documents; ${estimators}; shading is the segments; the two most brittle states are named.`,
     label: `kappa over ${points.length} states; the most brittle are ${two.map((s) => stateName(s, record.model.n_layers)).join(' and ')}.`,
     height: () => 300,
     option: ({ theme }) => ({

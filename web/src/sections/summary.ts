@@ -1,7 +1,7 @@
 import { h, keyValues, list, paragraph } from '../dom';
 import { count, interval, kMissing, num } from '../format';
 import type { Kappa, RunRecord } from '../record';
-import { blocksOf, headline, ranked, stateName, tokenWords } from '../record';
+import { blocksOf, headline, ranked, shuffled, stateName, tokenWords, unique } from '../record';
 import type { Section } from './section';
 
 function segmentsText({ findings }: RunRecord): string {
@@ -51,7 +51,19 @@ function randomText(record: RunRecord): [string, string][] {
   const twins = record.findings.random_twins?.find((t) => t.defined && t.detector === found?.detector && t.tokens === found.tokens);
   if (twins === undefined) return [];
   const n = twins.statistic.length;
+  if (n < 19) {  // too few for a test
+    const says = unique(twins.verdict).join('; ');
+    return [['Against random weights', n === 1 ? `one network that has learnt nothing: ${says}` : `${n} networks that have learnt nothing: ${says}; jumps fit this model better than ${n + 1 - twins.rank} of them`]];
+  }
   return [['Against random weights', `jumps fit this model better than ${n + 1 - twins.rank} of ${n} networks that have learnt nothing (p\u00a0=\u00a0${num(twins.p_value)})`]];
+}
+
+/// How much of the profile is left on shuffled text.
+function shuffledText(record: RunRecord): [string, string][] {
+  const profile = shuffled(record);
+  const words = { same: 'much the same profile', partly: 'partly the same profile', different: 'another profile' }[profile?.likeness ?? ''];
+  if (profile === undefined || words === undefined) return [];
+  return [['Against shuffled text', `${words}: median correlation ${num(profile.median_correlation, 2)} over ${profile.compared} signals, median difference ${num(100 * (profile.median_difference ?? 0), 2)}% of a signal\u2019s range`]];
 }
 
 /// exp of the mean loss over scored tokens.
@@ -67,6 +79,7 @@ function glance(record: RunRecord): HTMLElement {
     ['Segments', segmentsText(record)],
     ['Most brittle layers', layersText(record)],
     ['Brittle segments', segmentText(record)],
+    ...shuffledText(record),
     ...randomText(record),
     ['Against its family', 'cannot be told from one run: strata compare sets runs side by side'],
   ];

@@ -1,0 +1,43 @@
+#include "strata/cli/null_count.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "strata/base/error.h"
+
+namespace strata {
+namespace {
+
+constexpr std::int64_t kSmallModel = 100'000'000;    // parameters
+constexpr std::int64_t kLargeModel = 2'000'000'000;  // a checkpoint of gigabytes: only where it is asked for
+constexpr int kManyTwins = 19;                       // the fewest with which a rank can reach p = 0.05
+constexpr int kMostTwins = 999;
+
+}  // namespace
+
+bool null_model_possible(const ModelConfig& config) {
+  return config.rope_factors.empty() || config.rope_scaling;
+}
+
+NullModelCount null_model_count(const std::string& asked, const ModelConfig& config) {
+  const std::int64_t parameters = count_parameters(config).total;
+  if (asked.empty()) {
+    if (!null_model_possible(config)) return {0, "none: rope factors without the formula they come from"};
+    if (parameters <= kLargeModel) return {1, ""};
+    return {0, fmt::format("none by default: {:.1f}B parameters make a large checkpoint on the disk; "
+                           "--null-models 1 makes one",
+                           static_cast<double>(parameters) / 1e9)};
+  }
+  if (asked == "auto") return {parameters <= kSmallModel ? kManyTwins : 1, ""};
+  int count = 0;
+  const auto [end, error] = std::from_chars(asked.data(), asked.data() + asked.size(), count);
+  if (error != std::errc{} || end != asked.data() + asked.size() || count < 0 || count > kMostTwins) {
+    throw Error(ErrorKind::usage, {.where = "--null-models",
+                                   .found = fmt::format("'{}'", asked),
+                                   .expected = fmt::format("auto or a number from 0 to {}", kMostTwins)});
+  }
+  return {count, ""};
+}
+
+}  // namespace strata

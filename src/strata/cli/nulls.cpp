@@ -1,0 +1,87 @@
+#include "strata/cli/nulls.h"
+
+#include <fmt/format.h>
+
+#include "strata/base/error.h"
+#include "strata/cli/terminal.h"
+
+namespace strata {
+
+NullPlan plan_nulls(const Engine& engine, const MeasureInput& input, const MeasureOptions& options,
+                    std::uint64_t mem_limit_bytes, const std::string& shuffled_text,
+                    const std::string& null_models) {
+  return {.text = plan_shuffled_text(engine, input, options, mem_limit_bytes, shuffled_text),
+          .models = plan_null_models(engine, input, options, mem_limit_bytes,
+                                     null_model_count(null_models, input.checkpoint.config())),
+          .shuffled_text = shuffled_text};
+}
+
+std::string null_plan_text(const NullPlan& plan, double flops_per_second) {
+  std::string out;
+  const ShuffledTextPlan& text = plan.text;
+  if (text.wanted) {
+    const double flops = text.sweeps * text.one.flops;
+    out += fmt::format(
+        "shuffled text: {} documents, {} tokens, {} clean sweep{} ({}); {} at the peak; weights read: {} "
+        "more; "
+        "{:.3g} TFLOP more, at least {:.1f} s\n",
+        text.sample.documents.size(), text.sample.token_count(), text.sweeps, text.sweeps == 1 ? "" : "s",
+        text.whole_text ? "the text shuffled" : "a sample shuffled, and in order",
+        human_bytes(text.one.peak_bytes), human_bytes(plan.weight_bytes_read()), flops / 1e12,
+        flops / flops_per_second);
+  }
+  const NullModelPlan& models = plan.models;
+  if (models.count > 0) {
+    out += fmt::format(
+        "networks with random weights: {}, one clean sweep each; {} on the disk at a time; {:.3g} TFLOP "
+        "more, "
+        "at least {:.1f} s\n",
+        models.count, human_bytes(models.disk_bytes), models.flops / 1e12, models.flops / flops_per_second);
+  } else if (!models.note.empty()) {
+    out += fmt::format("networks with random weights: {}\n", models.note);
+  }
+  return out;
+}
+
+void require_disk(const NullPlan& plan, const std::filesystem::path& directory) {
+  std::error_code unknown;
+  const auto space = std::filesystem::space(directory, unknown);
+  if (unknown || plan.models.disk_bytes <= space.available) return;
+  throw Error(
+      ErrorKind::run_failed,
+      {.where = directory.string(),
+       .found = fmt::format("{} of room on the disk", human_bytes(space.available)),
+       .expected = fmt::format("{} for a network with random weights", human_bytes(plan.models.disk_bytes)),
+       .hint = "--null-models 0 makes none"});
+}
+
+void measure_nulls(const Engine& engine, const MeasureInput& input, const MeasureOptions& options,
+                   const SegmentationOptions& segmentation, const NullPlan& plan,
+                   const std::filesystem::path& directory, const NullSnapshots& saved,
+                   const Progress& progress, Run& run) {
+  if (plan.text.wanted) {
+    // Another sample is another measurement.
+    const NullSnapshots own{saved.directory / ("shuffled text " + plan.shuffled_text),
+                            saved.key + plan.shuffled_text};
+    run.findings.null_profiles.push_back(
+        measure_shuffled_text(engine, input, options, segmentation, plan.text, own, run.trace, progress));
+  }
+  const std::vector<NullModel> models = measure_null_models(engine, input, options, segmentation,
+                                                            plan.models.count, directory, saved, progress);
+  if (models.empty() && plan.models.note.empty()) return;
+  NullInput null{.kind = kRandomWeights,
+                 .note = plan.models.note,
+                 .documents = static_cast<int>(run.trace.documents.size()),
+                 .tokens = run.trace.n_tokens,
+                 .model = primary_curves(run.trace),
+                 .runs = {}};
+  std::vector<std::vector<RecordCount>> counts;
+  for (const NullModel& model : models) {
+    counts.push_back(model.counts);
+    null.runs.push_back(model.curves);
+  }
+  run.findings.random_twins = rank_among_twins(run.findings.detections, counts);
+  run.findings.null_profiles.push_back(null_profile(null));
+}
+
+}  // namespace strata

@@ -1,0 +1,42 @@
+// The nulls that stand beside a run: the same text shuffled, networks with random weights.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "strata/cli/null_models.h"
+#include "strata/cli/shuffled_text.h"
+#include "strata/record/run_directory.h"
+
+namespace strata {
+
+struct NullPlan {
+  ShuffledTextPlan text;
+  NullModelPlan models;
+  std::string shuffled_text;  ///< as it was asked for
+
+  /// From the model's checkpoint, by the sweeps of the text.
+  [[nodiscard]] std::uint64_t weight_bytes_read() const {
+    return static_cast<std::uint64_t>(text.sweeps) * text.one.weight_bytes_read;
+  }
+};
+
+/// Throws what plan_shuffled_text, null_model_count and plan_null_models throw.
+[[nodiscard]] NullPlan plan_nulls(const Engine& engine, const MeasureInput& input,
+                                  const MeasureOptions& options, std::uint64_t mem_limit_bytes,
+                                  const std::string& shuffled_text, const std::string& null_models);
+
+/// Their part of the plan that --dry-run prints.
+[[nodiscard]] std::string null_plan_text(const NullPlan& plan, double flops_per_second);
+
+/// Throws Error(run_failed) where `directory` has no room for a network's checkpoint: before hours are spent
+/// on the rest.
+void require_disk(const NullPlan& plan, const std::filesystem::path& directory);
+
+/// Measures them and puts them into run.findings, whose detections must be there.
+void measure_nulls(const Engine& engine, const MeasureInput& input, const MeasureOptions& options,
+                   const SegmentationOptions& segmentation, const NullPlan& plan,
+                   const std::filesystem::path& directory, const NullSnapshots& saved,
+                   const Progress& progress, Run& run);
+
+}  // namespace strata
