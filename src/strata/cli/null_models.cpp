@@ -103,7 +103,7 @@ std::vector<NullModel> measure_null_models(const Engine& engine, const MeasureIn
                                            const Progress& progress) {
   std::vector<NullModel> models;
   SegmentationOptions tests = segmentation;
-  tests.decision_only = true;
+  tests.reproductions = false;
   for (int i = 0; i < count; ++i) {
     const std::string phase = fmt::format("random weights {}/{}", i + 1, count);
     const std::string name = fmt::format("random weights {}", i);

@@ -103,6 +103,7 @@ NullProfile measure_shuffled_text(const Engine& engine, const MeasureInput& inpu
                           plan.whole_text ? "" : "; the model is compared on the same windows in order");
   SegmentationOptions tests = segmentation;
   tests.bootstraps = 2;  // intervals are not asked for
+  tests.reproductions = false;
   report(progress, 0);
   for (const Detection& detection : find_boundaries(there, tests))
     null.detections.push_back(reduced(detection));

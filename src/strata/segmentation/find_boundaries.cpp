@@ -171,7 +171,7 @@ std::vector<RecordCount> count_record(const Trace& trace, const SegmentationOpti
   for (const TokenSet tokens : kTokenSets) {
     for (const Detection& d : run_steps(trace, tokens, options, false)) counts.push_back(count_of(d));
   }
-  for (std::size_t which = 0; which < kDetectors.size(); ++which) {
+  for (std::size_t which = 0; options.reproductions && which < kDetectors.size(); ++which) {
     for (const TokenSet tokens : kTokenSets) counts.push_back(count_old(trace, which, tokens, options));
   }
   return counts;
@@ -189,7 +189,7 @@ std::vector<Detection> find_boundaries(const Trace& trace, const SegmentationOpt
   for (const TokenSet tokens : kTokenSets) {
     for (Detection& d : run_steps(trace, tokens, options, true)) detections.push_back(std::move(d));
   }
-  for (std::size_t which = 0; which < kDetectors.size(); ++which) {
+  for (std::size_t which = 0; options.reproductions && which < kDetectors.size(); ++which) {
     for (const TokenSet tokens : kTokenSets) detections.push_back(detect(trace, which, tokens, options));
   }
   return detections;

@@ -1,20 +1,18 @@
-// The fused detector without one group of signals.
+// The detector on signals without one group of them.
 #include <algorithm>
 #include <array>
 
-#include "strata/segmentation/count.h"
-#include "strata/segmentation/profile.h"
+#include "strata/segmentation/layer_series.h"
+#include "strata/segmentation/roughness.h"
+#include "strata/segmentation/rule.h"
 #include "strata/segmentation/segmentation.h"
+#include "strata/segmentation/step_detector.h"
 
 namespace strata {
 namespace {
 
-constexpr std::array kFused = {Group::attention, Group::representation, Group::information, Group::output};
-
-bool uses(const Trace& trace, const Profile& whole, TokenSet tokens, Group group) {
-  return std::any_of(whole.used.begin(), whole.used.end(),
-                     [&](const std::string& id) { return find_series(trace, id, tokens)->group == group; });
-}
+constexpr std::array kGroups = {Group::attention, Group::representation, Group::information, Group::output};
+constexpr std::uint32_t kStreams = 100;  // those of find_boundaries are below
 
 GroupLeftOut run_without(const Trace& trace, TokenSet tokens, Group group,
                          const SegmentationOptions& options) {
@@ -24,22 +22,17 @@ GroupLeftOut run_without(const Trace& trace, TokenSet tokens, Group group,
                       .verdict = "not identified",
                       .edges = {},
                       .forced_two = {}};
-  Profile profile = fused_profile(trace, tokens, options.seed, 0, group);
-  if (!profile.undefined.empty()) {
-    result.note = profile.undefined;
-    return result;
-  }
-  result.defined = true;
-  decorrelate(profile);
-  const Models models = models_of(profile);
-  // The streams of find_boundaries are below 100.
-  const auto stream = 100 + 2 * static_cast<std::uint32_t>(group) + (tokens == TokenSet::all ? 1u : 0u);
-  const CountResult count = count_boundaries(models, profile.y, stream, options);
-  const auto jumps = models.jumps(profile.y, models.max_jumps());
-  result.selected_k = count.selected_k;
-  result.verdict = verdict_of(count);
-  if (count.selected_k > 0) result.edges = jumps[static_cast<std::size_t>(count.selected_k)].edges;
-  if (jumps.size() > 2) result.forced_two = jumps[2].edges;
+  SearchOptions search{.common = options, .intervals = false, .without = &group};
+  search.stream = kStreams + 2 * static_cast<std::uint32_t>(group) + (tokens == TokenSet::all ? 1u : 0u);
+  const Detection detection =
+      detection_of(search_signals(trace, tokens, search), "signals", tokens, trace.n_layers());
+  result.defined = detection.defined;
+  result.note = detection.note;
+  if (!result.defined) return result;
+  result.verdict = detection.verdict;
+  result.selected_k = detection.selected_k;
+  for (const EdgeEstimate& boundary : detection.boundaries) result.edges.push_back(boundary.edge);
+  for (const EdgeEstimate& edge : detection.forced_two) result.forced_two.push_back(edge.edge);
   return result;
 }
 
@@ -47,11 +40,12 @@ GroupLeftOut run_without(const Trace& trace, TokenSet tokens, Group group,
 
 std::vector<GroupLeftOut> leave_groups_out(const Trace& trace, const SegmentationOptions& options) {
   std::vector<GroupLeftOut> results;
-  if (max_jumps(trace.n_layers()) < 1) return results;  // the detections say why
+  if (candidate_edges(trace.n_layers()).empty()) return results;  // the detections say why
   for (const TokenSet tokens : {TokenSet::ordinary, TokenSet::all}) {
-    const Profile whole = fused_profile(trace, tokens, options.seed, 0);
-    for (const Group group : kFused) {
-      if (uses(trace, whole, tokens, group)) results.push_back(run_without(trace, tokens, group, options));
+    const LayerSeries whole = layer_series(trace, tokens, options.seed, 0);
+    for (const Group group : kGroups) {
+      if (std::find(whole.group.begin(), whole.group.end(), group) != whole.group.end())
+        results.push_back(run_without(trace, tokens, group, options));
     }
   }
   return results;

@@ -16,8 +16,9 @@ struct SegmentationOptions {
   int bootstraps = 200;  ///< residual bootstraps over layers, combined with the record's half-samples
   double alpha = 0.05;
   int threads = 1;
+  bool reproductions = true;  ///< run the earlier detectors too
   /// Stops a test as soon as its outcome is certain. Same verdicts, but p-values and null samples are cut
-  /// short: for calibration, which only counts verdicts.
+  /// short: for calibration, which only counts verdicts. Of the earlier detectors alone.
   bool decision_only = false;
 };
 
@@ -45,8 +46,8 @@ struct RecordCount {
 /// The tests of find_boundaries without intervals, one result for each of its detections, in its order.
 [[nodiscard]] std::vector<RecordCount> count_record(const Trace& trace, const SegmentationOptions& options);
 
-/// Ranks each detection's first statistic among those of `twins` (one vector of count_record for each network
-/// with random weights).
+/// Ranks the statistic of each detection that `twins` hold too among theirs (one vector of count_record for
+/// each network with random weights).
 [[nodiscard]] std::vector<RandomTwins> rank_among_twins(const std::vector<Detection>& detections,
                                                         const std::vector<std::vector<RecordCount>>& twins);
 
@@ -62,8 +63,8 @@ struct RecordCount {
 ///   edge.
 [[nodiscard]] std::vector<Reproduction> reproduce_published_rules(const Trace& trace);
 
-/// The fused detector without each group in turn that it uses, for each token set: does one group of signals
-/// alone carry the boundaries?
+/// The detector "signals" without each group in turn that it uses, for each token set: does one group of
+/// signals alone carry the boundaries?
 [[nodiscard]] std::vector<GroupLeftOut> leave_groups_out(const Trace& trace,
                                                          const SegmentationOptions& options);
 

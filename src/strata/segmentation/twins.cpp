@@ -1,6 +1,7 @@
 // A model among networks with random weights.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -12,13 +13,19 @@ namespace {
 
 constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
+// As in RecordCount.
+double statistic_of(const Detection& detection) {
+  if (detection.evidence.empty()) return detection.tests.front().statistic;
+  return *std::max_element(detection.evidence.begin(), detection.evidence.end());
+}
+
 RandomTwins rank_one(const Detection& detection, std::size_t which,
                      const std::vector<std::vector<RecordCount>>& twins) {
   RandomTwins result{
       .detector = detection.detector, .tokens = detection.tokens, .forced_two = Matrix(twins.size(), 2)};
   int at_least = 0, undefined = 0;
   const bool tested = detection.defined && !detection.tests.empty();
-  result.observed = tested ? detection.tests.front().statistic : kUndefined;
+  result.observed = tested ? statistic_of(detection) : kUndefined;
   for (std::size_t i = 0; i < twins.size(); ++i) {
     const RecordCount& twin = twins[i].at(which);
     const double statistic = twin.defined ? twin.statistic : kUndefined;
@@ -49,7 +56,8 @@ std::vector<RandomTwins> rank_among_twins(const std::vector<Detection>& detectio
   std::vector<RandomTwins> results;
   if (twins.empty()) return results;
   for (std::size_t which = 0; which < detections.size(); ++which) {
-    for (const auto& twin : twins) STRATA_CHECK(twin.size() == detections.size());
+    if (which >= twins.front().size()) break;
+    for (const auto& twin : twins) STRATA_CHECK(twin.size() == twins.front().size());
     results.push_back(rank_one(detections[which], which, twins));
   }
   return results;
