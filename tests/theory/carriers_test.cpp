@@ -174,6 +174,22 @@ TEST(CarrierEvents, TheSinkAtPositionZero) {
             "to 1220 times the median token, all windows); blocks 9 and 10 remove it.");
 }
 
+// As position 0 of SmolLM2-135M: barely massive for a while, small, and massive for good until the last
+// blocks.
+TEST(CarrierEvents, AWrittenSinkLastsUntilABlockRemovesIt) {
+  Trace trace = null_trace(5);
+  trace.sink_paths = {path(true, {3, 50, 60, 215, 180, 150, 110, 30, 30, 4000, 3900, 800, 150})};
+  const auto events = carrier_events(trace);
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(events[0].written_by, std::vector<int>{2});
+  EXPECT_EQ(events[0].removed_by, std::vector<int>{6});
+  EXPECT_EQ(events[0].last_state, 6);
+  EXPECT_EQ(events[1].written_by, std::vector<int>{8});
+  EXPECT_EQ(events[1].removed_by, (std::vector<int>{10, 11}));
+  EXPECT_EQ(events[1].first_state, 9);
+  EXPECT_EQ(events[1].last_state, 11);
+}
+
 TEST(CarrierEvents, AWordThatStaysAndOneOfTheEmbedding) {
   Trace trace = null_trace(3);
   trace.sink_paths = {path(false, {10, 300, 900, 900, 900, 900, 900, 900, 900, 900, 900, 900, 900}),

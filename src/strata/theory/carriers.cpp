@@ -9,9 +9,14 @@
 namespace strata {
 namespace {
 
+constexpr double kStillLarge = 5.0;    // of SinkPath::ratio: a sink that has been written is not gone
 constexpr double kMassive = 10.0;      // of SinkPath::ratio: the mask's own threshold
 constexpr double kFewShare = 0.05;     // the tokens behind CarrierDirection::few_tokens
 constexpr std::size_t kMostWords = 3;  // named of one event
+
+std::string name_of(const std::string& text, std::int32_t token_id) {
+  return text.empty() ? fmt::format("token {}", token_id) : text;
+}
 
 // ---- Rogue dimensions ----
 
@@ -99,7 +104,7 @@ CarrierEvent rogue_event(const std::vector<const StateCarrier*>& states, std::si
   }
   double held = 0.0, count = 0.0;
   for (const CarrierWord* word : heavy_words(*peak)) {
-    event.words.push_back(word->text);
+    event.words.push_back(name_of(word->text, word->token_id));
     held += word->share;
     count += static_cast<double>(word->count);
   }
@@ -130,7 +135,7 @@ CarrierEvent sink_event(const SinkPath& path, std::size_t first, std::size_t las
   CarrierEvent event;
   event.kind = "sink";
   event.first_position = path.first_position;
-  if (!path.text.empty()) event.words = {path.text};
+  if (path.token_id >= 0) event.words = {name_of(path.text, path.token_id)};
   const auto& length = path.length;
   const auto peak =
       static_cast<std::size_t>(std::max_element(length.begin() + static_cast<std::ptrdiff_t>(first),
@@ -150,7 +155,7 @@ CarrierEvent sink_event(const SinkPath& path, std::size_t first, std::size_t las
     event.before = length[static_cast<std::size_t>(event.written_by.front())];
     event.after = length[static_cast<std::size_t>(event.written_by.back()) + 1];
   }
-  if (last + 1 < length.size()) {
+  if (last + 1 < length.size() || !(path.ratio[last] > kMassive)) {
     const auto falls = [&](std::size_t block) {
       return block + 1 < length.size() && length[block] > kRemoved * length[block + 1];
     };
@@ -161,6 +166,7 @@ CarrierEvent sink_event(const SinkPath& path, std::size_t first, std::size_t las
       event.removed_by.push_back(static_cast<int>(block));
     }
   }
+  if (!event.removed_by.empty()) event.last_state = event.removed_by.back();
   const double most = *std::max_element(path.massive.begin() + static_cast<std::ptrdiff_t>(first),
                                         path.massive.begin() + static_cast<std::ptrdiff_t>(last) + 1);
   event.token_share =
@@ -174,7 +180,7 @@ void add_sinks(const Trace& trace, std::vector<CarrierEvent>& events) {
     for (std::size_t first = 0; first < path.ratio.size(); ++first) {
       if (!(path.ratio[first] > kMassive)) continue;
       std::size_t last = first;
-      while (last + 1 < path.ratio.size() && path.ratio[last + 1] > kMassive) ++last;
+      while (last + 1 < path.ratio.size() && path.ratio[last + 1] > kStillLarge) ++last;
       CarrierEvent event = sink_event(path, first, last);
       first = last;
       // Words with the same story are told together.
@@ -255,7 +261,7 @@ std::string sink_sentence(const CarrierEvent& e) {
   const std::string removed =
       !e.removed_by.empty()
           ? fmt::format("{} {} it", blocks_of(e.removed_by), e.removed_by.size() == 1 ? "removes" : "remove")
-          : fmt::format("no block removes it, and it is massive up to state {}", e.last_state);
+          : fmt::format("no block removes it, and it is large up to state {}", e.last_state);
   if (e.written_by.empty()) {
     return fmt::format(
         "The embedding of {} is massive already (dimension {}, {:.0f} times the median token, {}); {}.", who,
