@@ -188,6 +188,8 @@ TEST(Json, EveryKeyMissingOrMistyped) {
   run.findings.segment_rate_distortion = {{run.findings.segments[0], false, {}}};
   run.findings.sentences = {"s"};
   run.findings.carriers = {full.findings.carriers[0]};
+  run.findings.carriers[0].last_state = 3;
+  run.findings.carriers[0].removed_by = {2};
   run.trace.mask_counts = {full.trace.mask_counts[0]};
   run.trace.carriers = {full.trace.carriers[0]};
   run.trace.sink_paths = {full.trace.sink_paths[0]};
@@ -259,6 +261,13 @@ TEST(Json, WrongLengthsAndIndices) {
       {"/cka/1/tokens", "\"ordinary\"", "/cka/1/tokens: the same token set twice"},
       {"/cka/0/n_replicates", "99999999999", "/cka/0/n_replicates: 99999999999; expected a plausible count"},
       {"/cka/0/n_replicates", "100001", "/cka/0/n_replicates: 100001; expected a plausible count"},
+      {"/carriers/0/state", "9", "/carriers/0/state: 9; expected between 0 and 8"},
+      {"/sink_paths/0/ratio", "[1, 2]", "/sink_paths/0/ratio: 2 entries; expected 9"},
+      {"/sink_paths/0/dimension", "[1]", "/sink_paths/0/dimension: 1 entries; expected 9"},
+      {"/findings/carriers/0/last_state", "1",
+       "/findings/carriers/0/last_state: 1; expected between 2 and 8"},
+      {"/findings/carriers/1/removed_by", "[7, 8]",
+       "/findings/carriers/1/removed_by/1: 8; expected between 0 and 7"},
       {"/cka", "[1, 2, 3, 4, 5]", "/cka: 5 matrices; expected one for each token set"},
       {"/cka/0/n_replicates", "-1", "/cka/0/n_replicates: -1; expected an integer of 8 bytes"},
       {"/spectra/0/entries", "-6", "/spectra/0/entries: -6"},

@@ -285,7 +285,7 @@ struct CarrierEvent {
   /// "sink": tokens are massive.
   std::string kind;
   bool first_position = false;     ///< sink: the tokens at position 0 of the windows
-  std::vector<std::string> words;  ///< the tokens' texts; empty = several, or no tokenizer
+  std::vector<std::string> words;  ///< texts, or ids without a tokenizer; empty = several
   int dimension = 0;               ///< of the energy; of a sink: where its largest component is
   int first_state = 0, last_state = 0;
   std::vector<int> written_by;  ///< blocks that make it; empty = the embedding does

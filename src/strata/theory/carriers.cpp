@@ -9,9 +9,14 @@
 namespace strata {
 namespace {
 
+constexpr double kStillLarge = 5.0;    // of SinkPath::ratio: a sink that has been written is not gone
 constexpr double kMassive = 10.0;      // of SinkPath::ratio: the mask's own threshold
 constexpr double kFewShare = 0.05;     // the tokens behind CarrierDirection::few_tokens
 constexpr std::size_t kMostWords = 3;  // named of one event
+
+std::string name_of(const std::string& text, std::int32_t token_id) {
+  return text.empty() ? fmt::format("token {}", token_id) : text;
+}
 
 // ---- Rogue dimensions ----
 
@@ -26,14 +31,16 @@ std::vector<const CarrierWord*> heavy_words(const StateCarrier& state) {
 }
 
 // Share of the state's energy that few tokens hold in its leading dimension beyond what their number
-// explains.
+// explains; 0 where they do not hold much of the dimension.
 double excess(const StateCarrier& state) {
-  double words = 0.0;
+  double held = 0.0, expected = 0.0;
   for (const CarrierWord* word : heavy_words(state)) {
-    words += word->share - static_cast<double>(word->occurrences) / static_cast<double>(state.n_tokens);
+    held += word->share;
+    expected += static_cast<double>(word->occurrences) / static_cast<double>(state.n_tokens);
   }
-  const double excess = state.dimension.share * std::max(words, state.dimension.few_tokens - kFewShare);
-  return std::isnan(excess) ? 0.0 : excess;
+  const CarrierDirection& d = state.dimension;
+  const bool few = d.few_tokens > kRogueShare || held > kRogueShare;
+  return few ? d.share * std::max(held - expected, d.few_tokens - kFewShare) : 0.0;
 }
 
 // By state; nullptr where the record has none.
@@ -55,14 +62,21 @@ double fall(const std::vector<const StateCarrier*>& states, std::size_t block) {
   return std::log(in->dimension.few_size / out->dimension.few_size);
 }
 
-// The block that ends a run of states: where the threshold is crossed a block early or late, the one beside
-// it in which the size falls more.
-std::size_t removing_block(const std::vector<const StateCarrier*>& states, std::size_t first,
-                           std::size_t last) {
-  const double here = fall(states, last);
-  if (std::isnan(here)) return last;
-  if (last > first && fall(states, last - 1) > here) return last - 1;
-  return fall(states, last + 1) > here ? last + 1 : last;
+// A run of states is cut by a threshold, which may be crossed a block early or late: where the size of the
+// few tokens falls (sign 1) or rises (sign -1) by kRemoved or more in one of the run's blocks, the largest
+// such step is the one, else `usual`.
+std::size_t step_block(const std::vector<const StateCarrier*>& states, std::size_t begin, std::size_t end,
+                       double sign, std::size_t usual) {
+  std::size_t block = usual;
+  double largest = std::log(kRemoved);
+  for (std::size_t b = begin; b < end && b + 1 < states.size(); ++b) {
+    const double step = sign * fall(states, b);
+    if (step > largest) {
+      largest = step;
+      block = b;
+    }
+  }
+  return block;
 }
 
 CarrierEvent rogue_event(const std::vector<const StateCarrier*>& states, std::size_t first,
@@ -72,10 +86,17 @@ CarrierEvent rogue_event(const std::vector<const StateCarrier*>& states, std::si
   event.dimension = states[first]->dimension.dimension;
   event.first_state = static_cast<int>(first);
   event.last_state = static_cast<int>(last);
-  if (first > 0) event.written_by = {static_cast<int>(first) - 1};
+  if (first > 0) {
+    const bool led_before = !std::isnan(fall(states, first - 1));
+    const std::size_t writes = led_before ? step_block(states, first - 1, last, -1.0, first - 1) : first - 1;
+    event.written_by = {static_cast<int>(writes)};
+    event.first_state = static_cast<int>(writes) + 1;
+  }
   if (last + 1 < states.size()) {
-    event.last_state = static_cast<int>(removing_block(states, first, last));
-    event.removed_by = {event.last_state};
+    const std::size_t removes =
+        step_block(states, static_cast<std::size_t>(event.first_state), last + 2, 1.0, last);
+    event.removed_by = {static_cast<int>(removes)};
+    event.last_state = static_cast<int>(removes);
   }
   const StateCarrier* peak = states[first];
   for (std::size_t s = first; s <= last; ++s) {
@@ -83,7 +104,7 @@ CarrierEvent rogue_event(const std::vector<const StateCarrier*>& states, std::si
   }
   double held = 0.0, count = 0.0;
   for (const CarrierWord* word : heavy_words(*peak)) {
-    event.words.push_back(word->text);
+    event.words.push_back(name_of(word->text, word->token_id));
     held += word->share;
     count += static_cast<double>(word->count);
   }
@@ -114,7 +135,7 @@ CarrierEvent sink_event(const SinkPath& path, std::size_t first, std::size_t las
   CarrierEvent event;
   event.kind = "sink";
   event.first_position = path.first_position;
-  if (!path.text.empty()) event.words = {path.text};
+  if (path.token_id >= 0) event.words = {name_of(path.text, path.token_id)};
   const auto& length = path.length;
   const auto peak =
       static_cast<std::size_t>(std::max_element(length.begin() + static_cast<std::ptrdiff_t>(first),
@@ -134,7 +155,7 @@ CarrierEvent sink_event(const SinkPath& path, std::size_t first, std::size_t las
     event.before = length[static_cast<std::size_t>(event.written_by.front())];
     event.after = length[static_cast<std::size_t>(event.written_by.back()) + 1];
   }
-  if (last + 1 < length.size()) {
+  if (last + 1 < length.size() || !(path.ratio[last] > kMassive)) {
     const auto falls = [&](std::size_t block) {
       return block + 1 < length.size() && length[block] > kRemoved * length[block + 1];
     };
@@ -145,6 +166,7 @@ CarrierEvent sink_event(const SinkPath& path, std::size_t first, std::size_t las
       event.removed_by.push_back(static_cast<int>(block));
     }
   }
+  if (!event.removed_by.empty()) event.last_state = event.removed_by.back();
   const double most = *std::max_element(path.massive.begin() + static_cast<std::ptrdiff_t>(first),
                                         path.massive.begin() + static_cast<std::ptrdiff_t>(last) + 1);
   event.token_share =
@@ -158,7 +180,7 @@ void add_sinks(const Trace& trace, std::vector<CarrierEvent>& events) {
     for (std::size_t first = 0; first < path.ratio.size(); ++first) {
       if (!(path.ratio[first] > kMassive)) continue;
       std::size_t last = first;
-      while (last + 1 < path.ratio.size() && path.ratio[last + 1] > kMassive) ++last;
+      while (last + 1 < path.ratio.size() && path.ratio[last + 1] > kStillLarge) ++last;
       CarrierEvent event = sink_event(path, first, last);
       first = last;
       // Words with the same story are told together.
@@ -239,7 +261,7 @@ std::string sink_sentence(const CarrierEvent& e) {
   const std::string removed =
       !e.removed_by.empty()
           ? fmt::format("{} {} it", blocks_of(e.removed_by), e.removed_by.size() == 1 ? "removes" : "remove")
-          : fmt::format("no block removes it, and it is massive up to state {}", e.last_state);
+          : fmt::format("no block removes it, and it is large up to state {}", e.last_state);
   if (e.written_by.empty()) {
     return fmt::format(
         "The embedding of {} is massive already (dimension {}, {:.0f} times the median token, {}); {}.", who,
