@@ -6,8 +6,9 @@
 #include <cmath>
 
 #include "strata/base/error.h"
-#include "strata/segmentation/models.h"
+#include "strata/segmentation/rule.h"
 #include "strata/segmentation/smooth_splits.h"
+#include "strata/segmentation/step_detector.h"
 #include "strata/theory/conclude.h"
 #include "tests/families/synthetic_evidence.h"
 #include "tests/support/paths.h"
@@ -221,20 +222,22 @@ TEST(DetectorIndependence, SilentOnSmoothRecords) {
         Evidence e = test::synthetic_evidence("llama", m, 0.3, 0.7);
         e.n_layers = spec.n_layers;
         const Trace trace = planted_trace(spec);
-        Profile profiles[] = {kernel_profile(trace, TokenSet::ordinary),
-                              fused_profile(trace, TokenSet::ordinary, 0, 0)};
-        decorrelate(profiles[1]);
+        const SearchOptions search{.common = {.seed = spec.seed, .surrogates = 99}, .intervals = false};
         e.by_detector.clear();  // as if the tests had selected two: the worst that may happen
-        for (const Profile& profile : profiles) {
-          const Split split{.edges = models_of(profile).jumps(profile.y, 2).back().edges, .shares = {}};
+        for (const StepSearch& found : {search_signals(trace, TokenSet::ordinary, search),
+                                        search_states(trace, TokenSet::ordinary, search)}) {
+          Split split;
+          for (const EdgeEstimate& edge :
+               detection_of(found, "", TokenSet::ordinary, spec.n_layers).forced_two)
+            split.edges.push_back(edge.edge);
           e.by_detector.push_back(split);
         }
         const auto smooth = smooth_splits(trace, TokenSet::ordinary, {.seed = spec.seed, .surrogates = 99});
         for (std::size_t i = 0; i < 99; ++i) {
           std::vector<Split> splits(2);
           for (std::size_t d = 0; d < 2; ++d)
-            splits[d].edges = {static_cast<int>(smooth.edges[d](i, 0)),
-                               static_cast<int>(smooth.edges[d](i, 1))};
+            splits[d].edges = {static_cast<int>(smooth.edges[d + 1](i, 0)),
+                               static_cast<int>(smooth.edges[d + 1](i, 1))};
           e.smooth_distance.push_back(split_distance(splits, spec.n_layers));
         }
         models.push_back(std::move(e));

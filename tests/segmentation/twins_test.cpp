@@ -1,6 +1,7 @@
 // A model among networks with random weights: ranks by hand, and counts that are those of find_boundaries.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -76,9 +77,13 @@ TEST(CountRecord, IsWhatFindBoundariesCounts) {
         }
         EXPECT_EQ(counts[i].selected_k, detections[i].selected_k);
         EXPECT_EQ(counts[i].verdict, detections[i].verdict);
-        EXPECT_EQ(counts[i].statistic, detections[i].tests[0].statistic);
+        const auto& evidence = detections[i].evidence;
+        EXPECT_EQ(counts[i].statistic, evidence.empty()
+                                           ? detections[i].tests[0].statistic
+                                           : *std::max_element(evidence.begin(), evidence.end()));
         ASSERT_EQ(counts[i].forced_two.size(), 2u);
         EXPECT_EQ(counts[i].forced_two[1], detections[i].forced_two[1].edge);
+        EXPECT_EQ(counts[i].edges.size(), evidence.empty() ? 0u : detections[i].boundaries.size());
       }
     }
   }

@@ -135,8 +135,10 @@ Detection either_of(const StepSearch& signals, const StepSearch& states, TokenSe
   d.selected_k = static_cast<int>(accepted);
   d.verdict = verdict_for(accepted);
   d.boundaries.assign(distinct.begin(), distinct.begin() + static_cast<std::ptrdiff_t>(accepted));
-  // A place that was looked at but not located has no resamples.
-  std::erase_if(distinct, [](const EdgeEstimate& e) { return e.histogram.empty(); });
+  // Where intervals were asked for, a place without resamples was not located.
+  const auto located = [](const EdgeEstimate& e) { return !e.histogram.empty(); };
+  if (std::any_of(distinct.begin(), distinct.end(), located))
+    std::erase_if(distinct, [&](const EdgeEstimate& e) { return !located(e); });
   if (distinct.size() >= 2) d.forced_two.assign(distinct.begin(), distinct.begin() + 2);
   sort_by_edge(d.boundaries);
   sort_by_edge(d.forced_two);

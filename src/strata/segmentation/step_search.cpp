@@ -12,7 +12,7 @@ namespace strata {
 namespace {
 
 constexpr std::uint32_t kSurrogates = 10, kResamples = 11;  // field d of the stream key
-constexpr std::size_t kMostSteps = 6, kForcedSteps = 2, kPatience = 2;
+constexpr std::size_t kMostSteps = 6, kPlacedSteps = 3, kPatience = 2;
 constexpr double kThreshold = 0.95, kLevel = 0.90;
 
 // Largest value of each statistic over the edges.
@@ -190,7 +190,7 @@ void search_steps(const SearchProblem& problem, const SearchOptions& options, St
   find_steps(problem, null, options.common.alpha, search);
   look_again(problem, null, options.common.alpha, search);
   if (!options.intervals) return;
-  for (std::size_t i = 0; i < std::max(search.accepted, std::min(kForcedSteps, search.steps.size())); ++i)
+  for (std::size_t i = 0; i < std::max(search.accepted, std::min(kPlacedSteps, search.steps.size())); ++i)
     search.steps[i].place = locate(problem, options, null, search.steps[i].edge);
 }
 
