@@ -184,7 +184,6 @@ TEST(Calibrate, NetworksAreAKindOnlyWhereTheyCanBeRun) {
   EXPECT_EQ(found->hits, 3);
   EXPECT_NE(find_row(rows, "regimes of the blocks, 3 boundaries", "kernel_cka", "coverage_90"), nullptr);
   ASSERT_NE(find_row(rows, "random weights", "kernel_cka", "false_boundary"), nullptr);
-  EXPECT_EQ(find_row(rows, "random weights", "kernel_cka", "false_boundary")->bar, 0.05);
 }
 
 TEST(PlantedBlocks, TheOpeningBlockStandsOutOrItsSegmentDoes) {

@@ -76,7 +76,9 @@ TEST(Trained, RecoversWhatTheOracleSees) {
       ++cells;
       EXPECT_EQ(row.trials, 2);
     }
-    if (row.measure == "all_edges_show") EXPECT_EQ(row.hits, 2) << row.cell;
+    if (row.measure == "all_edges_show") {
+      EXPECT_EQ(row.hits, 2) << row.cell;
+    }
   }
   EXPECT_EQ(cells, 8);
   EXPECT_GE(recovered, 14);
