@@ -60,13 +60,16 @@ CalibrationRow row_of(const CalibrationCell& cell, const std::string& detector, 
           .bar_is_upper = measure.bar_is_upper};
 }
 
-// An interval may also not be too wide.
+// An interval may also not be too wide, unless the estimate itself, which every interval should hold, is
+// right more often than that.
 void add_width_bar(std::vector<CalibrationRow>& rows) {
   constexpr double kTooWide = 0.97;
-  const auto coverage = std::find_if(rows.begin(), rows.end(), [](const CalibrationRow& row) {
-    return row.measure == "coverage_90" && row.bar.has_value();
-  });
-  if (coverage == rows.end()) return;
+  const auto row_of_measure = [&](const char* measure) {
+    return std::find_if(rows.begin(), rows.end(),
+                        [&](const CalibrationRow& row) { return row.measure == measure; });
+  };
+  const auto coverage = row_of_measure("coverage_90"), exact = row_of_measure("exact");
+  if (coverage == rows.end() || exact == rows.end() || !coverage->bar || exact->share() >= kTooWide) return;
   CalibrationRow upper = *coverage;
   upper.measure = "coverage_90_not_too_wide";
   upper.bar = kTooWide;
@@ -94,7 +97,7 @@ std::vector<CalibrationRow> run_cell(const CalibrationCell& cell, const std::vec
       }
       if (row.trials == 0) continue;
       const auto interval =
-          stats::wilson_interval(static_cast<std::size_t>(row.hits), static_cast<std::size_t>(row.trials));
+          stats::clopper_pearson(static_cast<std::size_t>(row.hits), static_cast<std::size_t>(row.trials));
       row.interval_95 = {interval.lo, interval.hi};
       rows.push_back(row);
     }

@@ -41,7 +41,7 @@ struct CalibrationRow {
   PlantedSpec spec;           ///< what was planted; the seed differs from trial to trial
   std::string measure;        ///< "right_k", "within_one", ... docs/calibration.md
   int hits = 0, trials = 0;   ///< trials: those in which the measure has a meaning, at most options.trials
-  Interval interval_95;       ///< of the share, Wilson's score interval
+  Interval interval_95;       ///< of the share, Clopper and Pearson's (exact)
   std::optional<double> bar;  ///< what the share has to reach, or stay under
   bool bar_is_upper = false;
 
