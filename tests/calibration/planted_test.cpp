@@ -78,5 +78,54 @@ TEST(Planted, TheRecordHoldsTheProfile) {
   EXPECT_EQ(trace.cka[0].replicates.size(), 3u);
 }
 
+// 1 - CKA of successive states is the planted shift, in half-samples too; it is about 1% in the middle.
+TEST(Planted, PublishedShapesHaveTheirShiftInTheCkaMatrix) {
+  PlantedSpec spec{.n_layers = 28,
+                   .shape = PlantedShape::published,
+                   .edges = {9, 19},
+                   .signals = 14,
+                   .replicates = 2,
+                   .seed = 5,
+                   .cka_step = 0.1};
+  const Trace trace = planted_trace(spec);
+  EXPECT_EQ(trace.series.size(), 14u);
+  const Series* shift = find_series(trace, "cka_shift", TokenSet::ordinary);
+  ASSERT_NE(shift, nullptr);
+  const Matrix& cka = find_cka(trace, TokenSet::ordinary)->value;
+  for (std::size_t l = 0; l < 28; ++l) EXPECT_NEAR(1.0 - cka(l, l + 1), shift->joint[l], 1e-12);
+  EXPECT_GT(shift->joint[0], 0.2);
+  EXPECT_GT(shift->joint[9], 0.1);
+  EXPECT_LT(shift->joint[14], 0.06);
+  EXPECT_NEAR(joint_replicate(trace, *shift, 1)[14], shift->joint[14], 0.2 * shift->joint[14]);
+}
+
+// A step is as high as asked in layer sigmas: the noise is the same with and without it.
+TEST(Planted, PublishedStepsStandWherePlanted) {
+  PlantedSpec spec{.n_layers = 28, .shape = PlantedShape::published, .edges = {9, 19}, .contrast = 3.0};
+  spec.document_sigma = 0.0;
+  spec.replicates = 0;
+  const Trace with = planted_trace(spec);
+  spec.contrast = 0.0;
+  const Trace without = planted_trace(spec);
+  const Series &a = *find_series(with, "attention_distance", TokenSet::ordinary),
+               &b = *find_series(without, "attention_distance", TokenSet::ordinary);
+  const auto step = [&](std::size_t l) { return a.by_doc(0, l) - b.by_doc(0, l); };
+  EXPECT_NEAR(step(8), 0.0, 1e-12);
+  EXPECT_NEAR(std::abs(step(9)), 3.0 * 0.03, 1e-12);
+  EXPECT_NEAR(std::abs(step(19) - step(18)), 3.0 * 0.03, 1e-12);
+}
+
+TEST(Planted, AnOddBlockComesBack) {
+  PlantedSpec spec{.n_layers = 28, .shape = PlantedShape::odd_block, .edges = {}, .contrast = 0.0};
+  const Matrix noise = planted_profile(spec, 3, 0);
+  spec.contrast = 10.0;
+  const Matrix y = planted_profile(spec, 3, 0);
+  for (std::size_t j = 0; j < 3; ++j) {
+    int off = 0;
+    for (std::size_t t = 0; t < 28; ++t) off += std::abs(y(t, j) - noise(t, j)) > 1e-9 ? 1 : 0;
+    EXPECT_EQ(off, 1);
+  }
+}
+
 }  // namespace
 }  // namespace strata

@@ -41,47 +41,70 @@ void check(const CalibrationOptions& options) {
   between("--replicates", options.bootstraps, 1, kMostTrials);
   if (options.layers.empty()) refuse("--layers", "nothing", "numbers of layers");
   for (const int n_layers : options.layers) between("--layers", n_layers, kFewestLayers, kMostLayers);
-  const CalibrationOptions known;
-  check_names(options.detectors, known.detectors, "--detectors");
-  auto kinds = known.kinds;
+  check_names(options.detectors, {"either", "signals", "states", "kernel_cka", "fused"}, "--detectors");
+  auto kinds = CalibrationOptions{}.kinds;
+  kinds.emplace_back("rules");
   if (options.network) kinds.insert(kinds.end(), {"networks", "random"});
+  if (options.trained) kinds.insert(kinds.end(), {"trained", "trained_null"});
   check_names(options.kinds, kinds, "--kinds");
 }
 
-std::vector<CalibrationRow> run_cell(const CalibrationCell& cell, const std::string& detector,
-                                     const CalibrationOptions& options) {
-  std::vector<std::vector<bool>> outcomes(static_cast<std::size_t>(options.trials));
-  parallel_for(outcomes.size(), options.threads,
-               [&](std::size_t i) { outcomes[i] = run_trial(cell, detector, static_cast<int>(i), options); });
-  std::vector<CalibrationRow> rows;
-  const auto measures = measures_of(cell);
-  for (std::size_t m = 0; m < measures.size(); ++m) {
-    CalibrationRow row{.kind = cell.kind,
-                       .cell = cell.name,
-                       .detector = detector,
-                       .spec = cell.spec,
-                       .measure = measures[m].name,
-                       .trials = options.trials,
-                       .interval_95 = {},
-                       .bar = measures[m].bar,
-                       .bar_is_upper = measures[m].bar_is_upper};
-    for (const auto& outcome : outcomes) row.hits += outcome[m] ? 1 : 0;
-    const auto interval = stats::wilson_interval(static_cast<std::size_t>(row.hits), outcomes.size());
-    row.interval_95 = {interval.lo, interval.hi};
-    rows.push_back(row);
-  }
-  return rows;
+CalibrationRow row_of(const CalibrationCell& cell, const std::string& detector, const Measure& measure) {
+  return {.kind = cell.kind,
+          .cell = cell.name,
+          .detector = detector,
+          .spec = cell.spec,
+          .measure = measure.name,
+          .interval_95 = {},
+          .bar = measure.bar,
+          .bar_is_upper = measure.bar_is_upper};
 }
 
-// Where the point estimate is exact in less than 70% of cases, an interval may also not be too wide.
+// An interval may also not be too wide, unless the estimate itself, which every interval should hold, is
+// right more often than that.
 void add_width_bar(std::vector<CalibrationRow>& rows) {
-  constexpr double kExact = 0.70, kTooWide = 0.95;
-  if (rows.size() != 2 || rows[0].measure != "coverage_90" || rows[1].share() >= kExact) return;
-  CalibrationRow upper = rows[0];
+  constexpr double kTooWide = 0.97;
+  const auto row_of_measure = [&](const char* measure) {
+    return std::find_if(rows.begin(), rows.end(),
+                        [&](const CalibrationRow& row) { return row.measure == measure; });
+  };
+  const auto coverage = row_of_measure("coverage_90"), exact = row_of_measure("exact");
+  if (coverage == rows.end() || exact == rows.end() || !coverage->bar || exact->share() >= kTooWide) return;
+  CalibrationRow upper = *coverage;
   upper.measure = "coverage_90_not_too_wide";
   upper.bar = kTooWide;
   upper.bar_is_upper = true;
   rows.push_back(upper);
+}
+
+// Rows of all detectors; measures that have a meaning in no trial have none.
+std::vector<CalibrationRow> run_cell(const CalibrationCell& cell, const std::vector<std::string>& detectors,
+                                     const CalibrationOptions& options) {
+  std::vector<std::vector<Outcome>> outcomes(static_cast<std::size_t>(options.trials));
+  parallel_for(outcomes.size(), options.threads, [&](std::size_t i) {
+    outcomes[i] = run_trial(cell, detectors, static_cast<int>(i), options);
+  });
+  std::vector<CalibrationRow> all;
+  for (std::size_t d = 0; d < detectors.size(); ++d) {
+    std::vector<CalibrationRow> rows;
+    const auto measures = measures_of(cell, detectors[d]);
+    for (std::size_t m = 0; m < measures.size(); ++m) {
+      CalibrationRow row = row_of(cell, detectors[d], measures[m]);
+      for (const auto& trial : outcomes) {
+        if (!trial[d][m].has_value()) continue;
+        ++row.trials;
+        row.hits += *trial[d][m] ? 1 : 0;
+      }
+      if (row.trials == 0) continue;
+      const auto interval =
+          stats::clopper_pearson(static_cast<std::size_t>(row.hits), static_cast<std::size_t>(row.trials));
+      row.interval_95 = {interval.lo, interval.hi};
+      rows.push_back(row);
+    }
+    add_width_bar(rows);
+    all.insert(all.end(), rows.begin(), rows.end());
+  }
+  return all;
 }
 
 }  // namespace
@@ -95,11 +118,8 @@ std::vector<CalibrationRow> calibrate(const CalibrationOptions& options,
     if (progress) progress(c, cells.size(), fmt::format("L = {}, {}", cells[c].spec.n_layers, cells[c].name));
     auto detectors = options.detectors;
     if (cells[c].kind == "rules") detectors.push_back("fused_top_two_peaks");
-    for (const std::string& detector : detectors) {
-      auto found = run_cell(cells[c], detector, options);
-      add_width_bar(found);
-      rows.insert(rows.end(), found.begin(), found.end());
-    }
+    const auto found = run_cell(cells[c], detectors, options);
+    rows.insert(rows.end(), found.begin(), found.end());
   }
   if (progress) progress(cells.size(), cells.size(), "");
   return rows;

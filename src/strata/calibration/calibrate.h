@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "strata/calibration/planted.h"
+#include "strata/calibration/trained.h"
 #include "strata/record/findings.h"
 
 namespace strata {
@@ -20,25 +21,27 @@ using NetworkSource = std::function<Trace(const PlantedSpec& spec, const std::ve
 
 struct CalibrationOptions {
   int trials = 200;  ///< per cell
-  std::vector<int> layers = {8, 16, 32, 80};
-  std::vector<std::string> detectors = {"kernel_cka", "fused"};
-  std::vector<std::string> kinds = {"recovery", "null", "power", "coverage", "rules"};
+  std::vector<int> layers = {12, 16, 28, 32, 80};
+  std::vector<std::string> detectors = {"either", "signals", "states"};
+  std::vector<std::string> kinds = {"recovery", "null", "published", "power", "coverage"};
   int surrogates = 199;
   int bootstraps = 200;
   std::uint64_t seed = 0;
   int threads = 1;        ///< never changes a number
   NetworkSource network;  ///< for the kinds "networks" and "random", unknown without it; called concurrently
+  std::optional<TrainedModels> trained;  ///< for "trained" and "trained_null", unknown without it
 };
 
 /// One share: how often `measure` came true in `cell` for `detector`.
 struct CalibrationRow {
-  std::string kind;  ///< "recovery", "null", "power", "coverage", "rules", "networks", "random"
+  std::string kind;  ///< "recovery", "null", "published", "power", "coverage", "rules", "networks", "random",
+                     ///< "trained", "trained_null"
   std::string cell;  ///< "2 boundaries, 3 sigma"
   std::string detector;
-  PlantedSpec spec;     ///< what was planted; the seed differs from trial to trial
-  std::string measure;  ///< "right_k", "within_one", ... docs/calibration.md
-  int hits = 0, trials = 0;
-  Interval interval_95;       ///< of the share, Wilson's score interval
+  PlantedSpec spec;           ///< what was planted; the seed differs from trial to trial
+  std::string measure;        ///< "right_k", "within_one", ... docs/calibration.md
+  int hits = 0, trials = 0;   ///< trials: those in which the measure has a meaning, at most options.trials
+  Interval interval_95;       ///< of the share, Clopper and Pearson's (exact)
   std::optional<double> bar;  ///< what the share has to reach, or stay under
   bool bar_is_upper = false;
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string_view>
 
 namespace strata {
 namespace {
@@ -26,8 +27,49 @@ constexpr std::array kNulls = {
     Null{"random walk, 70% in common", PlantedShape::walk, 0.0, 0.7},
 };
 
+// Nulls of all 14 signals.
+struct WideNull {
+  const char* name;
+  PlantedShape shape;
+  double contrast, common;
+};
+
+constexpr std::array kWideNulls = {
+    WideNull{"slow sigmoids", PlantedShape::sigmoids, 3.0, 0.0},
+    WideNull{"slow sigmoids, 70% in common", PlantedShape::sigmoids, 3.0, 0.7},
+    WideNull{"fast relaxation", PlantedShape::relaxation, 3.0, 0.0},
+    WideNull{"one odd block, 10 sigma", PlantedShape::odd_block, 10.0, 0.0},
+    WideNull{"published shapes", PlantedShape::published, 0.0, 0.0},
+    WideNull{"published shapes, 40% in common", PlantedShape::published, 0.0, 0.4},
+    WideNull{"published shapes, 70% in common", PlantedShape::published, 0.0, 0.7},
+};
+
+struct Trained {
+  const char* kind;
+  const char* name;
+  TrainedKind trained;
+};
+
+constexpr std::array kTrained = {
+    Trained{"trained", "three blocks repeated", TrainedKind::three_blocks},
+    Trained{"trained", "two blocks repeated", TrainedKind::two_blocks},
+    Trained{"trained", "middle third writes 0.02", TrainedKind::near_identity},
+    Trained{"trained", "middle third writes nothing", TrainedKind::identity},
+    Trained{"trained", "first third writes 0.02", TrainedKind::first_identity},
+    Trained{"trained", "attention 4 times as sharp", TrainedKind::sharp},
+    Trained{"trained", "attention 0.15 times as sharp", TrainedKind::flat},
+    Trained{"trained", "two loud blocks", TrainedKind::loud},
+    Trained{"trained_null", "one block repeated", TrainedKind::one_block},
+    Trained{"trained_null", "doubled blocks", TrainedKind::doubled},
+    Trained{"trained_null", "random weights", TrainedKind::random_weights},
+    Trained{"trained_null", "random order of blocks", TrainedKind::random_order},
+};
+
+constexpr int kAllSignals = 14;
+constexpr double kCkaStep = 0.1;
 constexpr double kStrong = 3.0, kWeak = 1.5;  // layer sigmas
-constexpr int kPowerLayers = 16;
+constexpr std::array kPowerLayers = {12, 16, 28};
+constexpr int kFewestForIntervals = 12;  // an interval of a third of the layers says nothing
 constexpr double kNetworkContrast = 4.0;
 
 std::string planted_name(int k, double contrast) {
@@ -37,6 +79,7 @@ std::string planted_name(int k, double contrast) {
 PlantedSpec steps(int n_layers, int k, double contrast) {
   PlantedSpec spec{.n_layers = n_layers, .edges = even_edges(n_layers, k), .contrast = contrast};
   spec.replicates = 0;  // only intervals need them
+  spec.own_scale = true;
   return spec;
 }
 
@@ -57,12 +100,33 @@ void add_nulls(std::vector<CalibrationCell>& cells, int n_layers, const char* ki
     spec.common = null.common;
     cells.push_back({kind, null.name, spec});
   }
+  for (const WideNull& null : kWideNulls) {
+    PlantedSpec spec = steps(n_layers, 0, null.contrast);
+    spec.shape = null.shape;
+    spec.common = null.common;
+    spec.signals = kAllSignals;
+    cells.push_back({kind, null.name, spec});
+  }
+}
+
+void add_published_shapes(std::vector<CalibrationCell>& cells, int n_layers) {
+  for (const double contrast : {3.0, 6.0}) {
+    for (const double common : {0.0, 0.4, 0.7}) {
+      PlantedSpec spec = steps(n_layers, 2, contrast);
+      spec.shape = PlantedShape::published;
+      spec.signals = kAllSignals;
+      spec.common = common;
+      spec.cka_step = kCkaStep;
+      cells.push_back(
+          {"published", fmt::format("{} sigma, {:.0f}% in common", contrast, 100.0 * common), spec});
+    }
+  }
 }
 
 void add_power(std::vector<CalibrationCell>& cells, int n_layers) {
-  if (n_layers != kPowerLayers) return;
-  for (const int signals : {1, 2, 4, 8}) {
-    for (const double contrast : {1.0, 2.0, 3.0, 4.0}) {
+  if (std::find(kPowerLayers.begin(), kPowerLayers.end(), n_layers) == kPowerLayers.end()) return;
+  for (const int signals : {1, 2, 4, 8, kAllSignals}) {
+    for (const double contrast : {1.0, 1.5, 2.0, 3.0, 4.0, 6.0}) {
       PlantedSpec spec = steps(n_layers, 2, contrast);
       spec.signals = signals;
       cells.push_back({"power", fmt::format("{} sigma in {} signals", contrast, signals), spec});
@@ -71,15 +135,31 @@ void add_power(std::vector<CalibrationCell>& cells, int n_layers) {
 }
 
 void add_coverage(std::vector<CalibrationCell>& cells, int n_layers) {
-  if (n_layers < 12) return;  // an interval of a third of the layers says nothing
-  for (const double contrast : {1.0, kWeak}) {
+  if (n_layers < kFewestForIntervals) return;
+  for (const double contrast : {kStrong, 2.0 * kStrong}) {
     for (const double document_sigma : {0.5, 2.0, 4.0}) {
-      PlantedSpec spec{.n_layers = n_layers, .edges = even_edges(n_layers, 2), .signals = 2};
+      PlantedSpec spec{.n_layers = n_layers, .edges = even_edges(n_layers, 2), .own_scale = true};
       spec.contrast = contrast;
       spec.document_sigma = document_sigma;
       cells.push_back(
           {"coverage", fmt::format("{} sigma, documents {} sigma", contrast, document_sigma), spec});
     }
+    PlantedSpec spec{.n_layers = n_layers, .shape = PlantedShape::published, .cka_step = kCkaStep};
+    spec.edges = even_edges(n_layers, 2);
+    spec.signals = kAllSignals;
+    spec.contrast = contrast;
+    spec.common = 0.4;
+    cells.push_back({"coverage", fmt::format("published shapes, {} sigma", contrast), spec});
+  }
+}
+
+void add_trained(std::vector<CalibrationCell>& cells, int n_layers, std::string_view kind) {
+  for (const Trained& one : kTrained) {
+    if (one.kind != kind) continue;
+    cells.push_back({one.kind,
+                     one.name,
+                     {.n_layers = n_layers, .shape = PlantedShape::trained, .edges = {}},
+                     one.trained});
   }
 }
 
@@ -118,10 +198,13 @@ std::vector<CalibrationCell> calibration_cells(const CalibrationOptions& options
   for (const int n_layers : options.layers) {
     if (asked("recovery")) add_recovery(cells, n_layers);
     if (asked("null")) add_nulls(cells, n_layers, "null");
+    if (asked("published")) add_published_shapes(cells, n_layers);
     if (asked("power")) add_power(cells, n_layers);
     if (asked("coverage")) add_coverage(cells, n_layers);
     if (asked("networks")) add_networks(cells, n_layers);
     if (asked("random")) add_random_networks(cells, n_layers);
+    if (asked("trained")) add_trained(cells, n_layers, "trained");
+    if (asked("trained_null")) add_trained(cells, n_layers, "trained_null");
     if (asked("rules")) add_nulls(cells, n_layers, "rules");
   }
   return cells;

@@ -11,6 +11,7 @@ namespace strata {
 struct CalibrationCell {
   std::string kind, name;
   PlantedSpec spec;
+  TrainedKind trained = TrainedKind::one_block;  ///< of PlantedShape::trained
 };
 
 /// Every cell of the kinds and layers asked for, in the order of the tables.

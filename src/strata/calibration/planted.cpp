@@ -1,5 +1,6 @@
 #include "strata/calibration/planted.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <numbers>
@@ -7,10 +8,13 @@
 
 #include "strata/base/error.h"
 #include "strata/base/philox.h"
+#include "strata/segmentation/layer_series.h"
 #include "strata/stats/half_sample.h"
 
 namespace strata {
 namespace {
+
+constexpr double kLogSigma = 0.05;  // one layer sigma of a signal that enters as its logarithm
 
 struct SignalName {
   const char* id;
@@ -27,6 +31,12 @@ constexpr std::array kSignals = {
     SignalName{"effective_rank", Axis::state, Group::information},
     SignalName{"update_ratio", Axis::block, Group::representation},
     SignalName{"lens_kl", Axis::state, Group::output},
+    SignalName{"adjacent_mi", Axis::block, Group::information},
+    SignalName{"block_influence", Axis::block, Group::representation},
+    SignalName{"lens_information", Axis::state, Group::output},
+    SignalName{"curvature", Axis::state, Group::representation},
+    SignalName{"participation_ratio", Axis::state, Group::information},
+    SignalName{"cka_shift", Axis::block, Group::representation},
 };
 
 // Height of the shape at depth u in (0, 1), from 0 to 1; `bend` in (0, 1) varies it between coordinates.
@@ -41,10 +51,7 @@ double smooth_height(PlantedShape shape, double u, double bend) {
     case PlantedShape::logistic: {  // 10% to 90% within 0.4 of the depth, one midpoint for all coordinates
       return 1.0 / (1.0 + std::exp(-(u - 0.45) * 2.0 * std::log(9.0) / 0.4));
     }
-    case PlantedShape::steps:
-    case PlantedShape::walk:
-    case PlantedShape::network:
-    case PlantedShape::regimes:
+    default:
       break;
   }
   return 0.0;
@@ -54,10 +61,29 @@ double sign(Philox& rng) {
   return rng.below(2) == 0 ? -1.0 : 1.0;
 }
 
+// The block that is off, the same in every coordinate: in the middle half of the depth.
+std::size_t odd_block(const PlantedSpec& spec) {
+  Philox rng({.seed = spec.seed, .stream = Stream::planted, .b = 6});
+  const auto n = static_cast<std::uint64_t>(spec.n_layers);
+  return static_cast<std::size_t>(n / 4 + rng.below(std::max<std::uint64_t>(1, n / 2)));
+}
+
+// Shapes whose coordinates differ in more than a bend.
+double own_height(const PlantedSpec& spec, std::size_t t, double u, double bend, double size) {
+  if (spec.shape == PlantedShape::sigmoids)
+    return 10.0 * size / (1.0 + std::exp(-(u - 0.25 - 0.5 * bend) * 2.0 * std::log(9.0) / 0.4));
+  if (spec.shape == PlantedShape::relaxation)
+    return 10.0 * size * std::exp(-static_cast<double>(t) / (0.8 + 2.2 * bend));
+  return t == odd_block(spec) ? 1.0 : 0.0;
+}
+
 // Adds the planted shape of one coordinate.
 void add_shape(Matrix& y, std::size_t j, const PlantedSpec& spec, const std::vector<double>& shared,
                Philox& rng) {
   const double side = sign(rng), bend = rng.uniform();
+  const bool own = spec.shape == PlantedShape::sigmoids || spec.shape == PlantedShape::relaxation ||
+                   spec.shape == PlantedShape::odd_block;
+  const double size = own ? rng.uniform() : 0.0;
   std::size_t segment = 0;
   double level = 0.0;
   for (std::size_t t = 0; t < y.rows; ++t) {
@@ -70,6 +96,8 @@ void add_shape(Matrix& y, std::size_t j, const PlantedSpec& spec, const std::vec
     } else if (spec.shape == PlantedShape::walk) {
       const double step = std::sqrt(spec.common) * shared[t] + std::sqrt(1.0 - spec.common) * rng.normal();
       level += 3.0 * spec.contrast / std::sqrt(static_cast<double>(y.rows)) * step;
+    } else if (own) {
+      level = spec.contrast * side * own_height(spec, t, u, bend, size);
     } else {
       level = 3.0 * spec.contrast * side * smooth_height(spec.shape, u, bend);
     }
@@ -90,12 +118,14 @@ Series make_series(const SignalName& name, const Matrix& profile, std::size_t j,
                 .note = {}};
   const auto documents = static_cast<std::size_t>(spec.documents);
   const std::size_t shift = name.axis == Axis::state ? 1 : 0;
+  const bool log = spec.own_scale && is_log_scale(name.id);
   series.by_doc = Matrix(documents, profile.rows + shift);
   series.weight.assign(documents, 100.0);
   for (std::size_t d = 0; d < documents; ++d) {
     for (std::size_t t = 0; t < profile.rows + shift; ++t) {
       const std::size_t from = t < shift ? 0 : t - shift;
-      series.by_doc(d, t) = 10.0 + profile(from, j) + spec.document_sigma * rng.normal();
+      const double value = profile(from, j) + spec.document_sigma * rng.normal();
+      series.by_doc(d, t) = log ? 10.0 * std::exp(kLogSigma * value) : 10.0 + value;
     }
   }
   return series;
@@ -186,6 +216,10 @@ Matrix planted_profile(const PlantedSpec& spec, int coordinates, std::uint32_t s
 }
 
 void add_planted(Trace& trace, const PlantedSpec& spec, TokenSet tokens) {
+  if (spec.shape == PlantedShape::published) {
+    add_published(trace, spec, tokens);
+    return;
+  }
   const std::uint32_t stream = tokens == TokenSet::all ? 10 : 0;
   const Matrix profile = planted_profile(spec, spec.signals, stream);
   Philox rng({.seed = spec.seed, .stream = Stream::planted, .a = stream, .b = 3});
@@ -219,8 +253,8 @@ std::vector<PlantedBlock> planted_blocks(const PlantedSpec& spec) {
 }
 
 Trace planted_trace(const PlantedSpec& spec) {
-  STRATA_CHECK(spec.shape != PlantedShape::network &&
-               spec.shape != PlantedShape::regimes);  // the engine makes those
+  STRATA_CHECK(spec.shape != PlantedShape::network && spec.shape != PlantedShape::regimes &&
+               spec.shape != PlantedShape::trained);  // the engine makes those
   Trace trace;
   trace.model.n_layers = spec.n_layers;
   for (int d = 0; d < spec.documents; ++d) {
@@ -246,6 +280,16 @@ const char* to_string(PlantedShape shape) {
       return "logistic";
     case PlantedShape::walk:
       return "walk";
+    case PlantedShape::sigmoids:
+      return "sigmoids";
+    case PlantedShape::relaxation:
+      return "relaxation";
+    case PlantedShape::odd_block:
+      return "odd block";
+    case PlantedShape::published:
+      return "published";
+    case PlantedShape::trained:
+      return "trained";
     case PlantedShape::network:
       return "network";
     case PlantedShape::regimes:

@@ -18,8 +18,9 @@ std::string escaped(const std::string& text) {
 }
 
 const char* colour_of(const std::string& detector) {
-  if (detector == "kernel_cka") return "#1b6ca8";
-  if (detector == "fused") return "#c4561a";
+  if (detector == "either") return "#1a1a1a";
+  if (detector == "states" || detector == "kernel_cka") return "#1b6ca8";
+  if (detector == "signals" || detector == "fused") return "#c4561a";
   return "#6b6b6b";
 }
 
@@ -127,9 +128,15 @@ std::vector<std::pair<std::string, std::string>> calibration_plots(const std::ve
   static constexpr Plot kPlots[] = {
       {"right-k.svg", "recovery", "right_k", "Right number of boundaries; dashed: the bar"},
       {"nulls.svg", "null", "false_boundary", "False first boundaries; dashed: the bar"},
-      {"power.svg", "power", "right_k", "Right number of boundaries for two of them, 16 layers"},
+      {"published.svg", "published", "right_k",
+       "Published shapes with two steps: right number; dashed: bars"},
+      {"power.svg", "power", "right_k", "Right number of boundaries for two of them"},
       {"coverage.svg", "coverage", "coverage_90", "Coverage of the 90% intervals; dashed: the lower bar"},
       {"rules.svg", "rules", "near_thirds", "Splits near 1/3 and 2/3 of records without boundaries"},
+      {"trained.svg", "trained", "recovered",
+       "Networks of trained blocks: right number, each within one block"},
+      {"trained-nulls.svg", "trained_null", "false_boundary",
+       "Networks of trained blocks without boundaries: false ones"},
       {"networks.svg", "networks", "recovered", "Planted networks: right number, each within one layer"},
       {"random.svg", "random", "false_boundary", "Networks with random weights: false first boundaries"},
   };

@@ -30,7 +30,7 @@ std::string calibration_json(const CalibrationOptions& options, const std::vecto
   document["surrogates"] = options.surrogates;
   document["bootstraps"] = options.bootstraps;
   document["seed"] = options.seed;
-  document["interval"] = "Wilson score, 95%";
+  document["interval"] = "Clopper-Pearson, 95%";
   document["rows"] = Json::array();
   for (const CalibrationRow& row : rows) {
     Json out;

@@ -6,40 +6,49 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <initializer_list>
 #include <memory>
+#include <string_view>
 #include <thread>
 
 #include "strata/base/file.h"
 #include "strata/cli/command.h"
 #include "strata/cli/planted_networks.h"
+#include "strata/cli/trained_networks.h"
 
 namespace strata {
 namespace {
 
+constexpr int kHalfSamples = 20;  // of the documents of a network of trained blocks
+
 struct CalibrateOptions {
   CalibrationOptions calibration;
   std::filesystem::path output;
+  std::vector<std::filesystem::path> models;  // empty = those of the source tree
   bool brief = false, quiet = false;
 };
 
 // What --short changes; flags that were given stay.
 void shorten(CalibrationOptions& options, const CLI::App& command) {
   if (command.count("--trials") == 0) options.trials = 20;
-  if (command.count("--layers") == 0) options.layers = {8, 16};
+  if (command.count("--layers") == 0) options.layers = {12, 28};
   if (command.count("--surrogates") == 0) options.surrogates = 39;
   if (command.count("--replicates") == 0) options.bootstraps = 40;
 }
 
-bool asks_for_networks(const CalibrationOptions& options) {
-  return std::any_of(options.kinds.begin(), options.kinds.end(),
-                     [](const std::string& kind) { return kind == "networks" || kind == "random"; });
+bool asks_for(const CalibrationOptions& options, std::initializer_list<std::string_view> kinds) {
+  return std::any_of(options.kinds.begin(), options.kinds.end(), [&](const std::string& kind) {
+    return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
+  });
 }
 
 int run_calibrate(const CalibrateOptions& asked) {
   CalibrateOptions options = asked;
-  if (asks_for_networks(options.calibration)) {
-    options.calibration.network =
-        planted_networks(options.calibration.bootstraps, options.calibration.threads);
+  CalibrationOptions& o = options.calibration;
+  if (asks_for(o, {"networks", "random"})) o.network = planted_networks(o.bootstraps, o.threads);
+  if (asks_for(o, {"trained", "trained_null"})) {
+    if (options.models.empty()) options.models = trained_models();
+    o.trained = trained_networks(options.models, std::min(o.bootstraps, kHalfSamples), o.threads);
   }
   const bool terminal = !options.quiet && isatty(STDERR_FILENO) == 1;
   const auto progress = [&](std::size_t done, std::size_t total, const std::string& cell) {
@@ -60,18 +69,27 @@ int run_calibrate(const CalibrateOptions& asked) {
 
 void register_calibrate(CLI::App& app, Program& program) {
   auto* command = app.add_subcommand("calibrate", "How often the detectors are right, on made-up records");
-  command->footer("Example:\n  strata calibrate --short\n  strata calibrate --trials 400 -o calibration");
+  command->footer(
+      "Example:\n  strata calibrate --short\n  strata calibrate --trials 400 -o calibration\n"
+      "  strata calibrate --kinds trained,trained_null --layers 24,40 --trials 12");
   auto options = std::make_shared<CalibrateOptions>();
   CalibrationOptions& o = options->calibration;
   o.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   command->add_option("--trials", o.trials, "Trials of each cell")->capture_default_str();
   command->add_option("--layers", o.layers, "Numbers of layers")->delimiter(',')->capture_default_str();
-  command->add_option("--detectors", o.detectors, "kernel_cka, fused")->delimiter(',')->capture_default_str();
-  command
-      ->add_option("--kinds", o.kinds,
-                   "recovery, null, power, coverage, rules; and networks, random, which need the engine")
+  command->add_option("--detectors", o.detectors, "either, signals, states; reproductions: kernel_cka, fused")
       ->delimiter(',')
       ->capture_default_str();
+  command
+      ->add_option("--kinds", o.kinds,
+                   "recovery, null, published, power, coverage; rules; and with the engine trained, "
+                   "trained_null, networks, random")
+      ->delimiter(',')
+      ->capture_default_str();
+  command
+      ->add_option("--models", options->models,
+                   "Trained models whose blocks networks are made of (default: those in models/)")
+      ->delimiter(',');
   command->add_option("--surrogates", o.surrogates, "Surrogates of each test")->capture_default_str();
   command->add_option("--replicates", o.bootstraps, "Resamples of each interval")->capture_default_str();
   command->add_option("-s,--seed", o.seed, "Seed of every random number")->capture_default_str();
@@ -80,7 +98,7 @@ void register_calibrate(CLI::App& app, Program& program) {
       ->capture_default_str();
   command->add_option("-o,--output", options->output,
                       "Directory for calibration.json, calibration.csv and plots (SVG)");
-  command->add_flag("--short", options->brief, "A look in a minute: 20 trials, 8 and 16 layers");
+  command->add_flag("--short", options->brief, "A look in a minute: 20 trials, 12 and 28 layers");
   command->add_flag("--quiet", options->quiet, "No progress on stderr");
   command->callback([&program, options, command] {
     program.run = [options, command] {

@@ -1,24 +1,30 @@
 #include "strata/stats/binomial.h"
 
-#include <algorithm>
-#include <cmath>
-
 #include "strata/base/error.h"
+#include "strata/stats/special.h"
 
 namespace strata::stats {
+namespace {
 
-ShareInterval wilson_interval(std::size_t hits, std::size_t trials) {
+// The p with I_p(a, b) = share, by bisection.
+double beta_quantile(double share, double a, double b) {
+  double low = 0.0, high = 1.0;
+  for (int i = 0; i < 60; ++i) {
+    const double middle = 0.5 * (low + high);
+    (incomplete_beta(middle, a, b) < share ? low : high) = middle;
+  }
+  return 0.5 * (low + high);
+}
+
+}  // namespace
+
+ShareInterval clopper_pearson(std::size_t hits, std::size_t trials) {
   STRATA_CHECK(hits <= trials);
   if (trials == 0) return {};
-  constexpr double z = 1.959963984540054;  // normal quantile at 97.5%
-  const auto n = static_cast<double>(trials);
-  const double share = static_cast<double>(hits) / n;
-  const double scale = 1.0 / (1.0 + z * z / n);
-  const double centre = scale * (share + 0.5 * z * z / n);
-  const double half = scale * z * std::sqrt(share * (1.0 - share) / n + 0.25 * z * z / (n * n));
-  // The score interval touches 0 and 1 exactly there; rounding must not.
-  return {hits == 0 ? 0.0 : std::max(0.0, centre - half),
-          hits == trials ? 1.0 : std::min(1.0, centre + half)};
+  constexpr double kTail = 0.025;
+  const auto h = static_cast<double>(hits), misses = static_cast<double>(trials - hits);
+  return {hits == 0 ? 0.0 : beta_quantile(kTail, h, misses + 1.0),
+          hits == trials ? 1.0 : beta_quantile(1.0 - kTail, h + 1.0, misses)};
 }
 
 }  // namespace strata::stats

@@ -10,9 +10,9 @@ struct ShareInterval {
   double hi = 1.0;
 };
 
-/// 95% interval of a binomial probability after `hits` of `trials`: Wilson's score interval (Wilson 1927,
-/// JASA 22:209), the probabilities p with |hits/trials - p| <= 1.96 sqrt(p (1-p) / trials). [0, 1] without
-/// trials.
-[[nodiscard]] ShareInterval wilson_interval(std::size_t hits, std::size_t trials);
+/// 95% interval of a binomial probability after `hits` of `trials`, exact (Clopper and Pearson 1934,
+/// Biometrika 26:404): the probabilities under which neither tail beyond the count is below 2.5%. [0, 1]
+/// without trials.
+[[nodiscard]] ShareInterval clopper_pearson(std::size_t hits, std::size_t trials);
 
 }  // namespace strata::stats

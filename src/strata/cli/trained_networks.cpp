@@ -1,0 +1,212 @@
+#include "strata/cli/trained_networks.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "strata/base/error.h"
+#include "strata/base/file.h"
+#include "strata/base/philox.h"
+#include "strata/checkpoint/inventory.h"
+#include "strata/cli/load_text.h"
+#include "strata/engine/engine.h"
+#include "strata/synth/synth.h"
+
+namespace strata {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr int kContext = 256, kWindows = 2;  // of each document
+constexpr std::int64_t kPositions = 2048;
+constexpr std::array kNames = {"llama-nano", "qwen2-nano", "qwen3-nano"};
+
+// A directory of this process's own, removed with the object.
+class Scratch {
+ public:
+  Scratch() {
+    std::string name = (fs::temp_directory_path() / "strata-trained-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) {
+      throw Error(ErrorKind::run_failed,
+                  {.where = name, .found = "cannot create a temporary directory", .hint = "set TMPDIR"});
+    }
+    path_ = name;
+  }
+  ~Scratch() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  [[nodiscard]] const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+// Sharpness is in the queries, or where queries are normalised in the weight of their norm.
+double factor_of(Role role, const TrainedBlock& block, bool query_norm) {
+  if (role == Role::attention_output || role == Role::down) return block.write;
+  if (role == Role::query_norm) return block.query;
+  if (!query_norm && (role == Role::query || role == Role::query_bias)) return block.query;
+  return 1.0;
+}
+
+struct Tensors {
+  Json header = Json::object();
+  std::string data;
+
+  void add(const std::string& name, const std::vector<std::int64_t>& shape,
+           const std::vector<float>& values) {
+    const std::size_t begin = data.size();
+    data.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+    header[name] = {{"dtype", "F32"}, {"shape", shape}, {"data_offsets", {begin, data.size()}}};
+  }
+};
+
+std::string little_endian(std::uint64_t value) {
+  std::string bytes;
+  for (int i = 0; i < 8; ++i) bytes += static_cast<char>((value >> (8 * i)) & 0xff);
+  return bytes;
+}
+
+std::string name_of(const TensorRule& rule, std::size_t block) {
+  std::string name(rule.name);
+  if (rule.per_block) name.replace(name.find("{}"), 2, fmt::format("{}", block));
+  return name;
+}
+
+Tensors tensors_of(const Checkpoint& source, const TrainedPlan& plan) {
+  Tensors tensors;
+  const bool query_norm = source.has(Role::query_norm);
+  for (const TensorRule& rule : family_of(source.config()).tensors) {
+    if (!source.has(rule.role)) continue;
+    std::vector<float> values(source.element_count(rule.role));
+    for (std::size_t l = 0; l < (rule.per_block ? plan.blocks.size() : 1); ++l) {
+      const TrainedBlock block = rule.per_block ? plan.blocks[l] : TrainedBlock{};
+      source.load(rule.role, block.source, values);
+      const auto factor = static_cast<float>(factor_of(rule.role, block, query_norm));
+      for (float& x : values) x *= factor;
+      tensors.add(name_of(rule, l), source.shape(rule.role), values);
+    }
+  }
+  return tensors;
+}
+
+void write_network(const Checkpoint& source, const TrainedPlan& plan, const fs::path& directory) {
+  fs::create_directories(directory);
+  const Tensors tensors = tensors_of(source, plan);
+  std::string header = tensors.header.dump();
+  header.append((8 - header.size() % 8) % 8, ' ');
+  write_file_atomic(directory / "model.safetensors", little_endian(header.size()) + header + tensors.data);
+  const MappedFile file(source.path() / "config.json");
+  Json config =
+      Json::parse(std::string_view(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()));
+  config["num_hidden_layers"] = plan.blocks.size();
+  config["torch_dtype"] = "float32";
+  write_file_atomic(directory / "config.json", config.dump(1) + "\n");
+}
+
+void write_random(const Checkpoint& source, const TrainedPlan& plan, int threads, const fs::path& directory) {
+  SynthOptions options{.config = source.config(), .type = SynthType::f32, .seed = plan.seed};
+  options.config.n_layers = static_cast<int>(plan.blocks.size());
+  options.threads = threads;
+  write_synthetic(options, directory);
+}
+
+// kWindows windows of each document, chosen by the seed.
+Corpus some_windows(const Corpus& all, std::uint64_t seed) {
+  std::map<int, std::vector<const Window*>> by_document;
+  for (const Window& window : all.windows) by_document[window.document].push_back(&window);
+  Philox rng({.seed = seed, .stream = Stream::planted, .a = 51});
+  Corpus some = all;
+  some.windows.clear();
+  for (auto& [document, windows] : by_document) {
+    while (windows.size() > kWindows)
+      windows.erase(windows.begin() + static_cast<std::ptrdiff_t>(rng.below(windows.size())));
+    int index = 0;
+    for (const Window* window : windows) {
+      some.windows.push_back(*window);
+      some.windows.back().index = index++;
+    }
+  }
+  return some;
+}
+
+struct Source {
+  Checkpoint checkpoint;
+  LoadedText text;
+};
+
+struct Trained {
+  const Engine& engine;
+  int replicates, threads;
+  std::vector<Source> sources = {};
+  std::mutex mutex = {};
+
+  Trace run(const TrainedPlan& plan) {
+    const std::lock_guard lock(mutex);
+    const Source& source = sources[plan.model];
+    const Scratch scratch;  // the weights stay mapped when it is gone
+    const fs::path directory = scratch.path() / "network";
+    if (plan.random_weights) {
+      write_random(source.checkpoint, plan, threads, directory);
+    } else {
+      write_network(source.checkpoint, plan, directory);
+    }
+    const Checkpoint network = Checkpoint::open(directory);
+    const Corpus corpus = some_windows(source.text.corpus, plan.seed);
+    MeasureOptions options{.seed = plan.seed, .threads = threads, .positions = kPositions};
+    options.replicates = replicates;
+    options.clean_only = true;
+    options.signals = engine.detector_signal_ids();
+    return engine.measure({.checkpoint = network, .corpus = corpus}, options, {});
+  }
+};
+
+}  // namespace
+
+std::vector<fs::path> trained_models() {
+  const auto directory =
+      (fs::read_symlink("/proc/self/exe").parent_path() / "../../../models").lexically_normal();
+  std::vector<fs::path> models;
+  for (const char* name : kNames) {
+    models.push_back(directory / name);
+    if (fs::is_directory(models.back())) continue;
+    throw Error(ErrorKind::usage, {.where = "--models",
+                                   .found = "nothing, and no " + models.back().string(),
+                                   .expected = "directories of trained models",
+                                   .hint = "name them with --models"});
+  }
+  return models;
+}
+
+TrainedModels trained_networks(const std::vector<fs::path>& models, int replicates, int threads) {
+  const auto trained = std::make_shared<Trained>(open_engine(), replicates, threads);
+  TrainedModels result;
+  for (const fs::path& path : models) {
+    Checkpoint checkpoint = Checkpoint::open(path);
+    if (!fs::exists(checkpoint.path() / "config.json")) {
+      throw Error(ErrorKind::usage, {.where = path.string(),
+                                     .found = "no config.json",
+                                     .expected = "a directory in Hugging Face's format"});
+    }
+    const auto context = std::min<std::int64_t>(kContext, checkpoint.config().max_context);
+    LoadedText text = load_text(checkpoint, {.context = static_cast<int>(context)});
+    result.names.push_back(checkpoint.name());
+    result.n_blocks.push_back(checkpoint.config().n_layers);
+    trained->sources.push_back({std::move(checkpoint), std::move(text)});
+  }
+  result.run = [trained](const TrainedPlan& plan) { return trained->run(plan); };
+  return result;
+}
+
+}  // namespace strata
