@@ -6,7 +6,7 @@ import { interval, num, percent } from '../format';
 import type { Cell } from '../format';
 import { addPlot } from '../plot';
 import type { Detection, EdgeEstimate, RunRecord } from '../record';
-import { detectionName, headline, unique } from '../record';
+import { deciding, detectionName, headline, unique } from '../record';
 import type { Theme } from '../theme';
 import type { Section } from './section';
 
@@ -19,7 +19,7 @@ function estimates(detection: Detection): { boundaries: EdgeEstimate[]; forced: 
 
 function rowsOf(record: RunRecord): Row[] {
   const first = headline(record);
-  const others = record.findings.detections.filter((d) => d !== first);
+  const others = deciding(record).filter((d) => d !== first);
   return [...(first === undefined ? [] : [first]), ...others].filter((d) => d.defined).map((detection) => {
     const { boundaries, forced } = estimates(detection);
     // The headline row shows what the page's segments show.
@@ -98,7 +98,7 @@ export const segments: Section = {
     addPlot(body, {
       id: 'segments',
       title: `Segments over depth${segments_forced ? ' (forced)' : ''}`,
-      how: 'Coloured bars are the segments of the headline; below, each detector\u2019s boundaries (dots) with their 90% intervals (whiskers). Hollow dots and dashed lines are forced splits that the tests did not select.',
+      how: 'Coloured bars are the segments of the headline (what is in none: start-up and read-out); below, the boundaries of the rule (\u201ceither\u201d) and of its two detectors (dots) with their 90% intervals (whiskers). Hollow dots and dashed lines are forced splits that the tests did not select.',
       label: `Segments: ${words || 'none'}. Boundaries of the headline: ${sure || 'none'}.`,
       height: (width) => 96 + (width < 500 ? 38 : 30) * (rows.length + 1),
       option: ({ theme, width }) => ({
