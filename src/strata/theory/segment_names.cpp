@@ -92,18 +92,15 @@ std::vector<std::string> what_happens(const Trace& trace, const std::vector<Segm
       const double ratio = against_others(motion, k);
       if (ratio >= 0.0 && ratio * kRest < 1.0) words.emplace_back("states at rest");
     }
+    const double share_of_blocks = static_cast<double>(segments[k].end - segments[k].begin) / blocks;
+    if (!forming.empty() && forming[k] >= kForming && forming[k] >= 1.5 * share_of_blocks)
+      words.emplace_back("prediction forming");
     if (!distance.empty()) {
       const double ratio = against_others(distance, k);
       if (ratio < kLocal) words.emplace_back("local attention");
       if (ratio > kFar) words.emplace_back("far attention");
     }
-    const double share_of_blocks = static_cast<double>(segments[k].end - segments[k].begin) / blocks;
-    if (!forming.empty() && forming[k] >= kForming && forming[k] >= 1.5 * share_of_blocks)
-      words.emplace_back("prediction forming");
-    if (words.size() > 2) words.resize(2);
-    names.push_back(words.empty()       ? fmt::format("Segment {}", k + 1)
-                    : words.size() == 1 ? words[0]
-                                        : words[0] + ", " + words[1]);
+    names.push_back(words.empty() ? fmt::format("Segment {}", k + 1) : words[0]);
   }
   return names;
 }

@@ -6,20 +6,17 @@
 // record has none for these blocks angular_step, block_influence or update_ratio. Blocks of either are in no
 // segment.
 //
-// Names:
-// - "Forced k": a segment of the forced split;
-// - "Local", "Intermediate", "Global": three segments between two boundaries whose functions come in that
-// order:
-//   the mean attention distance does not fall from the first to the last, and either it rises from each to
-//   the next, or at least half of what lens_kl falls within them falls in the last and at most a quarter in
-//   the first;
-// - "states at rest": block_influence, angular_step or cka_shift (the first the record has) is below a fifth
-// of
-//   what it is in the other segments (medians over blocks);
-// - "local attention", "far attention": attention_distance is below 0.8 times, above 1.25 times the others';
-// - "prediction forming": at least 60% of what lens_kl falls within the segments falls here, and 1.5 times as
-//   much a block as in the segments as a whole;
-// - "Segment k": none of these. The first two that hold are joined; segments of one name are numbered.
+// Names, the first that holds; segments of one name are numbered:
+// 1. "Forced k": a segment of the forced split.
+// 2. "Local", "Intermediate", "Global": three segments whose functions come in that order. The median
+//    attention distance does not fall from the first to the last. Besides, it rises from each to the next, or
+//    at least half of what lens_kl falls within them falls in the last and at most a quarter in the first.
+// 3. "states at rest": block_influence, angular_step or cka_shift (the first the record has) is below a fifth
+//    of what it is in the other segments (medians over blocks).
+// 4. "prediction forming": at least 60% of what lens_kl falls within the segments falls here, and 1.5 times
+//    as much a block as in the segments as a whole.
+// 5. "local attention", "far attention": attention_distance is below 0.8 or above 1.25 times the others'.
+// 6. "Segment k".
 #pragma once
 
 #include <vector>

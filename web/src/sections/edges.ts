@@ -75,7 +75,7 @@ function evidencePlot(record: RunRecord, body: HTMLElement, shown: Detection[]):
             type: 'bar', xAxisIndex: i, yAxisIndex: i, barWidth: Math.max(2, Math.min(14, 400 / layers)), itemStyle: { color: theme.grey },
             data: (d.evidence ?? []).map((v, e) => ({ value: [e + 0.5, v], itemStyle: { color: selected.some((b) => b.edge === e + 1) ? theme.ordinary : theme.grey } })),
             markLine: { silent: true, symbol: 'none', data: [{ yAxis: 1 }], lineStyle: { color: theme.text, type: 'dashed', width: 1.5 }, label: { show: true, formatter: '5%', position: 'insideEndTop', color: theme.text, fontSize: 11 } },
-            markArea: segmentAreas({ segments: [], start_up: record.findings.start_up, read_out: record.findings.read_out }, theme, i === 0),
+            markArea: segmentAreas({ segments: [], start_up: record.findings.start_up, read_out: record.findings.read_out }, theme, false),
           },
           { type: 'line', xAxisIndex: i, yAxisIndex: i, data: [], silent: true, markArea: { silent: true, itemStyle: { color: theme.grey, opacity: 0.08 }, data: ends.map(([a, b]) => [{ xAxis: a }, { xAxis: b }]) } },
           { ...sideways(marked.map(({ at, height, b }) => ({ y: height, lo: (b.interval_90.lo ?? b.edge) - 0.5, hi: (b.interval_90.hi ?? b.edge) - 0.5, at })), theme.text), xAxisIndex: i, yAxisIndex: i },
@@ -136,7 +136,7 @@ export const edges: Section = {
     if (shown.length > 0) evidencePlot(record, body, shown);
     if (found.length > 0) tables(record, found, body, 'What changes at each boundary');
     const odd = record.findings.odd_blocks ?? [];
-    if (odd.length > 0) body.append(h('h3', {}, 'Odd blocks'), paragraph('Their signals are off and come back; that is no boundary.', 'faint'), tableBox({
+    if (odd.length > 0) body.append(h('h3', {}, 'Odd blocks'), paragraph('Their signals are off and come back; by itself that is no boundary.', 'faint'), tableBox({
       columns: ['block', 'p', 'signals'], rows: odd.map((o): Cell[] => [String(o.block), o.p_value, o.signals.join(', ') || kMissing]),
     }, 'Odd blocks'));
     if (forced.length > 0) body.append(details('Edges of the forced split, which are no boundaries', (box) => {

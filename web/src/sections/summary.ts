@@ -24,7 +24,7 @@ function boundariesText(record: RunRecord): string {
 /// What changes at each boundary.
 function edgesText({ findings }: RunRecord): [string, string][] {
   const found = (findings.edge_changes ?? []).filter((c) => !c.forced);
-  return found.length === 0 ? [] : [['What changes there', found.map((c) => c.sentence).join(' ')]];
+  return found.map((c) => [`Edge ${c.edge}`, c.sentence.replace(/^Edge \d+: /, '')]);
 }
 
 /// States that the second in rank is not clearly above: within two standard errors of the difference.
