@@ -229,6 +229,61 @@ Detection make_detection(const std::string& detector, TokenSet tokens, int layer
   return d;
 }
 
+// The rule or one of its two detectors.
+Detection make_steps(const std::string& detector, TokenSet tokens, int layers, Philox& rng) {
+  Detection d = make_detection(detector, tokens, layers, 0, rng);
+  d.role = detector == "either" ? DetectorRole::rule : DetectorRole::detector;
+  d.fits.clear();
+  d.k_stability.clear();
+  d.used_signals = {"attention_distance", "cka_shift"};
+  d.first_edge = std::min(4, layers - 1);
+  d.last_edge = std::max(1, layers - 3);
+  for (int e = 1; e < layers; ++e) d.evidence.push_back(0.1 + 0.4 * rng.uniform());
+  for (auto* edges : {&d.boundaries, &d.forced_two}) {
+    for (EdgeEstimate& e : *edges) {
+      e.evidence = d.evidence[size(e.edge) - 1] = detector == "states" ? 1.4 : 2.1;
+      e.p_value = 0.002;
+      e.found_by = detector == "either" ? "both" : detector;
+    }
+  }
+  return d;
+}
+
+EdgeChange make_change(int edge, bool forced) {
+  EdgeChange change{.edge = edge,
+                    .forced = forced,
+                    .with_sinks = forced ? "" : "yes",
+                    .state_jump = 0.21,
+                    .state_usual = 0.02};
+  change.signals = {{.signal = "attention_distance",
+                     .unit = "1",
+                     .group = Group::attention,
+                     .before = 0.99,
+                     .after = 0.6,
+                     .step = -0.39,
+                     .step_interval_90 = {-0.41, -0.37},
+                     .step_sigmas = -12.5,
+                     .slope_before = 0.01,
+                     .slope_after = kUndefined,
+                     .gain = 12.0},
+                    {.signal = "lens_entropy",
+                     .unit = "nats",
+                     .group = Group::output,
+                     .before = 5.0,
+                     .after = 4.9,
+                     .step = -0.1,
+                     .step_interval_90 = {kUndefined, kUndefined},
+                     .step_sigmas = -0.5,
+                     .slope_before = -0.1,
+                     .slope_after = -0.1,
+                     .gain = 0.1}};
+  change.groups = {{.group = Group::attention, .gain = 12.0, .share = 0.99},
+                   {.group = Group::output, .gain = 0.1, .share = 0.01}};
+  change.sentence = fmt::format("{} {}: attention becomes more local (distance 0.99 to 0.60).",
+                                forced ? "Forced edge" : "Edge", edge);
+  return change;
+}
+
 DoseCurve make_curve(const std::string& intervention, Axis axis, int place,
                      const std::vector<double>& strength, double kappa, Philox& rng) {
   const bool skip = intervention == "block_skip";
@@ -524,7 +579,11 @@ Run synthetic_run(int layers) {
   f.detections[3].selected_k = 1;
   f.detections[3].verdict = "1 boundary";
   f.detections[3].boundaries.pop_back();
-  f.headline = 0;
+  for (const TokenSet tokens : {TokenSet::ordinary, TokenSet::all}) {
+    for (const char* detector : {"either", "signals", "states"})
+      f.detections.push_back(make_steps(detector, tokens, layers, rng));
+  }
+  f.headline = 4;
   const int first = layers / 4;
   const int second = 3 * layers / 4;
   Reproduction rule{.rule = "fused_top_two_peaks", .defined = true, .note = "", .edges = {first, second}};
@@ -538,7 +597,7 @@ Run synthetic_run(int layers) {
                         .selected_k = 2,
                         .edges = {first, second},
                         .forced_two = {first, second}}};
-  f.random_twins = {{.detector = "kernel_cka",
+  f.random_twins = {{.detector = "either",
                      .defined = true,
                      .note = "",
                      .observed = 12.5,
@@ -553,6 +612,12 @@ Run synthetic_run(int layers) {
   f.segments = {{.name = "Local", .begin = 0, .end = first},
                 {.name = "Intermediate", .begin = first, .end = second},
                 {.name = "Global", .begin = second, .end = layers}};
+  f.start_up = {.name = "start-up", .begin = 0, .end = 1};
+  f.read_out = {.name = "read-out", .begin = layers - 1, .end = layers};
+  f.segments.front().begin = 1;
+  f.segments.back().end = layers - 1;
+  f.edge_changes = {make_change(first, false), make_change(second, false), make_change(first + 1, true)};
+  f.odd_blocks = {{.block = layers / 2, .evidence = 1.6, .p_value = 0.005, .signals = {"update_ratio"}}};
   f.sentences = {fmt::format("Two boundaries: blocks [0,{}) Local, [{},{}) Intermediate, [{},{}) Global.",
                              first, first, second, second, layers),
                  "One jump beats every smooth model (p = 0.001) and two beat one (p = 0.004).",
@@ -582,6 +647,7 @@ Run undefined_run(int layers) {
     Detection empty;
     empty.detector = d.detector;
     empty.tokens = d.tokens;
+    empty.role = d.role;
     empty.note = "no CKA matrix: fewer than 16 windows";
     empty.verdict = "undefined";
     d = empty;
@@ -594,6 +660,9 @@ Run undefined_run(int layers) {
   run.findings.groups_left_out.clear();
   run.findings.agreement.clear();
   run.findings.segments.clear();
+  run.findings.start_up = run.findings.read_out = {};
+  run.findings.edge_changes.clear();
+  run.findings.odd_blocks.clear();
   run.findings.brittleness.clear();
   run.findings.splits.clear();
   run.findings.random_twins[0].defined = false;

@@ -1,7 +1,7 @@
 // Pieces that the plots over depth share.
 import type { CustomSeriesRenderItem, EChartsOption } from 'echarts';
 
-import type { Segment, Value } from './record';
+import type { Detection, Segment, Value } from './record';
 import type { Theme } from './theme';
 
 export const kDepthNote =
@@ -11,18 +11,37 @@ export function segmentColour(index: number, theme: Theme): string {
   return theme.segments[index % theme.segments.length] ?? '#888888';
 }
 
+/// What is shaded behind a plot over depth: segments, and start-up and read-out in grey.
+export interface Shaded { segments: Segment[]; start_up?: Segment; read_out?: Segment }
+
 /// Block l is drawn at x = l, so the edge between blocks e-1 and e is at e - 0.5.
-export function segmentAreas(segments: Segment[], theme: Theme, labelled: boolean) {
+export function segmentAreas({ segments, start_up, read_out }: Shaded, theme: Theme, labelled: boolean) {
   return {
     silent: true,
-    data: segments.map((segment, i) => [
+    data: [...segments.map((segment, i) => [
       {
         xAxis: segment.begin - 0.5,
         itemStyle: { color: segmentColour(i, theme), opacity: theme.shade },
         label: { show: labelled, formatter: segment.name, position: 'insideTop' as const, color: theme.text, fontSize: 11, distance: 2 },
       },
       { xAxis: segment.end - 0.5 },
-    ]) as never,
+    ]), ...[start_up, read_out].filter(present).map((end) => [
+      { xAxis: end.begin - 0.5, itemStyle: { color: theme.grey, opacity: theme.shade },
+        label: { show: labelled, formatter: end.name, position: 'insideTop' as const, color: theme.text, fontSize: 11, distance: 16 } },
+      { xAxis: end.end - 0.5 },
+    ])] as never,
+  };
+}
+
+export function present(range: Segment | undefined): range is Segment {
+  return range !== undefined && range.end > range.begin;
+}
+
+/// A vertical line at each boundary of the headline; none at those of a forced split.
+export function edgeLines(found: Detection | undefined, theme: Theme) {
+  return {
+    silent: true, symbol: 'none', label: { show: false }, lineStyle: { color: theme.text, type: 'solid' as const, width: 1.5 },
+    data: (found?.boundaries ?? []).map((b) => ({ xAxis: b.edge - 0.5 })),
   };
 }
 

@@ -1,12 +1,12 @@
 // Small multiples over depth: one panel for each signal, the same x axis, segments shaded.
-import { band, depthAxis, kDepthNote, segmentAreas, tooltip, valueAxis } from './axes';
+import { band, depthAxis, edgeLines, kDepthNote, segmentAreas, tooltip, valueAxis } from './axes';
 import { num } from './format';
 import type { Cell, Table } from './format';
 import { wantsLog } from './panels';
 import { addPlot } from './plot';
 import type { Context } from './plot';
 import type { NullSeries, RunRecord, Series } from './record';
-import { finite, shuffled } from './record';
+import { finite, headline, shuffled } from './record';
 
 export interface Panel { id: string; ordinary?: Series; all?: Series }
 
@@ -83,7 +83,7 @@ function option(record: RunRecord, panels: Panel[], logAllowed: boolean, { theme
         lineStyle: { color: theme.grey, width: 2, type: [6, 4] }, itemStyle: { color: theme.grey },
       });
     }
-    series.push({ type: 'line', name: 'segments', xAxisIndex: i, yAxisIndex: i, data: [], silent: true, markArea: segmentAreas(record.findings.segments, theme, i === 0) });
+    series.push({ type: 'line', name: 'segments', xAxisIndex: i, yAxisIndex: i, data: [], silent: true, markArea: segmentAreas(record.findings, theme, i === 0), markLine: edgeLines(headline(record), theme) });
   });
   return {
     grid: grids, title: titles, xAxis: xAxes, yAxis: yAxes, series: series as never,
@@ -111,7 +111,7 @@ export function addDepthPlot(record: RunRecord, body: HTMLElement, id: string, t
   const grey = panels.some((panel) => nullOf(record, panel) !== undefined);
   addPlot(body, {
     id, title, linked: true,
-    how: `Solid line with circles: ordinary tokens; dashed line with triangles: all tokens; bands: \u00b12 standard errors over documents; shading: segments.${grey ? ' Grey dashes: ordinary tokens of shuffled text; where they follow the line, it is not the text that makes it.' : ''} ${kDepthNote}`,
+    how: `Solid line with circles: ordinary tokens; dashed line with triangles: all tokens; bands: \u00b12 standard errors over documents; shading: segments (grey: start-up and read-out); vertical lines: boundaries.${grey ? ' Grey dashes: ordinary tokens of shuffled text; where they follow the line, it is not the text that makes it.' : ''} ${kDepthNote}`,
     label: `${names} over depth, ordinary and all tokens, with the segments shaded. The values are in the data table.`,
     height: () => 24 + panels.length * (kPanelHeight + kGap),
     option: (context) => option(record, panels, logAllowed, context),

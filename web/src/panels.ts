@@ -1,9 +1,9 @@
 // Small multiples over depth: one panel under the other, the same x axis, one cursor, segments shaded.
 import { band, depthAxis, segmentAreas, tooltip, valueAxis } from './axes';
-import type { Deep } from './axes';
+import type { Deep, Shaded } from './axes';
 import { num } from './format';
 import type { Context } from './plot';
-import type { Segment, Value } from './record';
+import type { Value } from './record';
 import { finite } from './record';
 import type { Theme } from './theme';
 import { kMarkers, kMarkerText, kStyles, series } from './theme';
@@ -13,7 +13,7 @@ export interface Line { name: string; x: number[]; y: Value[]; error?: Value[]; 
 /// `most`: the largest value that there can be; the axis names none above it.
 export interface DepthPanel { title: string; log: boolean; lines: Line[]; most?: number; level?: { at: number; name: string } }
 /// Depth and segments of what is shown.
-export interface Where extends Deep { segments: Segment[] }
+export interface Where extends Deep, Shaded {}
 
 const kPanelHeight = 150;
 const kHead = 42;  // title and key of a panel
@@ -87,7 +87,7 @@ export function panelsOption(where: Where, panels: DepthPanel[], { theme, width 
     series: panels.flatMap((panel, i) => [
       ...panel.lines.flatMap((line, k) => drawn(line, k, i, panel.log, where.model.n_layers > 40, theme)),
       {
-        type: 'line', name: 'segments', xAxisIndex: i, yAxisIndex: i, data: [], silent: true, markArea: segmentAreas(where.segments, theme, i === 0),
+        type: 'line', name: 'segments', xAxisIndex: i, yAxisIndex: i, data: [], silent: true, markArea: segmentAreas(where, theme, i === 0),
         ...(panel.level === undefined ? {} : {
           markLine: { silent: true, symbol: 'none', data: [{ yAxis: panel.level.at }], lineStyle: { color: theme.text, type: 'dashed', width: 1.5 }, label: { show: true, formatter: panel.level.name, color: theme.text, position: Math.max(...panel.lines.flatMap((line) => finite(line.y))) < panel.level.at ? 'insideStartBottom' : 'insideStartTop', fontSize: 11 } },
         }),

@@ -25,7 +25,9 @@ export interface Doc {
   nll_nats: Value; lane_tokens: number;
 }
 export interface Segment { name: string; begin: number; end: number }
-export interface EdgeEstimate { edge: number; interval_90: Interval; modal_share: Value; histogram: Value[] }
+export interface EdgeEstimate {
+  edge: number; interval_90: Interval; modal_share: Value; histogram: Value[]; evidence?: Value; p_value?: Value; found_by?: string;
+}
 export interface CountTest {
   k_null: number; null_model: string; statistic: Value; p_value: Value; p_mc_error: Value; null_sample: Value[];
 }
@@ -34,6 +36,7 @@ export interface Detection {
   detector: string; tokens: TokenSet; defined: boolean; note: string; verdict: string; selected_k: number;
   boundaries: EdgeEstimate[]; forced_two: EdgeEstimate[]; tests: CountTest[]; fits: Fit[];
   k_stability: Value[]; used_signals: string[]; left_out: string[];
+  role?: string; evidence?: Value[]; first_edge?: number; last_edge?: number;
 }
 export interface Kappa {
   state: number; kappa: Value; standard_error: Value; strengths_used: number[]; critical_strength: Value; fisher: Value; fisher_error: Value; difference_z: Value; estimator?: string; note: string;
@@ -64,11 +67,22 @@ export interface GroupLeftOut {
   edges: number[]; forced_two: number[];
 }
 export interface Agreement { tokens: TokenSet; detectors: string[]; distance: Value[][]; note: string }
+export interface SignalChange {
+  signal: string; unit: string; group: string; before: Value; after: Value; step: Value; step_interval_90: Interval; step_sigmas: Value;
+  slope_before: Value; slope_after: Value; gain: Value;
+}
+export interface EdgeChange {
+  edge: number; forced: boolean; lasting: boolean; with_sinks: string; state_jump: Value; state_usual: Value;
+  signals: SignalChange[]; groups: { group: string; gain: Value; share: Value }[]; sentence: string;
+}
+export interface OddBlock { block: number; evidence: Value; p_value: Value; signals: string[] }
+export interface Carrier { kind: string; first_position: boolean; words: string[]; dimension: number; written_by: number[]; removed_by: number[] }
 export interface Findings {
   sentences: string[]; segments: Segment[]; segments_forced: boolean; headline: number;
   reproductions?: Reproduction[]; groups_left_out?: GroupLeftOut[]; agreement?: Agreement[];
   detections: Detection[]; random_twins?: RandomTwins[]; null_profiles?: NullProfile[]; kappa: Kappa[]; splits?: Split[]; brittleness: Brittleness[];
   rate_distortion?: StateRate[]; segment_rate_distortion?: SegmentRate[];
+  start_up?: Segment; read_out?: Segment; edge_changes?: EdgeChange[]; odd_blocks?: OddBlock[]; carriers?: Carrier[];
 }
 export interface RatePoint {
   strength: number; rate_nats: Value; rate_error: Value; distortion_nats: Value; distortion_error: Value;
@@ -105,6 +119,19 @@ export function shuffled(record: RunRecord): NullProfile | undefined {
 
 export function detectionName(detection: { detector: string; tokens: TokenSet }): string {
   return `${detection.detector}, ${tokenWords(detection.tokens)}`;
+}
+
+/// The rule and its detectors; all of them in records from before there was a rule.
+export function deciding(record: RunRecord): Detection[] {
+  const { detections } = record.findings;
+  const main = detections.filter((d) => d.role === 'rule' || d.role === 'detector');
+  return main.length > 0 ? main : detections;
+}
+
+/// Earlier detectors, which decide nothing.
+export function earlier(record: RunRecord): Detection[] {
+  const main = deciding(record);
+  return record.findings.detections.filter((d) => !main.includes(d));
 }
 
 export function tokenWords(tokens: TokenSet): string {

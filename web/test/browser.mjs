@@ -82,7 +82,7 @@ async function checkPlots(page, name, atLeast) {
 // What must be drawn in the light theme, by plot: elements in the colour that only its data have.
 const kData = [
   [/^plot-depth-/, '#0072B2', 14], [/^plot-kappa/, '#0072B2', 12], [/^plot-segments/, '#56B4E9', 1],
-  [/^plot-boundary/, '#0072B2', 8], [/^plot-null/, '#a8adb3', 40], [/^plot-effect-/, '#0072B2', 12],
+  [/^plot-evidence/, '#a8adb3', 12], [/^plot-boundary/, '#0072B2', 8], [/^plot-null/, '#a8adb3', 40], [/^plot-effect-/, '#0072B2', 12],
   [/^plot-dose-/, '#00224e', 6], [/^plot-cka-/, '', 100],
   [/^plot-rate-states/, '#00224e', 6], [/^plot-rate-segments/, '#0072B2', 10], [/^plot-beta/, '#0072B2', 40],
   [/^plot-split/, '#0072B2', 40], [/^plot-top1/, '#0072B2', 24], [/^plot-bottleneck/, '#0072B2', 12], [/^plot-random-twins/, '#D55E00', 1],

@@ -36,8 +36,8 @@ std::string wrapped(const std::string& text, std::size_t indent) {
 }
 
 char letter_of(const Segment& segment, std::size_t index) {
-  return segment.name.starts_with("Segment") || segment.name.empty() ? static_cast<char>('A' + index % 26)
-                                                                     : segment.name.front();
+  const bool paper = segment.name == "Local" || segment.name == "Intermediate" || segment.name == "Global";
+  return paper ? segment.name.front() : static_cast<char>('A' + index % 26);
 }
 
 // One character per block, the segments apart by letter and colour; below it the first block of each.
@@ -87,13 +87,15 @@ std::string kappa_row(const Run& run) {
 }
 
 std::string segment_table(const Run& run) {
-  std::string out = fmt::format("  {:<14} {:<10} {:>6}  {:>11}  {:>19}  {:>11}\n", "segment", "blocks",
+  std::size_t width = 14;
+  for (const SegmentBrittleness& b : run.findings.brittleness) width = std::max(width, b.segment.name.size());
+  std::string out = fmt::format("  {:<{}} {:<10} {:>6}  {:>11}  {:>19}  {:>11}\n", "segment", width, "blocks",
                                 "count", "kappa (geo)", "90% interval", "skip KL");
   for (const SegmentBrittleness& b : run.findings.brittleness) {
     const auto interval =
         fmt::format("{} .. {}", number(b.kappa_interval_90.lo), number(b.kappa_interval_90.hi));
     out +=
-        fmt::format("  {:<14} {:<10} {:>6}  {:>11}  {:>19}  {:>11}\n", b.segment.name,
+        fmt::format("  {:<{}} {:<10} {:>6}  {:>11}  {:>19}  {:>11}\n", b.segment.name, width,
                     fmt::format("[{}, {})", b.segment.begin, b.segment.end), b.segment.end - b.segment.begin,
                     number(b.kappa_geometric), interval, number(b.skip_kl_nats));
   }

@@ -165,7 +165,7 @@ struct NullProfile {
 
 /// A half-open range of blocks.
 struct Segment {
-  std::string name;  ///< "Local", "Intermediate", "Global", or "Segment 1" ...
+  std::string name;  ///< what happens in it, "Segment 1" ..., or "Forced 1" ...; see theory/segment_names.h
   int begin = 0, end = 0;
 };
 
@@ -298,6 +298,49 @@ struct CarrierEvent {
   double peak_ratio = kUndefinedValue;  ///< sink: RMS over the median token's, at most
 };
 
+/// What one signal does at an edge.
+struct SignalChange {
+  std::string signal, unit;
+  Group group = Group::attention;
+  double before = kUndefinedValue, after = kUndefinedValue;  ///< medians of up to 4 blocks on each side,
+                                                             ///< inside the segments, in its unit
+  double step = kUndefinedValue;                                ///< after - before
+  Interval step_interval_90{kUndefinedValue, kUndefinedValue};  ///< over half-samples of the documents
+  double step_sigmas = 0.0;  ///< the step at the edge itself, what the drift beside it explains taken off, on
+                             ///< the signal's smooth scale in units of its roughness from block to block
+  double slope_before = kUndefinedValue, slope_after = kUndefinedValue;  ///< unit per block; NaN = one block
+  double gain = 0.0;                                                     ///< of step_sigmas: step_gain
+};
+
+/// What the signals of one group contribute to an edge.
+struct GroupGain {
+  Group group = Group::attention;
+  double gain = 0.0;   ///< mean gain of its signals
+  double share = 0.0;  ///< of the sum of these means over groups
+};
+
+/// What changes at one edge.
+struct EdgeChange {
+  int edge = 0;
+  bool forced = false;  ///< an edge of the forced split, which is no boundary
+  bool lasting = true;  ///< false: the blocks behind it return to where those before it were (an odd block)
+  std::string with_sinks;  ///< "yes": the rule finds it with sink tokens as well, within 2 blocks; "no";
+                           ///< empty: undefined there, or forced
+  double state_jump = kUndefinedValue;   ///< 1 - CKA of the outputs on both sides of the edge
+  double state_usual = kUndefinedValue;  ///< its median over the edges up to 4 away
+  std::vector<SignalChange> signals;     ///< of the ordinary tokens
+  std::vector<GroupGain> groups;         ///< largest gain first
+  std::string sentence;
+};
+
+/// A block whose signals are off and come back.
+struct OddBlock {
+  int block = 0;
+  double evidence = 0.0;  ///< in units of its 5% threshold anywhere in the depth
+  double p_value = 1.0;
+  std::vector<std::string> signals;  ///< those that are off, most first
+};
+
 struct Findings {
   std::vector<Detection> detections;
   std::vector<Reproduction> reproductions;
@@ -308,6 +351,10 @@ struct Findings {
   int headline = -1;              ///< index into detections of the headline, -1 = none defined
   std::vector<Segment> segments;  ///< of the headline when it has boundaries, else of its forced split
   bool segments_forced = false;
+  Segment start_up, read_out;  ///< leading and trailing blocks unlike the others, in no segment; begin = end:
+                               ///< none
+  std::vector<EdgeChange> edge_changes;  ///< of the headline's boundaries, then of its forced split
+  std::vector<OddBlock> odd_blocks;
   std::vector<KappaEstimate> kappa;  ///< per state, ordinary tokens noised
   std::vector<StateSplit> splits;    ///< per state, of the backward sweep
   std::vector<DoseSummary> doses;    ///< one for each curve, in their order

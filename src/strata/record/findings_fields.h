@@ -325,14 +325,64 @@ void fields(Visitor& visit, T& x) {
   visit("peak_ratio", peak_ratio);
 }
 
+template <class Visitor, Is<SignalChange> T>
+void fields(Visitor& visit, T& x) {
+  auto& [signal, unit, group, before, after, step, step_interval_90, step_sigmas, slope_before, slope_after,
+         gain] = x;
+  visit("signal", signal);
+  visit("unit", unit);
+  visit("group", group);
+  visit("before", before);
+  visit("after", after);
+  visit("step", step);
+  visit("step_interval_90", step_interval_90);
+  visit("step_sigmas", step_sigmas);
+  visit("slope_before", slope_before);
+  visit("slope_after", slope_after);
+  visit("gain", gain);
+}
+
+template <class Visitor, Is<GroupGain> T>
+void fields(Visitor& visit, T& x) {
+  auto& [group, gain, share] = x;
+  visit("group", group);
+  visit("gain", gain);
+  visit("share", share);
+}
+
+template <class Visitor, Is<EdgeChange> T>
+void fields(Visitor& visit, T& x) {
+  auto& [edge, forced, lasting, with_sinks, state_jump, state_usual, signals, groups, sentence] = x;
+  visit("edge", edge);
+  visit("forced", forced);
+  visit("lasting", lasting);
+  visit("with_sinks", with_sinks);
+  visit("state_jump", state_jump);
+  visit("state_usual", state_usual);
+  visit("signals", signals);
+  visit("groups", groups);
+  visit("sentence", sentence);
+}
+
+template <class Visitor, Is<OddBlock> T>
+void fields(Visitor& visit, T& x) {
+  auto& [block, evidence, p_value, signals] = x;
+  visit("block", block);
+  visit("evidence", evidence);
+  visit("p_value", p_value);
+  visit("signals", signals);
+}
+
 template <class Visitor, Is<Findings> T>
 void fields(Visitor& visit, T& x) {
-  auto& [detections, reproductions, groups_left_out, agreement, random_twins, null_profiles, headline,
-         segments, segments_forced, kappa, splits, doses, brittleness, rate_distortion,
-         segment_rate_distortion, carriers, sentences] = x;
+  auto& [detections, reproductions, groups_left_out, agreement, random_twins, null_profiles, headline, segments,
+         segments_forced, start_up, read_out, edge_changes, odd_blocks, kappa, splits, doses, brittleness,
+         rate_distortion, segment_rate_distortion, carriers, sentences] = x;
   visit("sentences", sentences);
   visit("segments", segments);
   visit("segments_forced", segments_forced);
+  visit.optional("start_up", start_up);
+  visit.optional("read_out", read_out);
   visit("headline", headline);
   visit("detections", detections);
   visit.optional("reproductions", reproductions);
@@ -340,6 +390,8 @@ void fields(Visitor& visit, T& x) {
   visit.optional("agreement", agreement);
   visit.optional("random_twins", random_twins);
   visit.optional("null_profiles", null_profiles);
+  visit.optional("edge_changes", edge_changes);
+  visit.optional("odd_blocks", odd_blocks);
   visit("kappa", kappa);
   visit.optional("splits", splits);
   visit.optional("doses", doses);

@@ -207,6 +207,15 @@ class Validator {
     each("/findings/null_profiles", f.null_profiles,
          [&](const auto& path, const auto& x) { null_profile(path, x); });
     each("/findings/segments", f.segments, [&](const auto& path, const auto& x) { segment(path, x); });
+    for (const Segment* range_of : {&f.start_up, &f.read_out}) {
+      const std::string path = range_of == &f.start_up ? "/findings/start_up" : "/findings/read_out";
+      range(path + "/begin", range_of->begin, 0, layers_);
+      range(path + "/end", range_of->end, range_of->begin, layers_);
+    }
+    each("/findings/edge_changes", f.edge_changes,
+         [&](const auto& path, const EdgeChange& x) { range(path + "/edge", x.edge, 1, layers_ - 1); });
+    each("/findings/odd_blocks", f.odd_blocks,
+         [&](const auto& path, const OddBlock& x) { range(path + "/block", x.block, 0, layers_ - 1); });
     each("/findings/carriers", f.carriers, [&](const auto& path, const CarrierEvent& x) {
       range(path + "/first_state", x.first_state, 0, layers_);
       range(path + "/last_state", x.last_state, x.first_state, layers_);

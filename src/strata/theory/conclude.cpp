@@ -3,8 +3,11 @@
 #include "strata/theory/brittleness.h"
 #include "strata/theory/carriers.h"
 #include "strata/theory/critical.h"
+#include "strata/theory/edge_changes.h"
 #include "strata/theory/kappa.h"
+#include "strata/theory/odd_blocks.h"
 #include "strata/theory/rate_distortion.h"
+#include "strata/theory/segment_names.h"
 #include "strata/theory/split.h"
 #include "strata/theory/summary.h"
 
@@ -30,8 +33,13 @@ Findings find_segments(const Trace& trace, const SegmentationOptions& options) {
     const Detection& headline = findings.detections[static_cast<std::size_t>(findings.headline)];
     findings.segments_forced = headline.boundaries.empty();
     const auto& chosen = findings.segments_forced ? headline.forced_two : headline.boundaries;
-    if (!chosen.empty()) findings.segments = segments_from_edges(edges_of(chosen), trace.n_layers());
+    find_ends(trace, findings);
+    if (!chosen.empty())
+      findings.segments = named_segments(trace, edges_of(chosen), findings.segments_forced, findings.start_up,
+                                         findings.read_out);
   }
+  findings.edge_changes = edge_changes(trace, findings, options);
+  findings.odd_blocks = odd_blocks(trace, options);
   return findings;
 }
 

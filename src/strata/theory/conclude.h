@@ -7,7 +7,8 @@
 
 namespace strata {
 
-/// The boundaries and the segments they make; everything else of the findings is empty.
+/// The boundaries, what changes at them, and the segments they make; everything else of the findings is
+/// empty.
 [[nodiscard]] Findings find_segments(const Trace& trace, const SegmentationOptions& options);
 
 /// Brittleness over the segments that `findings` has, and the sentences. Needs the lanes over segments, which

@@ -1,7 +1,7 @@
 import { list, paragraph } from '../dom';
 import { num, percent } from '../format';
 import type { RunRecord } from '../record';
-import { detectionName, headline } from '../record';
+import { deciding, detectionName, headline } from '../record';
 import type { Section } from './section';
 
 /// A reason to doubt the headline, read from the record; nothing when it does not apply.
@@ -16,14 +16,14 @@ const undefinedHeadline: Doubt = (record) => (headline(record) === undefined
 const disagreement: Doubt = (record) => {
   const first = headline(record);
   if (first === undefined) return [];
-  return record.findings.detections.filter((d) => d !== first && d.defined && d.selected_k !== first.selected_k)
+  return deciding(record).filter((d) => d !== first && d.defined && d.selected_k !== first.selected_k)
     .map((d) => `${detectionName(d)} selects ${d.selected_k} ${d.selected_k === 1 ? 'boundary' : 'boundaries'}, the headline ${first.selected_k}.`);
 };
 
 const moved: Doubt = (record) => {
   const first = headline(record);
   if (first === undefined) return [];
-  return record.findings.detections
+  return deciding(record)
     .filter((d) => d !== first && d.defined && d.boundaries.length === first.boundaries.length)
     .flatMap((d) => d.boundaries.flatMap((b, i) => {
       const mine = first.boundaries[i];
@@ -35,7 +35,13 @@ const moved: Doubt = (record) => {
 
 const closeTest: Doubt = (record) => (headline(record)?.tests ?? [])
   .filter((t) => t.p_value !== null && t.p_value > 0.01 && t.p_value < 0.1)
-  .map((t) => `The test of more than ${t.k_null} jumps is close to 5%: p = ${num(t.p_value)} (Monte Carlo error ${num(t.p_mc_error)}). Another text could turn it.`);
+  .map((t) => `The test of more than ${t.k_null} boundaries is close to 5%: p = ${num(t.p_value)} (Monte Carlo error ${num(t.p_mc_error)}). Another text could turn it.`);
+
+const sinkEdges: Doubt = ({ findings }) => (findings.edge_changes ?? []).filter((c) => c.with_sinks === 'no')
+  .map((c) => `The boundary at edge ${c.edge} is not found when sink tokens are counted.`);
+
+const passing: Doubt = ({ findings }) => (findings.edge_changes ?? []).filter((c) => !c.forced && !c.lasting)
+  .map((c) => `At edge ${c.edge} the signals come back: one odd block rather than a lasting change.`);
 
 const lowShare: Doubt = (record) => (headline(record)?.boundaries ?? [])
   .filter((b) => b.modal_share !== null && b.modal_share < 0.5)
@@ -63,7 +69,7 @@ const missingKappa: Doubt = ({ findings }) => {
 
 const oneText: Doubt = () => ['One model on one text: another corpus, or another checkpoint of the family, is the test that this page cannot make.'];
 
-const kDoubts: Doubt[] = [undefinedHeadline, forced, disagreement, moved, closeTest, lowShare, unstableK, fewDocuments, fewLanes, missingKappa, oneText];
+const kDoubts: Doubt[] = [undefinedHeadline, forced, disagreement, moved, closeTest, sinkEdges, passing, lowShare, unstableK, fewDocuments, fewLanes, missingKappa, oneText];
 
 export const change: Section = {
   id: 'change',

@@ -42,7 +42,7 @@ export const depth: Section = {
       return;
     }
     if (record.series.some((s) => s.tokens === 'all' && finite(s.mean).length > 0)) body.append(toggle());
-    for (const group of kGroups) addGroup(record, body, group.id, group.title, false);
+    for (const group of kGroups) addGroup(record, body, group.id, group.title, group.id === 'representation');
     const known = new Set([...kGroups.map((group) => group.id), 'control']);
     for (const other of new Set(record.series.map((s) => s.group).filter((g) => !known.has(g)))) {
       addGroup(record, body, other, other, false);

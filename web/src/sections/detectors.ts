@@ -4,7 +4,7 @@ import { interval, kMissing, num, percent } from '../format';
 import type { Cell } from '../format';
 import { addPlot } from '../plot';
 import type { Detection, EdgeEstimate, RunRecord } from '../record';
-import { detectionName, unique } from '../record';
+import { deciding, detectionName, earlier, unique } from '../record';
 import type { Section } from './section';
 
 function words(estimates: EdgeEstimate[], layers: number): string {
@@ -37,7 +37,7 @@ function histogramPlot(record: RunRecord, body: HTMLElement, shown: { d: Detecti
       tooltip: tooltip(theme, { formatter: (p: { value: number[] }) => `edge ${(p.value[0] ?? 0) + 0.5}: ${percent(p.value[1] ?? null)}` }),
       series: values.map((share, i) => ({
         type: 'bar', xAxisIndex: i, yAxisIndex: i, barWidth: Math.max(2, Math.min(14, 400 / layers)), data: share.map((v, e) => [e + 0.5, v]), itemStyle: { color: theme.ordinary },
-        markArea: segmentAreas(record.findings.segments, theme, false),
+        markArea: segmentAreas(record.findings, theme, false),
       })) as never,
     }),
     table: () => ({
@@ -53,7 +53,7 @@ const edges = (list: number[]): string => (list.length > 0 ? list.join(', ') : '
 function beside(record: RunRecord, body: HTMLElement): void {
   const { groups_left_out: groups = [], reproductions = [], agreement = [] } = record.findings;
   if (groups.length > 0) {
-    body.append(h('h3', {}, 'The fused detector without one group of signals'), paragraph('A verdict that changes with one group rests on that group.', 'faint'), tableBox({
+    body.append(h('h3', {}, 'Without one group of signals'), paragraph('A verdict that changes with one group rests on that group.', 'faint'), tableBox({
       columns: ['group left out', 'tokens', 'verdict', 'edges', 'forced two'],
       rows: groups.map((g): Cell[] => [g.group, g.tokens, g.defined ? g.verdict : `undefined: ${g.note}`, edges(g.edges), edges(g.forced_two)]),
     }, 'Groups left out'));
@@ -81,16 +81,23 @@ export const detectors: Section = {
       body.append(undefinedBox('Boundaries', ['no detector was run']));
       return;
     }
-    const defined = all.filter((d) => d.defined);
+    const main = deciding(record);
+    const old = earlier(record);
+    const defined = main.filter((d) => d.defined);
     if (defined.length === 0) body.append(undefinedBox('Boundaries', unique(all.map((d) => d.note))));
-    body.append(h('h3', {}, 'What each detector says'), tableBox({
-      columns: ['detector', 'tokens', 'verdict', 'boundaries', 'forced two', 'best K by BIC, half-samples', 'signals'],
-      rows: all.map((d) => row(d, record.model.n_layers)),
+    const columns = ['detector', 'tokens', 'verdict', 'boundaries', 'forced two', 'best K by BIC, half-samples', 'signals'];
+    body.append(h('h3', {}, 'What each detector says'), paragraph('The rule \u201ceither\u201d decides: an edge is a boundary when the signals or the states say so, each at 5%.', 'faint'), tableBox({
+      columns, rows: main.map((d) => row(d, record.model.n_layers)),
     }, 'Detectors'));
     const shown = defined
       .map((d) => ({ d, forced: d.boundaries.length === 0, estimates: d.boundaries.length === 0 ? d.forced_two : d.boundaries }))
       .filter(({ estimates }) => estimates.some((e) => e.histogram.length > 0));
     if (shown.length > 0) histogramPlot(record, body, shown);
+    if (old.length > 0) {
+      body.append(h('h3', {}, 'Earlier detectors, reproduced for comparison'), paragraph('They decide nothing on this page.', 'faint'), tableBox({
+        columns, rows: old.map((d) => row(d, record.model.n_layers)),
+      }, 'Earlier detectors'));
+    }
     beside(record, body);
   },
 };

@@ -40,7 +40,7 @@ function plot(record: RunRecord, body: HTMLElement, points: (Kappa & { kappa: nu
       series: [
         {
           type: 'line', name: 'kappa', data: record.findings.kappa.map((k) => named(k, two.indexOf(k.state), record.model.n_layers, theme)), connectNulls: false, symbol: 'circle', symbolSize: 6,
-          lineStyle: { color: theme.ordinary, width: 2 }, itemStyle: { color: theme.ordinary }, markArea: segmentAreas(record.findings.segments, theme, true),
+          lineStyle: { color: theme.ordinary, width: 2 }, itemStyle: { color: theme.ordinary }, markArea: segmentAreas(record.findings, theme, true),
         },
         {
           type: 'line', name: 'backward sweep', data: record.findings.kappa.map((k) => [k.state, k.fisher !== null && k.fisher > 0 ? k.fisher : null]), symbol: 'emptyDiamond', symbolSize: 9,

@@ -32,10 +32,10 @@ function option(shown: RandomTwins[], { theme, width }: Context): object {
     grid: shown.map((_, i) => ({ left: 50, right: 20, top: top(i) + 18, height: 30 })),
     xAxis: shown.map((t, i) => valueAxis(theme, {
       gridIndex: i, ...span(t), axisLabel: { color: theme.faint, hideOverlap: true, showMinLabel: false, showMaxLabel: false, formatter: (v: number) => num(v) },
-      name: i === shown.length - 1 ? 'gain of jumps over the best smooth curve (BIC)' : '', nameLocation: 'middle', nameGap: 22, nameTextStyle: { color: theme.faint },
+      name: i === shown.length - 1 ? 'strongest evidence of an edge; of earlier detectors the gain in BIC' : '', nameLocation: 'middle', nameGap: 22, nameTextStyle: { color: theme.faint },
     })),
     yAxis: shown.map((_, i) => ({ type: 'value', gridIndex: i, min: -1, max: 1, show: false })),
-    tooltip: tooltip(theme, { formatter: (p: { seriesName: string; value: number[] }) => `${p.seriesName}: gain ${num(p.value[0])}` }),
+    tooltip: tooltip(theme, { formatter: (p: { seriesName: string; value: number[] }) => `${p.seriesName}: ${num(p.value[0])}` }),
     series: shown.flatMap((t, i) => [
       dots(i, 'random weights', t.statistic, { symbol: 'emptyCircle', symbolSize: 10, itemStyle: { color: theme.faint } }),
       dots(i, 'this model', [t.observed], { symbol: 'diamond', symbolSize: 16, z: 4, itemStyle: { color: theme.all, borderColor: theme.text, borderWidth: 1 } }),

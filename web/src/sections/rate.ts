@@ -133,7 +133,7 @@ function betaPlot(record: RunRecord, body: HTMLElement, states: StateRate[]): vo
     how: 'beta = -dD/dR is the price in predictions of each nat taken from the state: higher means that less can be thrown away. At matched noise it carries kappa, at matched distortion it is spectrum alone (about 2D/m), so the two may rank states differently; m is how many directions the noise leaves visible. Bands: \u00b12 standard errors over documents.',
     label: `beta and effective dimension over ${states.length} states, at matched noise and at matched distortion. The values are in the data table.`,
     height: () => panelsHeight(panels),
-    option: (context) => panelsOption({ model: record.model, segments: record.findings.segments }, panels, context, 'state') as never,
+    option: (context) => panelsOption({ ...record.findings, model: record.model }, panels, context, 'state') as never,
     table: () => ({
       columns: ['state', 'matched', 'level', 'strength', 'distortion_nats', 'rate_nats', 'effective_dimension', 'beta', 'ln_beta_se'],
       rows: states.flatMap(({ state, curve }) => [

@@ -7,6 +7,7 @@ import { depth } from './depth';
 import { detectors } from './detectors';
 import { documents } from './documents';
 import { dose } from './dose';
+import { edges } from './edges';
 import { kappa } from './kappa';
 import { lens } from './lens';
 import { licences } from './licences';
@@ -26,6 +27,6 @@ export const kModelPage: Page<RunRecord> = {
   subtitle: ({ model, run: card, documents: docs, n_tokens }) =>
     `${String(model['architecture'] ?? '')}, ${model.n_layers} blocks; ${docs.length} documents, ${count(n_tokens)} tokens; strata ${String(card['tool_version'] ?? '')}`,
   sections: [
-    summary, segments, kappa, words, change, depth, cka, detectors, tests, dose, rate, skip, lens, controls, sinks, documents, run, methods, licences,
+    summary, segments, edges, kappa, words, change, depth, cka, detectors, tests, dose, rate, skip, lens, controls, sinks, documents, run, methods, licences,
   ],
 };

@@ -1,12 +1,12 @@
 import type { CustomSeriesRenderItem } from 'echarts';
 
-import { segmentColour, depthAxis, tooltip } from '../axes';
+import { segmentColour, depthAxis, present, tooltip } from '../axes';
 import { undefinedBox } from '../dom';
 import { interval, num, percent } from '../format';
 import type { Cell } from '../format';
 import { addPlot } from '../plot';
 import type { Detection, EdgeEstimate, RunRecord } from '../record';
-import { detectionName, headline, unique } from '../record';
+import { deciding, detectionName, headline, unique } from '../record';
 import type { Theme } from '../theme';
 import type { Section } from './section';
 
@@ -19,7 +19,7 @@ function estimates(detection: Detection): { boundaries: EdgeEstimate[]; forced: 
 
 function rowsOf(record: RunRecord): Row[] {
   const first = headline(record);
-  const others = record.findings.detections.filter((d) => d !== first);
+  const others = deciding(record).filter((d) => d !== first);
   return [...(first === undefined ? [] : [first]), ...others].filter((d) => d.defined).map((detection) => {
     const { boundaries, forced } = estimates(detection);
     // The headline row shows what the page's segments show.
@@ -35,7 +35,9 @@ function rowAt(i: number): number {
 
 /// Segments as coloured bars in the lowest row of the axis (y = 0), with their names.
 function bars(record: RunRecord, theme: Theme, narrow: boolean): object {
-  const { segments, segments_forced } = record.findings;
+  const { segments: found, segments_forced, start_up, read_out } = record.findings;
+  const segments = [...found, ...[start_up, read_out].filter(present)];
+  const fill = (i: number): string => (i < found.length ? segmentColour(i, theme) : theme.grey);
   const renderItem: CustomSeriesRenderItem = (params, api) => {
     const segment = segments[params.dataIndex];
     if (segment === undefined) return null;
@@ -43,13 +45,13 @@ function bars(record: RunRecord, theme: Theme, narrow: boolean): object {
     const x2 = api.coord([segment.end - 0.5, 0])[0] ?? 0;
     const text = (words: string, dy: number, weight: 'bold' | 'normal') => ({
       type: 'text' as const,
-      style: { text: words, x: (x1 + x2) / 2, y: y + dy, align: 'center' as const, verticalAlign: 'middle' as const, fill: segments_forced ? theme.text : '#111111', fontSize: narrow ? 10 : 12, fontWeight: weight, width: x2 - x1 - 4, overflow: 'truncate' as const, ellipsis: '' },
+      style: { text: words, x: (x1 + x2) / 2, y: y + dy, align: 'center' as const, verticalAlign: 'middle' as const, fill: segments_forced || params.dataIndex >= found.length ? theme.text : '#111111', fontSize: narrow ? 10 : 12, fontWeight: weight, width: x2 - x1 - 4, overflow: 'truncate' as const, ellipsis: '' },
     });
     return {
       type: 'group',
       children: [
         { type: 'rect', shape: { x: x1, y: y - 19, width: x2 - x1, height: 38 },
-          style: { fill: segmentColour(params.dataIndex, theme), opacity: segments_forced ? 0.35 : 0.75, stroke: theme.text, lineWidth: 1, lineDash: segments_forced ? [4, 3] : undefined } },
+          style: { fill: fill(params.dataIndex), opacity: segments_forced || params.dataIndex >= found.length ? 0.35 : 0.75, stroke: theme.text, lineWidth: 1, lineDash: segments_forced ? [4, 3] : undefined } },
         text(segment.name, -8, 'bold'), text(`[${segment.begin},${segment.end})`, 9, 'normal'),
       ],
     };
@@ -98,7 +100,7 @@ export const segments: Section = {
     addPlot(body, {
       id: 'segments',
       title: `Segments over depth${segments_forced ? ' (forced)' : ''}`,
-      how: 'Coloured bars are the segments of the headline; below, each detector\u2019s boundaries (dots) with their 90% intervals (whiskers). Hollow dots and dashed lines are forced splits that the tests did not select.',
+      how: 'Coloured bars are the segments of the headline (grey: start-up and read-out, which are none); below, the boundaries of the rule (\u201ceither\u201d) and of its two detectors (dots) with their 90% intervals (whiskers). Hollow dots and dashed lines are forced splits that the tests did not select.',
       label: `Segments: ${words || 'none'}. Boundaries of the headline: ${sure || 'none'}.`,
       height: (width) => 96 + (width < 500 ? 38 : 30) * (rows.length + 1),
       option: ({ theme, width }) => ({

@@ -33,7 +33,7 @@ function plot(record: RunRecord, body: HTMLElement, name: string, id: string, cu
       series: [
         {
           type: 'bar', data: points.map((p) => [p.place, p.kl]), barWidth: Math.max(1, (0.7 * (width - 76)) / (record.model.n_layers + 1)), itemStyle: { color: theme.ordinary },
-          markArea: segmentAreas(record.findings.segments, theme, true),
+          markArea: segmentAreas(record.findings, theme, true),
         },
         whiskers(points.flatMap((p) => (p.se === null ? [] : [{ x: p.place, lo: p.kl - 2 * p.se, hi: p.kl + 2 * p.se }])), theme.text),
       ] as never,

@@ -44,7 +44,7 @@ export function addSplit(record: RunRecord, body: HTMLElement): void {
     how: 'B_abs, the sensitivity to noise of one absolute size, is large where the residual stream is small, whatever the model does with it. It is exactly kappa (function) over rms_eff\u00b2 (scale), all by the backward sweep: what falls in the first panel and not in the second is scale. rms_eff weights each token by its squared gradient; the last panel is what the plain rms misses: below 0, the sensitive tokens are the small ones.',
     label: `Sensitivity to absolute noise over ${known.length} states, largest at state ${top.state} (${num(top.absolute)}), split into kappa and the effective rms. The values are in the data table.`,
     height: () => panelsHeight(panels),
-    option: (context) => panelsOption({ model: record.model, segments: record.findings.segments }, panels, context, 'state') as never,
+    option: (context) => panelsOption({ ...record.findings, model: record.model }, panels, context, 'state') as never,
     table: () => ({
       columns: ['state', 'absolute', 'kappa', 'rms_effective', 'rms_median', 'remainder', 'note'],
       rows: splits.map((s): Cell[] => [s.state, s.absolute, s.kappa, s.rms_effective, s.rms_median, s.correlation, s.note]),

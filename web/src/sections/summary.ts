@@ -16,9 +16,15 @@ function boundariesText(record: RunRecord): string {
   if (found.selected_k > 0) {
     return `${found.selected_k}: ` + found.boundaries.map((b) => `between blocks ${b.edge - 1} and ${b.edge} (edge ${b.edge}, 90% ${interval(b.interval_90)})`).join('; ');
   }
-  const first = found.tests[0];
-  const p = first === undefined ? '' : ` (p\u00a0=\u00a0${num(first.p_value)} for any jump)`;
-  return `none found; verdict: ${found.verdict}${p}`;
+  const [first] = [...found.forced_two].filter((e) => e.p_value !== null && e.p_value !== undefined).sort((a, b) => (a.p_value ?? 1) - (b.p_value ?? 1));
+  return first === undefined ? `none found; verdict: ${found.verdict}`
+    : `none found; the strongest edge, ${first.edge}, has p\u00a0=\u00a0${num(first.p_value)} (${first.found_by ?? ''})`;
+}
+
+/// What changes at each boundary.
+function edgesText({ findings }: RunRecord): [string, string][] {
+  const found = (findings.edge_changes ?? []).filter((c) => !c.forced);
+  return found.map((c) => [`Edge ${c.edge}`, c.sentence.replace(/^Edge \d+: /, '')]);
 }
 
 /// States that the second in rank is not clearly above: within two standard errors of the difference.
@@ -53,9 +59,9 @@ function randomText(record: RunRecord): [string, string][] {
   const n = twins.statistic.length;
   if (n < 19) {  // too few for a test
     const says = unique(twins.verdict).join('; ');
-    return [['Against random weights', n === 1 ? `one network that has learnt nothing: ${says}` : `${n} networks that have learnt nothing: ${says}; jumps fit this model better than ${n + 1 - twins.rank} of them`]];
+    return [['Against random weights', n === 1 ? `one network that has learnt nothing: ${says}` : `${n} networks that have learnt nothing: ${says}; the strongest evidence here is above that of ${n + 1 - twins.rank} of them`]];
   }
-  return [['Against random weights', `jumps fit this model better than ${n + 1 - twins.rank} of ${n} networks that have learnt nothing (p\u00a0=\u00a0${num(twins.p_value)})`]];
+  return [['Against random weights', `the strongest evidence is above that of ${n + 1 - twins.rank} of ${n} networks that have learnt nothing (p\u00a0=\u00a0${num(twins.p_value)})`]];
 }
 
 /// How much of the profile is left on shuffled text.
@@ -76,6 +82,7 @@ function perplexity({ documents }: RunRecord): string {
 function glance(record: RunRecord): HTMLElement {
   const rows: [string, string][] = [
     ['Boundaries', boundariesText(record)],
+    ...edgesText(record),
     ['Segments', segmentsText(record)],
     ['Most brittle layers', layersText(record)],
     ['Brittle segments', segmentText(record)],

@@ -4,7 +4,7 @@ import { kMissing, num } from '../format';
 import type { Cell } from '../format';
 import { addPlot } from '../plot';
 import type { CountTest, Detection } from '../record';
-import { detectionName, finite, headline, unique } from '../record';
+import { deciding, detectionName, earlier, finite, headline, unique } from '../record';
 import { addRandomTwins } from './random_twins';
 import type { Section } from './section';
 
@@ -35,8 +35,8 @@ function nullPlot(body: HTMLElement, detection: Detection, histograms: Histogram
   const height = 90;
   addPlot(body, {
     id: 'null-distributions',
-    title: `Sequential tests, ${detectionName(detection)}`,
-    how: 'Gain: BIC of the smaller model less the smallest BIC with more jumps. Grey bars: the gain in surrogates made from the smaller model; vertical line: the observed gain. The smaller model falls when the line is right of nearly all bars (p at most 0.05) and of zero.',
+    title: `Tests of the strongest edges, ${detectionName(detection)}`,
+    how: 'Evidence of the strongest edge, then of the next, in units of the 5% threshold. Grey bars: the strongest evidence anywhere in surrogates (layer noise without a step); vertical line: the observed one. An edge is a boundary when the line is right of nearly all bars (p at most 0.05).',
     label: histograms.map(({ test }) => `${step(test)}: statistic ${num(test.statistic)}, p = ${num(test.p_value)}`).join('. '),
     height: () => 30 + histograms.length * (height + 66),
     option: ({ theme, width }) => ({
@@ -44,9 +44,9 @@ function nullPlot(body: HTMLElement, detection: Detection, histograms: Histogram
         text: `${step(test)}: p = ${num(test.p_value)}`, left: 50, top: i * (height + 66), textStyle: { fontSize: 12, color: theme.text, width: width - 60, overflow: 'truncate' },
       })),
       grid: histograms.map((_, i) => ({ left: 50, right: 20, top: 34 + i * (height + 66), height })),
-      xAxis: histograms.map((x, i) => valueAxis(theme, { gridIndex: i, min: x.low, max: x.low + kBins * x.width, splitLine: { show: false }, axisLabel: { color: theme.faint, hideOverlap: true, formatter: (v: number) => num(v) }, name: i === histograms.length - 1 ? 'gain in fit' : '', nameLocation: 'middle', nameGap: 24, nameTextStyle: { color: theme.faint } })),
+      xAxis: histograms.map((x, i) => valueAxis(theme, { gridIndex: i, min: x.low, max: x.low + kBins * x.width, splitLine: { show: false }, axisLabel: { color: theme.faint, hideOverlap: true, formatter: (v: number) => num(v) }, name: i === histograms.length - 1 ? 'evidence' : '', nameLocation: 'middle', nameGap: 24, nameTextStyle: { color: theme.faint } })),
       yAxis: histograms.map((_, i) => valueAxis(theme, { gridIndex: i, splitNumber: 2 })),
-      tooltip: tooltip(theme, { formatter: (p: { value: number[] }) => `gain ${num(p.value[0])}: ${p.value[1]} surrogates` }),
+      tooltip: tooltip(theme, { formatter: (p: { value: number[] }) => `${num(p.value[0])}: ${p.value[1]} surrogates` }),
       series: histograms.map((x, i) => ({
         type: 'bar', xAxisIndex: i, yAxisIndex: i, barWidth: Math.max(2, (width - 80) / kBins - 1),
         data: x.counts.map((n, k) => [x.low + (k + 0.5) * x.width, n]), itemStyle: { color: theme.grey },
@@ -70,20 +70,28 @@ export const tests: Section = {
   title: 'How many boundaries',
   render(record, body) {
     const all = record.findings.detections;
-    const rows = all.flatMap((d) => d.tests.map((t): Cell[] => [detectionName(d), step(t), t.statistic, t.p_value, t.p_mc_error, t.null_sample.length]));
+    const main = deciding(record);
+    const rowsOf = (list: Detection[]) => list.flatMap((d) => d.tests.map((t): Cell[] => [detectionName(d), step(t), t.statistic, t.p_value, t.p_mc_error, t.null_sample.length]));
+    const rows = rowsOf(main);
     if (rows.length === 0) {
       body.append(undefinedBox('Tests', unique(all.map((d) => d.note))));
       return;
     }
-    body.append(tableBox({ columns: ['detector', 'test', 'gain in fit', 'p', 'Monte Carlo error of p', 'surrogates'], rows }, 'Sequential tests'));
+    body.append(tableBox({ columns: ['detector', 'test', 'statistic', 'p', 'Monte Carlo error of p', 'surrogates'], rows }, 'Tests'));
     const chosen = headline(record) ?? all.find((d) => d.tests.length > 0);
     const histograms = (chosen?.tests ?? []).flatMap(bin);
     if (chosen !== undefined && histograms.length > 0) nullPlot(body, chosen, histograms);
     const fitted = all.filter((d) => d.fits.length > 0);
     const others = fitted.filter((d) => d !== chosen);
-    if (fitted.length > 0) body.append(h('h3', {}, 'Fits beside the tests (lower is better)'));
+    const old = rowsOf(earlier(record));
+    if (fitted.length > others.length) body.append(h('h3', {}, 'Fits beside the tests (lower is better)'));
     if (fitted.length > others.length) body.append(fitsTable(fitted.filter((d) => d === chosen)));
-    if (others.length > 0) body.append(details('Fits of the other detectors', (box) => box.append(fitsTable(others))));
+    if (old.length + others.length > 0) {
+      body.append(details('Tests and fits of earlier detectors, which decide nothing', (box) => {
+        if (old.length > 0) box.append(tableBox({ columns: ['detector', 'test', 'gain in BIC', 'p', 'Monte Carlo error of p', 'surrogates'], rows: old }, 'Tests of earlier detectors'));
+        if (others.length > 0) box.append(fitsTable(others));
+      }));
+    }
     addRandomTwins(record, body);
   },
 };

@@ -39,7 +39,7 @@ export function addTop1(record: RunRecord, body: HTMLElement): void {
     how: `Height: share of positions whose most likely next token is still the same (top-1 agreement); 1 means that no prediction changed. One line for each strength, a marker each; bands: \u00b12 standard errors over documents.`,
     label: `Top-1 agreement over depth. ${worst.join('; ')}. The values are in the data table.`,
     height: () => panelsHeight(panels),
-    option: (context) => panelsOption({ model: record.model, segments: record.findings.segments }, panels, context, 'block (or state index)') as never,
+    option: (context) => panelsOption({ ...record.findings, model: record.model }, panels, context, 'block (or state index)') as never,
     table: () => ({
       columns: ['intervention', 'axis', 'place', 'strength', 'top1_agreement', 'top1_agreement_se'],
       rows: found.flatMap(({ name, curves }) => curves.flatMap((c) => c.strength.map((s, k): Cell[] => [name, c.axis, c.place, s, c.top1?.[k] ?? null, c.top1_se?.[k] ?? null]))),
