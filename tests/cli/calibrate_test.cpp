@@ -11,14 +11,14 @@ namespace {
 TEST(CalibrateCommand, TableOnStdoutFilesInTheDirectory) {
   TemporaryDirectory directory;
   const auto output = directory.path() / "calibration";
-  const Result result =
-      strata({"calibrate", "--short", "--trials", "2", "--layers", "8", "-t", "2", "-o", output.string()});
+  const Result result = strata({"calibrate", "--short", "--trials", "2", "--layers", "12", "--kinds",
+                                "null,published", "-t", "2", "-o", output.string()});
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(result.err, "");
   EXPECT_NE(result.out.find("right_k"), std::string::npos);
   EXPECT_NE(result.out.find("bars met"), std::string::npos);
-  EXPECT_EQ(names_in(output), (std::vector<std::string>{"calibration.csv", "calibration.json", "nulls.svg",
-                                                        "right-k.svg", "rules.svg"}));
+  EXPECT_EQ(names_in(output),
+            (std::vector<std::string>{"calibration.csv", "calibration.json", "nulls.svg", "published.svg"}));
   const auto json = nlohmann::json::parse(slurp(output / "calibration.json"));
   EXPECT_EQ(json["trials"], 2);
   EXPECT_EQ(json["surrogates"], 39);

@@ -35,5 +35,28 @@ TEST(PlantedNetworks, AreCountedAndPlacedAndRandomOnesAreSmooth) {
   EXPECT_EQ(seen, 3);
 }
 
+// Networks are written from the blocks of a trained model and read its text; a model that is not there is
+// said.
+TEST(PlantedNetworks, AreMadeOfTrainedBlocks) {
+  TemporaryDirectory directory;
+  const std::string model = repo_path("models/qwen3-nano").string();
+  const Result result = strata({"calibrate", "--kinds", "trained", "--models", model, "--layers", "12",
+                                "--trials", "1", "--surrogates", "39", "--replicates", "10", "--detectors",
+                                "either", "-t", "2", "-o", directory.path().string()});
+  ASSERT_EQ(result.code, 0) << result.err;
+  int cells = 0;
+  for (const auto& row : nlohmann::json::parse(slurp(directory.path() / "calibration.json"))["rows"]) {
+    if (row["measure"] != "all_edges_show") continue;
+    ++cells;
+    if (row["cell"] == "three blocks repeated") {
+      EXPECT_EQ(row["hits"], 1);
+    }
+  }
+  EXPECT_EQ(cells, 8);
+  const Result missing = strata({"calibrate", "--kinds", "trained", "--models", "no-such-model"});
+  EXPECT_EQ(missing.code, 2);
+  EXPECT_NE(missing.err.find("no-such-model"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace strata::test

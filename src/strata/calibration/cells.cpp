@@ -69,7 +69,8 @@ constexpr int kAllSignals = 14;
 constexpr double kCkaStep = 0.1;
 constexpr double kStrong = 3.0, kWeak = 1.5;  // layer sigmas
 constexpr std::array kPowerLayers = {12, 16, 28};
-constexpr int kFewestForIntervals = 12;  // an interval of a third of the layers says nothing
+constexpr int kFewestInside =
+    12;  // fewer layers leave nothing between the transients, and no room for intervals
 constexpr double kNetworkContrast = 4.0;
 
 std::string planted_name(int k, double contrast) {
@@ -110,6 +111,7 @@ void add_nulls(std::vector<CalibrationCell>& cells, int n_layers, const char* ki
 }
 
 void add_published_shapes(std::vector<CalibrationCell>& cells, int n_layers) {
+  if (n_layers < kFewestInside) return;
   for (const double contrast : {3.0, 6.0}) {
     for (const double common : {0.0, 0.4, 0.7}) {
       PlantedSpec spec = steps(n_layers, 2, contrast);
@@ -135,7 +137,7 @@ void add_power(std::vector<CalibrationCell>& cells, int n_layers) {
 }
 
 void add_coverage(std::vector<CalibrationCell>& cells, int n_layers) {
-  if (n_layers < kFewestForIntervals) return;
+  if (n_layers < kFewestInside) return;
   for (const double contrast : {kStrong, 2.0 * kStrong}) {
     for (const double document_sigma : {0.5, 2.0, 4.0}) {
       PlantedSpec spec{.n_layers = n_layers, .edges = even_edges(n_layers, 2), .own_scale = true};
