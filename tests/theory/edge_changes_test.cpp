@@ -203,6 +203,49 @@ TEST(EdgeWords, NumbersToCompare) {
   EXPECT_EQ(words_of("unheard_of").up, "rises");
 }
 
+TEST(EdgeWords, ASentenceSaysWhatLastsInEveryText) {
+  EdgeChange change{.edge = 16, .with_sinks = "no"};
+  const auto add = [&](const char* id, Group group, double before, double after, double sigmas,
+                       Interval interval) {
+    change.signals.push_back({.signal = id,
+                              .group = group,
+                              .before = before,
+                              .after = after,
+                              .step = after - before,
+                              .step_interval_90 = interval,
+                              .step_sigmas = sigmas});
+    change.groups.push_back({.group = group, .gain = std::abs(sigmas)});
+  };
+  add("attention_distance", Group::attention, 0.99, 0.60, -12.0, {-0.4, -0.38});
+  add("cka_shift", Group::representation, 0.07, 0.001, -8.0, {kUndefinedValue, kUndefinedValue});
+  add("lens_kl", Group::output, 2.0, 1.9, 7.0, {-0.12, -0.08});  // the levels moved the other way
+  add("matrix_entropy", Group::information, 0.60, 0.62, 3.5,
+      {-0.01, 0.05});  // not in every half of the documents
+  EdgeEstimate estimate{.edge = 16};
+  estimate.p_value = 0.001;
+  estimate.found_by = "signals";
+  change.state_jump = 0.4;
+  change.state_usual = 0.01;
+  EXPECT_EQ(edge_sentence(change, estimate),
+            "Edge 16: attention becomes more local (distance 0.99 to 0.60) and blocks change the similarity "
+            "of states "
+            "less (1 - CKA a block 0.0700 to 0.0010); attention and representation carry it, p = "
+            "0.001; not "
+            "found when sink tokens are counted.");
+  estimate.found_by = "states";
+  change.signals.clear();
+  change.with_sinks = "yes";
+  EXPECT_EQ(edge_sentence(change, estimate),
+            "Edge 16: states jump in block 16 (1 - CKA 0.40, in the blocks beside it 0.010); p = 0.001.");
+  change.state_jump = 0.011;
+  change.forced = true;
+  change.lasting = false;
+  EXPECT_EQ(edge_sentence(change, estimate),
+            "Forced edge 16: the similarity of states changes, no single signal does by 3 layer sigmas, p = "
+            "0.001, no "
+            "boundary; one odd block, the blocks behind it are as those before it.");
+}
+
 // ---- Ends and names ----
 
 Findings with_boundaries(const std::vector<int>& edges) {

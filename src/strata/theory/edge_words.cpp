@@ -54,8 +54,10 @@ std::string join(const std::vector<std::string>& parts) {
   return text;
 }
 
-// Notable, and seen in the levels as well: a drift inside the segments may undo a step.
+// Notable, and seen in the levels as well, in more than these documents: a drift inside the segments may undo
+// a step.
 bool shows(const SignalChange& signal) {
+  if (signal.step_interval_90.lo * signal.step_interval_90.hi <= 0.0) return false;  // NaN: not known
   return std::abs(signal.step_sigmas) >= kNotableSigmas && signal.step * signal.step_sigmas > 0.0;
 }
 
@@ -90,7 +92,7 @@ std::string carriers(const EdgeChange& change) {
   std::vector<std::string> names;
   for (const GroupGain& group : change.groups) {
     const bool notable = std::any_of(change.signals.begin(), change.signals.end(), [&](const auto& s) {
-      return s.group == group.group && std::abs(s.step_sigmas) >= kNotableSigmas;
+      return s.group == group.group && shows(s);
     });
     if (notable && group.gain >= kCarries * change.groups.front().gain)
       names.emplace_back(to_string(group.group));
