@@ -132,9 +132,9 @@ SegmentationOptions quick() {
   return {.seed = 5, .surrogates = 99, .bootstraps = 20, .alpha = 0.05, .threads = 2};
 }
 
-TEST(GroupsLeftOut, TheFusedDetectorWithoutEachGroupThatItUses) {
+TEST(GroupsLeftOut, TheDetectorOnSignalsWithoutEachGroupThatItUses) {
   const auto found =
-      leave_groups_out(test::synthetic_trace({.n_layers = 24, .edges = {8, 16}, .contrast = 6.0}), quick());
+      leave_groups_out(test::synthetic_trace({.n_layers = 24, .edges = {8, 16}, .contrast = 15.0}), quick());
   ASSERT_EQ(found.size(), 8u);  // four groups, two token sets
   for (const GroupLeftOut& one : found) {
     EXPECT_TRUE(one.defined);
