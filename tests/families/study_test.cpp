@@ -34,10 +34,12 @@ StudyRun planted_run(const std::string& family, int index, PlantedSpec spec) {
 std::vector<StudyRun> planted_runs() {
   std::vector<StudyRun> runs;
   for (int i = 0; i < 3; ++i) {
-    const int layers = 16 + 4 * i;
-    runs.push_back(planted_run("llama", i, {.n_layers = layers, .edges = {layers / 4, 3 * layers / 4}}));
-    runs.push_back(
-        planted_run("qwen", i + 10, {.n_layers = layers, .edges = {2 + 2 * i, layers / 2 + 2 * i}}));
+    const int layers = 24 + 4 * i;
+    PlantedSpec llama{.n_layers = layers, .edges = {layers / 4, 3 * layers / 4}}, qwen = llama;
+    qwen.edges = {6 + 3 * i, layers / 2 + 1 + 2 * i};
+    llama.contrast = qwen.contrast = 9.0;
+    runs.push_back(planted_run("llama", i, llama));
+    runs.push_back(planted_run("qwen", i + 10, qwen));
   }
   return runs;
 }

@@ -102,8 +102,8 @@ TEST(Report, DefinesEverySignalAndIntervention) {
 }
 
 TEST(Report, SizeIsBounded) {
-  EXPECT_LT(model_report_html(test::synthetic_run(12), "x").size(), 1'000'000u);
-  EXPECT_LT(model_report_html(test::synthetic_run(80), "x").size(), 1'500'000u);
+  EXPECT_LT(model_report_html(test::synthetic_run(12), "x").size(), 1'200'000u);
+  EXPECT_LT(model_report_html(test::synthetic_run(80), "x").size(), 1'700'000u);
 }
 
 TEST(Report, StudyAndTwins) {

@@ -13,6 +13,8 @@
 namespace strata {
 namespace {
 
+constexpr double kPowerSigmas = 3.0;  // the steps whose power is quoted
+
 Split split_of(const std::vector<EdgeEstimate>& boundaries) {
   Split split;
   if (boundaries.size() != 2) return split;
@@ -50,7 +52,9 @@ void add_boundaries(const Findings& findings, Evidence& evidence) {
   const Detection& headline = findings.detections[static_cast<std::size_t>(findings.headline)];
   evidence.tested = true;
   evidence.selected_k = headline.selected_k;
-  // evidence.power stays undefined: the findings hold no power of their tests.
+  for (const PowerPoint& point : headline.power) {
+    if (point.sigmas == kPowerSigmas) evidence.power = point.share;
+  }
   evidence.split = selected_split(headline);
   evidence.forced_split = split_of(headline.forced_two);
   const Detection* with_sinks = find_detection(findings, headline.detector, TokenSet::all);

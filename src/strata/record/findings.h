@@ -48,6 +48,13 @@ struct EdgeEstimate {
   std::string found_by;               ///< "signals", "states", "both" of the rule `either`; else empty
 };
 
+/// How often the detector on signals finds both of two steps, a third and two thirds down, that every signal
+/// has, in noise like this record's.
+struct PowerPoint {
+  double sigmas = 0.0;  ///< size of the steps, in standard deviations of a block's own noise
+  double share = 0.0;   ///< of simulated records in which both are significant, within one block
+};
+
 /// What a detector is for.
 ///   rule: decides; an edge is a boundary when one of the detectors says so
 ///   detector: the two sources of evidence that the rule looks at
@@ -302,8 +309,8 @@ struct CarrierEvent {
 struct SignalChange {
   std::string signal, unit;
   Group group = Group::attention;
-  double before = kUndefinedValue, after = kUndefinedValue;  ///< medians of up to 4 blocks on each side,
-                                                             ///< inside the segments, in its unit
+  double before = kUndefinedValue, after = kUndefinedValue;     ///< medians of up to 4 blocks on each side,
+                                                                ///< inside the segments, in its unit
   double step = kUndefinedValue;                                ///< after - before
   Interval step_interval_90{kUndefinedValue, kUndefinedValue};  ///< over half-samples of the documents
   double step_sigmas = 0.0;  ///< the step at the edge itself, what the drift beside it explains taken off, on

@@ -47,10 +47,17 @@ void fields(Visitor& visit, T& x) {
   visit.optional("found_by", found_by);
 }
 
+template <class Visitor, Is<PowerPoint> T>
+void fields(Visitor& visit, T& x) {
+  auto& [sigmas, share] = x;
+  visit("sigmas", sigmas);
+  visit("share", share);
+}
+
 template <class Visitor, Is<Detection> T>
 void fields(Visitor& visit, T& x) {
   auto& [detector, tokens, defined, note, verdict, selected_k, boundaries, forced_two, tests, fits,
-         k_stability, used_signals, left_out, role, evidence, first_edge, last_edge] = x;
+         k_stability, used_signals, left_out, role, evidence, power, first_edge, last_edge] = x;
   visit("detector", detector);
   visit("tokens", tokens);
   visit("defined", defined);
@@ -66,6 +73,7 @@ void fields(Visitor& visit, T& x) {
   visit("left_out", left_out);
   visit.optional("role", role);
   visit.optional("evidence", evidence);
+  visit.optional("power", power);
   visit.optional("first_edge", first_edge);
   visit.optional("last_edge", last_edge);
 }
@@ -375,9 +383,9 @@ void fields(Visitor& visit, T& x) {
 
 template <class Visitor, Is<Findings> T>
 void fields(Visitor& visit, T& x) {
-  auto& [detections, reproductions, groups_left_out, agreement, random_twins, null_profiles, headline, segments,
-         segments_forced, start_up, read_out, edge_changes, odd_blocks, kappa, splits, doses, brittleness,
-         rate_distortion, segment_rate_distortion, carriers, sentences] = x;
+  auto& [detections, reproductions, groups_left_out, agreement, random_twins, null_profiles, headline,
+         segments, segments_forced, start_up, read_out, edge_changes, odd_blocks, kappa, splits, doses,
+         brittleness, rate_distortion, segment_rate_distortion, carriers, sentences] = x;
   visit("sentences", sentences);
   visit("segments", segments);
   visit("segments_forced", segments_forced);

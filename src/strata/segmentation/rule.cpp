@@ -43,8 +43,9 @@ EdgeEstimate estimate_of(const StepSearch::Step& step, const char* found_by) {
   return estimate;
 }
 
-CountTest test_of(const StepSearch::Step& step, std::size_t k, const std::vector<double>& null_sample) {
-  const auto n = static_cast<double>(null_sample.size());
+CountTest test_of(const StepSearch::Step& step, std::size_t k, const std::vector<double>& null_sample,
+                  std::size_t surrogates) {
+  const auto n = static_cast<double>(surrogates);
   return {.k_null = static_cast<int>(k),
           .null_model = kNullName,
           .statistic = step.evidence,
@@ -81,10 +82,14 @@ Detection detection_of(const StepSearch& search, const char* detector, TokenSet 
   d.defined = search.undefined.empty();
   if (!d.defined) return d;
   d.evidence = search.evidence;
+  d.power = search.power;
   d.selected_k = static_cast<int>(search.accepted);
   d.verdict = verdict_for(search.accepted);
   for (std::size_t i = 0; i < search.steps.size(); ++i) {
-    if (i <= search.accepted) d.tests.push_back(test_of(search.steps[i], i, search.null_sample));
+    // One null for all of them: it stands with the first.
+    if (i <= search.accepted)
+      d.tests.push_back(test_of(search.steps[i], i, i == 0 ? search.null_sample : std::vector<double>{},
+                                search.null_sample.size()));
     if (i < search.accepted) d.boundaries.push_back(estimate_of(search.steps[i], detector));
     if (i < 2 && search.steps.size() >= 2) d.forced_two.push_back(estimate_of(search.steps[i], detector));
   }
@@ -113,6 +118,7 @@ Detection either_of(const StepSearch& signals, const StepSearch& states, TokenSe
   }
   trim(d.note);
   if (!d.defined) return d;
+  d.power = signals.power;
   std::sort(found.begin(), found.end(), stronger);
   std::vector<EdgeEstimate> distinct;
   std::size_t accepted = 0;
@@ -128,8 +134,9 @@ Detection either_of(const StepSearch& signals, const StepSearch& states, TokenSe
     accepted += one.accepted ? 1 : 0;
     const bool informative = accepted == distinct.size() || distinct.size() == accepted + 1;
     if (informative) {
-      const auto& sample = std::string_view(one.by) == "signals" ? signals.null_sample : states.null_sample;
-      d.tests.push_back(test_of(*one.step, distinct.size() - 1, sample));
+      const std::size_t surrogates =
+          std::string_view(one.by) == "signals" ? signals.null_sample.size() : states.null_sample.size();
+      d.tests.push_back(test_of(*one.step, distinct.size() - 1, {}, surrogates));
     }
   }
   d.selected_k = static_cast<int>(accepted);

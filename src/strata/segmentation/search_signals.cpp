@@ -68,6 +68,15 @@ StepSearch search_signals(const Trace& trace, TokenSet tokens, const SearchOptio
     add_step(y, edge, taken.at(edge), 1.0);
     return statistics.at(y).statistic;
   };
+  problem.planted = [&](double sigmas, const std::vector<int>& edges, Philox& rng) {
+    Matrix y = layer_noise(n, root, first.walk, rng);  // a block's own noise has standard deviation 1
+    for (const int edge : edges) {
+      std::vector<double> step(y.cols);
+      for (double& x : step) x = rng.below(2) == 0 ? -sigmas : sigmas;
+      add_step(y, edge, step, 1.0);
+    }
+    return statistics.at(y).statistic;
+  };
   problem.half_samples = series.deviations.size();
   problem.in_half_sample = [&](int edge, std::size_t r) {
     Matrix y = series.y;

@@ -31,8 +31,9 @@ struct StepSearch {
     double evidence = 0.0, p_value = 1.0;
     EdgeEstimate place;  ///< filled by locate
   };
-  std::vector<Step> steps;   ///< in the order found; those with p <= alpha come first
-  std::size_t accepted = 0;  ///< how many of them are boundaries
+  std::vector<Step> steps;        ///< in the order found; those with p <= alpha come first
+  std::vector<PowerPoint> power;  ///< of the detector on signals, where intervals are asked for
+  std::size_t accepted = 0;       ///< how many of them are boundaries
 };
 
 struct SearchOptions {

@@ -14,6 +14,7 @@ namespace {
 
 constexpr double kTail = 8.0;       // degrees of freedom of the gain
 constexpr double kFloor = 0.02;     // of the range: changes below are of no interest
+constexpr double kClearly = 1.1;    // of an earlier gain: a change larger than those of the start-up
 constexpr double kRough = 2.0;      // floors
 constexpr double kWinsor = 2.5;     // of the roughness of one block: a single block's influence on a level
 constexpr std::size_t kDegree = 2;  // of the curve under a step
@@ -167,8 +168,8 @@ void StepStatistics::clear_startup(const Matrix& y, StepEvidence& evidence) cons
     const auto groups = group_means(row);
     const double group = *std::max_element(groups.begin(), groups.end());
     const auto column = static_cast<std::size_t>(e);
-    if (mean <= largest) evidence.statistic(0, column) = evidence.statistic(1, column) = 0.0;
-    if (group <= largest_group) evidence.statistic(2, column) = 0.0;
+    if (mean <= kClearly * largest) evidence.statistic(0, column) = evidence.statistic(1, column) = 0.0;
+    if (group <= kClearly * largest_group) evidence.statistic(2, column) = 0.0;
     largest = std::max(largest, mean);
     largest_group = std::max(largest_group, group);
   }

@@ -1,6 +1,7 @@
 #include "strata/segmentation/step_search.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 
@@ -11,9 +12,11 @@
 namespace strata {
 namespace {
 
-constexpr std::uint32_t kSurrogates = 10, kResamples = 11;  // field d of the stream key
+constexpr std::uint32_t kSurrogates = 10, kResamples = 11, kPower = 12;  // field d of the stream key
 constexpr std::size_t kMostSteps = 6, kPlacedSteps = 3, kPatience = 2;
 constexpr double kThreshold = 0.95, kLevel = 0.90;
+constexpr std::size_t kPowerTrials = 100;
+constexpr std::array kPowerSigmas = {2.0, 3.0, 4.0, 6.0};
 
 // Largest value of each statistic over the edges.
 std::vector<double> maxima(const Matrix& statistic) {
@@ -80,13 +83,27 @@ double p_value(const std::vector<double>& sorted, double evidence) {
   return (1.0 + n - static_cast<double>(below)) / (1.0 + n);
 }
 
-// Edge with the largest evidence within `reach` of `edge`; `edge` itself where there is none.
-int strongest_near(const Matrix& statistic, const std::vector<double>& threshold, int edge, int reach) {
+// Edges among which a step is looked for again: around its own, nearer to it than to any other step.
+struct Neighbourhood {
+  int edge = 0, first = 0, last = 0;
+};
+
+Neighbourhood around(int edge, const StepSearch& search, int n_layers) {
+  const int reach = std::max(4, n_layers / 6);
+  Neighbourhood near{edge, std::max(1, edge - reach), std::min(n_layers - 1, edge + reach)};
+  for (const auto& other : search.steps) {
+    if (other.edge < edge) near.first = std::max(near.first, (other.edge + edge) / 2 + 1);
+    if (other.edge > edge) near.last = std::min(near.last, (other.edge + edge - 1) / 2);
+  }
+  return near;
+}
+
+// The one with the largest evidence; the step's own where there is none.
+int strongest_near(const Matrix& statistic, const std::vector<double>& threshold, const Neighbourhood& near) {
   const Evidence evidence = evidence_of(statistic, threshold);
-  int best = edge;
+  int best = near.edge;
   double largest = 0.0;
-  for (int e = std::max(1, edge - reach); e <= std::min(static_cast<int>(statistic.cols) - 1, edge + reach);
-       ++e) {
+  for (int e = near.first; e <= near.last; ++e) {
     const double value = evidence.value[static_cast<std::size_t>(e)];
     if (value > largest) {
       largest = value;
@@ -107,12 +124,13 @@ Interval central_interval(const std::vector<double>& histogram) {
 
 // Where resamples put the step: the edge, moved by what layer noise moves it and by what one half-sample of
 // the documents moves it.
-EdgeEstimate locate(const SearchProblem& problem, const SearchOptions& options, const Null& null, int edge) {
-  const int reach = std::max(4, problem.n_layers / 6), last = problem.n_layers - 1;
+EdgeEstimate locate(const SearchProblem& problem, const SearchOptions& options, const Null& null,
+                    const Neighbourhood& near) {
+  const int edge = near.edge, last = problem.n_layers - 1;
   const auto count = static_cast<std::size_t>(options.common.bootstraps);
   std::vector<int> by_documents(problem.half_samples), found(count);
   parallel_for(problem.half_samples, options.common.threads, [&](std::size_t r) {
-    by_documents[r] = strongest_near(problem.in_half_sample(edge, r), null.threshold, edge, reach) - edge;
+    by_documents[r] = strongest_near(problem.in_half_sample(edge, r), null.threshold, near) - edge;
   });
   parallel_for(count, options.common.threads, [&](std::size_t b) {
     Philox rng({.seed = options.common.seed,
@@ -121,13 +139,13 @@ EdgeEstimate locate(const SearchProblem& problem, const SearchOptions& options, 
                 .b = static_cast<std::uint32_t>(edge),
                 .c = static_cast<std::uint32_t>(b),
                 .d = kResamples});
-    found[b] = strongest_near(problem.with_step(edge, rng), null.threshold, edge, reach);
+    found[b] = strongest_near(problem.with_step(edge, rng), null.threshold, near);
     if (!by_documents.empty()) found[b] += by_documents[b % by_documents.size()];
   });
   EdgeEstimate estimate{.edge = edge};
   estimate.histogram.assign(static_cast<std::size_t>(last), 0.0);
   for (const int e : found)
-    estimate.histogram[static_cast<std::size_t>(std::clamp(e, 1, last)) - 1] +=
+    estimate.histogram[static_cast<std::size_t>(std::clamp(e, near.first, near.last)) - 1] +=
         1.0 / static_cast<double>(count);
   estimate.modal_share = estimate.histogram[static_cast<std::size_t>(edge) - 1];
   estimate.interval_90 = central_interval(estimate.histogram);
@@ -184,14 +202,48 @@ void look_again(const SearchProblem& problem, const Null& null, double alpha, St
 
 }  // namespace
 
+namespace {
+
+// Both of two planted steps significant, each within one block, before any step is taken out.
+void measure_power(const SearchProblem& problem, const SearchOptions& options, const Null& null,
+                   StepSearch& search) {
+  const int n = problem.n_layers;
+  const std::vector<int> edges = {(n + 1) / 3, (2 * n + 1) / 3};
+  for (const double sigmas : kPowerSigmas) {
+    std::vector<char> found(kPowerTrials, 0);
+    parallel_for(kPowerTrials, options.common.threads, [&](std::size_t i) {
+      Philox rng({.seed = options.common.seed,
+                  .stream = Stream::surrogate,
+                  .a = options.stream,
+                  .b = static_cast<std::uint32_t>(10.0 * sigmas),
+                  .c = static_cast<std::uint32_t>(i),
+                  .d = kPower});
+      const Evidence evidence = evidence_of(problem.planted(sigmas, edges, rng), null.threshold);
+      found[i] = std::all_of(edges.begin(), edges.end(), [&](int edge) {
+        double largest = 0.0;
+        for (int e = edge - 1; e <= edge + 1; ++e)
+          largest = std::max(largest, evidence.value[static_cast<std::size_t>(e)]);
+        return p_value(null.sample, largest) <= options.common.alpha;
+      });
+    });
+    const auto hits = std::count(found.begin(), found.end(), 1);
+    search.power.push_back(
+        {.sigmas = sigmas, .share = static_cast<double>(hits) / static_cast<double>(kPowerTrials)});
+  }
+}
+
+}  // namespace
+
 void search_steps(const SearchProblem& problem, const SearchOptions& options, StepSearch& search) {
   const Null null = draw_null(problem, options);
   search.null_sample = null.sample;
   find_steps(problem, null, options.common.alpha, search);
   look_again(problem, null, options.common.alpha, search);
   if (!options.intervals) return;
+  if (problem.planted) measure_power(problem, options, null, search);
   for (std::size_t i = 0; i < std::max(search.accepted, std::min(kPlacedSteps, search.steps.size())); ++i)
-    search.steps[i].place = locate(problem, options, null, search.steps[i].edge);
+    search.steps[i].place =
+        locate(problem, options, null, around(search.steps[i].edge, search, problem.n_layers));
 }
 
 }  // namespace strata

@@ -96,6 +96,19 @@ void add_verdict(const Detection& d, Sentences& out) {
                                   strongest->edge, strongest->p_value, strongest->found_by, kRule));
 }
 
+// What this network's own roughness lets the tests see.
+void add_power(const Detection& d, Sentences& out) {
+  if (d.power.empty()) return;
+  std::vector<std::string> parts;
+  for (const PowerPoint& point : d.power)
+    parts.push_back(fmt::format("{:g} in {:.0f}%", point.sigmas, 100.0 * point.share));
+  out.push_back(
+      fmt::format("Power, simulated with this network's roughness: of two steps that every signal has, both "
+                  "are found by the signals "
+                  "alone where they measure (in standard deviations of a block's own noise) {} of cases.",
+                  join_words(parts)));
+}
+
 bool same_places(const Detection& a, const Detection& b) {
   const auto covered = [](const Detection& x, const Detection& y) {
     return std::all_of(x.boundaries.begin(), x.boundaries.end(), [&](const EdgeEstimate& e) {
@@ -233,6 +246,7 @@ std::vector<std::string> boundary_sentences(const Trace& trace, const Findings& 
   STRATA_CHECK(static_cast<std::size_t>(findings.headline) < findings.detections.size());
   const Detection& d = findings.detections[static_cast<std::size_t>(findings.headline)];
   add_verdict(d, out);
+  if (d.selected_k == 0) add_power(d, out);
   if (d.selected_k > 0) {
     for (const EdgeChange& change : findings.edge_changes) {
       if (!change.forced) out.push_back(change.sentence);
