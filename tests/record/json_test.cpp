@@ -134,6 +134,21 @@ const std::set<std::string> kOptional{"/model/hub_id",
                                       "/sink_paths",
                                       "/carriers",
                                       "/findings/carriers",
+                                      "/findings/start_up",
+                                      "/findings/read_out",
+                                      "/findings/edge_changes",
+                                      "/findings/odd_blocks",
+                                      "/findings/detections/0/role",
+                                      "/findings/detections/0/evidence",
+                                      "/findings/detections/0/power",
+                                      "/findings/detections/0/first_edge",
+                                      "/findings/detections/0/last_edge",
+                                      "/findings/detections/0/boundaries/0/evidence",
+                                      "/findings/detections/0/boundaries/0/p_value",
+                                      "/findings/detections/0/boundaries/0/found_by",
+                                      "/findings/detections/0/forced_two/0/evidence",
+                                      "/findings/detections/0/forced_two/0/p_value",
+                                      "/findings/detections/0/forced_two/0/found_by",
                                       "/findings/splits",
                                       "/findings/doses",
                                       "/findings/brittleness/0/kappa_joint",
@@ -190,6 +205,12 @@ TEST(Json, EveryKeyMissingOrMistyped) {
   run.findings.carriers = {full.findings.carriers[0]};
   run.findings.carriers[0].last_state = 3;
   run.findings.carriers[0].removed_by = {2};
+  run.findings.start_up = full.findings.start_up;
+  run.findings.read_out = {"read-out", 2, 3};
+  run.findings.edge_changes = {full.findings.edge_changes[0]};
+  run.findings.edge_changes[0].edge = 1;
+  run.findings.odd_blocks = {full.findings.odd_blocks[0]};
+  run.findings.odd_blocks[0].block = 1;
   run.trace.mask_counts = {full.trace.mask_counts[0]};
   run.trace.carriers = {full.trace.carriers[0]};
   run.trace.sink_paths = {full.trace.sink_paths[0]};
@@ -234,6 +255,7 @@ TEST(Json, EveryKeyMissingOrMistyped) {
   detection.fits = {ModelFit{}};
   detection.fits[0].edges = {2};
   detection.k_stability = {1.0};
+  detection.power = {{3.0, 0.5}};
   detection.used_signals = {"a"};
   detection.left_out = {"b"};
   int tried = 0;
