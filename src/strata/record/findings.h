@@ -79,6 +79,7 @@ struct Detection {
   DetectorRole role = DetectorRole::reproduction;
   /// Evidence per edge 1..L-1 (index 0 = edge 1), in units of its 5% threshold; empty for reproductions.
   std::vector<double> evidence;
+  std::vector<PowerPoint> power;  ///< of the signals; empty for other detectors
   int first_edge = 0,
       last_edge = 0;  ///< edges that can be boundaries: start-up and read-out lie outside; 0 = all
 };
