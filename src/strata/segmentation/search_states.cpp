@@ -80,7 +80,7 @@ StepSearch search_states(const Trace& trace, TokenSet tokens, const SearchOption
   const double smallest = smallest_step(similarity);
   const Matrix jumps = state_jumps(points, smallest);
   const Matrix axes = diagonal(step_axes(points));
-  const StepStatistics statistics(n, {Group::representation}, {1.0});
+  const StepStatistics statistics(n, {Group::representation}, {1.0}, 2);  // an odd state moves two speeds
   Matrix speed = speed_of(similarity);
   StepEvidence evidence = statistics.at(speed);
   const StepEvidence first = evidence;

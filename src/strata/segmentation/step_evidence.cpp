@@ -73,16 +73,16 @@ std::vector<double> step_contrast(std::size_t n, std::size_t at, double walk, st
   return weights;
 }
 
-// What is left of the jump at each edge when the block before or after it is left out.
-void lasting_jumps(const Matrix& residual, std::size_t t, std::size_t j, double& jump) {
+// What is left of the jump at row t when up to `blocks` blocks before or after it are left out.
+double lasting_jump(const Matrix& residual, std::size_t t, std::size_t j, std::size_t blocks) {
   const double own = residual(t, j);
-  double size = std::abs(own);
-  const auto limit = [&](double with_neighbour) {
-    size = with_neighbour * own > 0.0 ? std::min(size, std::abs(with_neighbour)) : 0.0;
-  };
-  if (t + 1 < residual.rows) limit(own + residual(t + 1, j));
-  if (t > 0 && size > 0.0) limit(own + residual(t - 1, j));
-  jump = own < 0.0 ? -size : size;
+  double size = std::abs(own), after = own, before = own;
+  const auto limit = [&](double rest) { size = rest * own > 0.0 ? std::min(size, std::abs(rest)) : 0.0; };
+  for (std::size_t k = 1; k <= blocks; ++k) {
+    if (t + k < residual.rows) limit(after += residual(t + k, j));
+    if (t >= k) limit(before += residual(t - k, j));
+  }
+  return own < 0.0 ? -size : size;
 }
 
 double median_of_rows(const Matrix& y, std::size_t first, std::size_t end, std::size_t j) {
@@ -97,8 +97,10 @@ double step_gain(double z) {
   return 0.5 * kTail * std::log1p(z * z / kTail);
 }
 
-StepStatistics::StepStatistics(std::size_t n_layers, std::vector<Group> group, std::vector<double> weight)
+StepStatistics::StepStatistics(std::size_t n_layers, std::vector<Group> group, std::vector<double> weight,
+                               std::size_t undone_by)
     : n_(n_layers),
+      undone_by_(undone_by),
       group_(std::move(group)),
       weight_(std::move(weight)),
       edges_(candidate_edges(static_cast<int>(n_layers))) {
@@ -190,8 +192,7 @@ StepEvidence StepStatistics::at(const Matrix& y) const {
   for (const int edge : edges_) {
     const auto e = static_cast<std::size_t>(edge);
     for (std::size_t j = 0; j < y.cols; ++j) {
-      lasting_jumps(evidence.residual, e - 2, j, evidence.z(e, j));
-      evidence.z(e, j) /= evidence.scale[j];
+      evidence.z(e, j) = lasting_jump(evidence.residual, e - 2, j, undone_by_) / evidence.scale[j];
     }
   }
   Matrix level = evidence.z;

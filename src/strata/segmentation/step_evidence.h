@@ -36,7 +36,10 @@ struct StepEvidence {
 /// The statistics of profiles of one shape.
 class StepStatistics {
  public:
-  StepStatistics(std::size_t n_layers, std::vector<Group> group, std::vector<double> weight);
+  /// `undone_by`: how many blocks in a row may undo a jump: 1, or 2 for a series that one odd state moves
+  /// twice.
+  StepStatistics(std::size_t n_layers, std::vector<Group> group, std::vector<double> weight,
+                 std::size_t undone_by = 1);
   [[nodiscard]] StepEvidence at(const Matrix& y) const;
   /// 3 x L: of each edge the larger of its statistics in y, and in y without the step of the edge with the
   /// largest jump statistic (edges closer to it than min_distance left out of the second).
@@ -55,7 +58,7 @@ class StepStatistics {
   void clear_startup(const Matrix& y, StepEvidence& evidence) const;
   [[nodiscard]] std::vector<double> group_means(std::span<const double> gains) const;
 
-  std::size_t n_;
+  std::size_t n_, undone_by_;
   std::vector<Group> group_;
   std::vector<double> weight_;
   std::vector<int> edges_;
