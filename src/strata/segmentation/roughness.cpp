@@ -16,7 +16,6 @@ namespace {
 
 constexpr double kQuantile = 0.80;
 constexpr double kNormalQuantile = 1.2815515655446004;  // of (1 + kQuantile) / 2
-constexpr int kTailDegrees = 6;
 
 // Of the first `count` (odd) values, which it sorts.
 double middle_of(std::array<double, 7>& window, std::size_t count) {
@@ -162,19 +161,19 @@ Matrix correlation_root(const Matrix& residual) {
   return root;
 }
 
-Matrix heavy_tailed(std::size_t rows, const Matrix& root, Philox& rng, bool gaussian) {
+Matrix heavy_tailed(std::size_t rows, const Matrix& root, Philox& rng, int degrees) {
   Matrix out(rows, root.rows);
   std::vector<double> z(root.cols);
   for (std::size_t t = 0; t < rows; ++t) {
     for (double& x : z) x = rng.normal();
     double size = 1.0;
-    if (!gaussian) {
+    {
       double square = 0.0;
-      for (int i = 0; i < kTailDegrees; ++i) {
+      for (int i = 0; i < degrees; ++i) {
         const double x = rng.normal();
         square += x * x;
       }
-      size = 1.0 / std::sqrt(square / kTailDegrees);
+      size = 1.0 / std::sqrt(square / degrees);
     }
     for (std::size_t j = 0; j < root.rows; ++j) {
       double sum = 0.0;

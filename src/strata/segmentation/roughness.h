@@ -48,9 +48,9 @@ namespace strata {
 [[nodiscard]] Matrix correlation_root(const Matrix& residual);
 
 /// rows x root.rows draws: normal vectors with covariance root root', each row divided by a common
-/// sqrt(chi-square/6 with 6 degrees of freedom). Layers differ by more than a Gaussian would have it, and an
-/// odd one is odd in all its signals. With `gaussian` the division is left out.
-[[nodiscard]] Matrix heavy_tailed(std::size_t rows, const Matrix& root, Philox& rng, bool gaussian = false);
+/// sqrt(chi-square/degrees), so Student's t. Layers differ by more than a Gaussian would have it, and an odd
+/// one is odd in all its signals.
+[[nodiscard]] Matrix heavy_tailed(std::size_t rows, const Matrix& root, Philox& rng, int degrees = 6);
 
 /// Sums rows from the first on.
 void accumulate_rows(Matrix& x);

@@ -14,6 +14,8 @@
 namespace strata {
 namespace {
 
+// Lengths of steps vary less than signals do: a vector of many coordinates averages over them.
+constexpr int kTailDegrees = 9;
 constexpr double kSmallestShift = 1e-6;  // of 1 - CKA
 
 // ln(1 - CKA) of the states on both sides of each block; the first block's shift is not known from block
@@ -45,14 +47,14 @@ Matrix diagonal(const std::vector<double>& values) {
 
 Matrix speed_noise(std::size_t n, double walk, Philox& rng) {
   const Matrix one(1, 1, 1.0);
-  Matrix own = heavy_tailed(n, one, rng), steps = heavy_tailed(n, one, rng);
+  Matrix own = heavy_tailed(n, one, rng, kTailDegrees), steps = heavy_tailed(n, one, rng, kTailDegrees);
   accumulate_rows(steps);
   for (std::size_t t = 0; t < n; ++t) own(t, 0) += std::sqrt(walk) * steps(t, 0);
   return own;
 }
 
 Matrix walk_noise(std::size_t n, const Matrix& axes, Philox& rng) {
-  Matrix walk = heavy_tailed(n, axes, rng);
+  Matrix walk = heavy_tailed(n, axes, rng, kTailDegrees);
   accumulate_rows(walk);
   return walk;
 }
