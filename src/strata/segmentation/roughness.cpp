@@ -166,15 +166,12 @@ Matrix heavy_tailed(std::size_t rows, const Matrix& root, Philox& rng, int degre
   std::vector<double> z(root.cols);
   for (std::size_t t = 0; t < rows; ++t) {
     for (double& x : z) x = rng.normal();
-    double size = 1.0;
-    {
-      double square = 0.0;
-      for (int i = 0; i < degrees; ++i) {
-        const double x = rng.normal();
-        square += x * x;
-      }
-      size = 1.0 / std::sqrt(square / degrees);
+    double square = 0.0;
+    for (int i = 0; i < degrees; ++i) {
+      const double x = rng.normal();
+      square += x * x;
     }
+    const double size = 1.0 / std::sqrt(square / degrees);
     for (std::size_t j = 0; j < root.rows; ++j) {
       double sum = 0.0;
       for (std::size_t k = 0; k < root.cols; ++k) sum += root(j, k) * z[k];

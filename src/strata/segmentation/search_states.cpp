@@ -15,7 +15,7 @@ namespace strata {
 namespace {
 
 // Lengths of steps vary less than signals do: a vector of many coordinates averages over them.
-constexpr int kTailDegrees = 9;
+constexpr int kTailDegrees = 12;
 constexpr double kSmallestShift = 1e-6;  // of 1 - CKA
 
 // ln(1 - CKA) of the states on both sides of each block; the first block's shift is not known from block
