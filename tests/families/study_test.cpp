@@ -19,7 +19,7 @@ namespace strata {
 namespace {
 
 StudyRun planted_run(const std::string& family, int index, PlantedSpec spec) {
-  spec.seed = static_cast<std::uint64_t>(100 + index);
+  spec.seed = static_cast<std::uint64_t>(200 + index);
   StudyRun run{.model = family + "-" + std::to_string(index),
                .family = family,
                .text = "synthetic",
@@ -37,7 +37,7 @@ std::vector<StudyRun> planted_runs() {
     const int layers = 24 + 4 * i;
     PlantedSpec llama{.n_layers = layers, .edges = {layers / 4, 3 * layers / 4}}, qwen = llama;
     qwen.edges = {6 + 3 * i, layers / 2 + 1 + 2 * i};
-    llama.contrast = qwen.contrast = 9.0;
+    llama.contrast = qwen.contrast = 7.0;
     runs.push_back(planted_run("llama", i, llama));
     runs.push_back(planted_run("qwen", i + 10, qwen));
   }
