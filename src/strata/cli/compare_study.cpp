@@ -111,7 +111,7 @@ void leave_out_missing(std::vector<Step>& steps, bool skip) {
 
 AnalyzeOptions analysis_of(const Step& step, const StudyFile& file, const StudyOptions& options) {
   AnalyzeOptions a;
-  a.resume = true;  // a study that was interrupted goes on where it was
+  a.resume = true;      // a study that was interrupted goes on where it was
   a.null_models = "0";  // its models are each other's measure
   a.shuffled_text = "none";
   a.model = step.model;

@@ -58,8 +58,8 @@ struct MeanContrast {
 /// of sensitivity the gap is of these, at the states that have both, so that the split is exact.
 [[nodiscard]] SegmentGap segment_gap(const ModelList& family, const ModelList& against, std::size_t segment);
 
-/// One row for each predictor of each response: b1, b2, ln kappa of the segments and of all blocks, on family, ln parameters,
-/// number of blocks, width, and base or instruct where all models say.
+/// One row for each predictor of each response: b1, b2, ln kappa of the segments and of all blocks, on
+/// family, ln parameters, number of blocks, width, and base or instruct where all models say.
 [[nodiscard]] std::vector<VarianceShare> decompose_variance(const ModelList& models, const StudyCard& card);
 
 /// Mean, SD and the rest for every family and quantity; those of boundaries and segments are of the models

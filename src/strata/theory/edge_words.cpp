@@ -91,9 +91,8 @@ std::string describe(const SignalChange& signal) {
 std::string carriers(const EdgeChange& change) {
   std::vector<std::string> names;
   for (const GroupGain& group : change.groups) {
-    const bool notable = std::any_of(change.signals.begin(), change.signals.end(), [&](const auto& s) {
-      return s.group == group.group && shows(s);
-    });
+    const bool notable = std::any_of(change.signals.begin(), change.signals.end(),
+                                     [&](const auto& s) { return s.group == group.group && shows(s); });
     if (notable && group.gain >= kCarries * change.groups.front().gain)
       names.emplace_back(to_string(group.group));
   }
