@@ -51,7 +51,7 @@ struct EdgeEstimate {
 /// How often the detector on signals finds both of two steps, a third and two thirds down, that every signal
 /// has, in noise like this record's.
 struct PowerPoint {
-  double sigmas = 0.0;  ///< size of the steps, in standard deviations of a block's own noise
+  double sigmas = 0.0;  ///< size of the steps in layer sigmas: roughness from block to block / sqrt 2
   double share = 0.0;   ///< of simulated records in which both are significant, within one block
 };
 

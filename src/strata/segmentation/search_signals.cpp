@@ -69,13 +69,18 @@ StepSearch search_signals(const Trace& trace, TokenSet tokens, const SearchOptio
     return statistics.at(y).statistic;
   };
   problem.planted = [&](double sigmas, const std::vector<int>& edges, Philox& rng) {
-    Matrix y = layer_noise(n, root, first.walk, rng);  // a block's own noise has standard deviation 1
+    Matrix y = layer_noise(n, root, first.walk, rng);  // an increment has variance 2 + walk
     for (const int edge : edges) {
       std::vector<double> step(y.cols);
-      for (double& x : step) x = rng.below(2) == 0 ? -sigmas : sigmas;
+      for (std::size_t j = 0; j < step.size(); ++j)
+        step[j] = (rng.below(2) == 0 ? -sigmas : sigmas) * std::sqrt(1.0 + 0.5 * first.walk[j]);
       add_step(y, edge, step, 1.0);
     }
-    return statistics.at(y).statistic;
+    return y;
+  };
+  problem.score_of = [&](const Matrix& y) { return statistics.at(y).statistic; };
+  problem.without = [&](const Matrix& y, int edge) {
+    return statistics.without_step(y, statistics.at(y), edge);
   };
   problem.half_samples = series.deviations.size();
   problem.in_half_sample = [&](int edge, std::size_t r) {

@@ -23,9 +23,12 @@ struct SearchProblem {
   std::function<Matrix(int edge, Philox& rng)> with_step;
   /// Statistics x L of the profile with every step taken out so far but that of `edge`.
   std::function<Matrix(int edge)> alone;
-  /// Statistics x L of layer noise with a step of so many standard deviations of a block's own noise in every
-  /// signal, of random sign, at each of the edges. Null: no power is measured. Called concurrently.
+  /// A profile of layer noise with a step of so many standard deviations of a block's own noise in every
+  /// signal, of random sign, at each of the edges; the statistics of a profile; a profile without the step at
+  /// an edge. For the power; null: none is measured. Called concurrently.
   std::function<Matrix(double sigmas, const std::vector<int>& edges, Philox& rng)> planted;
+  std::function<Matrix(const Matrix& profile)> score_of;
+  std::function<Matrix(const Matrix& profile, int edge)> without;
   /// Number of half-samples of the documents, and the statistics of one of them around `edge`, the other
   /// accepted steps taken out. Called concurrently.
   std::size_t half_samples = 0;

@@ -101,12 +101,11 @@ void add_power(const Detection& d, Sentences& out) {
   if (d.power.empty()) return;
   std::vector<std::string> parts;
   for (const PowerPoint& point : d.power)
-    parts.push_back(fmt::format("{:g} in {:.0f}%", point.sigmas, 100.0 * point.share));
-  out.push_back(
-      fmt::format("Power, simulated with this network's roughness: of two steps that every signal has, both "
-                  "are found by the signals "
-                  "alone where they measure (in standard deviations of a block's own noise) {} of cases.",
-                  join_words(parts)));
+    parts.push_back(fmt::format("{:g} sigmas in {:.0f}%", point.sigmas, 100.0 * point.share));
+  out.push_back(fmt::format(
+      "Power, simulated with this network's roughness: two steps that every signal has are both found by the "
+      "signals alone in so many cases (their size in layer sigmas): {}.",
+      join_words(parts)));
 }
 
 bool same_places(const Detection& a, const Detection& b) {
