@@ -25,7 +25,8 @@ double document_share(const Profile& profile, const FittedModel& model) {
   return std::min(1.0, sum / static_cast<double>(profile.deviations.size()) / model.sums.square);
 }
 
-// The shortest central range of the histogram that leaves at most 5% on each side.
+}  // namespace
+
 Interval central_interval(const std::vector<double>& histogram) {
   const double tail = 0.5 * (1.0 - kLevel) + 1e-12;
   std::size_t low = 0, high = histogram.size() - 1;
@@ -33,8 +34,6 @@ Interval central_interval(const std::vector<double>& histogram) {
   for (double above = histogram[high]; above <= tail && high > low; above += histogram[high]) --high;
   return {static_cast<double>(low + 1), static_cast<double>(high + 1)};
 }
-
-}  // namespace
 
 std::vector<EdgeEstimate> locate(const Models& models, const Profile& profile, const FittedModel& model,
                                  std::uint32_t detector, const SegmentationOptions& options) {

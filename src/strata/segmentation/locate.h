@@ -10,6 +10,9 @@
 
 namespace strata {
 
+/// The shortest central range of a histogram over edges 1, 2, ... that leaves at most 5% on each side.
+[[nodiscard]] Interval central_interval(const std::vector<double>& histogram);
+
 /// Estimates for the edges of `model`, a fit of K >= 1 jumps to profile.y.
 ///
 /// Each of options.bootstraps resamples is: the fitted steps, plus AR(1) noise along depth, plus the

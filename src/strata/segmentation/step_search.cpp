@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "strata/base/parallel.h"
+#include "strata/segmentation/locate.h"
 #include "strata/segmentation/roughness.h"
 #include "strata/stats/quantile.h"
 
@@ -15,7 +16,7 @@ namespace {
 
 constexpr std::uint32_t kSurrogates = 10, kResamples = 11, kPower = 12;  // field d of the stream key
 constexpr std::size_t kMostSteps = 6, kPlacedSteps = 3, kPatience = 2;
-constexpr double kThreshold = 0.95, kLevel = 0.90;
+constexpr double kThreshold = 0.95;
 constexpr std::size_t kPowerTrials = 100;
 constexpr std::array kPowerSigmas = {2.0, 3.0, 4.0, 6.0};
 
@@ -119,19 +120,10 @@ int strongest_near(const Matrix& statistic, const std::vector<double>& threshold
   return best;
 }
 
-// The shortest central range of the histogram that leaves at most 5% on each side.
-Interval central_interval(const std::vector<double>& histogram) {
-  const double tail = 0.5 * (1.0 - kLevel) + 1e-12;
-  std::size_t low = 0, high = histogram.size() - 1;
-  for (double below = histogram[low]; below <= tail && low < high; below += histogram[low]) ++low;
-  for (double above = histogram[high]; above <= tail && high > low; above += histogram[high]) --high;
-  return {static_cast<double>(low + 1), static_cast<double>(high + 1)};
-}
-
 // Where resamples put the step: the edge, moved by what layer noise moves it and by what one half-sample of
 // the documents moves it.
-EdgeEstimate locate(const SearchProblem& problem, const SearchOptions& options, const Null& null,
-                    const Neighbourhood& near) {
+EdgeEstimate place_of(const SearchProblem& problem, const SearchOptions& options, const Null& null,
+                      const Neighbourhood& near) {
   const int edge = near.edge, last = problem.n_layers - 1;
   const auto count = static_cast<std::size_t>(options.common.bootstraps);
   std::vector<int> by_documents(problem.half_samples), found(count);
@@ -268,7 +260,7 @@ void search_steps(const SearchProblem& problem, const SearchOptions& options, St
   if (problem.planted) measure_power(problem, options, null, search);
   for (std::size_t i = 0; i < std::max(search.accepted, std::min(kPlacedSteps, search.steps.size())); ++i)
     search.steps[i].place =
-        locate(problem, options, null, around(search.steps[i].edge, search, problem.n_layers));
+        place_of(problem, options, null, around(search.steps[i].edge, search, problem.n_layers));
 }
 
 }  // namespace strata
