@@ -3,19 +3,21 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <numbers>
-#include <numeric>
 #include <utility>
 
 #include "strata/base/error.h"
 #include "strata/stats/eigen.h"
 #include "strata/stats/quantile.h"
+#include "strata/stats/special.h"
 
 namespace strata {
 namespace {
 
-constexpr double kQuantile = 0.80;
-constexpr double kNormalQuantile = 1.2815515655446004;  // of (1 + kQuantile) / 2
+constexpr double kOutlying = 3.0;  // values that must not matter
+constexpr double kCut = 2.5;       // of the scale
+constexpr int kDegrees = 12;       // of freedom, of layer noise
+constexpr double kTail = 8.0;      // degrees of freedom of the gain
+constexpr double kLeastQuantile = 0.5, kMostQuantile = 0.92;
 
 // Of the first `count` (odd) values, which it sorts.
 double middle_of(std::array<double, 7>& window, std::size_t count) {
@@ -28,12 +30,12 @@ double middle_of(std::array<double, 7>& window, std::size_t count) {
 }  // namespace
 
 int startup_blocks(int n_layers) {
-  return n_layers < 20 ? 3 : n_layers < 40 ? 4 : 5;
+  return std::max(n_layers < 20 ? 3 : 4, (n_layers + 3) / 6);
 }
 
 std::vector<int> candidate_edges(int n_layers) {
   std::vector<int> edges;
-  for (int e = startup_blocks(n_layers) + 1; e < n_layers - 2; ++e) edges.push_back(e);
+  for (int e = startup_blocks(n_layers) + 1; e <= n_layers - min_distance(n_layers); ++e) edges.push_back(e);
   return edges;
 }
 
@@ -68,13 +70,21 @@ Matrix increments(const Matrix& y, int lag) {
   return d;
 }
 
+double robust_quantile(std::size_t count) {
+  // Exactly the fourth largest of the values.
+  const double n = static_cast<double>(count);
+  return std::clamp((n - 1.0 - kOutlying) / (n - 1.0), kLeastQuantile, kMostQuantile);
+}
+
 std::vector<double> robust_scale(const Matrix& residual, int n_layers) {
   std::vector<double> scale(residual.cols), values;
   const auto first = static_cast<std::size_t>(startup_blocks(n_layers) - 1);
   for (std::size_t j = 0; j < residual.cols; ++j) {
     values.clear();
     for (std::size_t t = first; t + 1 < residual.rows; ++t) values.push_back(std::abs(residual(t, j)));
-    scale[j] = values.empty() ? 0.0 : stats::quantile(values, kQuantile) / kNormalQuantile;
+    if (values.empty()) continue;
+    const double share = robust_quantile(values.size());
+    scale[j] = stats::quantile(values, share) / stats::normal_quantile(0.5 * (1.0 + share));
   }
   return scale;
 }
@@ -90,64 +100,43 @@ std::vector<double> inner_range(const Matrix& y) {
   return range;
 }
 
-const std::vector<double>& walk_shares() {
-  static const std::vector<double> kShares = {0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4};
-  return kShares;
+double step_gain(double z) {
+  return 0.5 * kTail * std::log1p(z * z / kTail);
 }
 
-std::vector<double> walk_share(const std::vector<double>& lag1, const std::vector<double>& lag2,
-                               const std::vector<double>& floor, const std::vector<double>& weight) {
-  std::vector<double> ln(lag1.size());
-  double pooled = 0.0;
-  for (std::size_t j = 0; j < ln.size(); ++j) {
-    const double small = 0.25 * floor[j] * floor[j] + 1e-300;
-    ln[j] = std::clamp(std::log((lag2[j] * lag2[j] + small) / (lag1[j] * lag1[j] + small)), -0.5, 1.2);
-    pooled += weight[j] * ln[j];
+Matrix residual_correlation(const Matrix& residual, const std::vector<double>& scale,
+                            const std::vector<double>& weight, int n_layers) {
+  const std::size_t p = residual.cols;
+  std::vector<std::pair<double, std::size_t>> gains;
+  for (auto t = static_cast<std::size_t>(startup_blocks(n_layers) - 1); t + 1 < residual.rows; ++t) {
+    double gain = 0.0;
+    for (std::size_t j = 0; j < p; ++j) gain += weight[j] * step_gain(residual(t, j) / scale[j]);
+    gains.emplace_back(gain, t);
   }
-  std::vector<double> shares(ln.size());
-  for (std::size_t j = 0; j < ln.size(); ++j) {
-    // White noise has equal variances at both lags, a walk twice the variance at lag 2.
-    const double ratio = std::clamp(std::exp(0.5 * (ln[j] + pooled)), 1.0, 1.85);
-    const double share = std::clamp((2.0 * ratio - 2.0) / (2.0 - ratio), 0.0, walk_shares().back());
-    shares[j] = *std::min_element(walk_shares().begin(), walk_shares().end(), [&](double a, double b) {
-      return std::abs(a - share) < std::abs(b - share);
-    });
-  }
-  return shares;
-}
-
-Matrix correlation_root(const Matrix& residual) {
-  const std::size_t n = residual.rows - 2,
-                    p = residual.cols;  // the outermost edges have no median of their own
-  Matrix scores(n, p);
-  std::vector<std::size_t> order(n);
+  std::sort(gains.begin(), gains.end());
+  const auto left_out = std::max<std::size_t>(2, static_cast<std::size_t>(n_layers) / 8);
+  const std::size_t n = gains.size() > left_out ? gains.size() - left_out : 0;
+  Matrix x(n, p), correlation(p, p);
   for (std::size_t j = 0; j < p; ++j) {
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return residual(a + 1, j) < residual(b + 1, j); });
-    double square = 0.0;
-    for (std::size_t first = 0; first < n;) {  // ties share their mean rank
-      std::size_t last = first;
-      while (last + 1 < n && residual(order[last + 1] + 1, j) == residual(order[first] + 1, j)) ++last;
-      const double score = 0.5 * static_cast<double>(first + last) - 0.5 * static_cast<double>(n - 1);
-      for (std::size_t i = first; i <= last; ++i) {
-        scores(order[i], j) = score;
-        square += score * score;
-      }
-      first = last + 1;
+    double mean = 0.0, square = 0.0;
+    for (std::size_t i = 0; i < n; ++i) {
+      x(i, j) = std::clamp(residual(gains[i].second, j) / scale[j], -kCut, kCut);
+      mean += x(i, j) / static_cast<double>(n);
     }
-    const double length = std::sqrt(square) + 1e-12;
-    for (std::size_t i = 0; i < n; ++i) scores(i, j) /= length;
+    for (std::size_t i = 0; i < n; ++i) square += (x(i, j) -= mean) * x(i, j);
+    for (std::size_t i = 0; i < n; ++i) x(i, j) /= std::sqrt(square) + 1e-12;
   }
-  Matrix correlation(p, p);
   for (std::size_t a = 0; a < p; ++a) {
     for (std::size_t b = 0; b < p; ++b) {
-      double rank_correlation = a == b ? 1.0 : 0.0;
-      for (std::size_t i = 0; i < n && a != b; ++i) rank_correlation += scores(i, a) * scores(i, b);
-      // Of a normal pair with this rank correlation (Pearson 1907); 1 stays 1.
-      correlation(a, b) = 2.0 * std::sin(std::numbers::pi * rank_correlation / 6.0);
+      for (std::size_t i = 0; i < n && a != b; ++i) correlation(a, b) += x(i, a) * x(i, b);
     }
+    correlation(a, a) = 1.0;
   }
+  return correlation;
+}
+
+Matrix root_of(const Matrix& correlation) {
+  const std::size_t p = correlation.rows;
   const auto eigen = stats::symmetric_eigen(correlation);
   Matrix root = eigen.vectors;
   for (std::size_t a = 0; a < p; ++a) {
@@ -161,17 +150,34 @@ Matrix correlation_root(const Matrix& residual) {
   return root;
 }
 
-Matrix heavy_tailed(std::size_t rows, const Matrix& root, Philox& rng, int degrees) {
+Matrix whitening_of(const Matrix& correlation, double share) {
+  const std::size_t p = correlation.rows;
+  const auto eigen = stats::symmetric_eigen(correlation);
+  std::vector<double> factor;
+  for (const double value : eigen.values)
+    factor.push_back(1.0 / std::sqrt((1.0 - share) * std::max(value, 0.0) + share));
+  Matrix inverse(p, p);
+  for (std::size_t a = 0; a < p; ++a) {
+    for (std::size_t b = 0; b < p; ++b) {
+      for (std::size_t k = 0; k < p; ++k)
+        inverse(a, b) += factor[k] * eigen.vectors(a, k) * eigen.vectors(b, k);
+    }
+  }
+  return inverse;
+}
+
+Matrix heavy_tailed(std::size_t rows, const Matrix& root, Philox& rng, double uneven) {
   Matrix out(rows, root.rows);
   std::vector<double> z(root.cols);
   for (std::size_t t = 0; t < rows; ++t) {
     for (double& x : z) x = rng.normal();
     double square = 0.0;
-    for (int i = 0; i < degrees; ++i) {
+    for (int i = 0; i < kDegrees; ++i) {
       const double x = rng.normal();
       square += x * x;
     }
-    const double size = 1.0 / std::sqrt(square / degrees);
+    double size = 1.0 / std::sqrt(square / kDegrees);
+    if (uneven > 0.0) size *= std::exp(uneven * rng.normal());
     for (std::size_t j = 0; j < root.rows; ++j) {
       double sum = 0.0;
       for (std::size_t k = 0; k < root.cols; ++k) sum += root(j, k) * z[k];
@@ -179,6 +185,12 @@ Matrix heavy_tailed(std::size_t rows, const Matrix& root, Philox& rng, int degre
     }
   }
   return out;
+}
+
+Matrix layer_noise(std::size_t rows, const Matrix& root, Philox& rng, double uneven) {
+  Matrix walk = heavy_tailed(rows, root, rng, uneven);
+  accumulate_rows(walk);
+  return walk;
 }
 
 void accumulate_rows(Matrix& x) {

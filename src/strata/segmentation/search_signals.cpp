@@ -1,6 +1,5 @@
 // The detector on signal profiles.
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <utility>
 
@@ -11,16 +10,6 @@
 
 namespace strata {
 namespace {
-
-// Levels with white noise of one block and a walk beside it, per unit of the noise of one block.
-Matrix layer_noise(std::size_t n, const Matrix& root, const std::vector<double>& walk, Philox& rng) {
-  Matrix own = heavy_tailed(n, root, rng), steps = heavy_tailed(n, root, rng);
-  accumulate_rows(steps);
-  for (std::size_t t = 0; t < n; ++t) {
-    for (std::size_t j = 0; j < own.cols; ++j) own(t, j) += std::sqrt(walk[j]) * steps(t, j);
-  }
-  return own;
-}
 
 void add_step(Matrix& y, int edge, const std::vector<double>& step, double sign) {
   for (auto t = static_cast<std::size_t>(edge); t < y.rows; ++t) {
@@ -40,10 +29,10 @@ StepSearch search_signals(const Trace& trace, TokenSet tokens, const SearchOptio
   search.undefined = series.undefined;
   if (!search.undefined.empty()) return search;
   const std::size_t n = series.y.rows;
-  const StepStatistics statistics(n, series.group, series.weight);
+  const StepStatistics statistics(n, series.weight);
   StepEvidence evidence = statistics.at(series.y);
   const StepEvidence first = evidence;
-  const Matrix root = correlation_root(first.residual);
+  const LayerNoise noise = statistics.noise_of(first);
   Matrix profile = series.y;
   std::map<int, std::vector<double>> taken;
   SearchProblem problem{.n_layers = trace.n_layers()};
@@ -54,11 +43,13 @@ StepSearch search_signals(const Trace& trace, TokenSet tokens, const SearchOptio
   problem.take_out = [&](int edge, std::size_t) {
     profile = statistics.without_step(profile, evidence, edge, &taken[edge]);
   };
-  problem.surrogate = [&](Philox& rng) { return statistics.twice(layer_noise(n, root, first.walk, rng)); };
+  problem.surrogate = [&](Philox& rng) {
+    return statistics.twice(layer_noise(n, noise.root, rng, noise.uneven));
+  };
   problem.with_step = [&](int edge, Philox& rng) {
-    Matrix y = layer_noise(n, root, first.walk, rng);
+    Matrix y = layer_noise(n, noise.root, rng, noise.uneven);
     for (std::size_t t = 0; t < n; ++t) {
-      for (std::size_t j = 0; j < y.cols; ++j) y(t, j) *= first.raw_scale[j] / std::sqrt(2.0 + first.walk[j]);
+      for (std::size_t j = 0; j < y.cols; ++j) y(t, j) *= first.raw_scale[j];
     }
     add_step(y, edge, taken.at(edge), 1.0);
     return statistics.at(y).statistic;
@@ -69,11 +60,10 @@ StepSearch search_signals(const Trace& trace, TokenSet tokens, const SearchOptio
     return statistics.at(y).statistic;
   };
   problem.planted = [&](double sigmas, const std::vector<int>& edges, Philox& rng) {
-    Matrix y = layer_noise(n, root, first.walk, rng);  // an increment has variance 2 + walk
+    Matrix y = layer_noise(n, noise.root, rng, noise.uneven);
     for (const int edge : edges) {
       std::vector<double> step(y.cols);
-      for (std::size_t j = 0; j < step.size(); ++j)
-        step[j] = (rng.below(2) == 0 ? -sigmas : sigmas) * std::sqrt(1.0 + 0.5 * first.walk[j]);
+      for (std::size_t j = 0; j < step.size(); ++j) step[j] = rng.below(2) == 0 ? -sigmas : sigmas;
       add_step(y, edge, step, 1.0);
     }
     return y;

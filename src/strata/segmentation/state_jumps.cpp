@@ -7,13 +7,12 @@
 #include "strata/segmentation/step_evidence.h"
 #include "strata/stats/eigen.h"
 #include "strata/stats/quantile.h"
+#include "strata/stats/special.h"
 
 namespace strata {
 namespace {
 
-constexpr double kQuantile = 0.80;
-constexpr double kNormalQuantile = 0.8416212335729143;  // of kQuantile
-constexpr double kLeastSpread = 0.15;                   // of the logarithm of a step
+constexpr double kLeastSpread = 0.15;  // of the logarithm of a step
 constexpr double kSmallest = 0.02;
 
 double length_of(std::span<const double> x) {
@@ -91,12 +90,16 @@ Matrix state_jumps(const Matrix& points, double smallest) {
   Matrix statistic(2, points.rows);
   const Lengths lengths = lengths_of(increments(points, 1));
   const auto usual = usual_lengths(lengths.whole, layers);
-  const double size = stats::quantile(usual, kQuantile), unit = std::sqrt(size * size + smallest * smallest);
+  const double share = robust_quantile(usual.size());
+  const double size = stats::quantile(usual, share), unit = std::sqrt(size * size + smallest * smallest);
   const auto ln = [&](double length) { return 0.5 * std::log(length * length + smallest * smallest); };
   std::vector<double> logs;
   for (const double length : usual) logs.push_back(ln(length));
   const double middle = stats::median(logs);
-  const double spread = std::max((stats::quantile(logs, kQuantile) - middle) / kNormalQuantile, kLeastSpread);
+  // Of fewer than 12 lengths the quantile of the scale is so near the median that it tells no spread.
+  const double upper = std::max(share, 0.75);
+  const double spread =
+      std::max((stats::quantile(logs, upper) - middle) / stats::normal_quantile(upper), kLeastSpread);
   const auto raw = raw_steps(points);
   for (const int edge : candidate_edges(layers)) {
     const auto t = static_cast<std::size_t>(edge - 2);
@@ -115,7 +118,8 @@ std::vector<double> step_axes(const Matrix& points) {
   const int layers = static_cast<int>(points.rows);
   const Matrix steps = increments(points, 1);
   const auto lengths = lengths_of(steps).whole;
-  const double cap = stats::quantile(usual_lengths(lengths, layers), kQuantile);
+  const auto usual = usual_lengths(lengths, layers);
+  const double cap = stats::quantile(usual, robust_quantile(usual.size()));
   Matrix second(points.cols, points.cols);
   const auto first = static_cast<std::size_t>(startup_blocks(layers) - 1);
   const double count = static_cast<double>(steps.rows - 1 - first);

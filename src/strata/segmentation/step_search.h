@@ -23,7 +23,7 @@ struct SearchProblem {
   std::function<Matrix(int edge, Philox& rng)> with_step;
   /// Statistics x L of the profile with every step taken out so far but that of `edge`.
   std::function<Matrix(int edge)> alone;
-  /// A profile of layer noise with a step of so many standard deviations of a block's own noise in every
+  /// A profile of layer noise with a step of so many standard deviations of an increment in every
   /// signal, of random sign, at each of the edges; the statistics of a profile; a profile without the step at
   /// an edge. For the power; null: none is measured. Called concurrently.
   std::function<Matrix(double sigmas, const std::vector<int>& edges, Philox& rng)> planted;

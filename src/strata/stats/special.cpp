@@ -1,6 +1,7 @@
 #include "strata/stats/special.h"
 
 #include <cmath>
+#include <numbers>
 
 #include "strata/base/error.h"
 
@@ -73,6 +74,15 @@ double incomplete_gamma(double a, double x) {
   STRATA_CHECK(a > 0.0);
   if (x <= 0.0) return 0.0;
   return x < a + 1.0 ? gamma_series(a, x) : 1.0 - gamma_fraction(a, x);
+}
+
+double normal_quantile(double p) {
+  double low = -40.0, high = 40.0;
+  for (int i = 0; i < 100; ++i) {
+    const double x = 0.5 * (low + high);
+    (0.5 * std::erfc(-x / std::numbers::sqrt2) < p ? low : high) = x;
+  }
+  return 0.5 * (low + high);
 }
 
 }  // namespace strata::stats

@@ -9,4 +9,7 @@ namespace strata::stats {
 /// P(a, x), the regularised lower incomplete gamma function; a > 0.
 [[nodiscard]] double incomplete_gamma(double a, double x);
 
+/// The x that a standard normal stays below with probability p, 0 < p < 1; to 1e-12.
+[[nodiscard]] double normal_quantile(double p);
+
 }  // namespace strata::stats

@@ -7,6 +7,7 @@
 
 #include "strata/segmentation/layer_series.h"
 #include "strata/segmentation/profile.h"
+#include "strata/segmentation/roughness.h"
 #include "strata/segmentation/step_evidence.h"
 #include "strata/stats/quantile.h"
 #include "strata/theory/edge_words.h"
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::size_t kReach = 4;  // blocks on each side
 constexpr int kSamePlace = 2;      // blocks: the rule's own tolerance
+constexpr double kRough = 0.9;  // of the whole scale: the roughness is more than twice what does not matter
 
 // The blocks that are compared: [first, edge) and [edge, end).
 struct Sides {
@@ -134,7 +136,8 @@ SignalChange change_of(const Column& column, std::size_t j, const LayerSeries& l
   change.slope_before = slope_between(column.unit, sides.first, sides.edge);
   change.slope_after = slope_between(column.unit, sides.edge, sides.end);
   change.step_sigmas = evidence.z(sides.edge, j);
-  if (evidence.rough[j]) {
+  // Changes that do not matter are in the scale and not in the raw one.
+  if (evidence.raw_scale[j] > kRough * evidence.scale[j]) {
     // White noise hides a step in one increment: the levels on both sides, and what a slope leaves of it.
     const double levels = median_between(column.smooth, sides.edge, sides.end) -
                           median_between(column.smooth, sides.first, sides.edge);
@@ -225,7 +228,7 @@ std::vector<EdgeChange> edge_changes(const Trace& trace, const Findings& finding
   StepEvidence evidence;
   std::vector<Column> columns;
   if (layers.undefined.empty()) {
-    evidence = StepStatistics(layers.y.rows, layers.group, layers.weight).at(layers.y);
+    evidence = StepStatistics(layers.y.rows, layers.weight).at(layers.y);
     columns = columns_of(trace, layers);
   }
   for (std::size_t i = 0; i < edges.size(); ++i) {

@@ -112,8 +112,7 @@ std::vector<OddBlock> odd_blocks(const Trace& trace, const SegmentationOptions& 
   const LayerSeries layers = layer_series(trace, TokenSet::ordinary, options.seed, 0);
   if (!layers.undefined.empty()) return odd;
   const Increments evidence = increments_of(layers.y);
-  const Matrix root = correlation_root(evidence.residual);
-  const auto walk_of = StepStatistics(layers.y.rows, layers.group, layers.weight).at(layers.y).walk;
+  const Matrix root = root_of(residual_correlation(evidence.residual, evidence.scale, layers.weight, n));
   const auto count = std::min<std::size_t>(kMostSurrogates, static_cast<std::size_t>(options.surrogates));
   std::vector<std::array<double, kStatistics>> null(count);
   parallel_for(count, options.threads, [&](std::size_t i) {
@@ -121,11 +120,8 @@ std::vector<OddBlock> odd_blocks(const Trace& trace, const SegmentationOptions& 
                 .stream = Stream::surrogate,
                 .a = kSurrogates,
                 .b = static_cast<std::uint32_t>(i)});
-    Matrix y = heavy_tailed(layers.y.rows, root, rng), walk = heavy_tailed(layers.y.rows, root, rng);
-    accumulate_rows(walk);
-    for (std::size_t t = 0; t < y.rows; ++t) {
-      for (std::size_t j = 0; j < y.cols; ++j) y(t, j) += std::sqrt(walk_of[j]) * walk(t, j);
-    }
+    // Each block off by itself: the noise in which most blocks look odd.
+    const Matrix y = heavy_tailed(layers.y.rows, root, rng);
     null[i] = largest_of(statistics_of(increments_of(y), layers, n));
   });
   std::array<double, kStatistics> threshold{};
