@@ -62,6 +62,7 @@ constexpr std::array kTrained = {
     Trained{"trained_null", "one block repeated", TrainedKind::one_block},
     Trained{"trained_null", "doubled blocks", TrainedKind::doubled},
     Trained{"trained_null", "random weights", TrainedKind::random_weights},
+    Trained{"trained_null", "constant of 20 RMS on one word", TrainedKind::constant},
     Trained{"trained_null", "random order of blocks", TrainedKind::random_order},
 };
 

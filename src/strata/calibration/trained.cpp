@@ -12,7 +12,7 @@
 namespace strata {
 namespace {
 
-constexpr double kNearIdentity = 0.02, kSharp = 4.0, kFlat = 0.15, kLoud = 8.0;
+constexpr double kNearIdentity = 0.02, kSharp = 4.0, kFlat = 0.15, kLoud = 8.0, kConstant = 20.0;
 constexpr int kTransient = 2, kReach = 6;  // blocks
 constexpr double kLevel = 0.05;
 
@@ -121,6 +121,9 @@ TrainedPlan plan_trained(TrainedKind kind, int n_layers, int trial, std::uint64_
       break;
     }
     case TrainedKind::doubled:
+      break;
+    case TrainedKind::constant:
+      plan.constant = TrainedPlan::Constant{.rms = kConstant, .written_by = a, .removed_by = b};
       break;
     case TrainedKind::random_weights:
       plan.random_weights = true;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ enum class TrainedKind {
   doubled,  ///< every block repeated in order until the depth is full
   random_weights,
   random_order,  ///< of the blocks
+  constant,      ///< as doubled, and one word carries a constant through the middle third
 };
 
 /// One block of such a network.
@@ -40,6 +42,11 @@ struct TrainedPlan {
   std::size_t model = 0;             ///< which of the trained models
   std::vector<TrainedBlock> blocks;  ///< sources without a meaning where the weights are random
   bool random_weights = false;
+  struct Constant {
+    double rms = 0.0;                    ///< its size, in units of the RMS of the states before `written_by`
+    int written_by = 0, removed_by = 0;  ///< blocks
+  };
+  std::optional<Constant> constant;
   std::vector<int> edges;
   std::uint64_t seed = 0;  ///< of random weights, and of the choice of text
 };

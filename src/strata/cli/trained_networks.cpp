@@ -16,6 +16,7 @@
 #include "strata/base/philox.h"
 #include "strata/checkpoint/inventory.h"
 #include "strata/cli/load_text.h"
+#include "strata/cli/planted_constant.h"
 #include "strata/engine/engine.h"
 #include "strata/synth/synth.h"
 
@@ -84,7 +85,7 @@ std::string name_of(const TensorRule& rule, std::size_t block) {
   return name;
 }
 
-Tensors tensors_of(const Checkpoint& source, const TrainedPlan& plan) {
+Tensors tensors_of(const Checkpoint& source, const TrainedPlan& plan, const PlantedConstant* constant) {
   Tensors tensors;
   const bool query_norm = source.has(Role::query_norm);
   for (const TensorRule& rule : family_of(source.config()).tensors) {
@@ -95,15 +96,19 @@ Tensors tensors_of(const Checkpoint& source, const TrainedPlan& plan) {
       source.load(rule.role, block.source, values);
       const auto factor = static_cast<float>(factor_of(rule.role, block, query_norm));
       for (float& x : values) x *= factor;
+      if (constant != nullptr)
+        plant(*constant, rule.role, rule.per_block ? static_cast<int>(l) : -1,
+              static_cast<std::size_t>(source.config().hidden), values);
       tensors.add(name_of(rule, l), source.shape(rule.role), values);
     }
   }
   return tensors;
 }
 
-void write_network(const Checkpoint& source, const TrainedPlan& plan, const fs::path& directory) {
+void write_network(const Checkpoint& source, const TrainedPlan& plan, const PlantedConstant* constant,
+                   const fs::path& directory) {
   fs::create_directories(directory);
-  const Tensors tensors = tensors_of(source, plan);
+  const Tensors tensors = tensors_of(source, plan, constant);
   std::string header = tensors.header.dump();
   header.append((8 - header.size() % 8) % 8, ' ');
   write_file_atomic(directory / "model.safetensors", little_endian(header.size()) + header + tensors.data);
@@ -155,19 +160,30 @@ struct Trained {
   Trace run(const TrainedPlan& plan) {
     const std::lock_guard lock(mutex);
     const Source& source = sources[plan.model];
+    const Corpus corpus = some_windows(source.text.corpus, plan.seed);
+    if (!plan.constant) return measure(source, plan, nullptr, corpus, engine.detector_signal_ids());
+    const Trace clean = measure(source, plan, nullptr, corpus, {"residual_rms"});
+    const auto constant =
+        constant_for(corpus, clean, plan.constant->rms, plan.constant->written_by, plan.constant->removed_by,
+                     static_cast<std::size_t>(source.checkpoint.config().hidden));
+    return measure(source, plan, &constant, corpus, engine.detector_signal_ids());
+  }
+
+ private:
+  Trace measure(const Source& source, const TrainedPlan& plan, const PlantedConstant* constant,
+                const Corpus& corpus, std::vector<std::string> signals) const {
     const Scratch scratch;  // the weights stay mapped when it is gone
     const fs::path directory = scratch.path() / "network";
     if (plan.random_weights) {
       write_random(source.checkpoint, plan, threads, directory);
     } else {
-      write_network(source.checkpoint, plan, directory);
+      write_network(source.checkpoint, plan, constant, directory);
     }
     const Checkpoint network = Checkpoint::open(directory);
-    const Corpus corpus = some_windows(source.text.corpus, plan.seed);
     MeasureOptions options{.seed = plan.seed, .threads = threads, .positions = kPositions};
     options.replicates = replicates;
     options.clean_only = true;
-    options.signals = engine.detector_signal_ids();
+    options.signals = std::move(signals);
     return engine.measure({.checkpoint = network, .corpus = corpus}, options, {});
   }
 };
