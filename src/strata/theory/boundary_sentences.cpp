@@ -1,6 +1,7 @@
 #include "strata/theory/boundary_sentences.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -8,6 +9,8 @@
 #include <map>
 
 #include "strata/base/error.h"
+#include "strata/theory/edge_words.h"
+#include "strata/theory/gradual_changes.h"
 
 namespace strata {
 namespace {
@@ -106,6 +109,21 @@ void add_power(const Detection& d, Sentences& out) {
       "Power, simulated with this network's roughness: two steps that every signal has are both found by the "
       "signals alone in so many cases (their size in layer sigmas): {}.",
       join_words(parts)));
+}
+
+// Where signals change most although no edge is a step.
+void add_gradual(const Trace& trace, Sentences& out) {
+  std::vector<std::string> parts;
+  for (const GradualChange& change : gradual_changes(trace)) {
+    const std::string blocks = change.first == change.last
+                                   ? fmt::format("block {}", change.first)
+                                   : fmt::format("blocks {} to {}", change.first, change.last);
+    parts.push_back(fmt::format("{} goes from {}{}, half of it in {}", change.signal,
+                                show_pair(change.before, change.after),
+                                change.unit == "1" || change.unit.empty() ? "" : " " + change.unit, blocks));
+  }
+  if (parts.empty()) return;
+  out.push_back(fmt::format("Gradual changes, described and not tested: {}.", fmt::join(parts, "; ")));
 }
 
 bool same_places(const Detection& a, const Detection& b) {
@@ -245,7 +263,10 @@ std::vector<std::string> boundary_sentences(const Trace& trace, const Findings& 
   STRATA_CHECK(static_cast<std::size_t>(findings.headline) < findings.detections.size());
   const Detection& d = findings.detections[static_cast<std::size_t>(findings.headline)];
   add_verdict(d, out);
-  if (d.selected_k == 0) add_power(d, out);
+  if (d.selected_k == 0) {
+    add_power(d, out);
+    add_gradual(trace, out);
+  }
   if (d.selected_k > 0) {
     for (const EdgeChange& change : findings.edge_changes) {
       if (!change.forced) out.push_back(change.sentence);
