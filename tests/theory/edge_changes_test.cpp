@@ -99,7 +99,7 @@ TEST(EdgeChanges, AStepInAttentionIsDescribedAsThat) {
   for (const char* other : {"state", "prediction", "representation"})
     EXPECT_FALSE(in(change.sentence, other)) << change.sentence;
   EXPECT_TRUE(in(f.sentences[0],
-                 "1 boundary: edge 12 (signals or states, each tested at 5% against heavy-tailed layer "
+                 "1 boundary: edge 12 (signals or states, tested together at 5% against heavy-tailed layer "
                  "noise; strongest p = "))
       << f.sentences[0];
   EXPECT_EQ(f.sentences[2], change.sentence);

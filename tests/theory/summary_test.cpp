@@ -92,7 +92,7 @@ TEST(Summary, TwoBoundaries) {
   const std::string text = text_of(trace, two_boundaries());
   expect_in(text, "[a,b) means blocks a to b-1");
   EXPECT_TRUE(
-      text.starts_with("2 boundaries: edges 4 and 9 (signals or states, each tested at 5% against "
+      text.starts_with("2 boundaries: edges 4 and 9 (signals or states, tested together at 5% against "
                        "heavy-tailed layer noise; strongest p = 0.004). "))
       << text;
   expect_in(text, "between block e-1 and block e. Edge 4: first. Edge 9: second. Places: ");
@@ -160,7 +160,7 @@ TEST(Summary, SmoothModelWithAForcedSplit) {
   const std::string text = text_of(trace, f);
   EXPECT_TRUE(
       text.starts_with("No boundary: the strongest edge, 8, has p = 0.09 (states; signals or states, each "
-                       "tested at 5% against heavy-tailed layer noise). "))
+                       "tested together at 5% against heavy-tailed layer noise). "))
       << text;
   expect_in(text, "The two detectors do not agree: signals find edge 6, states find no boundary.");
   expect_in(text, "With sink tokens counted the rule finds 1 boundary at edge 7.");

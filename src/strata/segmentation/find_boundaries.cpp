@@ -159,7 +159,7 @@ std::vector<Detection> run_steps(const Trace& trace, TokenSet tokens, const Segm
     search.stream += 1;
     states = search_states(trace, tokens, search);
   }
-  return {either_of(signals, states, tokens, trace.n_layers()),
+  return {either_of(signals, states, tokens, trace.n_layers(), options.alpha),
           detection_of(signals, "signals", tokens, trace.n_layers()),
           detection_of(states, "states", tokens, trace.n_layers())};
 }

@@ -12,6 +12,8 @@ namespace strata {
 namespace {
 
 constexpr int kSamePlace = 2;  // blocks
+constexpr double kAsked = 1.25, kAskedShallow = 2.5;  // two detectors
+constexpr int kShallow = 20;                          // blocks
 constexpr const char* kNullName = "layer noise";
 
 std::string verdict_for(std::size_t boundaries) {
@@ -60,15 +62,15 @@ void trim(std::string& note) {
 
 // A step and the detector that found it.
 struct Found {
-  const StepSearch::Step* step;
+  StepSearch::Step step;
   const char* by;
   bool accepted;
 };
 
 bool stronger(const Found& a, const Found& b) {
   if (a.accepted != b.accepted) return a.accepted;
-  if (a.step->p_value != b.step->p_value) return a.step->p_value < b.step->p_value;
-  return a.step->evidence > b.step->evidence;
+  if (a.step.p_value != b.step.p_value) return a.step.p_value < b.step.p_value;
+  return a.step.evidence > b.step.evidence;
 }
 
 }  // namespace
@@ -98,7 +100,8 @@ Detection detection_of(const StepSearch& search, const char* detector, TokenSet 
   return d;
 }
 
-Detection either_of(const StepSearch& signals, const StepSearch& states, TokenSet tokens, int n_layers) {
+Detection either_of(const StepSearch& signals, const StepSearch& states, TokenSet tokens, int n_layers,
+                    double alpha) {
   Detection d = frame("either", tokens, n_layers, DetectorRole::rule);
   std::vector<Found> found;
   for (const auto& [search, name] : {std::pair{&signals, "signals"}, std::pair{&states, "states"}}) {
@@ -113,8 +116,11 @@ Detection either_of(const StepSearch& signals, const StepSearch& states, TokenSe
     if (d.evidence.empty()) d.evidence.assign(search->evidence.size(), 0.0);
     for (std::size_t i = 0; i < search->evidence.size(); ++i)
       d.evidence[i] = std::max(d.evidence[i], search->evidence[i]);
-    for (std::size_t i = 0; i < search->steps.size(); ++i)
-      found.push_back({&search->steps[i], name, i < search->accepted});
+    for (StepSearch::Step step : search->steps) {
+      step.p_value = std::min(1.0, step.p_value * (n_layers < kShallow ? kAskedShallow : kAsked));
+      const bool accepted = step.p_value <= alpha;
+      found.push_back({std::move(step), name, accepted});
+    }
   }
   trim(d.note);
   if (!d.defined) return d;
@@ -124,19 +130,19 @@ Detection either_of(const StepSearch& signals, const StepSearch& states, TokenSe
   std::size_t accepted = 0;
   for (const Found& one : found) {
     const auto same = std::find_if(distinct.begin(), distinct.end(), [&](const EdgeEstimate& e) {
-      return std::abs(e.edge - one.step->edge) <= kSamePlace;
+      return std::abs(e.edge - one.step.edge) <= kSamePlace;
     });
     if (same != distinct.end()) {
       if (one.accepted && same->found_by != one.by) same->found_by = "both";
       continue;
     }
-    distinct.push_back(estimate_of(*one.step, one.by));
+    distinct.push_back(estimate_of(one.step, one.by));
     accepted += one.accepted ? 1 : 0;
     const bool informative = accepted == distinct.size() || distinct.size() == accepted + 1;
     if (informative) {
       const std::size_t surrogates =
           std::string_view(one.by) == "signals" ? signals.null_sample.size() : states.null_sample.size();
-      d.tests.push_back(test_of(*one.step, distinct.size() - 1, {}, surrogates));
+      d.tests.push_back(test_of(one.step, distinct.size() - 1, {}, surrogates));
     }
   }
   d.selected_k = static_cast<int>(accepted);

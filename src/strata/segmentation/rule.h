@@ -1,7 +1,10 @@
 // From two searches to boundaries: the detectors "signals" and "states", and the rule "either".
 //
-// The rule: an edge is a boundary when the evidence of one of the two detectors has p <= alpha. Edges of the
-// two within two blocks of each other are one boundary, at the place of the stronger evidence.
+// The rule: an edge is a boundary when the evidence of one of the two detectors has p <= alpha, where p counts
+// that two were asked: it is the detector's own times 1.25, with which the rule is wrong as often as alpha says
+// (docs/calibration.md; the detectors seldom err together or at their full level). Below 20 blocks, where
+// correlations rest on four to ten edges, times 2.5. Edges of the two within two blocks of each other are one
+// boundary, at the place of the stronger evidence.
 #pragma once
 
 #include "strata/record/findings.h"
@@ -14,6 +17,6 @@ namespace strata {
                                      int n_layers);
 /// The rule over both.
 [[nodiscard]] Detection either_of(const StepSearch& signals, const StepSearch& states, TokenSet tokens,
-                                  int n_layers);
+                                  int n_layers, double alpha);
 
 }  // namespace strata

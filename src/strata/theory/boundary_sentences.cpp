@@ -19,7 +19,7 @@ using Sentences = std::vector<std::string>;
 
 constexpr std::size_t kTwinsOfATest = 19;  // fewer cannot reach p = 0.05
 constexpr int kSamePlace = 2;              // blocks: the rule's own tolerance
-constexpr const char* kRule = "signals or states, each tested at 5% against heavy-tailed layer noise";
+constexpr const char* kRule = "signals or states, tested together at 5% against heavy-tailed layer noise";
 
 std::string boundaries_word(std::size_t n) {
   return count_of(n, "boundary", "boundaries");
