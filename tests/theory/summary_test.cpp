@@ -159,7 +159,7 @@ TEST(Summary, SmoothModelWithAForcedSplit) {
   for (auto& b : f.brittleness) b.forced = true;
   const std::string text = text_of(trace, f);
   EXPECT_TRUE(
-      text.starts_with("No boundary: the strongest edge, 8, has p = 0.09 (states; signals or states, each "
+      text.starts_with("No boundary: the strongest edge, 8, has p = 0.09 (states; signals or states, "
                        "tested together at 5% against heavy-tailed layer noise). "))
       << text;
   expect_in(text, "The two detectors do not agree: signals find edge 6, states find no boundary.");
