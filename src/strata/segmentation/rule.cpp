@@ -11,7 +11,7 @@
 namespace strata {
 namespace {
 
-constexpr int kSamePlace = 2;  // blocks
+constexpr int kSamePlace = 2;                         // blocks
 constexpr double kAsked = 1.25, kAskedShallow = 2.5;  // two detectors
 constexpr int kShallow = 20;                          // blocks
 constexpr const char* kNullName = "layer noise";
@@ -75,6 +75,10 @@ bool stronger(const Found& a, const Found& b) {
 
 }  // namespace
 
+double p_factor(int n_layers) {
+  return n_layers < kShallow ? kAskedShallow : kAsked;
+}
+
 Detection detection_of(const StepSearch& search, const char* detector, TokenSet tokens, int n_layers) {
   Detection d = frame(detector, tokens, n_layers, DetectorRole::detector);
   d.used_signals = search.used;
@@ -117,7 +121,7 @@ Detection either_of(const StepSearch& signals, const StepSearch& states, TokenSe
     for (std::size_t i = 0; i < search->evidence.size(); ++i)
       d.evidence[i] = std::max(d.evidence[i], search->evidence[i]);
     for (StepSearch::Step step : search->steps) {
-      step.p_value = std::min(1.0, step.p_value * (n_layers < kShallow ? kAskedShallow : kAsked));
+      step.p_value = std::min(1.0, step.p_value * p_factor(n_layers));
       const bool accepted = step.p_value <= alpha;
       found.push_back({std::move(step), name, accepted});
     }

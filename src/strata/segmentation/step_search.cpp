@@ -9,6 +9,7 @@
 #include "strata/base/parallel.h"
 #include "strata/segmentation/locate.h"
 #include "strata/segmentation/roughness.h"
+#include "strata/segmentation/rule.h"
 #include "strata/stats/quantile.h"
 
 namespace strata {
@@ -223,7 +224,7 @@ std::vector<int> selected_in(const SearchProblem& problem, const Null& null, dou
   return edges;
 }
 
-// Both of two planted steps selected, each within one block.
+// Both of two planted steps selected at the level of the rule, each within one block.
 void measure_power(const SearchProblem& problem, const SearchOptions& options, const Null& null,
                    StepSearch& search) {
   const int n = problem.n_layers;
@@ -238,7 +239,7 @@ void measure_power(const SearchProblem& problem, const SearchOptions& options, c
                   .c = static_cast<std::uint32_t>(i),
                   .d = kPower});
       const auto selected =
-          selected_in(problem, null, options.common.alpha, problem.planted(sigmas, edges, rng));
+          selected_in(problem, null, options.common.alpha / p_factor(n), problem.planted(sigmas, edges, rng));
       found[i] = std::all_of(edges.begin(), edges.end(), [&](int edge) {
         return std::any_of(selected.begin(), selected.end(), [&](int e) { return std::abs(e - edge) <= 1; });
       });
