@@ -1,7 +1,6 @@
 #include "strata/cli/planted_networks.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <map>
@@ -11,6 +10,7 @@
 #include "strata/base/error.h"
 #include "strata/base/philox.h"
 #include "strata/checkpoint/published.h"
+#include "strata/cli/scratch_directory.h"
 #include "strata/engine/engine.h"
 #include "strata/synth/synth.h"
 
@@ -49,31 +49,8 @@ Corpus random_corpus(std::uint64_t seed) {
   return corpus;
 }
 
-// A directory of this process's own, removed with the object.
-class Scratch {
- public:
-  Scratch() {
-    std::string name = (fs::temp_directory_path() / "strata-networks-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) {
-      throw Error(ErrorKind::run_failed,
-                  {.where = name, .found = "cannot create a temporary directory", .hint = "set TMPDIR"});
-    }
-    path_ = name;
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  [[nodiscard]] const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
-
 Checkpoint make_network(const PlantedSpec& spec, const std::vector<PlantedBlock>& blocks, int threads) {
-  const Scratch scratch;  // the weights stay mapped when it is gone
+  const ScratchDirectory scratch;  // the weights stay mapped when it is gone
   SynthOptions options{.config = network_config(spec.n_layers), .type = SynthType::f32, .seed = spec.seed};
   options.threads = threads;
   for (const PlantedBlock& block : blocks)

@@ -1,7 +1,6 @@
 #include "strata/cli/trained_networks.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -17,6 +16,7 @@
 #include "strata/checkpoint/inventory.h"
 #include "strata/cli/load_text.h"
 #include "strata/cli/planted_constant.h"
+#include "strata/cli/scratch_directory.h"
 #include "strata/engine/engine.h"
 #include "strata/synth/synth.h"
 
@@ -29,29 +29,6 @@ using Json = nlohmann::ordered_json;
 constexpr int kContext = 256, kWindows = 2;  // of each document
 constexpr std::int64_t kPositions = 2048;
 constexpr std::array kNames = {"llama-nano", "qwen2-nano", "qwen3-nano"};
-
-// A directory of this process's own, removed with the object.
-class Scratch {
- public:
-  Scratch() {
-    std::string name = (fs::temp_directory_path() / "strata-trained-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) {
-      throw Error(ErrorKind::run_failed,
-                  {.where = name, .found = "cannot create a temporary directory", .hint = "set TMPDIR"});
-    }
-    path_ = name;
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  [[nodiscard]] const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 // Sharpness is in the queries, or where queries are normalised in the weight of their norm.
 double factor_of(Role role, const TrainedBlock& block, bool query_norm) {
@@ -172,7 +149,7 @@ struct Trained {
  private:
   Trace measure(const Source& source, const TrainedPlan& plan, const PlantedConstant* constant,
                 const Corpus& corpus, std::vector<std::string> signals) const {
-    const Scratch scratch;  // the weights stay mapped when it is gone
+    const ScratchDirectory scratch;  // the weights stay mapped when it is gone
     const fs::path directory = scratch.path() / "network";
     if (plan.random_weights) {
       write_random(source.checkpoint, plan, threads, directory);

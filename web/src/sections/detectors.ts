@@ -86,7 +86,7 @@ export const detectors: Section = {
     const defined = main.filter((d) => d.defined);
     if (defined.length === 0) body.append(undefinedBox('Boundaries', unique(all.map((d) => d.note))));
     const columns = ['detector', 'tokens', 'verdict', 'boundaries', 'forced two', 'best K by BIC, half-samples', 'signals'];
-    body.append(h('h3', {}, 'What each detector says'), paragraph('The rule \u201ceither\u201d decides: an edge is a boundary when the signals or the states say so, each at 5%.', 'faint'), tableBox({
+    body.append(h('h3', {}, 'What each detector says'), paragraph('The rule \u201ceither\u201d decides: an edge is a boundary when the signals or the states say so, at 5% together.', 'faint'), tableBox({
       columns, rows: main.map((d) => row(d, record.model.n_layers)),
     }, 'Detectors'));
     const shown = defined

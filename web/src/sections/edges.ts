@@ -58,7 +58,7 @@ function evidencePlot(record: RunRecord, body: HTMLElement, shown: Detection[]):
   addPlot(body, {
     id: 'evidence',
     title: 'Evidence for a step at each edge',
-    how: 'Bars: evidence in units of what layer noise alone reaches anywhere in the depth in 5% of surrogates, before any step is taken out; above the line at 1 an edge is significant. Diamonds: boundaries that this detector found (with the steps found before taken out), with the 90% interval of their place. Grey: no boundary is looked for there; darker grey: start-up and read-out. Triangles: blocks that write (up) or remove (down) massive activations.',
+    how: 'Bars: evidence in units of what layer noise alone reaches anywhere in the depth in 5% of surrogates, before any step is taken out; the line at 1 is the 5% of one detector, the rule asks for a little more because two are asked. Diamonds: boundaries that this detector found (with the steps found before taken out), with the 90% interval of their place. Grey: no boundary is looked for there; darker grey: start-up and read-out. Triangles: blocks that write (up) or remove (down) massive activations.',
     label: shown.map((d) => `${d.detector}: largest evidence ${num(Math.max(...(d.evidence ?? []).map((v) => v ?? 0)))}; boundaries ${d.boundaries.map((b) => b.edge).join(', ') || 'none'}`).join('. '),
     height: () => 30 + shown.length * (kPanel + kGap),
     option: ({ theme, width }) => ({
