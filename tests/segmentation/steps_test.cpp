@@ -10,6 +10,7 @@
 #include "strata/base/philox.h"
 #include "strata/segmentation/layer_series.h"
 #include "strata/segmentation/roughness.h"
+#include "strata/segmentation/rule.h"
 #include "strata/segmentation/segmentation.h"
 #include "strata/segmentation/state_jumps.h"
 #include "strata/segmentation/step_detector.h"
@@ -364,6 +365,28 @@ TEST(StepSearch, PlantedStepsAreFoundCountedAndPlaced) {
     }
     EXPECT_EQ(of(found, "either").boundaries[0].found_by, "both");
   }
+}
+
+TEST(Rule, PCountsThatTwoDetectorsWereAsked) {
+  StepSearch signals, states;
+  states.undefined = "no states";
+  signals.evidence.assign(23, 0.0);
+  signals.null_sample.assign(199, 0.5);
+  signals.steps = {{.edge = 10, .evidence = 1.2, .p_value = 0.03, .place = {}},
+                   {.edge = 16, .evidence = 1.01, .p_value = 0.045, .place = {}}};
+  signals.accepted = 2;
+  const Detection deep = either_of(signals, states, TokenSet::ordinary, 24, 0.05);
+  ASSERT_EQ(deep.boundaries.size(), 1u);
+  EXPECT_EQ(deep.boundaries[0].edge, 10);
+  EXPECT_DOUBLE_EQ(deep.boundaries[0].p_value, 0.03 * 1.25);
+  ASSERT_EQ(deep.tests.size(), 2u);
+  EXPECT_DOUBLE_EQ(deep.tests[1].p_value, 0.045 * 1.25);
+  signals.evidence.assign(15, 0.0);
+  signals.steps.back().edge = 6;
+  const Detection shallow = either_of(signals, states, TokenSet::ordinary, 16, 0.05);
+  EXPECT_TRUE(shallow.boundaries.empty());
+  EXPECT_EQ(shallow.verdict, "smooth");
+  EXPECT_DOUBLE_EQ(shallow.tests[0].p_value, 0.03 * 2.5);
 }
 
 // 60 of each: at a true rate of 5% eight or more happen in 1 of 100 runs.

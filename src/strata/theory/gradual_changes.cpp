@@ -51,7 +51,7 @@ std::optional<GradualChange> change_of(const Series& series, std::size_t blocks)
   const double way = change.after - change.before;
   if (!(std::abs(way) >= kOfRange * (stats::quantile(y, 0.9) - stats::quantile(y, 0.1))) || way == 0.0)
     return {};
-  const std::size_t most = std::max<std::size_t>(2, (y.size() - 1) / kShareOf);
+  const std::size_t most = std::max<std::size_t>(1, (y.size() - 1) / kShareOf);
   for (std::size_t width = 1; width <= most; ++width) {
     std::size_t best = 0;
     double largest = 0.0;

@@ -18,8 +18,8 @@ struct GradualChange {
 };
 
 /// Signals of ordinary tokens, no controls, whose way is at least 80% of their range between the start-up and
-/// the last block (10% to 90% quantile) and half of which is made in at most a sixth of those blocks, 2 at
-/// least. One for each group of signals, that with the fewest blocks.
+/// the last block (10% to 90% quantile) and half of which is made in at most a sixth of those blocks.
+/// One for each group of signals, that with the fewest blocks.
 [[nodiscard]] std::vector<GradualChange> gradual_changes(const Trace& trace);
 
 }  // namespace strata
