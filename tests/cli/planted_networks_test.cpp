@@ -41,7 +41,7 @@ TEST(PlantedNetworks, AreMadeOfTrainedBlocks) {
   TemporaryDirectory directory;
   const std::string model = repo_path("models/qwen3-nano").string();
   const Result result = strata({"calibrate", "--kinds", "trained", "--models", model, "--layers", "12",
-                                "--trials", "1", "--surrogates", "39", "--replicates", "10", "--detectors",
+                                "--trials", "1", "--surrogates", "99", "--replicates", "10", "--detectors",
                                 "either", "-t", "2", "-o", directory.path().string()});
   ASSERT_EQ(result.code, 0) << result.err;
   int cells = 0;

@@ -387,6 +387,10 @@ TEST(Rule, PCountsThatTwoDetectorsWereAsked) {
   EXPECT_TRUE(shallow.boundaries.empty());
   EXPECT_EQ(shallow.verdict, "smooth");
   EXPECT_DOUBLE_EQ(shallow.tests[0].p_value, 0.03 * 2.5);
+  EXPECT_EQ(shallow.note, "without states: no states");
+  signals.null_sample.assign(39, 0.5);
+  EXPECT_EQ(either_of(signals, states, TokenSet::ordinary, 16, 0.05).note,
+            "without states: no states; with 39 surrogates no p reaches 0.05: it takes 49");
 }
 
 // 60 of each: at a true rate of 5% eight or more happen in 1 of 100 runs.

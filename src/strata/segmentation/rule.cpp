@@ -126,6 +126,11 @@ Detection either_of(const StepSearch& signals, const StepSearch& states, TokenSe
       found.push_back({std::move(step), name, accepted});
     }
   }
+  const std::size_t drawn = std::max(signals.null_sample.size(), states.null_sample.size());
+  if (d.defined && p_factor(n_layers) / (1.0 + static_cast<double>(drawn)) > alpha) {
+    d.note += fmt::format("with {} surrogates no p reaches {:g}: it takes {:.0f}; ", drawn, alpha,
+                          std::ceil(p_factor(n_layers) / alpha) - 1.0);
+  }
   trim(d.note);
   if (!d.defined) return d;
   d.power = signals.power;
