@@ -100,8 +100,9 @@ std::vector<Found> look_at(const Trace& trace, const std::vector<std::string>& d
     if (!searches) searches = search_both(trace, options, intervals);
     const int n = trace.n_layers();
     if (detector == "either") {
-      all.push_back(found_of(either_of(searches->signals, searches->states, TokenSet::ordinary, n, options.alpha),
-                             {&searches->signals, &searches->states}));
+      all.push_back(
+          found_of(either_of(searches->signals, searches->states, TokenSet::ordinary, n, options.alpha),
+                   {&searches->signals, &searches->states}));
     } else {
       const StepSearch& own = detector == "signals" ? searches->signals : searches->states;
       all.push_back(found_of(detection_of(own, detector.c_str(), TokenSet::ordinary, n), {&own}));
