@@ -30,7 +30,8 @@ namespace strata {
 [[nodiscard]] Matrix increments(const Matrix& y, int lag);
 
 /// Share of `count` values below which three of them do not matter, between 50% and 92%: the quantile that
-/// robust scales are taken from, so that three boundaries do not inflate them.
+/// robust scales are taken from, so that three boundaries do not inflate
+/// them (two where there are only six values).
 [[nodiscard]] double robust_quantile(std::size_t count);
 
 /// Robust scale of each column from the robust_quantile of its absolute values, edges of the start-up left
