@@ -56,7 +56,8 @@ Matrix common_noise(std::size_t p, double common, std::uint32_t draw) {
 
 // Mean off-diagonal element of the correlation that surrogates of such noise have.
 double surrogate_correlation(std::size_t p, double common, double steps) {
-  const StepStatistics statistics(28, std::vector<double>(p, 1.0 / static_cast<double>(p)));
+  const StepStatistics statistics(28, std::vector<double>(p, 1.0 / static_cast<double>(p)),
+                                  std::vector<Group>(p, Group::output));
   double mean = 0.0;
   for (std::uint32_t draw = 0; draw < 20; ++draw) {
     Matrix y = common_noise(p, common, draw);
@@ -90,7 +91,7 @@ TEST(Roughness, SurrogatesHaveTheCorrelationOfTheNoiseWhateverTheSteps) {
 }
 
 TEST(Roughness, UnevenChangesAreNoticedAndThreeStepsAreNot) {
-  const StepStatistics statistics(30, std::vector<double>(8, 0.125));
+  const StepStatistics statistics(30, std::vector<double>(8, 0.125), std::vector<Group>(8, Group::output));
   int even = 0, stepped = 0, copies = 0;
   for (std::uint32_t draw = 0; draw < 20; ++draw) {
     Philox rng({.seed = 9, .stream = Stream::test, .a = draw});

@@ -131,7 +131,7 @@ double steps(int block, std::initializer_list<int> edges, double size, std::size
 
 TEST(StepEvidence, OneOddBlockIsNoStep) {
   const std::size_t n = 24;
-  const StepStatistics statistics(n, {0.5, 0.5});
+  const StepStatistics statistics(n, {0.5, 0.5}, {Group::attention, Group::output});
   Philox rng({.seed = 4, .stream = Stream::test});
   Matrix y(n, 2);
   for (double& x : y.data) x = rng.normal();
@@ -160,15 +160,32 @@ TEST(StepEvidence, AChangeAcrossTheUsualDirectionCountsMoreWhenWhitened) {
     across(t, 0) += 5.0;
     across(t, 1) -= 5.0;
   }
-  const StepStatistics statistics(n, {0.5, 0.5});
+  const StepStatistics statistics(n, {0.5, 0.5}, {Group::attention, Group::output});
   const Matrix a = statistics.at(along).statistic, b = statistics.at(across).statistic;
   EXPECT_NEAR(a(0, 15) / b(0, 15), 1.0, 0.5);
   EXPECT_GT(b(1, 15), 2.0 * a(1, 15));
 }
 
+TEST(StepEvidence, AStepOfOneGroupStandsWholeInTheThirdStatistic) {
+  const std::size_t n = 24;
+  const StepStatistics statistics(n, {0.25, 0.25, 0.5}, {Group::attention, Group::attention, Group::output});
+  Philox rng({.seed = 6, .stream = Stream::test});
+  Matrix y(n, 3);
+  for (double& x : y.data) x = rng.normal();
+  for (std::size_t t = 12; t < n; ++t) {
+    y(t, 0) += 30.0;
+    y(t, 1) += 30.0;
+  }
+  const StepEvidence found = statistics.at(y);
+  // (8/2) ln(1 + z^2/8) of both signals.
+  const auto gain = [&](std::size_t j) { return 4.0 * std::log1p(found.z(12, j) * found.z(12, j) / 8.0); };
+  EXPECT_NEAR(found.statistic(2, 12), 0.5 * (gain(0) + gain(1)), 1e-9);
+  EXPECT_GT(found.statistic(2, 12), 1.8 * found.statistic(0, 12));
+}
+
 TEST(StepEvidence, TakingAStepOutLeavesNone) {
   const std::size_t n = 24;
-  const StepStatistics statistics(n, {1.0});
+  const StepStatistics statistics(n, {1.0}, {Group::output});
   Matrix y(n, 1);
   for (std::size_t t = 0; t < n; ++t) y(t, 0) = 0.1 * static_cast<double>(t) + (t >= 10 ? 5.0 : 0.0);
   std::vector<double> taken;

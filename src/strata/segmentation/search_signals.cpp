@@ -29,7 +29,7 @@ StepSearch search_signals(const Trace& trace, TokenSet tokens, const SearchOptio
   search.undefined = series.undefined;
   if (!search.undefined.empty()) return search;
   const std::size_t n = series.y.rows;
-  const StepStatistics statistics(n, series.weight);
+  const StepStatistics statistics(n, series.weight, series.group);
   StepEvidence evidence = statistics.at(series.y);
   const StepEvidence first = evidence;
   const LayerNoise noise = statistics.noise_of(first);

@@ -30,7 +30,7 @@ std::optional<Source> signal_source(const Trace& trace, TokenSet tokens, std::ui
   const LayerSeries series = layer_series(trace, tokens, seed, 0);
   if (!series.undefined.empty()) return {};
   return Source{.residual = increments(series.y, 1),
-                .statistics = StepStatistics(series.y.rows, series.weight)};
+                .statistics = StepStatistics(series.y.rows, series.weight, series.group)};
 }
 
 std::optional<Source> state_source(const Trace& trace, TokenSet tokens) {

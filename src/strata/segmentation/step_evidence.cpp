@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <utility>
 
 #include "strata/base/philox.h"
@@ -44,8 +45,22 @@ double mean_square(const Matrix& correlation) {
 
 }  // namespace
 
-StepStatistics::StepStatistics(std::size_t n_layers, std::vector<double> weight)
-    : n_(n_layers), weight_(std::move(weight)), edges_(candidate_edges(static_cast<int>(n_layers))) {}
+StepStatistics::StepStatistics(std::size_t n_layers, std::vector<double> weight, std::vector<Group> group)
+    : n_(n_layers),
+      weight_(std::move(weight)),
+      group_(std::move(group)),
+      edges_(candidate_edges(static_cast<int>(n_layers))) {}
+
+double StepStatistics::largest_of_groups(const std::vector<double>& gain) const {
+  std::map<Group, double> sum, signals;
+  for (std::size_t j = 0; j < gain.size(); ++j) {
+    sum[group_[j]] += gain[j];
+    signals[group_[j]] += 1.0;
+  }
+  double largest = 0.0;
+  for (const auto& [group, total] : sum) largest = std::max(largest, total / signals[group]);
+  return largest;
+}
 
 void StepStatistics::clear_startup(const Matrix& y, StepEvidence& evidence) const {
   // Gains of the increments themselves, about each signal's usual increment.
@@ -71,7 +86,7 @@ void StepStatistics::clear_startup(const Matrix& y, StepEvidence& evidence) cons
 
 StepEvidence StepStatistics::at(const Matrix& y) const {
   const std::size_t p = y.cols;
-  StepEvidence evidence{.statistic = Matrix(2, n_), .z = Matrix(n_, p), .residual = increments(y, 1)};
+  StepEvidence evidence{.statistic = Matrix(3, n_), .z = Matrix(n_, p), .residual = increments(y, 1)};
   evidence.raw_scale = robust_scale(evidence.residual, static_cast<int>(n_));
   const auto range = inner_range(y);
   for (std::size_t j = 0; j < p; ++j)
@@ -80,19 +95,21 @@ StepEvidence StepStatistics::at(const Matrix& y) const {
       residual_correlation(evidence.residual, evidence.scale, weight_, static_cast<int>(n_));
   const auto unknowns = static_cast<double>(p), known = static_cast<double>(edges_.size());
   const Matrix whitening = whitening_of(evidence.correlation, unknowns / (unknowns + known));
-  std::vector<double> bounded(p);
+  std::vector<double> bounded(p), gain(p);
   for (const int edge : edges_) {
     const auto e = static_cast<std::size_t>(edge);
     for (std::size_t j = 0; j < p; ++j) {
       const double z = evidence.z(e, j) = lasting_jump(evidence.residual, e - 2, j) / evidence.scale[j];
-      bounded[j] = std::copysign(std::sqrt(2.0 * step_gain(z)), z);
-      evidence.statistic(0, e) += weight_[j] * step_gain(z);
+      gain[j] = step_gain(z);
+      bounded[j] = std::copysign(std::sqrt(2.0 * gain[j]), z);
+      evidence.statistic(0, e) += weight_[j] * gain[j];
     }
     for (std::size_t j = 0; j < p; ++j) {
       double u = 0.0;
       for (std::size_t k = 0; k < p; ++k) u += whitening(j, k) * bounded[k];
       evidence.statistic(1, e) += weight_[j] * 0.5 * u * u;
     }
+    evidence.statistic(2, e) = largest_of_groups(gain);
   }
   clear_startup(y, evidence);
   return evidence;

@@ -3,12 +3,12 @@
 // z is the jump of a signal at an edge, the increment less the running median of its neighbours, in units of
 // the signal's roughness; where the block before or after undoes a part of it, what is left (a single odd
 // block leaves nothing). Its gain is (8/2) ln(1 + z^2/8), the log-likelihood ratio of a step under noise with
-// heavy tails (Student t), so that no signal can decide alone. Two statistics:
+// heavy tails (Student t), so that no signal can decide alone. Three statistics:
 // 1. the mean gain, groups of signals weighing equally;
 // 2. the same of whitened jumps: sign(z) sqrt(2 gain) of all signals times the inverse root of the
-// correlation
-//    of their increments, shrunk towards the identity. Signals that always move together count once, and a
-//    change in an unusual direction counts more.
+//    correlation of their increments, shrunk towards the identity. Signals that always move together count
+//    once, and a change in an unusual direction counts more;
+// 3. the largest mean gain of one group, for a change that only one kind of signal sees.
 // In the first quarter of the depth an edge counts only where more changes than at every edge before it: else
 // it is a part of the start-up.
 #pragma once
@@ -17,11 +17,12 @@
 #include <vector>
 
 #include "strata/base/matrix.h"
+#include "strata/record/trace.h"
 
 namespace strata {
 
 struct StepEvidence {
-  Matrix statistic;           ///< 2 x L: column e is edge e, 0 where no edge is looked for
+  Matrix statistic;           ///< 3 x L: column e is edge e, 0 where no edge is looked for
   Matrix z;                   ///< L x signals: the jump in units of roughness, signed
   Matrix residual;            ///< increments(y, 1): row t is edge t + 2
   std::vector<double> scale;  ///< roughness of an increment, per signal, 2% of the signal's range included
@@ -45,12 +46,12 @@ struct LayerNoise {
 /// The statistics of profiles of one shape.
 class StepStatistics {
  public:
-  /// `weight` of each signal; they add up to 1.
-  StepStatistics(std::size_t n_layers, std::vector<double> weight);
+  /// `weight` of each signal, which add up to 1, and its group.
+  StepStatistics(std::size_t n_layers, std::vector<double> weight, std::vector<Group> group);
   [[nodiscard]] StepEvidence at(const Matrix& y) const;
   /// Layer noise like that of a profile, without its steps.
   [[nodiscard]] LayerNoise noise_of(const StepEvidence& evidence) const;
-  /// 2 x L: of each edge the larger of its statistics in y, and in y without the step of the edge with the
+  /// 3 x L: of each edge the larger of its statistics in y, and in y without the step of the edge with the
   /// largest first statistic (edges closer to it than min_distance left out of the second).
   [[nodiscard]] Matrix twice(const Matrix& y) const;
   /// y with the step at `edge` taken out of every signal, so that the next edge is looked for without it.
@@ -59,12 +60,14 @@ class StepStatistics {
                                     std::vector<double>* steps = nullptr) const;
 
  private:
+  [[nodiscard]] double largest_of_groups(const std::vector<double>& gain) const;
   [[nodiscard]] double spread_of_sizes(const StepEvidence& evidence) const;
   [[nodiscard]] Matrix noise_correlation(const Matrix& estimate) const;
   void clear_startup(const Matrix& y, StepEvidence& evidence) const;
 
   std::size_t n_;
   std::vector<double> weight_;
+  std::vector<Group> group_;
   std::vector<int> edges_;
 };
 

@@ -228,7 +228,7 @@ std::vector<EdgeChange> edge_changes(const Trace& trace, const Findings& finding
   StepEvidence evidence;
   std::vector<Column> columns;
   if (layers.undefined.empty()) {
-    evidence = StepStatistics(layers.y.rows, layers.weight).at(layers.y);
+    evidence = StepStatistics(layers.y.rows, layers.weight, layers.group).at(layers.y);
     columns = columns_of(trace, layers);
   }
   for (std::size_t i = 0; i < edges.size(); ++i) {
