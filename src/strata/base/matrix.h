@@ -1,4 +1,4 @@
-// A plain row-major matrix of doubles, the currency of everything right of the record.
+// Plain row-major matrices: of doubles, the currency of everything right of the record, and of float32.
 #pragma once
 
 #include <cstddef>
@@ -7,19 +7,23 @@
 
 namespace strata {
 
-struct Matrix {
+template <class T>
+struct BasicMatrix {
   std::size_t rows = 0;
   std::size_t cols = 0;
-  std::vector<double> data;  // rows * cols, row-major; NaN = undefined
+  std::vector<T> data;  // rows * cols, row-major; NaN = undefined
 
-  Matrix() = default;
-  Matrix(std::size_t r, std::size_t c, double value = 0.0) : rows(r), cols(c), data(r * c, value) {}
+  BasicMatrix() = default;
+  BasicMatrix(std::size_t r, std::size_t c, T value = T{}) : rows(r), cols(c), data(r * c, value) {}
 
-  double& operator()(std::size_t r, std::size_t c) { return data[r * cols + c]; }
-  double operator()(std::size_t r, std::size_t c) const { return data[r * cols + c]; }
-  std::span<double> row(std::size_t r) { return {data.data() + r * cols, cols}; }
-  [[nodiscard]] std::span<const double> row(std::size_t r) const { return {data.data() + r * cols, cols}; }
-  bool operator==(const Matrix&) const = default;
+  T& operator()(std::size_t r, std::size_t c) { return data[r * cols + c]; }
+  T operator()(std::size_t r, std::size_t c) const { return data[r * cols + c]; }
+  std::span<T> row(std::size_t r) { return {data.data() + r * cols, cols}; }
+  [[nodiscard]] std::span<const T> row(std::size_t r) const { return {data.data() + r * cols, cols}; }
+  bool operator==(const BasicMatrix&) const = default;
 };
+
+using Matrix = BasicMatrix<double>;
+using FloatMatrix = BasicMatrix<float>;
 
 }  // namespace strata
