@@ -64,13 +64,39 @@ TEST(Decompose, EigenvectorsGiveTheMatrixBack) {
   }
 }
 
-TEST(Decompose, TheSquareRootClipsNegativeEigenvalues) {
+// Eigenvalues 3 and -1 with vectors (1, 1) and (1, -1): the root is sqrt(3)/2 everywhere.
+TEST(Decompose, TheSquareRootClipsNegativeEigenvaluesInAnyOrder) {
   Matrix a(2, 2);
-  a(0, 0) = 4.0;
-  a(1, 1) = -1.0;
-  const Matrix root = linalg::clipped_square_root(linalg::symmetric_eigen(a));
-  EXPECT_NEAR(root(0, 0), 2.0, 1e-15);
-  EXPECT_NEAR(root(1, 1), 0.0, 1e-15);
+  a.data = {1, 2, 2, 1};
+  const auto eigen = linalg::symmetric_eigen(a), turned = linalg::largest_first(eigen);
+  EXPECT_NEAR(turned.values[0], 3.0, 1e-15);
+  EXPECT_NEAR(turned.vectors(0, 0), turned.vectors(1, 0), 1e-15);
+  for (const double x : linalg::clipped_square_root(eigen).data) EXPECT_NEAR(x, std::sqrt(3.0) / 2.0, 1e-14);
+  for (const double x : linalg::clipped_square_root(turned).data) EXPECT_NEAR(x, std::sqrt(3.0) / 2.0, 1e-14);
+}
+
+// Against the normal equations of a line; a column that is a combination of others changes nothing.
+TEST(Decompose, LeastSquaresLeavesWhatTheColumnsDoNotExplain) {
+  const std::size_t n = 7;
+  Matrix line(n, 2), more(n, 4);
+  std::vector<double> y;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double t = static_cast<double>(i);
+    line(i, 0) = more(i, 0) = 1.0;
+    line(i, 1) = more(i, 1) = t;
+    more(i, 2) = 1e6 * (3.0 - t);
+    more(i, 3) = 0.0;
+    y.push_back(t * t);
+  }
+  const auto fit = linalg::least_squares(line, y, 1e-10), same = linalg::least_squares(more, y, 1e-10);
+  EXPECT_EQ(fit.rank, 2);
+  EXPECT_EQ(same.rank, 2);
+  for (std::size_t i = 0; i < n; ++i) {
+    const double t = static_cast<double>(i);
+    EXPECT_NEAR(fit.residual[i], t * t - 6.0 * t + 5.0, 1e-12);  // slope 6, intercept 13 - 18
+    EXPECT_NEAR(same.residual[i], fit.residual[i], 1e-12);
+  }
+  EXPECT_EQ(linalg::least_squares(Matrix(n, 0), y, 1e-10).residual, y);
 }
 
 TEST(Decompose, SingularValuesGiveTheMatrixBack) {

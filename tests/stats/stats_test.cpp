@@ -7,7 +7,6 @@
 #include <set>
 
 #include "strata/stats/ar1.h"
-#include "strata/stats/eigen.h"
 #include "strata/stats/half_sample.h"
 #include "strata/stats/quantile.h"
 #include "strata/stats/rank_correlation.h"
@@ -44,40 +43,6 @@ TEST(Quantile, RefusesEmptyAndNan) {
   EXPECT_THROW((void)quantile(std::vector<double>{}, 0.5), std::logic_error);
   EXPECT_THROW((void)median(std::vector<double>{1, std::numeric_limits<double>::quiet_NaN()}),
                std::logic_error);
-}
-
-TEST(Eigen, ToeplitzSecondDifference) {
-  // Eigenvalues 2 - 2 cos(k pi / (n + 1)).
-  const std::size_t n = 20;
-  Matrix a(n, n);
-  for (std::size_t i = 0; i < n; ++i) {
-    a(i, i) = 2.0;
-    if (i > 0) a(i, i - 1) = a(i - 1, i) = -1.0;
-  }
-  const auto eigen = symmetric_eigen(a);
-  for (std::size_t k = 0; k < n; ++k) {
-    const double expected = 2.0 - 2.0 * std::cos(static_cast<double>(n - k) * std::acos(-1.0) / (n + 1.0));
-    EXPECT_NEAR(eigen.values[k], expected, 1e-12);
-  }
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = 0; j < n; ++j) {
-      double product = 0.0, identity = 0.0;
-      for (std::size_t k = 0; k < n; ++k) {
-        product += eigen.vectors(i, k) * eigen.values[k] * eigen.vectors(j, k);
-        identity += eigen.vectors(k, i) * eigen.vectors(k, j);
-      }
-      EXPECT_NEAR(product, a(i, j), 1e-12);
-      EXPECT_NEAR(identity, i == j ? 1.0 : 0.0, 1e-12);
-    }
-  }
-}
-
-TEST(Eigen, SquareRootClipsNegativeEigenvalues) {
-  // Eigenvalues 3 and -1 with vectors (1, 1) and (1, -1): the root is sqrt(3)/2 everywhere.
-  Matrix a(2, 2);
-  a.data = {1, 2, 2, 1};
-  const Matrix root = clipped_square_root(symmetric_eigen(a));
-  for (const double x : root.data) EXPECT_NEAR(x, std::sqrt(3.0) / 2.0, 1e-14);
 }
 
 TEST(HalfSample, DistinctAndWithTheVarianceOfTheWholeMean) {

@@ -51,6 +51,15 @@ SymmetricEigen symmetric_eigen(const Matrix& matrix) {
   return {to_vector(solver.eigenvalues()), to_matrix(solver.eigenvectors())};
 }
 
+SymmetricEigen largest_first(const SymmetricEigen& eigen) {
+  const std::size_t n = eigen.values.size();
+  SymmetricEigen turned{{eigen.values.rbegin(), eigen.values.rend()}, Matrix(n, n)};
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t j = 0; j < n; ++j) turned.vectors(i, j) = eigen.vectors(i, n - 1 - j);
+  }
+  return turned;
+}
+
 std::vector<double> symmetric_eigenvalues(const Matrix& matrix) {
   if (matrix.rows == 0) return {};
   return to_vector(solve(matrix, Eigen::EigenvaluesOnly).eigenvalues());
@@ -66,7 +75,8 @@ std::uint64_t symmetric_eigenvalues_bytes(std::uint64_t n) {
 Matrix clipped_square_root(const SymmetricEigen& eigen) {
   const std::size_t n = eigen.values.size();
   Matrix root(n, n);
-  for (std::size_t k = n; k-- > 0 && eigen.values[k] > 0.0;) {
+  for (std::size_t k = 0; k < n; ++k) {
+    if (!(eigen.values[k] > 0.0)) continue;
     const double scale = std::sqrt(eigen.values[k]);
     for (std::size_t i = 0; i < n; ++i) {
       const double left = scale * eigen.vectors(i, k);
@@ -81,6 +91,26 @@ SingularValues singular_values(const Matrix& x) {
   if (x.data.empty()) return {{}, Matrix(x.rows, 0), Matrix(x.cols, 0)};
   const Eigen::JacobiSVD<Eigen::MatrixXd> svd(view(x), Eigen::ComputeThinU | Eigen::ComputeThinV);
   return {to_vector(svd.singularValues()), to_matrix(svd.matrixU()), to_matrix(svd.matrixV())};
+}
+
+LeastSquares least_squares(const Matrix& x, std::span<const double> y, double least) {
+  STRATA_CHECK(x.rows == y.size());
+  LeastSquares result{.residual = {y.begin(), y.end()}};
+  if (x.data.empty()) return result;
+  Eigen::MatrixXd columns = view(x);
+  for (Eigen::Index j = 0; j < columns.cols(); ++j) {
+    const double norm = columns.col(j).norm();
+    if (norm > 0.0) columns.col(j) /= norm;
+  }
+  Eigen::ColPivHouseholderQR<Eigen::MatrixXd> qr(columns);
+  qr.setThreshold(least);
+  const Eigen::Index rank = qr.rank();
+  Eigen::Map<Eigen::VectorXd> residual(result.residual.data(), columns.rows());
+  Eigen::VectorXd along = qr.householderQ().adjoint() * residual;
+  along.head(rank).setZero();
+  residual = qr.householderQ() * along;
+  result.rank = static_cast<int>(rank);
+  return result;
 }
 
 std::optional<Matrix> orthonormal_rows(Matrix rows, double least) {

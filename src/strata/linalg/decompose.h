@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "strata/base/matrix.h"
@@ -17,6 +18,8 @@ struct SymmetricEigen {
   Matrix vectors;              ///< (n, n), orthonormal: column j belongs to values[j]
 };
 [[nodiscard]] SymmetricEigen symmetric_eigen(const Matrix& matrix);
+/// The same by descending values.
+[[nodiscard]] SymmetricEigen largest_first(const SymmetricEigen& eigen);
 /// The values alone, ascending: a fifth of the time.
 [[nodiscard]] std::vector<double> symmetric_eigenvalues(const Matrix& matrix);
 /// Bytes that these take at most, their results included.
@@ -32,6 +35,14 @@ struct SingularValues {
   Matrix u, v;
 };
 [[nodiscard]] SingularValues singular_values(const Matrix& x);
+
+/// y less its projection on the columns of x, (n, k), n = y.size(); by column-pivoting QR of the columns
+/// brought to unit length. A column with less than `least` of itself left beside the others adds nothing.
+struct LeastSquares {
+  std::vector<double> residual;
+  int rank = 0;  ///< columns that added something
+};
+[[nodiscard]] LeastSquares least_squares(const Matrix& x, std::span<const double> y, double least);
 
 /// Rows made orthonormal, each by what those before it lack (Householder QR of the transpose; the sign of a
 /// row is any). Empty where a row of unit length has less than `least` of itself left, or where a row is 0.

@@ -1,7 +1,7 @@
 #include "strata/segmentation/profile.h"
 
 #include "strata/base/error.h"
-#include "strata/stats/eigen.h"
+#include "strata/linalg/decompose.h"
 
 namespace strata {
 namespace {
@@ -59,7 +59,7 @@ void finish_profile(Profile& profile) {
 }
 
 void decorrelate(Profile& profile) {
-  const Matrix axes = stats::symmetric_eigen(cross_products(second_differences(profile.y))).vectors;
+  const Matrix axes = linalg::symmetric_eigen(cross_products(second_differences(profile.y))).vectors;
   profile.y = times(profile.y, axes);
   for (Matrix& deviation : profile.deviations) deviation = times(deviation, axes);
 }

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "strata/linalg/decompose.h"
 #include "strata/segmentation/profile.h"
-#include "strata/stats/eigen.h"
 
 namespace strata {
 namespace {
@@ -62,7 +62,7 @@ Profile kernel_profile(const Trace& trace, TokenSet tokens) {
     if (!found->note.empty()) profile.undefined += ": " + found->note;
     return profile;
   }
-  const auto eigen = stats::symmetric_eigen(block_outputs(found->value));
+  const auto eigen = linalg::largest_first(linalg::symmetric_eigen(block_outputs(found->value)));
   // Coordinates below a millionth of the largest eigenvalue move no segment cost.
   const auto kept =
       static_cast<std::size_t>(std::count_if(eigen.values.begin(), eigen.values.end(), [&](double v) {
@@ -72,14 +72,14 @@ Profile kernel_profile(const Trace& trace, TokenSet tokens) {
     profile.undefined = "the CKA matrix has no positive eigenvalue";
     return profile;
   }
-  profile.y = project(stats::clipped_square_root(eigen), eigen.vectors, kept);
+  profile.y = project(linalg::clipped_square_root(eigen), eigen.vectors, kept);
   std::size_t unusable = 0;
   for (const Matrix& replicate : found->replicates) {
     if (!problem_of(replicate, states).empty()) {
       ++unusable;
       continue;
     }
-    const auto root = stats::clipped_square_root(stats::symmetric_eigen(block_outputs(replicate)));
+    const auto root = linalg::clipped_square_root(linalg::symmetric_eigen(block_outputs(replicate)));
     Matrix deviation = project(root, eigen.vectors, kept);
     for (std::size_t i = 0; i < deviation.data.size(); ++i) deviation.data[i] -= profile.y.data[i];
     profile.deviations.push_back(std::move(deviation));

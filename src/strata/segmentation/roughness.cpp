@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "strata/base/error.h"
-#include "strata/stats/eigen.h"
+#include "strata/linalg/decompose.h"
 #include "strata/stats/quantile.h"
 #include "strata/stats/special.h"
 
@@ -137,7 +137,7 @@ Matrix residual_correlation(const Matrix& residual, const std::vector<double>& s
 
 Matrix root_of(const Matrix& correlation) {
   const std::size_t p = correlation.rows;
-  const auto eigen = stats::symmetric_eigen(correlation);
+  const auto eigen = linalg::symmetric_eigen(correlation);
   Matrix root = eigen.vectors;
   for (std::size_t a = 0; a < p; ++a) {
     double square = 0.0;
@@ -152,7 +152,7 @@ Matrix root_of(const Matrix& correlation) {
 
 Matrix whitening_of(const Matrix& correlation, double share) {
   const std::size_t p = correlation.rows;
-  const auto eigen = stats::symmetric_eigen(correlation);
+  const auto eigen = linalg::symmetric_eigen(correlation);
   std::vector<double> factor;
   for (const double value : eigen.values)
     factor.push_back(1.0 / std::sqrt((1.0 - share) * std::max(value, 0.0) + share));

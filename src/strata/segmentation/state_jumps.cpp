@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "strata/linalg/decompose.h"
 #include "strata/segmentation/roughness.h"
 #include "strata/segmentation/step_evidence.h"
-#include "strata/stats/eigen.h"
 #include "strata/stats/quantile.h"
 #include "strata/stats/special.h"
 
@@ -67,7 +67,7 @@ std::vector<double> raw_steps(const Matrix& points) {
 }  // namespace
 
 Matrix points_of(const Matrix& similarity) {
-  const auto eigen = stats::symmetric_eigen(similarity);
+  const auto eigen = linalg::largest_first(linalg::symmetric_eigen(similarity));
   std::size_t kept = 0;
   while (kept < eigen.values.size() && eigen.values[kept] > 1e-6 * eigen.values.front()) ++kept;
   Matrix points(similarity.rows, kept);
@@ -130,7 +130,7 @@ std::vector<double> step_axes(const Matrix& points) {
         second(a, b) += shorten * shorten * steps(t, a) * steps(t, b) / count;
     }
   }
-  const auto eigen = stats::symmetric_eigen(second);
+  const auto eigen = linalg::largest_first(linalg::symmetric_eigen(second));
   std::vector<double> axes;
   for (const double value : eigen.values) {
     if (value > 1e-6 * eigen.values.front() && value > 0.0) axes.push_back(std::sqrt(value));

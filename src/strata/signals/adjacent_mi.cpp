@@ -1,11 +1,10 @@
 #include "strata/signals/adjacent_mi.h"
 
-#include <ATen/ops/empty.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "strata/model/threads.h"
+#include "strata/base/parallel.h"
 #include "strata/signals/copula_mi.h"
 #include "strata/signals/principal_axes.h"
 #include "strata/signals/sampled_rows.h"
@@ -20,8 +19,8 @@ constexpr std::size_t kShifts = 4;   // spread evenly over a document's sampled 
 constexpr std::size_t kMinRows = 8;  // of a document: the shifts must differ
 constexpr std::size_t kChain = 4;    // states that one thread takes one after the other
 
-std::int64_t components(const SweepContext& context) {
-  return std::min<std::int64_t>(kMiComponents, context.config.hidden);
+std::size_t components(const SweepContext& context) {
+  return static_cast<std::size_t>(std::min<std::int64_t>(kMiComponents, context.config.hidden));
 }
 
 // The rows behind one estimate: those of a document together, in the order of the text.
@@ -55,22 +54,20 @@ Rows collect_rows(const SampledRows& table, std::span<const TokenClass> classes,
 }
 
 // Each row's partner when a document of m rows is shifted by m * shift / (kShifts + 1).
-at::Tensor shifted(const at::Tensor& y, const Rows& rows, std::size_t shift) {
-  at::Tensor out = at::empty(y.sizes(), at::kDouble);
-  const auto width = static_cast<std::size_t>(y.size(1));
+Matrix shifted(const Matrix& y, const Rows& rows, std::size_t shift) {
+  Matrix out(y.rows, y.cols);
   for (std::size_t d = 0; d < rows.document.size(); ++d) {
     const std::size_t begin = rows.first[d], m = rows.first[d + 1] - begin;
     const std::size_t by = m * shift / (kShifts + 1);
     for (std::size_t i = 0; i < m; ++i) {
-      std::copy_n(y.data_ptr<double>() + (begin + (i + by) % m) * width, width,
-                  out.data_ptr<double>() + (begin + i) * width);
+      std::ranges::copy(y.row(begin + (i + by) % m), out.row(begin + i).begin());
     }
   }
   return out;
 }
 
 // Per used document: mean pointwise information less its mean over the shifts; empty = infinite.
-std::vector<double> information(const at::Tensor& x, const at::Tensor& y, const Rows& rows) {
+std::vector<double> information(const Matrix& x, const Matrix& y, const Rows& rows) {
   std::vector<double> result(rows.document.size(), 0.0);
   for (std::size_t shift = 0; shift <= kShifts; ++shift) {
     const auto pointwise = pointwise_information(x, shift == 0 ? y : shifted(y, rows, shift));
@@ -114,8 +111,6 @@ class AdjacentMi final : public Accumulator {
   }
 
  private:
-  [[nodiscard]] std::size_t width() const { return static_cast<std::size_t>(context_.config.hidden); }
-
   // One estimate: the rows behind it, its series, and the scores of every state; none where the rows are too
   // few.
   struct Part {
@@ -125,7 +120,7 @@ class AdjacentMi final : public Accumulator {
   };
 
   [[nodiscard]] std::size_t needed_rows() const {
-    return static_cast<std::size_t>(kMiRowsPerComponent * components(context_));
+    return static_cast<std::size_t>(kMiRowsPerComponent) * components(context_);
   }
 
   [[nodiscard]] Part make_part(std::span<const TokenClass> classes, TokenSet set, bool halved) const {
@@ -142,11 +137,9 @@ class AdjacentMi final : public Accumulator {
   }
 
   // Divided by their RMS, as the next block reads them.
-  [[nodiscard]] at::Tensor rows_of(std::size_t state, const Rows& rows) {
-    at::Tensor x = at::empty({static_cast<std::int64_t>(rows.count()), context_.config.hidden}, at::kFloat);
-    for (std::size_t i = 0; i < rows.count(); ++i) {
-      context_.rows->read_scaled(state, rows.table[i], {x.data_ptr<float>() + i * width(), width()});
-    }
+  [[nodiscard]] FloatMatrix rows_of(std::size_t state, const Rows& rows) {
+    FloatMatrix x(rows.count(), static_cast<std::size_t>(context_.config.hidden));
+    for (std::size_t i = 0; i < rows.count(); ++i) context_.rows->read_scaled(state, rows.table[i], x.row(i));
     return x;
   }
 
@@ -154,20 +147,20 @@ class AdjacentMi final : public Accumulator {
   // None begins at another state: what two searches share of their errors would pass for information.
   void find_scores(std::vector<Part>& parts) {
     const auto states = static_cast<std::size_t>(context_.config.n_layers + 1);
-    for_each_window(states, context_.finish_threads(worker_bytes(context_), once_bytes(context_)),
-                    [&](std::size_t state) {
-                      at::Tensor start;
-                      for (const std::size_t i : {0, 2, 1, 3}) {
-                        if (parts[i].scores.empty()) continue;
-                        // Without sinks in the sample both token sets are the same.
-                        if (i >= 2 && parts[i].rows.table == parts[i - 2].rows.table) {
-                          parts[i].scores[state] = parts[i - 2].scores[state];
-                        } else {
-                          parts[i].scores[state] =
-                              copula_scores(rows_of(state, parts[i].rows), components(context_), &start);
-                        }
-                      }
-                    });
+    parallel_for(states, context_.finish_threads(worker_bytes(context_), once_bytes(context_)),
+                 [&](std::size_t state) {
+                   Matrix start;
+                   for (const std::size_t i : {0, 2, 1, 3}) {
+                     if (parts[i].scores.empty()) continue;
+                     // Without sinks in the sample both token sets are the same.
+                     if (i >= 2 && parts[i].rows.table == parts[i - 2].rows.table) {
+                       parts[i].scores[state] = parts[i - 2].scores[state];
+                     } else {
+                       parts[i].scores[state] =
+                           copula_scores(rows_of(state, parts[i].rows), components(context_), &start);
+                     }
+                   }
+                 });
   }
 
   // Fills the series of a part, block by block.
@@ -175,7 +168,7 @@ class AdjacentMi final : public Accumulator {
     const Rows& rows = part.rows;
     Series& mi = part.mi;
     std::vector<char> infinite(part.scores.size() - 1, 0);
-    for_each_window(infinite.size(), context_.threads, [&](std::size_t block) {
+    parallel_for(infinite.size(), context_.threads, [&](std::size_t block) {
       const auto values = information(part.scores[block].white, part.scores[block + 1].white, rows);
       infinite[block] = values.empty() ? 1 : 0;
       for (std::size_t d = 0; d < values.size(); ++d) mi.by_doc(rows.document[d], block) = values[d];

@@ -8,9 +8,9 @@
 #include <map>
 #include <numeric>
 
+#include "strata/base/parallel.h"
 #include "strata/base/philox.h"
 #include "strata/model/simd.h"
-#include "strata/model/threads.h"
 #include "strata/signals/sampled_rows.h"
 #include "strata/signals/token_math.h"
 
@@ -178,7 +178,7 @@ class Carriers final : public Accumulator {
       for (Series* s : series) s->weight[token.document] += 1.0;
     }
     std::vector<StateCarrier> records(states);
-    for_each_window(states, context_.finish_threads(worker_bytes(context_)), [&](std::size_t state) {
+    parallel_for(states, context_.finish_threads(worker_bytes(context_)), [&](std::size_t state) {
       const auto d = static_cast<std::size_t>(context_.config.hidden);
       std::vector<float> rows(tokens.size() * d);
       for (std::size_t i = 0; i < tokens.size(); ++i) {

@@ -1,7 +1,5 @@
 #include "strata/signals/cka.h"
 
-#include <ATen/ops/empty.h>
-#include <ATen/ops/mm.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,7 +9,7 @@
 
 #include "strata/base/parallel.h"
 #include "strata/base/philox.h"
-#include "strata/model/threads.h"
+#include "strata/linalg/product.h"
 #include "strata/signals/hsic.h"
 #include "strata/stats/half_sample.h"
 
@@ -117,20 +115,17 @@ class Cka final : public Accumulator {
   void end_state(int state) override {
     std::vector<std::size_t> first(batches_.size() + 1, 0);
     for (std::size_t b = 0; b < batches_.size(); ++b) first[b + 1] = first[b] + batches_[b].size();
-    const std::int64_t d = context_.config.hidden;
-    for_each_window(batches_.size(), context_.threads, [&](std::size_t b) {
-      const auto n = static_cast<std::int64_t>(grams_[b].n);
-      at::Tensor x = at::empty({n, d}, at::kDouble);
-      const float* from = rows_.data() + first[b] * static_cast<std::size_t>(d);
-      std::copy_n(from, n * d, x.data_ptr<double>());
-      const at::Tensor gram = at::mm(x, x.t());
-      const double* g = gram.data_ptr<double>();
+    const auto d = static_cast<std::size_t>(context_.config.hidden);
+    parallel_for(batches_.size(), context_.threads, [&](std::size_t b) {
+      const std::size_t n = grams_[b].n;
+      const Matrix gram = linalg::gram_of_rows(rows_.data() + first[b] * d, n, d);
       auto& upper = grams_[b].upper[static_cast<std::size_t>(state)];
-      upper.reserve(grams_[b].n * (grams_[b].n - 1) / 2);
+      upper.reserve(n * (n - 1) / 2);
       auto& inverse = grams_[b].inverse_rms[static_cast<std::size_t>(state)];
-      for (std::int64_t i = 0; i < n; ++i) {
-        upper.insert(upper.end(), g + i * n + i + 1, g + (i + 1) * n);
-        const double square = g[i * n + i];
+      for (std::size_t i = 0; i < n; ++i) {
+        const auto row = gram.row(i);
+        upper.insert(upper.end(), row.begin() + static_cast<std::ptrdiff_t>(i) + 1, row.end());
+        const double square = gram(i, i);
         inverse.push_back(square > 0.0 ? std::sqrt(static_cast<double>(d) / square) : 0.0);
       }
     });

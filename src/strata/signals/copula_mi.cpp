@@ -1,19 +1,17 @@
 #include "strata/signals/copula_mi.h"
 
-#include <ATen/ops/empty.h>
-#include <ATen/ops/linalg_svd.h>
-#include <ATen/ops/mm.h>
-#include <ATen/ops/special_ndtri.h>
-
 #include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "strata/base/error.h"
 #include "strata/base/vectorise.h"
+#include "strata/linalg/decompose.h"
+#include "strata/linalg/product.h"
 #include "strata/signals/principal_axes.h"
 #include "strata/signals/token_math.h"
 #include "strata/stats/quantile.h"
+#include "strata/stats/special.h"
 
 namespace strata {
 namespace {
@@ -22,30 +20,18 @@ constexpr double kFar = 3.0;        // times the median distance from the mean
 constexpr double kTie = 1e-9;       // of a column's standard deviation: products of equal rows round apart
 constexpr double kCertain = 1e-12;  // a correlation this close to 1 determines one state by the other
 
-// Subtracts the mean of each column; x is (n, d), contiguous.
-void centre_columns(at::Tensor& x) {
-  const std::int64_t n = x.size(0), d = x.size(1);
-  double* values = x.data_ptr<double>();
-  std::vector<double> mean(static_cast<std::size_t>(d), 0.0);
-  for (std::int64_t i = 0; i < n; ++i) {
-    for (std::int64_t j = 0; j < d; ++j) mean[static_cast<std::size_t>(j)] += values[i * d + j];
+void centre_columns(Matrix& x) {
+  std::vector<double> mean(x.cols, 0.0);
+  for (std::size_t i = 0; i < x.rows; ++i) {
+    for (std::size_t j = 0; j < x.cols; ++j) mean[j] += x(i, j);
   }
-  for (double& m : mean) m /= static_cast<double>(n);
-  for (std::int64_t i = 0; i < n; ++i) {
-    for (std::int64_t j = 0; j < d; ++j) values[i * d + j] -= mean[static_cast<std::size_t>(j)];
+  for (double& m : mean) m /= static_cast<double>(x.rows);
+  for (std::size_t i = 0; i < x.rows; ++i) {
+    for (std::size_t j = 0; j < x.cols; ++j) x(i, j) -= mean[j];
   }
 }
 
-// Scales column j of x by scale[j].
-void scale_columns(at::Tensor& x, const std::vector<double>& scale) {
-  const auto cols = static_cast<std::int64_t>(scale.size());
-  double* values = x.data_ptr<double>();
-  for (std::int64_t i = 0; i < x.size(0); ++i) {
-    for (std::int64_t j = 0; j < cols; ++j) values[i * cols + j] *= scale[static_cast<std::size_t>(j)];
-  }
-}
-
-// Subtracts the mean of each column, taken in float64; x is (n, d) float32, contiguous.
+// Subtracts the mean of each column, taken in float64; x is (n, d).
 STRATA_VECTORISED
 void centre_rows(float* x, std::int64_t n, std::int64_t d, double* mean) {
   for (std::int64_t i = 0; i < n; ++i) {
@@ -59,36 +45,32 @@ void centre_rows(float* x, std::int64_t n, std::int64_t d, double* mean) {
 
 // Pulls in every row that is farther from the mean than kFar times the median distance: a few massive rows
 // would else choose every direction. Returns what each row was multiplied by.
-std::vector<double> pull_in(at::Tensor& centred, const std::vector<double>& square_distance) {
+std::vector<double> pull_in(FloatMatrix& centred, const std::vector<double>& square_distance) {
   std::vector<double> factor(square_distance.size(), 1.0);
   const double limit = kFar * std::sqrt(stats::median(square_distance));
   if (!(limit > 0.0)) return factor;
-  const std::int64_t d = centred.size(1);
   for (std::size_t i = 0; i < factor.size(); ++i) {
     const double distance = std::sqrt(square_distance[i]);
     if (distance <= limit) continue;
     factor[i] = limit / distance;
-    float* row = centred.data_ptr<float>() + static_cast<std::int64_t>(i) * d;
-    for (std::int64_t j = 0; j < d; ++j) row[j] = static_cast<float>(row[j] * factor[i]);
+    for (float& value : centred.row(i)) value = static_cast<float>(value * factor[i]);
   }
   return factor;
 }
 
 // Replaces each column by normal scores. Entry r of `score` is the quantile of (r + 2) / (2 (n + 1)): twice a
 // rank can be odd, where equal values share their mean rank.
-void rank_columns(at::Tensor& x) {
-  const auto n = static_cast<std::size_t>(x.size(0)), cols = static_cast<std::size_t>(x.size(1));
-  at::Tensor score = at::empty({static_cast<std::int64_t>(2 * n - 1)}, at::kDouble);
+void rank_columns(Matrix& x) {
+  const std::size_t n = x.rows;
+  std::vector<double> score;
   for (std::size_t r = 0; r < 2 * n - 1; ++r) {
-    score.data_ptr<double>()[r] = static_cast<double>(r + 2) / static_cast<double>(2 * (n + 1));
+    score.push_back(stats::normal_quantile(static_cast<double>(r + 2) / static_cast<double>(2 * (n + 1))));
   }
-  score = at::special_ndtri(score);
-  double* values = x.data_ptr<double>();
   std::vector<std::pair<double, std::size_t>> sorted(n);  // value, row
-  for (std::size_t j = 0; j < cols; ++j) {
+  for (std::size_t j = 0; j < x.cols; ++j) {
     double square = 0.0;
     for (std::size_t i = 0; i < n; ++i) {
-      sorted[i] = {values[i * cols + j], i};
+      sorted[i] = {x(i, j), i};
       square += sorted[i].first * sorted[i].first;
     }
     const double tie = kTie * std::sqrt(square / static_cast<double>(n));
@@ -96,52 +78,49 @@ void rank_columns(at::Tensor& x) {
     for (std::size_t begin = 0, end = 0; begin < n; begin = end) {
       for (end = begin + 1; end < n && sorted[end].first - sorted[end - 1].first <= tie;) ++end;
       // Ranks begin+1 .. end; twice their mean is begin + 1 + end.
-      const double shared = score.data_ptr<double>()[begin + end - 1];
-      for (std::size_t i = begin; i < end; ++i) values[sorted[i].second * cols + j] = shared;
+      const double shared = score[begin + end - 1];
+      for (std::size_t i = begin; i < end; ++i) x(sorted[i].second, j) = shared;
     }
   }
 }
 
 // Zero mean and unit covariance; directions without variance are dropped.
-at::Tensor whiten(at::Tensor x) {
-  if (x.size(1) == 0) return x;
+Matrix whiten(Matrix x) {
+  if (x.cols == 0) return x;
   centre_columns(x);
-  LeadingEigenvectors axes = leading_eigenvectors(at::mm(x.t(), x), x.size(1), 1e-10);
-  for (double& v : axes.values) v = std::sqrt(static_cast<double>(x.size(0)) / v);
-  scale_columns(axes.vectors, axes.values);
-  return at::mm(x, axes.vectors);
+  LeadingEigenvectors axes = leading_eigenvectors(linalg::gram_of_columns(x), x.cols, 1e-10);
+  for (std::size_t i = 0; i < axes.vectors.rows; ++i) {
+    for (std::size_t j = 0; j < axes.vectors.cols; ++j) {
+      axes.vectors(i, j) *= std::sqrt(static_cast<double>(x.rows) / axes.values[j]);
+    }
+  }
+  return linalg::multiply(x, axes.vectors);
 }
 
 // Per row: sum of squares.
-std::vector<double> row_squares(const at::Tensor& x) {
-  const std::int64_t n = x.size(0), d = x.size(1);
-  const double* values = x.data_ptr<double>();
-  std::vector<double> squares(static_cast<std::size_t>(n), 0.0);
-  for (std::int64_t i = 0; i < n; ++i) {
-    for (std::int64_t j = 0; j < d; ++j) {
-      squares[static_cast<std::size_t>(i)] += values[i * d + j] * values[i * d + j];
-    }
+std::vector<double> row_squares(const Matrix& x) {
+  std::vector<double> squares(x.rows, 0.0);
+  for (std::size_t i = 0; i < x.rows; ++i) {
+    for (const double value : x.row(i)) squares[i] += value * value;
   }
   return squares;
 }
 
 }  // namespace
 
-CopulaScores copula_scores(at::Tensor rows, std::int64_t components, at::Tensor* start) {
-  STRATA_CHECK(rows.scalar_type() == at::kFloat && rows.is_contiguous());
-  const std::int64_t n = rows.size(0), d = rows.size(1);
-  std::vector<double> mean(static_cast<std::size_t>(d), 0.0);
-  centre_rows(rows.data_ptr<float>(), n, d, mean.data());
+CopulaScores copula_scores(FloatMatrix rows, std::size_t components, Matrix* start) {
+  const auto n = static_cast<std::int64_t>(rows.rows), d = static_cast<std::int64_t>(rows.cols);
+  std::vector<double> mean(rows.cols, 0.0);
+  centre_rows(rows.data.data(), n, d, mean.data());
   CopulaScores scores;
-  for (std::int64_t i = 0; i < n; ++i) {
-    const float* row = rows.data_ptr<float>() + i * d;
+  for (std::size_t i = 0; i < rows.rows; ++i) {
+    const float* row = rows.row(i).data();
     scores.variance.push_back(dot(row, row, d));
   }
   const std::vector<double> factor = pull_in(rows, scores.variance);
-  at::Tensor leading = principal_axes(rows, components, start).scores;
-  double* value = leading.data_ptr<double>();
-  for (const double pulled : factor) {
-    for (std::int64_t j = 0; j < leading.size(1); ++j) *value++ /= pulled;
+  Matrix leading = principal_axes(rows, components, start).scores;
+  for (std::size_t i = 0; i < leading.rows; ++i) {
+    for (double& value : leading.row(i)) value /= factor[i];
   }
   scores.captured = row_squares(leading);
   rank_columns(leading);
@@ -149,33 +128,29 @@ CopulaScores copula_scores(at::Tensor rows, std::int64_t components, at::Tensor*
   return scores;
 }
 
-std::vector<double> pointwise_information(const at::Tensor& x, const at::Tensor& y) {
-  const std::int64_t n = x.size(0);
+std::vector<double> pointwise_information(const Matrix& x, const Matrix& y) {
   // A constant state has no components, and says nothing.
-  if (x.size(1) == 0 || y.size(1) == 0) return std::vector<double>(static_cast<std::size_t>(n), 0.0);
-  const auto [u, s, vh] = at::linalg_svd(at::mm(x.t(), y), /*full_matrices=*/false);
-  const std::int64_t k = s.size(0);
-  const at::Tensor a = at::mm(x, u), b = at::mm(y, vh.t());
+  if (x.cols == 0 || y.cols == 0) return std::vector<double>(x.rows, 0.0);
+  const linalg::SingularValues svd = linalg::singular_values(linalg::transposed_multiply(x, y));
+  const Matrix a = linalg::multiply(x, svd.u), b = linalg::multiply(y, svd.v);
   std::vector<double> square_weight, cross_weight;
   double constant = 0.0;
-  for (std::int64_t j = 0; j < k; ++j) {
-    const double rho = s.data_ptr<double>()[j] / static_cast<double>(n);
+  for (const double value : svd.values) {
+    const double rho = value / static_cast<double>(x.rows);
     if (!(rho < 1.0 - kCertain)) return {};
     const double rest = (1.0 - rho) * (1.0 + rho);
     constant -= 0.5 * std::log(rest);
     square_weight.push_back(0.5 * rho * rho / rest);
     cross_weight.push_back(rho / rest);
   }
-  std::vector<double> information(static_cast<std::size_t>(n), constant);
-  const double *pa = a.data_ptr<double>(), *pb = b.data_ptr<double>();
-  for (std::int64_t i = 0; i < n; ++i) {
+  std::vector<double> information(x.rows, constant);
+  for (std::size_t i = 0; i < x.rows; ++i) {
     double sum = 0.0;
-    for (std::int64_t j = 0; j < k; ++j) {
-      const double v = pa[i * k + j], w = pb[i * k + j];
-      const auto at = static_cast<std::size_t>(j);
-      sum += cross_weight[at] * v * w - square_weight[at] * (v * v + w * w);
+    for (std::size_t j = 0; j < svd.values.size(); ++j) {
+      const double v = a(i, j), w = b(i, j);
+      sum += cross_weight[j] * v * w - square_weight[j] * (v * v + w * w);
     }
-    information[static_cast<std::size_t>(i)] += sum;
+    information[i] += sum;
   }
   return information;
 }

@@ -1,17 +1,13 @@
 #include "strata/signals/covariance.h"
 
-#include <ATen/ops/empty.h>
-#include <ATen/ops/linalg_eigh.h>
-#include <ATen/ops/linalg_eigvalsh.h>
-#include <ATen/ops/mm.h>
-#include <ATen/ops/zeros.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
 
 #include "strata/base/error.h"
 #include "strata/base/philox.h"
+#include "strata/linalg/decompose.h"
+#include "strata/linalg/product.h"
 #include "strata/model/simd.h"
 
 namespace strata {
@@ -49,9 +45,10 @@ Moments centre(float* x, std::int64_t n, std::int64_t d, double* mean) {
   return centre_in_place(x, n, d, mean);
 }
 template <class T>
-Moments centre(at::Tensor& rows) {
-  std::vector<double> mean(static_cast<std::size_t>(rows.size(1)), 0.0);
-  return centre(rows.data_ptr<T>(), rows.size(0), rows.size(1), mean.data());
+Moments centre(BasicMatrix<T>& rows) {
+  std::vector<double> mean(rows.cols, 0.0);
+  return centre(rows.data.data(), static_cast<std::int64_t>(rows.rows), static_cast<std::int64_t>(rows.cols),
+                mean.data());
 }
 
 // Share of the isotropic target, from |S|^2.
@@ -63,14 +60,11 @@ double shrinkage(const Moments& moments, double square_norm, std::int64_t n, std
   return std::clamp(error / distance, 0.0, 1.0);
 }
 
-CovarianceSpectrum exact_spectrum(const at::Tensor& rows) {
-  const std::int64_t n = rows.size(0), d = rows.size(1);
-  const at::Tensor product = d <= n ? at::mm(rows.t(), rows) : at::mm(rows, rows.t());
-  const at::Tensor values = at::linalg_eigvalsh(product, "L");
-  CovarianceSpectrum spectrum;
-  for (std::int64_t i = 0; i < values.size(0); ++i) {
-    spectrum.value.push_back(std::max(0.0, values.data_ptr<double>()[i] / static_cast<double>(n)));
-  }
+CovarianceSpectrum exact_spectrum(const Matrix& rows) {
+  const std::size_t n = rows.rows, d = rows.cols;
+  const Matrix product = d <= n ? linalg::gram_of_columns(rows) : linalg::gram_of_rows(rows);
+  CovarianceSpectrum spectrum{.value = linalg::symmetric_eigenvalues(product)};
+  for (double& value : spectrum.value) value = std::max(0.0, value / static_cast<double>(n));
   spectrum.multiplicity.assign(spectrum.value.size(), 1.0);
   if (n < d) {
     spectrum.value.push_back(0.0);
@@ -82,8 +76,8 @@ CovarianceSpectrum exact_spectrum(const at::Tensor& rows) {
 // One number for each probe: a row of a (d, kProbes) array.
 using Probes = double __attribute__((vector_size(kProbes * sizeof(double)), aligned(sizeof(double))));
 
-const Probes* probes(const at::Tensor& x) {
-  return reinterpret_cast<const Probes*>(x.data_ptr<double>());
+const Probes* probes(const std::vector<double>& x) {
+  return reinterpret_cast<const Probes*>(x.data());
 }
 
 // Rows are multiplied in panels of kPanel, value by value beside each other; what kColumns of a panel take in
@@ -197,14 +191,14 @@ void subtract_columns(Probes* a, const Probes* b, std::int64_t d, const Probes* 
 // Lanczos recurrences of S from all probes in step, so that S acts on them in one product.
 class Lanczos {
  public:
-  Lanczos(const at::Tensor& rows, std::uint64_t seed)
-      : n_(rows.size(0)), d_(rows.size(1)), panels_(in_panels(rows.data_ptr<float>(), n_, d_)) {
+  Lanczos(const FloatMatrix& rows, std::uint64_t seed)
+      : n_(static_cast<std::int64_t>(rows.rows)),
+        d_(static_cast<std::int64_t>(rows.cols)),
+        panels_(in_panels(rows.data.data(), n_, d_)) {
     Philox rng({.seed = seed, .stream = Stream::positions, .a = kPurpose});
-    at::Tensor start = at::empty({d_, kProbes}, at::kDouble);
+    std::vector<double> start(rows.cols * kProbes);
     const double size = 1.0 / std::sqrt(static_cast<double>(d_));
-    for (std::int64_t i = 0; i < d_ * kProbes; ++i) {
-      start.data_ptr<double>()[i] = rng.uniform() < 0.5 ? size : -size;
-    }
+    for (double& sign : start) sign = rng.uniform() < 0.5 ? size : -size;
     basis_.push_back(std::move(start));
   }
 
@@ -224,17 +218,15 @@ class Lanczos {
   void add_nodes(std::int64_t probe, CovarianceSpectrum& spectrum) const {
     const auto& diagonal = diagonal_[static_cast<std::size_t>(probe)];
     const auto& off = off_diagonal_[static_cast<std::size_t>(probe)];
-    const auto steps = static_cast<std::int64_t>(diagonal.size());
-    at::Tensor t = at::zeros({steps, steps}, at::kDouble);
-    for (std::int64_t i = 0; i < steps; ++i) {
-      t.data_ptr<double>()[i * steps + i] = diagonal[static_cast<std::size_t>(i)];
-      if (i > 0) t.data_ptr<double>()[i * steps + i - 1] = off[static_cast<std::size_t>(i) - 1];
+    Matrix t(diagonal.size(), diagonal.size());
+    for (std::size_t i = 0; i < t.rows; ++i) {
+      t(i, i) = diagonal[i];
+      if (i > 0) t(i, i - 1) = off[i - 1];
     }
-    const auto [values, vectors] = at::linalg_eigh(t, "L");
-    const at::Tensor first = vectors.select(0, 0).contiguous();
-    for (std::int64_t i = 0; i < steps; ++i) {
-      const double weight = first.data_ptr<double>()[i];
-      spectrum.value.push_back(std::max(0.0, values.data_ptr<double>()[i]));
+    const linalg::SymmetricEigen eigen = linalg::symmetric_eigen(t);
+    for (std::size_t i = 0; i < t.rows; ++i) {
+      const double weight = eigen.vectors(0, i);
+      spectrum.value.push_back(std::max(0.0, eigen.values[i]));
       spectrum.multiplicity.push_back(weight * weight * static_cast<double>(d_) /
                                       static_cast<double>(kProbes));
     }
@@ -263,15 +255,15 @@ class Lanczos {
   }
 
   void step() {
-    at::Tensor next = at::zeros({d_, kProbes}, at::kDouble);
-    auto* x = reinterpret_cast<Probes*>(next.data_ptr<double>());
+    std::vector<double> next(static_cast<std::size_t>(d_ * kProbes), 0.0);
+    auto* x = reinterpret_cast<Probes*>(next.data());
     add_products(panels_, d_, probes(basis_.back()), x);
     for (std::int64_t i = 0; i < d_; ++i) x[i] /= static_cast<double>(n_);
     Probes alpha, along, size, factor = {};
     column_products(x, probes(basis_.back()), d_, &alpha);
     // Twice against the whole basis: rounding would else let found eigenvalues come back as copies.
     for (int pass = 0; pass < 2; ++pass) {
-      for (const at::Tensor& v : basis_) {
+      for (const std::vector<double>& v : basis_) {
         column_products(x, probes(v), d_, &along);
         subtract_columns(x, probes(v), d_, &along);
       }
@@ -293,11 +285,11 @@ class Lanczos {
 
   std::int64_t n_, d_;
   std::vector<float> panels_;
-  std::vector<at::Tensor> basis_;  // (d, probes) each
+  std::vector<std::vector<double>> basis_;  // (d, probes) each
   std::array<std::vector<double>, kProbes> diagonal_, off_diagonal_;
 };
 
-CovarianceSpectrum sketched_spectrum(const at::Tensor& rows, std::uint64_t seed) {
+CovarianceSpectrum sketched_spectrum(const FloatMatrix& rows, std::uint64_t seed) {
   Lanczos lanczos(rows, seed);
   lanczos.run();
   CovarianceSpectrum spectrum;
@@ -316,17 +308,18 @@ std::int64_t spectrum_entries(std::int64_t rows, std::int64_t width) {
   return std::min(rows, width) + (rows < width ? 1 : 0);
 }
 
-CovarianceSpectrum covariance_spectrum(at::Tensor rows, std::uint64_t seed) {
-  const std::int64_t n = rows.size(0), d = rows.size(1);
-  STRATA_CHECK(n >= 2 && d >= 1 && rows.scalar_type() == at::kFloat && rows.is_contiguous());
+CovarianceSpectrum covariance_spectrum(FloatMatrix rows, std::uint64_t seed) {
+  const auto n = static_cast<std::int64_t>(rows.rows), d = static_cast<std::int64_t>(rows.cols);
+  STRATA_CHECK(n >= 2 && d >= 1);
   Moments moments;
   CovarianceSpectrum spectrum;
   if (spectrum_is_exact(n, d)) {
-    at::Tensor exact = rows.to(at::kDouble);
-    moments = centre<double>(exact);
+    Matrix exact(rows.rows, rows.cols);
+    std::copy(rows.data.begin(), rows.data.end(), exact.data.begin());
+    moments = centre(exact);
     spectrum = exact_spectrum(exact);
   } else {
-    moments = centre<float>(rows);
+    moments = centre(rows);
     spectrum = sketched_spectrum(rows, seed);
   }
   double square_norm = 0.0;

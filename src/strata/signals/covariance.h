@@ -1,10 +1,10 @@
 // Spectrum of the shrunk covariance of a set of rows: what the Gaussian rate of a state is computed from.
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
 #include <vector>
+
+#include "strata/base/matrix.h"
 
 namespace strata {
 
@@ -33,7 +33,7 @@ struct CovarianceSpectrum {
 /// Of C = (1 - r) S + r (tr S / d) I, where S = X^T X / n is the covariance of the n rows less their mean and
 /// r = min(b, s) / s with s = |S - (tr S / d) I|^2 and b = (sum_k |x_k|^4 / n - |S|^2) / n (Ledoit & Wolf,
 /// J. Multivariate Analysis 88, 2004; Frobenius norms). r is right for independent rows; tokens of a text are
-/// not, so it is rather too small. `rows` (n, d), float32, contiguous, is overwritten; the sketch takes the
+/// not, so it is rather too small. `rows` (n, d) is overwritten; the sketch takes the
 /// centred rows to float32 again, sums are float64.
 ///
 /// Exact: eigenvalues of the smaller of S and X X^T / n, ascending; where n < d the last entry stands for the
@@ -44,6 +44,6 @@ struct CovarianceSpectrum {
 /// fewer steps were enough for the rate at noise of 0.003 of the rows' size to change by less than 1e-6. Sums
 /// over one probe's entries times kProbes are independent estimates of the trace: their spread is the error.
 /// `seed` keys the signs.
-[[nodiscard]] CovarianceSpectrum covariance_spectrum(at::Tensor rows, std::uint64_t seed);
+[[nodiscard]] CovarianceSpectrum covariance_spectrum(FloatMatrix rows, std::uint64_t seed);
 
 }  // namespace strata

@@ -1,11 +1,10 @@
 #include "strata/signals/covariance_spectrum.h"
 
-#include <ATen/ops/empty.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "strata/model/threads.h"
+#include "strata/base/parallel.h"
 #include "strata/signals/covariance.h"
 #include "strata/signals/sampled_rows.h"
 
@@ -44,18 +43,11 @@ class CovarianceSpectra final : public Accumulator {
   }
 
  private:
-  [[nodiscard]] std::size_t width() const { return static_cast<std::size_t>(context_.config.hidden); }
-
   // h / rms(h) of the rows.
-  [[nodiscard]] at::Tensor scaled_rows(std::size_t state, const std::vector<std::size_t>& rows) {
-    const auto d = static_cast<std::int64_t>(width());
-    at::Tensor x = at::empty({static_cast<std::int64_t>(rows.size()), d}, at::kFloat);
-    float* out = x.data_ptr<float>();
-    for (const std::size_t row : rows) {
-      // A token of zeros has no direction, and no noise relative to its size moves it.
-      context_.rows->read_scaled(state, row, {out, width()});
-      out += d;
-    }
+  [[nodiscard]] FloatMatrix scaled_rows(std::size_t state, const std::vector<std::size_t>& rows) {
+    FloatMatrix x(rows.size(), static_cast<std::size_t>(context_.config.hidden));
+    // A token of zeros has no direction, and no noise relative to its size moves it.
+    for (std::size_t i = 0; i < rows.size(); ++i) context_.rows->read_scaled(state, rows[i], x.row(i));
     return x;
   }
 
@@ -67,7 +59,7 @@ class CovarianceSpectra final : public Accumulator {
     record.entries = static_cast<std::int64_t>(entries);
     record.value = record.multiplicity = Matrix(states, entries);
     record.shrinkage.resize(states);
-    for_each_window(states, context_.finish_threads(worker_bytes(context_)), [&](std::size_t state) {
+    parallel_for(states, context_.finish_threads(worker_bytes(context_)), [&](std::size_t state) {
       const CovarianceSpectrum spectrum = covariance_spectrum(scaled_rows(state, rows), context_.seed);
       std::copy(spectrum.value.begin(), spectrum.value.end(), record.value.row(state).begin());
       std::copy(spectrum.multiplicity.begin(), spectrum.multiplicity.end(),

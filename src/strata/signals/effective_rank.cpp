@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "strata/linalg/decompose.h"
 #include "strata/signals/gram.h"
 
 namespace strata {
@@ -18,7 +19,7 @@ double effective_rank(const Matrix& gram) {
   }
   if (!(total > 1e-12 * plain)) return kUndefined;
   double entropy = 0.0;
-  for (const double lambda : symmetric_eigenvalues(centred)) {
+  for (const double lambda : linalg::symmetric_eigenvalues(centred)) {
     const double share = lambda / total;
     if (share > 1e-15) entropy -= share * std::log(share);  // below is rounding
   }

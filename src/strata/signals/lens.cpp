@@ -9,8 +9,8 @@
 #include <map>
 
 #include "strata/base/error.h"
+#include "strata/base/parallel.h"
 #include "strata/model/kernels.h"
-#include "strata/model/threads.h"
 
 namespace strata {
 namespace {
@@ -100,7 +100,7 @@ class Lens final : public Accumulator {
     for (auto& table : values) table.resize(states() * tokens_.size());
     const std::size_t chunk = kLogitRows;
     const int threads = context_.finish_threads(lens_finish_bytes(context_));
-    for_each_window((tokens_.size() + chunk - 1) / chunk, threads, [&](std::size_t c) {
+    parallel_for((tokens_.size() + chunk - 1) / chunk, threads, [&](std::size_t c) {
       measure_chunk(context.head, c * chunk, std::min(tokens_.size(), (c + 1) * chunk), values);
     });
     for (std::size_t i = 0; i < kCount; ++i) {

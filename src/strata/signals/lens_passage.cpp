@@ -5,8 +5,8 @@
 #include <cstring>
 #include <set>
 
+#include "strata/base/parallel.h"
 #include "strata/model/kernels.h"
-#include "strata/model/threads.h"
 
 namespace strata {
 namespace {
@@ -36,8 +36,8 @@ class Passage final : public Accumulator {
     passage.document = context_.corpus.windows.front().document;
     passage.token_id = ids_;
     passage.rows.resize(states());
-    for_each_window(states(), context_.threads,
-                    [&](std::size_t state) { passage.rows[state] = read(context.head, state); });
+    parallel_for(states(), context_.threads,
+                 [&](std::size_t state) { passage.rows[state] = read(context.head, state); });
     std::set<std::int32_t> seen(ids_.begin(), ids_.end());
     for (const LensRow& row : passage.rows) seen.insert(row.token_id.begin(), row.token_id.end());
     for (const std::int32_t id : seen) passage.vocabulary.push_back({.id = id, .text = ""});

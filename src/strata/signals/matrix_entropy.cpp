@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "strata/linalg/decompose.h"
 #include "strata/signals/gram.h"
 
 namespace strata {
@@ -27,7 +28,7 @@ double matrix_entropy(const Matrix& gram, std::size_t width) {
     }
   }
   double entropy = 0.0;
-  for (const double lambda : symmetric_eigenvalues(normalised)) {
+  for (const double lambda : linalg::symmetric_eigenvalues(normalised)) {
     if (lambda > 0.0) entropy -= lambda * std::log(lambda);
   }
   return entropy / std::log(static_cast<double>(std::min(used, width)));

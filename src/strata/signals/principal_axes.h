@@ -1,10 +1,11 @@
 // Leading principal axes of a set of rows: what adjacent_mi sees of a state.
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
+#include <optional>
 #include <vector>
+
+#include "strata/base/matrix.h"
 
 namespace strata {
 
@@ -17,18 +18,18 @@ inline constexpr double kAxisResidual = 1e-3;
 /// Eigenvectors of the `most` largest eigenvalues of a symmetric matrix, as columns, and those eigenvalues,
 /// ascending; only eigenvalues above `relative` times the largest.
 struct LeadingEigenvectors {
-  at::Tensor vectors;
+  Matrix vectors;
   std::vector<double> values;
 };
-[[nodiscard]] LeadingEigenvectors leading_eigenvectors(const at::Tensor& matrix, std::int64_t most,
+[[nodiscard]] LeadingEigenvectors leading_eigenvectors(const Matrix& matrix, std::size_t most,
                                                        double relative);
 
 struct PrincipalAxes {
-  at::Tensor axes;    ///< (d, k) float64: orthonormal, by ascending variance
-  at::Tensor scores;  ///< (n, k) float64: the rows along them
+  Matrix axes;    ///< (d, k): orthonormal, by ascending variance
+  Matrix scores;  ///< (n, k): the rows along them
 };
 
-/// Axes of the largest variance of `rows`, (n, d) float32, centred, contiguous; k <= `components` <= 32,
+/// Axes of the largest variance of `rows`, (n, d), centred; k <= `components` <= 32,
 /// fewer where the rows have fewer directions. Up to kWholeSide by the eigenvectors of the smaller of d x d
 /// and n x n; else by Chebyshev-filtered subspace iteration (Zhou, Saad, Tiago & Chelikowsky, J. Comput.
 /// Phys. 219:172, 2006) from random signs that no seed changes, with float32 products against the rows and
@@ -36,11 +37,11 @@ struct PrincipalAxes {
 /// eigenvectors. Where `start` is given and holds what a search of similar rows left in it, (48, d), the
 /// search begins there, and with some random signs for what those rows did not have; it is left where this
 /// one ends.
-[[nodiscard]] PrincipalAxes principal_axes(const at::Tensor& rows, std::int64_t components,
-                                           at::Tensor* start = nullptr);
-/// The search alone; undefined where it is given up. For tests.
-[[nodiscard]] PrincipalAxes search_axes(const at::Tensor& rows, std::int64_t components,
-                                        at::Tensor* start = nullptr);
+[[nodiscard]] PrincipalAxes principal_axes(const FloatMatrix& rows, std::size_t components,
+                                           Matrix* start = nullptr);
+/// The search alone; none where it is given up. For tests.
+[[nodiscard]] std::optional<PrincipalAxes> search_axes(const FloatMatrix& rows, std::size_t components,
+                                                       Matrix* start = nullptr);
 
 /// Bytes that principal_axes takes beside the rows, on each thread; and what a search that is given up takes
 /// beyond that, on one thread at a time.

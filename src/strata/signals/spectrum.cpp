@@ -1,14 +1,13 @@
 #include "strata/signals/spectrum.h"
 
-#include <ATen/ops/empty.h>
-#include <ATen/ops/mm.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 
-#include "strata/model/threads.h"
+#include "strata/base/parallel.h"
+#include "strata/linalg/product.h"
 #include "strata/signals/document_sample.h"
 #include "strata/signals/effective_rank.h"
 #include "strata/signals/matrix_entropy.h"
@@ -53,17 +52,16 @@ class Spectrum final : public Accumulator {
   }
 
   void end_state(int state) override {
-    const std::int64_t d = context_.config.hidden;
-    for_each_window(sample_.documents.size(), context_.threads, [&](std::size_t document) {
-      const auto n = static_cast<std::int64_t>(sample_.tokens[document].size());
-      at::Tensor x = at::empty({n, d}, at::kDouble);
-      std::copy_n(buffer_.data() + sample_.table_row(document, 0) * static_cast<std::size_t>(d), n * d,
-                  x.data_ptr<double>());
-      const at::Tensor gram = at::mm(x, x.t());
-      const double* g = gram.data_ptr<double>();
+    const auto d = static_cast<std::size_t>(context_.config.hidden);
+    parallel_for(sample_.documents.size(), context_.threads, [&](std::size_t document) {
+      const std::size_t n = sample_.tokens[document].size();
+      const Matrix gram = linalg::gram_of_rows(buffer_.data() + sample_.table_row(document, 0) * d, n, d);
       auto& packed = grams_[static_cast<std::size_t>(state) * sample_.documents.size() + document];
-      packed.reserve(static_cast<std::size_t>(n * (n + 1) / 2));
-      for (std::int64_t i = 0; i < n; ++i) packed.insert(packed.end(), g + i * n, g + i * n + i + 1);
+      packed.reserve(n * (n + 1) / 2);
+      for (std::size_t i = 0; i < n; ++i) {
+        const auto row = gram.row(i).first(i + 1);
+        packed.insert(packed.end(), row.begin(), row.end());
+      }
     });
   }
 
@@ -75,7 +73,7 @@ class Spectrum final : public Accumulator {
       for (const TokenSet set : kSets) series.push_back(empty_series(context, info, set));
     }
     const std::size_t documents = sample_.documents.size(), states = series[0].by_doc.cols;
-    for_each_window(documents * states, context_.threads, [&](std::size_t task) {
+    parallel_for(documents * states, context_.threads, [&](std::size_t task) {
       const std::size_t document = task / states, state = task % states;
       std::vector<std::size_t> before;
       std::array<double, 2 * kCount> values{};

@@ -2,47 +2,22 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "strata/base/error.h"
+#include "strata/linalg/decompose.h"
 
 namespace strata::stats {
-namespace {
-
-double dot(std::span<const double> a, std::span<const double> b) {
-  double sum = 0.0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
-  return sum;
-}
-
-// v minus its part along each unit vector; twice, so that rounding of the first pass is taken out too.
-void make_orthogonal(std::vector<double>& v, const std::vector<Column>& basis) {
-  for (int pass = 0; pass < 2; ++pass) {
-    for (const Column& unit : basis) {
-      const double along = dot(v, unit);
-      for (std::size_t i = 0; i < v.size(); ++i) v[i] -= along * unit[i];
-    }
-  }
-}
-
-}  // namespace
-
 Regression regress(std::span<const double> y, const std::vector<Column>& columns) {
   constexpr double kDependent = 1e-10;
-  std::vector<Column> basis;
-  const auto add = [&](Column column) {
-    STRATA_CHECK(column.size() == y.size());
-    const double before = std::sqrt(dot(column, column));
-    make_orthogonal(column, basis);
-    const double norm = std::sqrt(dot(column, column));
-    if (!(norm > kDependent * before)) return;
-    for (double& x : column) x /= norm;
-    basis.push_back(std::move(column));
-  };
-  add(Column(y.size(), 1.0));
-  for (const Column& column : columns) add(column);
-  Regression result{.residual = {y.begin(), y.end()}, .rank = static_cast<int>(basis.size())};
-  make_orthogonal(result.residual, basis);
-  result.sse = dot(result.residual, result.residual);
+  Matrix design(y.size(), columns.size() + 1, 1.0);
+  for (std::size_t j = 0; j < columns.size(); ++j) {
+    STRATA_CHECK(columns[j].size() == y.size());
+    for (std::size_t i = 0; i < y.size(); ++i) design(i, j + 1) = columns[j][i];
+  }
+  linalg::LeastSquares fit = linalg::least_squares(design, y, kDependent);
+  Regression result{.residual = std::move(fit.residual), .rank = fit.rank};
+  for (const double x : result.residual) result.sse += x * x;
   return result;
 }
 

@@ -12,11 +12,11 @@ using Column = std::vector<double>;
 struct Regression {
   std::vector<double> residual;
   double sse = 0.0;
-  int rank = 0;  ///< columns that were not combinations of earlier ones, the intercept included
+  int rank = 0;  ///< columns that are no combinations of others, the intercept included
 };
 
-/// Residuals of `y` after an intercept and `columns`, by modified Gram-Schmidt, twice over; columns that are
-/// combinations of earlier ones (up to 1e-10 of their norm) add nothing.
+/// Residuals of `y` after an intercept and `columns`; columns that are combinations of others (up to 1e-10 of
+/// their norm) add nothing.
 [[nodiscard]] Regression regress(std::span<const double> y, const std::vector<Column>& columns);
 
 /// Residuals after a quadratic in the index; values that are not finite stay NaN and are left out of the fit.
