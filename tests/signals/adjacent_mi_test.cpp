@@ -2,7 +2,6 @@
 // rows that resemble their neighbours, documents with means of their own, outliers, ties, equal states.
 #include "strata/signals/adjacent_mi.h"
 
-#include <ATen/ops/empty.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -22,10 +21,9 @@ using test::drive;
 using test::series;
 using test::World;
 
-at::Tensor tensor_of(const Matrix& m) {
-  at::Tensor x =
-      at::empty({static_cast<std::int64_t>(m.rows), static_cast<std::int64_t>(m.cols)}, at::kFloat);
-  std::transform(m.data.begin(), m.data.end(), x.data_ptr<float>(),
+FloatMatrix rounded(const Matrix& m) {
+  FloatMatrix x(m.rows, m.cols);
+  std::transform(m.data.begin(), m.data.end(), x.data.begin(),
                  [](double value) { return static_cast<float>(value); });
   return x;
 }
@@ -35,8 +33,8 @@ double mean_of(const std::vector<double>& values) {
 }
 
 double plug_in(const Matrix& x, const Matrix& y, std::int64_t components = kMiComponents) {
-  return mean_of(pointwise_information(copula_scores(tensor_of(x), components).white,
-                                       copula_scores(tensor_of(y), components).white));
+  return mean_of(pointwise_information(copula_scores(rounded(x), components).white,
+                                       copula_scores(rounded(y), components).white));
 }
 
 struct Pair {
@@ -123,10 +121,10 @@ TEST(CopulaMi, MeanOfPointwiseInformationIsThePlugInEstimate) {
   // One pair of columns: the canonical correlation is the correlation of the normal scores.
   const Pair pair = correlated(
       500, 1, [](std::size_t) { return 0.7; }, 1);
-  const CopulaScores x = copula_scores(tensor_of(pair.x), 4), y = copula_scores(tensor_of(pair.y), 4);
+  const CopulaScores x = copula_scores(rounded(pair.x), 4), y = copula_scores(rounded(pair.y), 4);
   double product = 0.0;
   for (std::int64_t i = 0; i < 500; ++i)
-    product += x.white.data_ptr<double>()[i] * y.white.data_ptr<double>()[i];
+    product += x.white.data.data()[i] * y.white.data.data()[i];
   const double rho = product / 500;
   EXPECT_NEAR(mean_of(pointwise_information(x.white, y.white)), -0.5 * std::log(1 - rho * rho), 1e-12);
   EXPECT_NEAR(rho, 0.7, 0.07);
@@ -375,8 +373,8 @@ TEST_F(AdjacentMi, TooFewTokensAreUndefinedWithANote) {
 TEST(CopulaMi, TiesShareTheirRank) {
   Matrix x(60, 1);
   for (std::size_t i = 0; i < 60; ++i) x(i, 0) = static_cast<double>(i % 3);
-  const CopulaScores scores = copula_scores(tensor_of(x), 1);
-  const double* white = scores.white.data_ptr<double>();
+  const CopulaScores scores = copula_scores(rounded(x), 1);
+  const double* white = scores.white.data.data();
   for (std::size_t i = 3; i < 60; ++i) EXPECT_EQ(white[i], white[i % 3]);
   EXPECT_NEAR(std::fabs(white[0]), std::sqrt(1.5), 1e-12);  // three equal groups, the middle one at 0
   EXPECT_NEAR(white[1], 0.0, 1e-12);
@@ -395,7 +393,7 @@ TEST(CopulaMi, WideRowsGiveTheSameScores) {
     }
   }
   EXPECT_NEAR(plug_in(pair.x, pair.y, 8), plug_in(wide_x, wide_y, 8), 1e-8);
-  const CopulaScores narrow = copula_scores(tensor_of(pair.x), 8), wide = copula_scores(tensor_of(wide_x), 8);
+  const CopulaScores narrow = copula_scores(rounded(pair.x), 8), wide = copula_scores(rounded(wide_x), 8);
   for (std::size_t i = 0; i < 80; ++i) {
     EXPECT_NEAR(narrow.captured[i], wide.captured[i], 1e-9);
     EXPECT_NEAR(narrow.variance[i], wide.variance[i], 1e-9);

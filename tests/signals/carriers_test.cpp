@@ -1,13 +1,12 @@
 // What carries a state against singular values and sums by hand, and a planted word.
 #include "strata/signals/carriers.h"
 
-#include <ATen/ops/from_blob.h>
-#include <ATen/ops/linalg_svd.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "strata/base/philox.h"
+#include "strata/linalg/decompose.h"
 #include "strata/signals/sink_paths.h"
 #include "strata/theory/carriers.h"
 #include "tests/signals/world.h"
@@ -31,29 +30,27 @@ TEST(StateLead, MatchesSingularValuesAndSumsByHand) {
   for (const auto& [n, d] : {std::pair<std::size_t, std::size_t>{300, 12}, {90, 200}}) {
     const std::vector<float> rows = normal_rows(n, d, 0.8, 0.5f, 1);
     const StateLead lead = state_lead(rows, static_cast<std::int64_t>(d));
-    std::vector<double> centred(rows.begin(), rows.end()), energy(n, 0.0), column(d, 0.0);
+    Matrix centred(n, d);
+    std::copy(rows.begin(), rows.end(), centred.data.begin());
+    std::vector<double> energy(n, 0.0), column(d, 0.0);
     for (std::size_t k = 0; k < d; ++k) {
       double mean = 0.0;
-      for (std::size_t i = 0; i < n; ++i) mean += centred[i * d + k] / static_cast<double>(n);
+      for (std::size_t i = 0; i < n; ++i) mean += centred(i, k) / static_cast<double>(n);
       for (std::size_t i = 0; i < n; ++i) {
-        const double x = centred[i * d + k];
+        const double x = centred(i, k);
         energy[i] += x * x;
         column[k] += x * x;
-        centred[i * d + k] -= mean;
+        centred(i, k) -= mean;
       }
     }
-    const auto svd = at::linalg_svd(
-        at::from_blob(centred.data(), {static_cast<std::int64_t>(n), static_cast<std::int64_t>(d)},
-                      at::kDouble),
-        false);
-    const at::Tensor s = std::get<1>(svd), v = std::get<2>(svd).contiguous();
+    const auto svd = linalg::singular_values(centred);
     double variance = 0.0, total = 0.0;
-    for (std::int64_t i = 0; i < s.numel(); ++i) variance += std::pow(s.data_ptr<double>()[i], 2);
+    for (const double s : svd.values) variance += s * s;
     for (const double e : energy) total += e;
-    EXPECT_NEAR(lead.component_variance, std::pow(s.data_ptr<double>()[0], 2) / variance, 1e-3);
-    EXPECT_LE(lead.component_variance, std::pow(s.data_ptr<double>()[0], 2) / variance + 1e-9);
+    EXPECT_NEAR(lead.component_variance, std::pow(svd.values[0], 2) / variance, 1e-3);
+    EXPECT_LE(lead.component_variance, std::pow(svd.values[0], 2) / variance + 1e-9);
     const auto k = static_cast<std::size_t>(lead.component_dimension);
-    EXPECT_NEAR(lead.component_in_dimension, std::pow(v.data_ptr<double>()[k], 2), 0.02);
+    EXPECT_NEAR(lead.component_in_dimension, std::pow(svd.v(k, 0), 2), 0.02);
     EXPECT_EQ(lead.dimension, std::max_element(column.begin(), column.end()) - column.begin());
     EXPECT_NEAR(lead.dimension_energy, *std::max_element(column.begin(), column.end()) / total, 1e-12);
     std::sort(energy.rbegin(), energy.rend());

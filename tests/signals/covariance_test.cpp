@@ -1,11 +1,6 @@
-// Spectra of covariances against closed forms, brute force and LibTorch's eigenvalues.
+// Spectra of covariances against closed forms, brute force and singular values.
 #include "strata/signals/covariance.h"
 
-#include <ATen/ops/empty.h>
-#include <ATen/ops/linalg_eigvalsh.h>
-#include <ATen/ops/mean.h>
-#include <ATen/ops/mm.h>
-#include <ATen/ops/sub.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,6 +8,8 @@
 #include <functional>
 
 #include "strata/base/philox.h"
+#include "strata/linalg/decompose.h"
+#include "strata/linalg/product.h"
 #include "strata/signals/covariance_spectrum.h"
 #include "strata/theory/gaussian_rate.h"
 #include "tests/signals/world.h"
@@ -21,25 +18,21 @@ namespace strata {
 namespace {
 
 // Normal rows with standard deviation scale(j) in column j.
-at::Tensor normal_rows(std::int64_t n, std::int64_t d, const std::function<double(std::int64_t)>& scale) {
-  at::Tensor x = at::empty({n, d}, at::kFloat);
+FloatMatrix normal_rows(std::size_t n, std::size_t d, const std::function<double(std::size_t)>& scale) {
+  FloatMatrix x(n, d);
   Philox rng({.seed = 7, .stream = Stream::test});
-  for (std::int64_t i = 0; i < n; ++i) {
-    for (std::int64_t j = 0; j < d; ++j)
-      x.data_ptr<float>()[i * d + j] = static_cast<float>(scale(j) * rng.normal());
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t j = 0; j < d; ++j) x(i, j) = static_cast<float>(scale(j) * rng.normal());
   }
   return x;
 }
 
 // Pairs of rows +-a_j e_j: S = diag(2 a_j^2 / n), mean 0.
-at::Tensor axis_pairs(const std::vector<double>& a, std::int64_t d) {
-  const auto n = 2 * static_cast<std::int64_t>(a.size());
-  at::Tensor x = at::empty({n, d}, at::kFloat);
-  std::fill_n(x.data_ptr<float>(), n * d, 0.0f);
+FloatMatrix axis_pairs(const std::vector<double>& a, std::size_t d) {
+  FloatMatrix x(2 * a.size(), d);
   for (std::size_t j = 0; j < a.size(); ++j) {
-    const auto row = static_cast<std::int64_t>(2 * j);
-    x.data_ptr<float>()[row * d + static_cast<std::int64_t>(j)] = static_cast<float>(a[j]);
-    x.data_ptr<float>()[(row + 1) * d + static_cast<std::int64_t>(j)] = static_cast<float>(-a[j]);
+    x(2 * j, j) = static_cast<float>(a[j]);
+    x(2 * j + 1, j) = static_cast<float>(-a[j]);
   }
   return x;
 }
@@ -77,39 +70,34 @@ TEST(Covariance, FewerRowsThanDimensions) {
 
 // The shrinkage by its definition: mean over the rows of |x x^T - S|^2, entry by entry.
 TEST(Covariance, ShrinkageByBruteForce) {
-  const std::int64_t n = 30, d = 8;
-  const at::Tensor x = normal_rows(n, d, [](std::int64_t j) { return 1.0 + static_cast<double>(j); });
-  std::vector<double> mean(8, 0.0);
-  const at::Tensor exact = x.to(at::kDouble);
-  const double* p = exact.data_ptr<double>();
-  for (std::int64_t i = 0; i < n * d; ++i)
-    mean[static_cast<std::size_t>(i % d)] += p[i] / static_cast<double>(n);
-  const auto at = [&](std::int64_t i, std::int64_t j) {
-    return p[i * d + j] - mean[static_cast<std::size_t>(j)];
-  };
+  const std::size_t n = 30, d = 8;
+  const FloatMatrix x = normal_rows(n, d, [](std::size_t j) { return 1.0 + static_cast<double>(j); });
+  std::vector<double> mean(d, 0.0);
+  for (std::size_t i = 0; i < n * d; ++i) mean[i % d] += x.data[i] / static_cast<double>(n);
+  const auto at = [&](std::size_t i, std::size_t j) { return x(i, j) - mean[j]; };
   double error = 0.0, distance = 0.0, trace = 0.0;
-  for (std::int64_t a = 0; a < d; ++a) {
-    for (std::int64_t i = 0; i < n; ++i) trace += at(i, a) * at(i, a) / static_cast<double>(n);
+  for (std::size_t a = 0; a < d; ++a) {
+    for (std::size_t i = 0; i < n; ++i) trace += at(i, a) * at(i, a) / static_cast<double>(n);
   }
-  for (std::int64_t a = 0; a < d; ++a) {
-    for (std::int64_t b = 0; b < d; ++b) {
+  for (std::size_t a = 0; a < d; ++a) {
+    for (std::size_t b = 0; b < d; ++b) {
       double s = 0.0, square = 0.0;
-      for (std::int64_t i = 0; i < n; ++i) s += at(i, a) * at(i, b) / static_cast<double>(n);
-      for (std::int64_t i = 0; i < n; ++i) square += std::pow(at(i, a) * at(i, b) - s, 2);
+      for (std::size_t i = 0; i < n; ++i) s += at(i, a) * at(i, b) / static_cast<double>(n);
+      for (std::size_t i = 0; i < n; ++i) square += std::pow(at(i, a) * at(i, b) - s, 2);
       error += square / static_cast<double>(n * n);
       const double target = a == b ? trace / static_cast<double>(d) : 0.0;
       distance += (s - target) * (s - target);
     }
   }
-  EXPECT_NEAR(covariance_spectrum(x.clone(), 0).shrinkage, error / distance, 1e-12);
+  EXPECT_NEAR(covariance_spectrum(x, 0).shrinkage, error / distance, 1e-12);
 }
 
 TEST(Covariance, IsotropicRowsShrinkToOneEigenvalueAndOthersDoNot) {
-  const auto round = covariance_spectrum(normal_rows(300, 60, [](std::int64_t) { return 1.0; }), 0);
+  const auto round = covariance_spectrum(normal_rows(300, 60, [](std::size_t) { return 1.0; }), 0);
   EXPECT_GT(round.shrinkage, 0.8);
   EXPECT_LT(round.value.back() / round.value.front(), 1.4);  // 5.8 without shrinkage
   const auto steep = covariance_spectrum(
-      normal_rows(300, 60, [](std::int64_t j) { return 1.0 / (1.0 + static_cast<double>(j)); }), 0);
+      normal_rows(300, 60, [](std::size_t j) { return 1.0 / (1.0 + static_cast<double>(j)); }), 0);
   EXPECT_LT(steep.shrinkage, 0.05);
   const auto same = covariance_spectrum(axis_pairs({1.0, 1.0, 1.0}, 3), 0);
   EXPECT_EQ(same.shrinkage, 0.0);
@@ -117,17 +105,23 @@ TEST(Covariance, IsotropicRowsShrinkToOneEigenvalueAndOthersDoNot) {
 }
 
 // Rates and dimensions of a sketch against all eigenvalues.
-void expect_traces(const at::Tensor& x, const CovarianceSpectrum& sketch) {
-  const std::int64_t n = x.size(0), d = x.size(1);
-  ASSERT_EQ(static_cast<std::int64_t>(sketch.value.size()), spectrum_entries(n, d));
-  const at::Tensor wide = x.to(at::kDouble), centred = at::sub(wide, at::mean(wide, 0, true));
-  const at::Tensor values =
-      at::linalg_eigvalsh(n < d ? at::mm(centred, centred.t()) : at::mm(centred.t(), centred), "L");
-  std::vector<double> exact(static_cast<std::size_t>(d), 0.0);
+void expect_traces(const FloatMatrix& x, const CovarianceSpectrum& sketch) {
+  const std::size_t n = x.rows, d = x.cols;
+  ASSERT_EQ(static_cast<std::int64_t>(sketch.value.size()),
+            spectrum_entries(static_cast<std::int64_t>(n), static_cast<std::int64_t>(d)));
+  Matrix centred(n, d);
+  for (std::size_t j = 0; j < d; ++j) {
+    double mean = 0.0;
+    for (std::size_t i = 0; i < n; ++i) mean += x(i, j) / static_cast<double>(n);
+    for (std::size_t i = 0; i < n; ++i) centred(i, j) = x(i, j) - mean;
+  }
+  std::vector<double> exact =
+      linalg::symmetric_eigenvalues(n < d ? linalg::gram_of_rows(centred) : linalg::gram_of_columns(centred));
+  exact.resize(d, 0.0);
   double trace = 0.0;
-  for (std::int64_t i = 0; i < values.size(0); ++i) {
-    exact[static_cast<std::size_t>(i)] = values.data_ptr<double>()[i] / static_cast<double>(n);
-    trace += exact[static_cast<std::size_t>(i)];
+  for (double& value : exact) {
+    value /= static_cast<double>(n);
+    trace += value;
   }
   for (double& v : exact) v = (1 - sketch.shrinkage) * v + sketch.shrinkage * trace / static_cast<double>(d);
   SpectrumRecord record{.probes = static_cast<int>(kProbes),
@@ -154,21 +148,21 @@ void expect_traces(const at::Tensor& x, const CovarianceSpectrum& sketch) {
 TEST(Covariance, TheSketchAgreesWithTheEigenvaluesWithinItsError) {
   const std::int64_t n = 1030, d = 1100;
   ASSERT_FALSE(spectrum_is_exact(n, d));
-  const at::Tensor x =
-      normal_rows(n, d, [](std::int64_t j) { return 20.0 * std::pow(1.0 + static_cast<double>(j), -0.8); });
-  const auto sketch = covariance_spectrum(x.clone(), 5);
+  const FloatMatrix x =
+      normal_rows(n, d, [](std::size_t j) { return 20.0 * std::pow(1.0 + static_cast<double>(j), -0.8); });
+  const auto sketch = covariance_spectrum(x, 5);
   expect_traces(x, sketch);
   EXPECT_GT(sketch.multiplicity.back(), 0.0);
-  EXPECT_EQ(covariance_spectrum(x.clone(), 5).value, sketch.value);
-  EXPECT_NE(covariance_spectrum(x.clone(), 6).value, sketch.value);
+  EXPECT_EQ(covariance_spectrum(x, 5).value, sketch.value);
+  EXPECT_NE(covariance_spectrum(x, 6).value, sketch.value);
 }
 
 // Eigenvalues between 0.15 and 2.6: after half of the steps nothing changes.
 TEST(Covariance, TheSketchStopsWhereNothingChanges) {
   const std::int64_t n = 3000, d = 1100;
   ASSERT_FALSE(spectrum_is_exact(n, d));
-  const at::Tensor x = normal_rows(n, d, [](std::int64_t) { return 1.0; });
-  const auto sketch = covariance_spectrum(x.clone(), 5);
+  const FloatMatrix x = normal_rows(n, d, [](std::size_t) { return 1.0; });
+  const auto sketch = covariance_spectrum(x, 5);
   expect_traces(x, sketch);
   const auto taken =
       std::count_if(sketch.multiplicity.begin(), sketch.multiplicity.end(), [](double m) { return m > 0.0; });

@@ -1,7 +1,5 @@
 // participation_ratio and effective_rank against closed forms, and against the plain estimate where that
 // fails.
-#include <ATen/ops/from_blob.h>
-#include <ATen/ops/linalg_svdvals.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -9,6 +7,7 @@
 #include <numeric>
 
 #include "strata/base/philox.h"
+#include "strata/linalg/decompose.h"
 #include "strata/signals/effective_rank.h"
 #include "strata/signals/matrix_entropy.h"
 #include "strata/signals/participation_ratio.h"
@@ -71,11 +70,8 @@ std::vector<double> sample_spectrum(Matrix x) {
     for (std::size_t i = 0; i < x.rows; ++i) mean += x(i, k) / static_cast<double>(x.rows);
     for (std::size_t i = 0; i < x.rows; ++i) x(i, k) -= mean;
   }
-  const at::Tensor s = at::linalg_svdvals(at::from_blob(
-      x.data.data(), {static_cast<std::int64_t>(x.rows), static_cast<std::int64_t>(x.cols)}, at::kDouble));
   std::vector<double> spectrum;
-  for (std::int64_t i = 0; i < s.numel(); ++i) {
-    const double v = s.data_ptr<double>()[i];
+  for (const double v : linalg::singular_values(x).values) {
     if (v > 1e-9) spectrum.push_back(v * v);
   }
   return spectrum;

@@ -1,7 +1,4 @@
 // matrix_entropy against closed forms and singular values; the logit lens against logits by hand.
-#include <ATen/ops/from_blob.h>
-#include <ATen/ops/linalg_svdvals.h>
-#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -10,6 +7,7 @@
 #include <set>
 
 #include "strata/base/philox.h"
+#include "strata/linalg/decompose.h"
 #include "strata/model/head.h"
 #include "strata/signals/lens.h"
 #include "strata/signals/lens_passage.h"
@@ -60,22 +58,20 @@ std::vector<double> axis(std::size_t d, std::size_t i, double value) {
 // From the singular values of the centred, normalised rows themselves.
 double entropy_by_singular_values(Rows rows) {
   const std::size_t n = rows.size(), d = rows[0].size();
-  std::vector<double> flat;
+  Matrix flat(n, d);
   for (std::size_t k = 0; k < d; ++k) {
     double mean = 0.0;
     for (const auto& row : rows) mean += row[k] / static_cast<double>(n);
     for (auto& row : rows) row[k] -= mean;
   }
-  for (const auto& row : rows) {
+  for (std::size_t i = 0; i < n; ++i) {
     double square = 0.0;
-    for (const double v : row) square += v * v;
-    for (const double v : row) flat.push_back(v / std::sqrt(square * static_cast<double>(n)));
+    for (const double v : rows[i]) square += v * v;
+    for (std::size_t k = 0; k < d; ++k) flat(i, k) = rows[i][k] / std::sqrt(square * static_cast<double>(n));
   }
-  const at::Tensor s = at::linalg_svdvals(
-      at::from_blob(flat.data(), {static_cast<std::int64_t>(n), static_cast<std::int64_t>(d)}, at::kDouble));
   double entropy = 0.0;
-  for (std::int64_t i = 0; i < s.numel(); ++i) {
-    const double lambda = s.data_ptr<double>()[i] * s.data_ptr<double>()[i];
+  for (const double s : linalg::singular_values(flat).values) {
+    const double lambda = s * s;
     if (lambda > 0.0) entropy -= lambda * std::log(lambda);
   }
   return entropy / std::log(static_cast<double>(std::min(n, d)));

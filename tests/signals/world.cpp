@@ -51,7 +51,6 @@ struct Pass {
 }  // namespace
 
 World::World(int layers, int hidden, const std::vector<std::vector<int>>& windows) {
-  (void)single_thread_blas();
   config.n_layers = layers;
   config.hidden = hidden;
   config.heads = 2;
