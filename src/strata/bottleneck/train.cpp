@@ -1,65 +1,71 @@
 #include "strata/bottleneck/train.h"
 
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
-
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <numeric>
+#include <utility>
 
 #include "strata/base/error.h"
 #include "strata/base/philox.h"
+#include "strata/linalg/product.h"
 
 namespace strata {
 namespace {
 
 enum Purpose : std::uint32_t { kTraining = 0x7472, kEvaluation = 0x6576, kOrder = 0x6f72 };
 
-at::Tensor normals(std::uint64_t seed, Purpose purpose, std::uint32_t a, std::uint32_t b,
-                   at::IntArrayRef size) {
-  at::Tensor xi = at::empty(size, at::kDouble);
+Matrix normals(std::uint64_t seed, Purpose purpose, std::uint32_t a, std::uint32_t b, std::size_t rows,
+               std::size_t cols) {
+  Matrix xi(rows, cols);
   Philox rng({.seed = seed, .stream = Stream::noise, .a = purpose, .b = a, .c = b});
-  for (std::int64_t i = 0; i < xi.numel(); ++i) xi.data_ptr<double>()[i] = rng.normal();
+  for (double& x : xi.data) x = rng.normal();
   return xi;
 }
 
+Channel zeros_like(Channel channel) {
+  for (const ChannelParameter& p : channel.parameters()) std::ranges::fill(p.values, 0.0);
+  return channel;
+}
+
+// Adds gradients up and moves the channel against their mean.
 class Adam {
  public:
-  Adam(std::vector<at::Tensor*> parameters, double rate) : parameters_(std::move(parameters)), rate_(rate) {
-    for (at::Tensor* p : parameters_) {
-      p->requires_grad_(true);
-      first_.push_back(at::zeros_like(*p));
-      second_.push_back(at::zeros_like(*p));
+  Adam(const Channel& channel, double rate)
+      : rate_(rate), sum_(zeros_like(channel)), first_(sum_), second_(sum_) {}
+
+  void add(ChannelGradient gradient) {
+    const auto from = gradient.parameters(), to = sum_.parameters();
+    for (std::size_t p = 0; p < to.size(); ++p) {
+      for (std::size_t i = 0; i < to[p].values.size(); ++i) to[p].values[i] += from[p].values[i];
     }
+    ++added_;
   }
 
   // `share` of the step size for vectors; matrices, which meet every coordinate at once, take a tenth.
-  void step(double share) {
+  void step(Channel& channel, double share) {
     constexpr double kFirst = 0.9, kSecond = 0.99, kSmall = 1e-12;
-    const at::NoGradGuard no_grad;
     ++steps_;
-    for (std::size_t i = 0; i < parameters_.size(); ++i) {
-      at::Tensor& p = *parameters_[i];
-      const at::Tensor g = p.grad();
-      if (!g.defined() || p.numel() == 0) continue;
-      first_[i].mul_(kFirst).add_(g, 1.0 - kFirst);
-      second_[i].mul_(kSecond).addcmul_(g, g, 1.0 - kSecond);
-      const at::Tensor m = first_[i] / (1.0 - std::pow(kFirst, steps_));
-      const at::Tensor v = second_[i] / (1.0 - std::pow(kSecond, steps_));
-      p.sub_(m / (v.sqrt() + kSmall), share * rate_ * (p.dim() == 1 ? 1.0 : 0.1));
-      p.mutable_grad().reset();
+    const double m_scale = 1.0 - std::pow(kFirst, steps_), v_scale = 1.0 - std::pow(kSecond, steps_);
+    const auto parameters = channel.parameters(), sums = sum_.parameters();
+    const auto firsts = first_.parameters(), seconds = second_.parameters();
+    for (std::size_t p = 0; p < parameters.size(); ++p) {
+      const double size = share * rate_ * (parameters[p].is_matrix ? 0.1 : 1.0);
+      for (std::size_t i = 0; i < parameters[p].values.size(); ++i) {
+        const double g = std::exchange(sums[p].values[i], 0.0) / added_;
+        double &m = firsts[p].values[i], &v = seconds[p].values[i];
+        m = kFirst * m + (1.0 - kFirst) * g;
+        v = kSecond * v + (1.0 - kSecond) * g * g;
+        parameters[p].values[i] -= size * (m / m_scale) / (std::sqrt(v / v_scale) + kSmall);
+      }
     }
-  }
-
-  void release() {
-    for (at::Tensor* p : parameters_) p->requires_grad_(false);
+    added_ = 0;
   }
 
  private:
-  std::vector<at::Tensor*> parameters_;
-  std::vector<at::Tensor> first_, second_;
   double rate_;
-  int steps_ = 0;
+  Channel sum_, first_, second_;
+  int added_ = 0, steps_ = 0;
 };
 
 // The windows in a new seeded order for every round through them.
@@ -92,48 +98,39 @@ Channel train_channel(const FrozenDecoder& decoder, const ChannelBasis& basis,
                       const std::vector<std::size_t>& train, const TrainOptions& options) {
   STRATA_CHECK(!train.empty() && options.beta > 0.0 && options.eps > 0.0 && options.steps > 0);
   Channel channel = gaussian_channel(basis, options.eps, options.hidden, options.seed);
-  Adam adam(channel.parameters(), options.rate);
+  Adam adam(channel, options.rate);
   Batches batches(train, options.seed);
   const std::size_t batch = std::min(options.batch, train.size());
+  Matrix slope;
   for (int step = 0; step < options.steps; ++step) {
     for (std::size_t i = 0; i < batch; ++i) {
       const std::size_t window = batches.next();
-      const at::Tensor y = to_basis(basis, decoder.rows(window));
-      const at::Tensor xi = normals(options.seed, kTraining, static_cast<std::uint32_t>(step),
-                                    static_cast<std::uint32_t>(window), y.sizes());
-      const at::AutoGradMode with_gradients(true);
-      const Encoded encoded = encode(channel, basis, y, xi);
-      at::Tensor gradient;
-      {
-        const at::NoGradGuard no_grad;
-        (void)decoder.distortion(window, from_basis(basis, encoded.z), &gradient);
-        gradient = at::mm(gradient, basis.vectors);
-      }
-      // d(D + beta R) by the chain rule: the decoder's gradient enters as a constant.
-      const at::Tensor loss = (encoded.z * gradient).sum() + options.beta * encoded.rate.mean();
-      (loss / static_cast<double>(batch)).backward();
+      const Matrix y = to_basis(basis, decoder.rows(window));
+      const Matrix xi = normals(options.seed, kTraining, static_cast<std::uint32_t>(step),
+                                static_cast<std::uint32_t>(window), y.rows, y.cols);
+      Encoded encoded = encode(channel, basis, y);
+      (void)decoder.distortion(window, from_basis(basis, draw(encoded, xi)), &slope);
+      slope = linalg::multiply(slope, basis.vectors);
+      adam.add(encode_gradient(channel, basis, y, xi, std::move(encoded), slope, options.beta));
     }
     const double phase = static_cast<double>(step) / static_cast<double>(options.steps);
-    adam.step(0.5 * (1.0 + std::cos(std::numbers::pi * phase)));
+    adam.step(channel, 0.5 * (1.0 + std::cos(std::numbers::pi * phase)));
   }
-  adam.release();
   return channel;
 }
 
 WindowResult evaluate_channel(const FrozenDecoder& decoder, const ChannelBasis& basis, const Channel& channel,
                               std::size_t window, const TrainOptions& options) {
   STRATA_CHECK(options.draws > 0);
-  const at::NoGradGuard no_grad;
-  const at::Tensor y = to_basis(basis, decoder.rows(window));
-  WindowResult result;
-  for (int draw = 0; draw < options.draws; ++draw) {
-    const at::Tensor xi = normals(options.seed, kEvaluation, static_cast<std::uint32_t>(draw),
-                                  static_cast<std::uint32_t>(window), y.sizes());
+  const Encoded encoded = encode(channel, basis, to_basis(basis, decoder.rows(window)));
+  WindowResult result{.rate_nats = encoded.mean_rate()};
+  for (int i = 0; i < options.draws; ++i) {
+    const Matrix xi = normals(options.seed, kEvaluation, static_cast<std::uint32_t>(i),
+                              static_cast<std::uint32_t>(window), encoded.mu.rows, encoded.mu.cols);
     for (const double sign : {1.0, -1.0}) {
-      const Encoded encoded = encode(channel, basis, y, sign * xi);
-      result.rate_nats = encoded.rate.mean().item<double>();  // does not depend on the noise
-      result.distortion_nats += decoder.distortion(window, from_basis(basis, encoded.z), nullptr) /
-                                (2.0 * static_cast<double>(options.draws));
+      const Matrix u = from_basis(basis, draw(encoded, xi, sign));
+      result.distortion_nats +=
+          decoder.distortion(window, u, nullptr) / (2.0 * static_cast<double>(options.draws));
     }
   }
   return result;

@@ -1,8 +1,7 @@
 // Training of a bottleneck against a frozen decoder, for one exchange rate beta.
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -11,24 +10,24 @@
 
 namespace strata {
 
-/// What lies behind the channel. Windows 0..windows-1, each (tokens, d), float64.
+/// What lies behind the channel. Windows 0..windows-1, each (tokens, d).
 struct FrozenDecoder {
   std::size_t windows = 0;
   /// u of a window's tokens that go through the channel, in the order of the text.
-  std::function<at::Tensor(std::size_t window)> rows;
+  std::function<Matrix(std::size_t window)> rows;
   /// Mean distortion of a window, nats per token, when its rows are replaced by `u` (tokens, d); writes the
   /// gradient with respect to u into `gradient` where it is not null.
-  std::function<double(std::size_t window, const at::Tensor& u, at::Tensor* gradient)> distortion;
+  std::function<double(std::size_t window, const Matrix& u, Matrix* gradient)> distortion;
 };
 
 struct TrainOptions {
-  double beta = 0.0;         ///< weight of the rate in D + beta R
-  double eps = 0.0;          ///< noise of the Gaussian channel that training starts from
-  int steps = 150;           ///< Adam, step size `rate`, falling to 0 as a cosine
-  double rate = 0.05;        ///< of logarithms and gains; a tenth of it for the hidden layer
-  std::size_t batch = 4;     ///< windows in a step, in a seeded order
-  std::int64_t hidden = 32;  ///< units of the hidden layer; 0 trains the linear channel
-  int draws = 4;             ///< antithetic pairs of noise when a window is evaluated
+  double beta = 0.0;        ///< weight of the rate in D + beta R
+  double eps = 0.0;         ///< noise of the Gaussian channel that training starts from
+  int steps = 150;          ///< Adam, step size `rate`, falling to 0 as a cosine
+  double rate = 0.05;       ///< of logarithms and gains; a tenth of it for the hidden layer
+  std::size_t batch = 4;    ///< windows in a step, in a seeded order
+  std::size_t hidden = 32;  ///< units of the hidden layer; 0 trains the linear channel
+  int draws = 4;            ///< antithetic pairs of noise when a window is evaluated
   std::uint64_t seed = 0;
 };
 

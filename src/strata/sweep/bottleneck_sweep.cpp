@@ -1,10 +1,10 @@
 #include "strata/sweep/bottleneck_sweep.h"
 
-#include <ATen/ops/cat.h>
 #include <fmt/format.h>
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "strata/base/error.h"
 #include "strata/model/threads.h"
@@ -31,9 +31,17 @@ Place make_place(const ResidentModel& model, const LaneEngineInput& input, int s
   Place place;
   place.network = std::make_unique<FrozenNetwork>(model, input.context, input.classes, input.sample, state);
   place.decoder = place.network->decoder();
-  std::vector<at::Tensor> rows;
-  for (const std::size_t w : half(input.sample.size(), 0)) rows.push_back(place.decoder.rows(w));
-  place.basis = channel_basis(at::cat(rows, 0));
+  const std::vector<std::size_t> train = half(input.sample.size(), 0);
+  std::int64_t tokens = 0;
+  for (const std::size_t w : train) tokens += input.sample[w].tokens;
+  Matrix rows(0, static_cast<std::size_t>(model.config.hidden));
+  rows.data.reserve(static_cast<std::size_t>(tokens) * rows.cols);
+  for (const std::size_t w : train) {
+    const Matrix more = place.decoder.rows(w);
+    rows.data.insert(rows.data.end(), more.data.begin(), more.data.end());
+    rows.rows += more.rows;
+  }
+  place.basis = channel_basis(std::move(rows));
   return place;
 }
 
@@ -121,7 +129,8 @@ std::vector<BottleneckCurve> run_bottlenecks(const LaneEngineInput& input,
   std::vector<BottleneckCurve> curves;
   std::vector<std::pair<std::size_t, std::size_t>> jobs;  // task, point
   for (std::size_t i = 0; i < tasks.size(); ++i) {
-    BottleneckCurve curve{.state = tasks[i].state, .steps = train.steps, .hidden = train.hidden};
+    BottleneckCurve curve{
+        .state = tasks[i].state, .steps = train.steps, .hidden = static_cast<std::int64_t>(train.hidden)};
     for (std::size_t w = 0; w < sample.size(); ++w) {
       (w % 2 == 0 ? curve.train_tokens : curve.held_out_tokens) += sample[w].tokens;
     }

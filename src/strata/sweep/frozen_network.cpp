@@ -1,7 +1,5 @@
 #include "strata/sweep/frozen_network.h"
 
-#include <ATen/ops/empty.h>
-
 #include <algorithm>
 #include <cmath>
 
@@ -47,14 +45,14 @@ FrozenNetwork::FrozenNetwork(const ResidentModel& model, const SweepContext& con
 FrozenDecoder FrozenNetwork::decoder() const {
   return {.windows = windows_.size(),
           .rows = [this](std::size_t w) { return rows(windows_.at(w)); },
-          .distortion = [this](std::size_t w, const at::Tensor& u,
-                               at::Tensor* gradient) { return distortion(windows_.at(w), u, gradient); }};
+          .distortion = [this](std::size_t w, const Matrix& u,
+                               Matrix* gradient) { return distortion(windows_.at(w), u, gradient); }};
 }
 
-at::Tensor FrozenNetwork::rows(const Window& window) const {
+Matrix FrozenNetwork::rows(const Window& window) const {
   const std::int64_t d = model_.config.hidden;
-  at::Tensor u = at::empty({static_cast<std::int64_t>(window.ordinary.size()), d}, at::kDouble);
-  double* out = u.data_ptr<double>();
+  Matrix u(window.ordinary.size(), static_cast<std::size_t>(d));
+  double* out = u.data.data();
   for (std::size_t i = 0; i < window.ordinary.size(); ++i) {
     const float* h = window.state.data() + window.ordinary[i] * d;
     for (std::int64_t j = 0; j < d; ++j) *out++ = static_cast<double>(h[j]) / window.rms[i];
@@ -62,10 +60,10 @@ at::Tensor FrozenNetwork::rows(const Window& window) const {
   return u;
 }
 
-double FrozenNetwork::distortion(const Window& window, const at::Tensor& u, at::Tensor* gradient) const {
+double FrozenNetwork::distortion(const Window& window, const Matrix& u, Matrix* gradient) const {
   const std::int64_t d = model_.config.hidden;
-  const at::Tensor contiguous = u.contiguous();
-  const double* in = contiguous.data_ptr<double>();
+  STRATA_CHECK(u.rows == window.ordinary.size() && u.cols == static_cast<std::size_t>(d));
+  const double* in = u.data.data();
   std::vector<std::vector<float>> states(static_cast<std::size_t>(model_.config.n_layers - state_) + 1);
   states[0] = window.state;
   for (std::size_t i = 0; i < window.ordinary.size(); ++i) {
@@ -87,8 +85,8 @@ double FrozenNetwork::distortion(const Window& window, const at::Tensor& u, at::
     backward_block(model_.blocks[static_cast<std::size_t>(state_) + i - 1], model_.config, rope_,
                    states[i - 1].data(), gradients, window.tokens, backward);
   }
-  *gradient = at::empty(contiguous.sizes(), at::kDouble);
-  double* out = gradient->data_ptr<double>();
+  *gradient = Matrix(u.rows, u.cols);
+  double* out = gradient->data.data();
   for (std::size_t i = 0; i < window.ordinary.size(); ++i) {
     const float* g = pulled.data() + window.ordinary[i] * d;
     for (std::int64_t j = 0; j < d; ++j) *out++ = window.rms[i] * static_cast<double>(g[j]);

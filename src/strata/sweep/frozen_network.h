@@ -40,8 +40,8 @@ class FrozenNetwork {
     std::vector<double> rms;             // of those
     std::int64_t tokens = 0;
   };
-  [[nodiscard]] at::Tensor rows(const Window& window) const;
-  [[nodiscard]] double distortion(const Window& window, const at::Tensor& u, at::Tensor* gradient) const;
+  [[nodiscard]] Matrix rows(const Window& window) const;
+  [[nodiscard]] double distortion(const Window& window, const Matrix& u, Matrix* gradient) const;
   [[nodiscard]] double compare_heads(const Window& window, const std::vector<float>& last,
                                      std::vector<float>* gradient) const;
 
