@@ -3,9 +3,6 @@ include(CMakePackageConfigHelpers)
 
 install(TARGETS strata_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS strata_sentencepiece LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-if(STRATA_ENGINE)
-  install(TARGETS strata_engine_library LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-endif()
 install(DIRECTORY texts/tales DESTINATION ${CMAKE_INSTALL_DATADIR}/strata/texts)
 install(DIRECTORY src/strata DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h" PATTERN cli EXCLUDE)
 

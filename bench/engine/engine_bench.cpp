@@ -22,7 +22,7 @@
 #include "strata/model/block.h"
 #include "strata/model/device.h"
 #include "strata/model/head.h"
-#include "strata/model/threads.h"
+#include "strata/base/parallel.h"
 #include "strata/sweep/forward.h"
 #include "strata/sweep/measure.h"
 #include "strata/sweep/plan.h"
@@ -102,7 +102,7 @@ class LinearAlone {
   }
 
   void run() const {
-    for_each_window(static_cast<std::size_t>(asked_.windows), asked_.threads, [&](std::size_t) {
+    parallel_for(static_cast<std::size_t>(asked_.windows), asked_.threads, [&](std::size_t) {
       for (int layer = 0; layer < layers_; ++layer) {
         for (std::size_t i = 0; i + 1 < weights_.size(); ++i) (void)at::linear(inputs_[i], weights_[i]);
       }
@@ -131,18 +131,18 @@ class Resident {
 
   void run(int threads) {
     const std::int64_t d = config_.hidden;
-    for_each_window(ids_.size(), threads, [&](std::size_t w) {
+    parallel_for(ids_.size(), threads, [&](std::size_t w) {
       h_[w].resize(ids_[w].size() * static_cast<std::size_t>(d));
       embed(embedding_, ids_[w], h_[w].data());
     });
     for (const BlockWeights& block : blocks_) {
-      for_each_window(ids_.size(), threads, [&](std::size_t w) {
+      parallel_for(ids_.size(), threads, [&](std::size_t w) {
         auto scratch = pool_.lease();
         forward_block(block, config_, rope_, h_[w].data(), h_[w].data(),
                       static_cast<std::int64_t>(ids_[w].size()), *scratch, nullptr);
       });
     }
-    for_each_window(ids_.size(), threads, [&](std::size_t w) {
+    parallel_for(ids_.size(), threads, [&](std::size_t w) {
       LogitScratch scratch;
       std::vector<float> logits(static_cast<std::size_t>(kLogitRows * config_.vocab));
       const auto tokens = static_cast<std::int64_t>(ids_[w].size());

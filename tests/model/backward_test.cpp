@@ -6,7 +6,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "strata/model/threads.h"
+#include "strata/base/parallel.h"
 #include "tests/support/autograd_block.h"
 #include "tests/support/float_values.h"
 #include "tests/support/paths.h"
@@ -30,7 +30,6 @@ double relative_difference(std::vector<float>& ours, const at::Tensor& reference
 class Backward : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    (void)single_thread_blas();
     test::write_checkpoint(directory_.path(),
                            {.family = GetParam(), .tied = std::strcmp(GetParam(), "qwen2") == 0});
   }

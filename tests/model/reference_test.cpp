@@ -8,7 +8,7 @@
 #include "strata/base/npy.h"
 #include "strata/model/block.h"
 #include "strata/model/head.h"
-#include "strata/model/threads.h"
+#include "strata/base/parallel.h"
 #include "tests/support/float_values.h"
 #include "tests/support/paths.h"
 
@@ -25,7 +25,6 @@ struct Forward {
 };
 
 Forward run(const std::filesystem::path& model, const std::vector<std::int32_t>& ids) {
-  (void)single_thread_blas();
   const Checkpoint checkpoint = Checkpoint::open(model);
   const ModelConfig& config = checkpoint.config();
   const auto n = static_cast<std::int64_t>(ids.size());

@@ -12,7 +12,7 @@
 #include "strata/base/error.h"
 #include "strata/model/backward.h"
 #include "strata/model/device.h"
-#include "strata/model/threads.h"
+#include "strata/base/parallel.h"
 #include "tests/support/float_values.h"
 #include "tests/support/paths.h"
 #include "tests/support/tiny_checkpoint.h"
@@ -30,7 +30,6 @@ class TorchBlock : public testing::TestWithParam<Case> {
     const auto [family, dtype, device] = GetParam();
     if (device == Device::cuda && !at::hasCUDA()) GTEST_SKIP() << "LibTorch finds no CUDA device";
     if (const std::string why = why_not_computed(dtype); !why.empty()) GTEST_SKIP() << why;
-    (void)single_thread_blas();
     compute_ = {dtype, device};
     require_compute(compute_);
     test::write_checkpoint(directory_.path(), {.family = family, .tied = std::strcmp(family, "qwen2") == 0});

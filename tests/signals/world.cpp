@@ -6,7 +6,7 @@
 
 #include "strata/base/parallel.h"
 #include "strata/base/philox.h"
-#include "strata/model/threads.h"
+#include "strata/base/parallel.h"
 
 namespace strata::test {
 namespace {

@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "strata/base/error.h"
-#include "strata/model/threads.h"
+#include "strata/base/parallel.h"
 #include "strata/sweep/backward_sweep.h"
 #include "strata/sweep/clean_sweep.h"
 #include "strata/sweep/measure.h"
@@ -23,7 +23,6 @@ namespace {
 class BackwardSweep : public testing::Test {
  protected:
   BackwardSweep() {
-    (void)single_thread_blas();
     test::write_checkpoint(directory_.path(), {.layers = 2, .vocab = 12});
     checkpoint_.emplace(Checkpoint::open(directory_.path()));
   }

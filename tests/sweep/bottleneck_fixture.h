@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "strata/model/threads.h"
+#include "strata/base/parallel.h"
 #include "strata/sweep/bottleneck_sweep.h"
 #include "tests/support/paths.h"
 #include "tests/support/tiny_checkpoint.h"
@@ -19,7 +19,6 @@ inline constexpr std::int64_t kBottleneckTokens = 64;
 class BottleneckFixture : public testing::Test {
  protected:
   BottleneckFixture() {
-    (void)single_thread_blas();
     write_checkpoint(directory_.path(), {.layers = 2, .vocab = 12});
     checkpoint_.emplace(Checkpoint::open(directory_.path()));
     corpus_ = random_corpus({.documents = 16, .vocab = 12});

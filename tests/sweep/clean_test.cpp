@@ -9,7 +9,7 @@
 #include <set>
 
 #include "strata/model/block.h"
-#include "strata/model/threads.h"
+#include "strata/base/parallel.h"
 #include "strata/record/run_directory.h"
 #include "strata/sweep/clean_sweep.h"
 #include "strata/sweep/lanes.h"
@@ -93,7 +93,6 @@ double direct_nll(const HeadWeights& head, const ModelConfig& config, const std:
 class CleanSweepOf : public testing::TestWithParam<const char*> {};
 
 TEST_P(CleanSweepOf, EqualsAPlainLoopOverBlocks) {
-  (void)single_thread_blas();
   test::TemporaryDirectory directory;
   test::write_checkpoint(directory.path(), {.family = GetParam()});
   const Checkpoint checkpoint = Checkpoint::open(directory.path());

@@ -10,7 +10,7 @@
 #include <cstring>
 
 #include "strata/base/error.h"
-#include "strata/model/threads.h"
+#include "strata/base/parallel.h"
 #include "strata/sweep/forward.h"
 #include "strata/theory/divergence.h"
 #include "tests/support/paths.h"

@@ -11,7 +11,7 @@
 #include "strata/corpus/corpus.h"
 #include "strata/model/block.h"
 #include "strata/model/head.h"
-#include "strata/model/threads.h"
+#include "strata/base/parallel.h"
 #include "tests/support/paths.h"
 
 namespace strata {
@@ -68,7 +68,6 @@ struct Measured {
 };
 
 Measured perplexity(const std::filesystem::path& model, const std::string& text, std::int64_t context) {
-  (void)single_thread_blas();
   const Checkpoint checkpoint = Checkpoint::open(model);
   const ModelConfig& config = checkpoint.config();
   const auto chunks = chunks_of(Tokenizer::for_model(model), text, context);
@@ -78,7 +77,7 @@ Measured perplexity(const std::filesystem::path& model, const std::string& text,
   std::vector<BlockWeights> blocks;
   for (int layer = 0; layer < config.n_layers; ++layer) blocks.push_back(load_block(checkpoint, layer));
   std::vector<double> nll(chunks.size());
-  for_each_window(chunks.size(), 2, [&](std::size_t c) {
+  parallel_for(chunks.size(), 2, [&](std::size_t c) {
     std::vector<float> h(static_cast<std::size_t>(context * config.hidden));
     embed(embedding, chunks[c], h.data());
     BlockScratch scratch;

@@ -12,6 +12,7 @@
 
 #include "strata/base/error.h"
 #include "strata/base/file.h"
+#include "strata/base/state_store.h"
 #include "strata/cli/command.h"
 #include "strata/cli/manifest.h"
 #include "strata/cli/nulls.h"
@@ -20,8 +21,11 @@
 #include "strata/cli/stop_signals.h"
 #include "strata/cli/terminal.h"
 #include "strata/cli/version.h"
-#include "strata/engine/engine.h"
+#include "strata/model/backend.h"
 #include "strata/report/report.h"
+#include "strata/sweep/catalogue.h"
+#include "strata/sweep/measure.h"
+#include "strata/sweep/plan.h"
 #include "strata/theory/bottleneck_grid.h"
 #include "strata/theory/conclude.h"
 
@@ -182,10 +186,8 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   const LoadedText text = load_text(checkpoint, options.text);
   print_corpus(text.corpus, options);
 
-  const Engine& engine = open_engine();
-  manifest.libtorch_version = engine.libtorch_version();
-  check_ids(options.measure.signals, engine.signal_ids(), "--signals");
-  std::vector<std::string> interventions = engine.intervention_ids();
+  check_ids(options.measure.signals, signal_ids(), "--signals");
+  std::vector<std::string> interventions = intervention_ids();
   interventions.insert(interventions.begin(), {"all", "none"});
   check_ids(options.measure.interventions, interventions, "--interventions");
   const MeasureInput input{.checkpoint = checkpoint,
@@ -194,10 +196,10 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   options.measure.find_segments = [](const Trace&) { return std::vector<Segment>{}; };  // they will be asked
   if (options.bottleneck)
     options.measure.plan_bottlenecks = [](const Trace&) { return std::vector<BottleneckTask>{}; };
-  manifest.plan = engine.plan(input, options.measure, manifest.mem_limit_bytes);
+  manifest.plan = plan_measure(input, options.measure, manifest.mem_limit_bytes);
   options.measure = planned(options.measure, manifest.plan);
-  const NullPlan nulls = plan_nulls(engine, input, options.measure, manifest.mem_limit_bytes,
-                                    options.shuffled_text, options.null_models);
+  const NullPlan nulls = plan_nulls(input, options.measure, manifest.mem_limit_bytes, options.shuffled_text,
+                                    options.null_models);
   if (options.dry_run) {
     fmt::print("{}", plan_text(manifest.plan, nulls, manifest.mem_limit_bytes));
     return 0;
@@ -252,9 +254,8 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
       return bottleneck_grid(trace, segmented ? run.findings.segments : find(trace));
     };
   }
-  measure_or_save(partial, printer, [&](const Progress& progress) {
-    run.trace = engine.measure(input, options.measure, progress);
-  });
+  measure_or_save(partial, printer,
+                  [&](const Progress& progress) { run.trace = measure(input, options.measure, progress); });
   run.trace.run.tool_version = version();
   run.trace.run.surrogates = options.surrogates;
   if (segmented) {
@@ -263,7 +264,7 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
     (void)find(run.trace);  // no lanes over segments were asked for
   }
   measure_or_save(partial, printer, [&](const Progress& progress) {
-    measure_nulls(engine, input, options.measure, segmentation, nulls, options.output,
+    measure_nulls(input, options.measure, segmentation, nulls, options.output,
                   {partial.directory(), partial.key()}, progress, run);
   });
   manifest.seconds.emplace_back("nulls", watch.lap());
@@ -274,7 +275,7 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   manifest.seconds.emplace_back("brittleness", watch.lap());
   manifest.options = options.measure;
   manifest.set_reads(checkpoint);
-  manifest.spilled = engine.spill_traffic();
+  manifest.spilled = StateStore::traffic();
   manifest.peak_rss_bytes = peak_rss_bytes();
   on_stop(SIG_IGN);  // a run directory is written whole; it takes milliseconds
   write_outputs(options.output, run, command_line, manifest_json(run, manifest));
@@ -322,9 +323,10 @@ void register_analyze(CLI::App& app, Program& program) {
       ->default_str("float32");
   command
       ->add_option_function<std::string>(
-          "--device", [&m](const std::string& name) { m.compute.device = kDevices.at(name); },
-          "cpu, or cuda: blocks and logits on the GPU, with a CUDA build of LibTorch")
-      ->check(CLI::IsMember(kDevices))
+          "--device", [&m](const std::string& name) { m.compute.backend = &backend_named(name); },
+          "What computes blocks and logits: cpu, or cuda in a build with LibTorch (strata --version says "
+          "what "
+          "there is)")
       ->default_str("cpu");
   command->add_option("-t,--threads", m.threads, "Threads; changes speed, never a number")
       ->check(CLI::Range(1, 1024))

@@ -7,13 +7,13 @@
 
 #include "strata/base/file.h"
 #include "strata/cli/terminal.h"
+#include "strata/model/backend.h"
 
 namespace strata {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kProgramBytes = 170ull << 20;  // as in the plan of the engine
 constexpr double kAssumedFlopsPerSecond = 100e9;
 constexpr double kDefaultContext = 512.0;
 constexpr std::size_t kMaxConfigBytes = std::size_t{1} << 24;
@@ -67,7 +67,7 @@ CostEstimate estimate_cost(const ModelConfig& c) {
   const double attention = 4.0 * keys * c.heads * c.head_dim;
   const double head = 2.0 * static_cast<double>(c.vocab) * c.hidden;
   return {.weight_bytes = sizeof(float) * static_cast<std::uint64_t>(2 * count.per_block + count.embedding),
-          .program_bytes = kProgramBytes,
+          .program_bytes = program_bytes(),
           .bytes_per_ktoken = 1000 * sizeof(float) * static_cast<std::uint64_t>(c.hidden),
           .flops_per_ktoken =
               1000.0 * (c.n_layers * (2.0 * static_cast<double>(count.per_block) + attention) + head),

@@ -4,11 +4,8 @@
 
 #include <CLI/App.hpp>
 #include <functional>
-#include <map>
 #include <string>
 #include <vector>
-
-#include "strata/model/compute.h"
 
 namespace strata {
 
@@ -17,9 +14,6 @@ struct Program {
   std::string command_line;  ///< as typed, quoted for a shell
   std::function<int()> run;  ///< set by the chosen subcommand; returns the exit code
 };
-
-/// The words of --device.
-inline const std::map<std::string, Device> kDevices = {{"cpu", Device::cpu}, {"cuda", Device::cuda}};
 
 void register_analyze(CLI::App& app, Program& program);
 void register_calibrate(CLI::App& app, Program& program);

@@ -12,8 +12,8 @@
 #include "strata/cli/numbers.h"
 #include "strata/cli/terminal.h"
 #include "strata/cli/version.h"
-#include "strata/engine/engine.h"
 #include "strata/report/report.h"
+#include "strata/sweep/divergence.h"
 #include "strata/theory/divergence.h"
 
 namespace strata {
@@ -89,11 +89,7 @@ std::string manifest_text(const DivergenceRecord& record, const TwinOptions& opt
   Json memory = Json::object();
   for (const MemoryItem& item : facts.plan.memory) memory[item.what] = item.bytes;
   const Json json = {{"schema_version", kDivergenceSchemaVersion},
-                     {"tool",
-                      {{"name", "strata"},
-                       {"version", version()},
-                       {"build", version_text()},
-                       {"libtorch", open_engine().libtorch_version()}}},
+                     {"tool", {{"name", "strata"}, {"version", version()}, {"build", build_text()}}},
                      {"command_line", command_line},
                      {"seed", record.run.seed},
                      {"compute_dtype", record.run.compute_dtype},
@@ -136,7 +132,6 @@ int compare_twins(const TwinOptions& asked, const std::string& command_line) {
                text.corpus.bos_policy);
     for (const std::string& note : text.corpus.notes) fmt::print(stderr, "note: {}\n", note);
   }
-  const Engine& engine = open_engine();
   const DivergenceInput input{.original = original,
                               .other = other,
                               .corpus = text.corpus,
@@ -146,16 +141,15 @@ int compare_twins(const TwinOptions& asked, const std::string& command_line) {
       options.mem_limit.empty()
           ? static_cast<std::uint64_t>(kMemoryShare * static_cast<double>(available_memory_bytes()))
           : parse_size(options.mem_limit, "--mem-limit");
-  facts.plan = engine.plan_divergence(input, options.measure, facts.limit_bytes);
+  facts.plan = plan_divergence(input, options.measure, facts.limit_bytes);
   options.measure.lane_bytes = facts.plan.lane_bytes;
 
   ProgressPrinter printer(options.quiet);
   const auto start = std::chrono::steady_clock::now();
-  DivergenceRecord record =
-      engine.measure_divergence(input, options.measure, [&](const ProgressEvent& event) {
-        printer(event);
-        return true;
-      });
+  DivergenceRecord record = measure_divergence(input, options.measure, [&](const ProgressEvent& event) {
+    printer(event);
+    return true;
+  });
   printer.finish();
   facts.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   facts.bytes_read = original.bytes_read() + other.bytes_read();

@@ -16,15 +16,18 @@
 #include "strata/cli/numbers.h"
 #include "strata/cli/terminal.h"
 #include "strata/dump/fingerprint.h"
-#include "strata/engine/engine.h"
+#include "strata/model/backend.h"
+#include "strata/sweep/catalogue.h"
+#include "strata/sweep/measure.h"
+#include "strata/sweep/plan.h"
+#include "strata/sweep/state_stream.h"
 
 namespace strata {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kMemoryShare = 0.7;                   // of the available memory, without --mem-limit
-constexpr std::uint64_t kProgramBytes = 400ull << 20;  // LibTorch and the program
+constexpr double kMemoryShare = 0.7;  // of the available memory, without --mem-limit
 constexpr std::uint64_t kIndexBytes = 1ull << 28;
 
 std::atomic<bool> dump_interrupted{false};
@@ -193,7 +196,7 @@ StateStreamOptions range_of(Job& job) {
   return options;
 }
 
-void dump_states(Job& job, const Engine& engine, const Progress& progress) {
+void dump_states(Job& job, const Progress& progress) {
   StateStreamOptions options = range_of(job);
   if (options.last_state < 0) return;  // nothing is missing
   options.scratch = job.command.output;
@@ -205,7 +208,7 @@ void dump_states(Job& job, const Engine& engine, const Progress& progress) {
   observer.state = [&](int, std::size_t window, std::span<const float> h) { sink.state(window, h); };
   observer.attention = [&](int, std::size_t window, std::span<const double> s) { sink.attention(window, s); };
   observer.end_state = [&](int) { sink.end(); };
-  engine.stream_states(job.checkpoint, job.windows, options, observer);
+  stream_states(job.checkpoint, job.windows, options, observer);
 }
 
 MeasureOptions signal_options(const DumpCommand& command) {
@@ -217,13 +220,13 @@ MeasureOptions signal_options(const DumpCommand& command) {
   return options;
 }
 
-void dump_signals(Job& job, const Engine& engine, const Progress& progress) {
-  const auto& ids = job.command.signals.empty() ? engine.clean_signal_ids() : job.command.signals;
+void dump_signals(Job& job, const Progress& progress) {
+  const auto& ids = job.command.signals.empty() ? clean_signal_ids() : job.command.signals;
   if (has_signals(job.index, ids)) return;
   const MeasureInput input{.checkpoint = job.checkpoint,
                            .corpus = job.text.corpus,
                            .tokenizer = job.text.tokenizer ? &*job.text.tokenizer : nullptr};
-  const Trace trace = engine.measure(input, signal_options(job.command), progress);
+  const Trace trace = measure(input, signal_options(job.command), progress);
   auto arrays = signal_arrays(trace, job.command.format);
   std::erase_if(job.index.arrays, is_measured);
   const std::size_t first = job.index.arrays.size();
@@ -233,22 +236,22 @@ void dump_signals(Job& job, const Engine& engine, const Progress& progress) {
     write_whole(job, job.index.arrays[first + i], arrays[i].second);
 }
 
-void check_memory(const Job& job, const Engine& engine, const StateStreamPlan& plan) {
+void check_memory(const Job& job, const StateStreamPlan& plan) {
   const DumpCommand& command = job.command;
   const std::uint64_t limit =
       command.mem_limit.empty()
           ? static_cast<std::uint64_t>(kMemoryShare * static_cast<double>(available_memory_bytes()))
           : parse_size(command.mem_limit, "--mem-limit");
-  if (plan.memory_bytes + kProgramBytes > limit) {
+  if (plan.memory_bytes + program_bytes() > limit) {
     throw Error(ErrorKind::out_of_memory,
                 {.where = "--mem-limit",
-                 .found = "the dump needs " + human_bytes(plan.memory_bytes + kProgramBytes),
+                 .found = "the dump needs " + human_bytes(plan.memory_bytes + program_bytes()),
                  .expected = "at most " + human_bytes(limit),
                  .hint = "a shorter --ctx-size or fewer --threads need less"});
   }
   if (!command.has("signals")) return;
   const MeasureInput input{.checkpoint = job.checkpoint, .corpus = job.text.corpus, .tokenizer = nullptr};
-  (void)engine.plan(input, signal_options(command), limit);
+  (void)plan_measure(input, signal_options(command), limit);
 }
 
 void print_plan(const Job& job, const StateStreamPlan& plan) {
@@ -257,7 +260,7 @@ void print_plan(const Job& job, const StateStreamPlan& plan) {
   fmt::print("{} arrays, {} to be written: {}\n", job.index.arrays.size(), missing,
              human_bytes(missing_bytes(job)));
   fmt::print("rows {}; temporary file {}; memory {}\n", job.rows.count(), human_bytes(plan.scratch_bytes),
-             human_bytes(plan.memory_bytes + kProgramBytes));
+             human_bytes(plan.memory_bytes + program_bytes()));
   for (const DumpedArray& array : job.index.arrays)
     fmt::print("  {:<40} {:<8} {}{}\n", array.file, to_string(array.spec.type),
                fmt::join(array.spec.shape, " x "), array.sha256.empty() ? "" : "  (there)");
@@ -277,8 +280,7 @@ int dump(const DumpCommand& asked) {
   const Checkpoint checkpoint = Checkpoint::open(command.model);
   if (command.output.empty()) command.output = fs::path("runs") / (checkpoint.name() + "-dump");
   const LoadedText text = load_text(checkpoint, command.text);
-  const Engine& engine = open_engine();
-  check_dump_command(command, engine.clean_signal_ids());
+  check_dump_command(command, clean_signal_ids());
   Job job{.command = command,
           .checkpoint = checkpoint,
           .text = text,
@@ -287,13 +289,13 @@ int dump(const DumpCommand& asked) {
           .windows = {}};
   for (const Window& window : text.corpus.windows) job.windows.push_back(window.ids);
   job.index = plan_dump(command, checkpoint, text.corpus, job.rows);
-  const StateStreamPlan plan = engine.plan_states(checkpoint, job.windows, command.threads);
+  const StateStreamPlan plan = plan_state_stream(checkpoint, job.windows, command.threads);
   look_at_directory(job);
   if (command.dry_run) {
     print_plan(job, plan);
     return 0;
   }
-  check_memory(job, engine, plan);
+  check_memory(job, plan);
   create_output(command.output);
   check_room(job, plan.scratch_bytes);
   job.save_index();
@@ -307,8 +309,8 @@ int dump(const DumpCommand& asked) {
   try {
     if (DumpedArray* tokens = job.missing("tokens", -1))
       write_whole(job, *tokens, row_table(text.corpus, job.rows));
-    dump_states(job, engine, progress);
-    if (command.has("signals")) dump_signals(job, engine, progress);
+    dump_states(job, progress);
+    if (command.has("signals")) dump_signals(job, progress);
   } catch (const Error& error) {
     printer.finish();
     say_what_is_kept(error, command.output);

@@ -87,6 +87,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     strata::report_bus_errors();
+    strata::add_optional_backends();
     std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of the write, which can be told
     return strata::run(argc, argv);
   } catch (const strata::Error& error) {

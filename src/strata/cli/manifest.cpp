@@ -63,10 +63,7 @@ std::string manifest_json(const Run& run, const ManifestInput& input) {
   const RunCard& card = run.trace.run;
   Json json;
   json["schema_version"] = kSchemaVersion;
-  json["tool"] = {{"name", "strata"},
-                  {"version", version()},
-                  {"build", version_text()},
-                  {"libtorch", input.libtorch_version}};
+  json["tool"] = {{"name", "strata"}, {"version", version()}, {"build", build_text()}};
   json["command_line"] = input.command_line;
   json["seed"] = card.seed;
   json["compute_dtype"] = card.compute_dtype;

@@ -14,7 +14,6 @@ namespace strata {
 
 struct ManifestInput {
   std::string command_line;
-  std::string libtorch_version;
   MeasureOptions options;
   MeasurePlan plan;
   std::uint64_t mem_limit_bytes = 0;

@@ -84,20 +84,19 @@ void save_trace(const NullSnapshots& saved, const std::string& name, Trace& trac
 
 }  // namespace
 
-NullModelPlan plan_null_models(const Engine& engine, const MeasureInput& input, const MeasureOptions& options,
+NullModelPlan plan_null_models(const MeasureInput& input, const MeasureOptions& options,
                                std::uint64_t mem_limit_bytes, const NullModelCount& wanted) {
   const int count = wanted.count;
   NullModelPlan plan{.count = count, .note = wanted.note};
   if (count == 0) return plan;
-  const MeasurePlan one = engine.plan(input, null_sweep_options(engine, options), mem_limit_bytes);
+  const MeasurePlan one = plan_measure(input, null_sweep_options(options), mem_limit_bytes);
   plan.disk_bytes = synthetic_bytes(synth_options(input, options, 0));
   plan.bytes_read = plan.disk_bytes * static_cast<std::uint64_t>(count);
   plan.flops = one.flops * count;
   return plan;
 }
 
-std::vector<NullModel> measure_null_models(const Engine& engine, const MeasureInput& input,
-                                           const MeasureOptions& options,
+std::vector<NullModel> measure_null_models(const MeasureInput& input, const MeasureOptions& options,
                                            const SegmentationOptions& segmentation, int count,
                                            const fs::path& directory, const NullSnapshots& saved,
                                            const Progress& progress) {
@@ -116,12 +115,12 @@ std::vector<NullModel> measure_null_models(const Engine& engine, const MeasureIn
         own.phase = phase + ", " + event.phase;
         return !progress || progress(own);
       };
-      MeasureOptions sweep = null_sweep_options(engine, options);
+      MeasureOptions sweep = null_sweep_options(options);
       sweep.snapshot_directory = saved.directory / name;
       sweep.snapshot_key = saved.key + name;
       fs::create_directories(sweep.snapshot_directory);
       const MeasureInput again{.checkpoint = twin, .corpus = input.corpus, .tokenizer = nullptr};
-      trace = engine.measure(again, sweep, relabelled);
+      trace = measure(again, sweep, relabelled);
       save_trace(saved, name, trace);
     }
     models.push_back({count_record(trace, tests), primary_curves(trace)});

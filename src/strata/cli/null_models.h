@@ -8,8 +8,8 @@
 
 #include "strata/cli/null_count.h"
 #include "strata/cli/shuffled_text.h"
-#include "strata/engine/engine.h"
 #include "strata/segmentation/segmentation.h"
+#include "strata/sweep/measure.h"
 #include "strata/theory/null_profile.h"
 
 namespace strata {
@@ -23,9 +23,8 @@ struct NullModelPlan {
 };
 /// Throws what plan_measure throws, and Error(usage) where no network of this architecture can be made (a
 /// GGUF file whose rope factors are given without their formula).
-[[nodiscard]] NullModelPlan plan_null_models(const Engine& engine, const MeasureInput& input,
-                                             const MeasureOptions& options, std::uint64_t mem_limit_bytes,
-                                             const NullModelCount& count);
+[[nodiscard]] NullModelPlan plan_null_models(const MeasureInput& input, const MeasureOptions& options,
+                                             std::uint64_t mem_limit_bytes, const NullModelCount& count);
 
 /// What one network says: the tests, and its signals over depth.
 struct NullModel {
@@ -36,12 +35,9 @@ struct NullModel {
 /// Writes each network to a directory of its own in `directory`, opens it, removes the directory, and puts it
 /// through the clean sweep and the tests. Weights depend on options.seed and the network's number alone. A
 /// network that was measured before (`saved`) is not made again.
-[[nodiscard]] std::vector<NullModel> measure_null_models(const Engine& engine, const MeasureInput& input,
-                                                         const MeasureOptions& options,
-                                                         const SegmentationOptions& segmentation, int count,
-                                                         const std::filesystem::path& directory,
-                                                         const NullSnapshots& saved,
-                                                         const Progress& progress);
+[[nodiscard]] std::vector<NullModel> measure_null_models(
+    const MeasureInput& input, const MeasureOptions& options, const SegmentationOptions& segmentation,
+    int count, const std::filesystem::path& directory, const NullSnapshots& saved, const Progress& progress);
 
 /// Takes away what a killed run left in `directory`.
 void remove_null_models(const std::filesystem::path& directory);

@@ -7,11 +7,10 @@
 
 namespace strata {
 
-NullPlan plan_nulls(const Engine& engine, const MeasureInput& input, const MeasureOptions& options,
-                    std::uint64_t mem_limit_bytes, const std::string& shuffled_text,
-                    const std::string& null_models) {
-  return {.text = plan_shuffled_text(engine, input, options, mem_limit_bytes, shuffled_text),
-          .models = plan_null_models(engine, input, options, mem_limit_bytes,
+NullPlan plan_nulls(const MeasureInput& input, const MeasureOptions& options, std::uint64_t mem_limit_bytes,
+                    const std::string& shuffled_text, const std::string& null_models) {
+  return {.text = plan_shuffled_text(input, options, mem_limit_bytes, shuffled_text),
+          .models = plan_null_models(input, options, mem_limit_bytes,
                                      null_model_count(null_models, input.checkpoint.config())),
           .shuffled_text = shuffled_text};
 }
@@ -55,7 +54,7 @@ void require_disk(const NullPlan& plan, const std::filesystem::path& directory) 
        .hint = "--null-models 0 makes none"});
 }
 
-void measure_nulls(const Engine& engine, const MeasureInput& input, const MeasureOptions& options,
+void measure_nulls(const MeasureInput& input, const MeasureOptions& options,
                    const SegmentationOptions& segmentation, const NullPlan& plan,
                    const std::filesystem::path& directory, const NullSnapshots& saved,
                    const Progress& progress, Run& run) {
@@ -64,10 +63,10 @@ void measure_nulls(const Engine& engine, const MeasureInput& input, const Measur
     const NullSnapshots own{saved.directory / ("shuffled text " + plan.shuffled_text),
                             saved.key + plan.shuffled_text};
     run.findings.null_profiles.push_back(
-        measure_shuffled_text(engine, input, options, segmentation, plan.text, own, run.trace, progress));
+        measure_shuffled_text(input, options, segmentation, plan.text, own, run.trace, progress));
   }
-  const std::vector<NullModel> models = measure_null_models(engine, input, options, segmentation,
-                                                            plan.models.count, directory, saved, progress);
+  const std::vector<NullModel> models =
+      measure_null_models(input, options, segmentation, plan.models.count, directory, saved, progress);
   if (models.empty() && plan.models.note.empty()) return;
   NullInput null{.kind = kRandomWeights,
                  .note = plan.models.note,

@@ -22,9 +22,9 @@ struct NullPlan {
 };
 
 /// Throws what plan_shuffled_text, null_model_count and plan_null_models throw.
-[[nodiscard]] NullPlan plan_nulls(const Engine& engine, const MeasureInput& input,
-                                  const MeasureOptions& options, std::uint64_t mem_limit_bytes,
-                                  const std::string& shuffled_text, const std::string& null_models);
+[[nodiscard]] NullPlan plan_nulls(const MeasureInput& input, const MeasureOptions& options,
+                                  std::uint64_t mem_limit_bytes, const std::string& shuffled_text,
+                                  const std::string& null_models);
 
 /// Their part of the plan that --dry-run prints.
 [[nodiscard]] std::string null_plan_text(const NullPlan& plan, double flops_per_second);
@@ -34,7 +34,7 @@ struct NullPlan {
 void require_disk(const NullPlan& plan, const std::filesystem::path& directory);
 
 /// Measures them and puts them into run.findings, whose detections must be there.
-void measure_nulls(const Engine& engine, const MeasureInput& input, const MeasureOptions& options,
+void measure_nulls(const MeasureInput& input, const MeasureOptions& options,
                    const SegmentationOptions& segmentation, const NullPlan& plan,
                    const std::filesystem::path& directory, const NullSnapshots& saved,
                    const Progress& progress, Run& run);

@@ -11,6 +11,7 @@
 #include "strata/base/json_depth.h"
 #include "strata/base/sha256.h"
 #include "strata/cli/version.h"
+#include "strata/model/backend.h"
 
 namespace strata {
 namespace {
@@ -60,7 +61,7 @@ Json describe(const PartialRun::Identity& identity) {
           {"model", model_digest(identity.checkpoint)},
           {"text", text_digest(identity.text)},
           {"--dtype", to_string(o.compute.dtype)},
-          {"--device", to_string(o.compute.device)},
+          {"--device", std::string(o.compute.backend->name())},
           {"--seed", o.seed},
           {"--positions", o.positions},
           {"--lens-positions", o.lens_positions},

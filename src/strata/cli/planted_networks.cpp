@@ -11,7 +11,7 @@
 #include "strata/base/philox.h"
 #include "strata/checkpoint/published.h"
 #include "strata/cli/scratch_directory.h"
-#include "strata/engine/engine.h"
+#include "strata/sweep/measure.h"
 #include "strata/synth/synth.h"
 
 namespace strata {
@@ -60,7 +60,6 @@ Checkpoint make_network(const PlantedSpec& spec, const std::vector<PlantedBlock>
 }
 
 struct Networks {
-  const Engine& engine;
   int replicates, threads;
   std::mutex mutex = {};
   std::map<std::string, Trace> made = {};
@@ -77,14 +76,14 @@ struct Networks {
     options.clean_only = true;
     options.signals = {"attention_distance", "attention_entropy", "cka_shift",    "angular_step",
                        "update_ratio",       "curvature",         "lens_entropy", "lens_kl"};
-    return made[key] = engine.measure({.checkpoint = checkpoint, .corpus = corpus}, options, {});
+    return made[key] = measure({.checkpoint = checkpoint, .corpus = corpus}, options, {});
   }
 };
 
 }  // namespace
 
 NetworkSource planted_networks(int replicates, int threads) {
-  const auto networks = std::make_shared<Networks>(open_engine(), replicates, threads);
+  const auto networks = std::make_shared<Networks>(replicates, threads);
   return [networks](const PlantedSpec& spec, const std::vector<PlantedBlock>& blocks) {
     return networks->run(spec, blocks);
   };

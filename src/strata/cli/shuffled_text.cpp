@@ -6,6 +6,7 @@
 
 #include "strata/base/error.h"
 #include "strata/corpus/shuffle.h"
+#include "strata/sweep/catalogue.h"
 
 namespace strata {
 namespace {
@@ -25,13 +26,13 @@ SampleOptions sample_options(const std::string& asked) {
   return {.documents = documents};
 }
 
-Trace sweep(const Engine& engine, const MeasureInput& input, const Corpus& corpus, MeasureOptions options,
+Trace sweep(const MeasureInput& input, const Corpus& corpus, MeasureOptions options,
             const NullSnapshots& saved, const std::string& name, const Progress& progress) {
   options.snapshot_directory = saved.directory / name;
   options.snapshot_key = saved.key + name;
   std::filesystem::create_directories(options.snapshot_directory);
   const MeasureInput again{.checkpoint = input.checkpoint, .corpus = corpus, .tokenizer = nullptr};
-  return engine.measure(again, options, [&](const ProgressEvent& event) {
+  return measure(again, options, [&](const ProgressEvent& event) {
     ProgressEvent own = event;
     own.phase = name + ", " + event.phase;
     return !progress || progress(own);
@@ -57,9 +58,9 @@ NullDetection reduced(const Detection& detection) {
 
 }  // namespace
 
-MeasureOptions null_sweep_options(const Engine& engine, const MeasureOptions& options) {
+MeasureOptions null_sweep_options(const MeasureOptions& options) {
   MeasureOptions clean = options;
-  if (clean.signals.empty()) clean.signals = engine.detector_signal_ids();
+  if (clean.signals.empty()) clean.signals = detector_signal_ids();
   clean.clean_only = true;
   clean.replicates = 2;  // intervals are not asked for
   clean.snapshot_directory.clear();
@@ -68,9 +69,8 @@ MeasureOptions null_sweep_options(const Engine& engine, const MeasureOptions& op
   return clean;
 }
 
-ShuffledTextPlan plan_shuffled_text(const Engine& engine, const MeasureInput& input,
-                                    const MeasureOptions& options, std::uint64_t mem_limit_bytes,
-                                    const std::string& asked) {
+ShuffledTextPlan plan_shuffled_text(const MeasureInput& input, const MeasureOptions& options,
+                                    std::uint64_t mem_limit_bytes, const std::string& asked) {
   ShuffledTextPlan plan;
   if (asked == "none") return plan;
   plan.wanted = true;
@@ -79,25 +79,23 @@ ShuffledTextPlan plan_shuffled_text(const Engine& engine, const MeasureInput& in
                     plan.sample.token_count() == input.corpus.token_count();
   plan.sweeps = plan.whole_text ? 1 : 2;
   const MeasureInput sample{.checkpoint = input.checkpoint, .corpus = plan.sample, .tokenizer = nullptr};
-  plan.one = engine.plan(sample, null_sweep_options(engine, options), mem_limit_bytes);
+  plan.one = plan_measure(sample, null_sweep_options(options), mem_limit_bytes);
   return plan;
 }
 
-NullProfile measure_shuffled_text(const Engine& engine, const MeasureInput& input,
-                                  const MeasureOptions& options, const SegmentationOptions& segmentation,
-                                  const ShuffledTextPlan& plan, const NullSnapshots& saved,
-                                  const Trace& trace, const Progress& progress) {
-  const MeasureOptions clean = planned(null_sweep_options(engine, options), plan.one);
+NullProfile measure_shuffled_text(const MeasureInput& input, const MeasureOptions& options,
+                                  const SegmentationOptions& segmentation, const ShuffledTextPlan& plan,
+                                  const NullSnapshots& saved, const Trace& trace, const Progress& progress) {
+  const MeasureOptions clean = planned(null_sweep_options(options), plan.one);
   const Corpus shuffled = shuffle_tokens(plan.sample, options.seed);
   NullInput null{.kind = kShuffledText,
                  .documents = static_cast<int>(plan.sample.documents.size()),
                  .tokens = plan.sample.token_count(),
                  .of_the_record = plan.whole_text};
-  const Trace there = sweep(engine, input, shuffled, clean, saved, "shuffled text", progress);
+  const Trace there = sweep(input, shuffled, clean, saved, "shuffled text", progress);
   null.runs.push_back(primary_curves(there));
   null.model = primary_curves(
-      plan.whole_text ? trace
-                      : sweep(engine, input, plan.sample, clean, saved, "same text in order", progress));
+      plan.whole_text ? trace : sweep(input, plan.sample, clean, saved, "same text in order", progress));
   null.note = fmt::format("{} windows of {} documents, {} tokens of {}{}", plan.sample.windows.size(),
                           null.documents, null.tokens, input.corpus.token_count(),
                           plan.whole_text ? "" : "; the model is compared on the same windows in order");

@@ -5,8 +5,9 @@
 #include <filesystem>
 #include <string>
 
-#include "strata/engine/engine.h"
 #include "strata/segmentation/segmentation.h"
+#include "strata/sweep/measure.h"
+#include "strata/sweep/plan.h"
 #include "strata/theory/null_profile.h"
 
 namespace strata {
@@ -21,8 +22,7 @@ struct ShuffledTextPlan {
 
 /// `asked`: "none", "auto" (a sample of at most 16 documents and 4,096 tokens, in windows of at most 256) or
 /// a number of documents, whole. Throws Error(usage), and what plan_measure throws.
-[[nodiscard]] ShuffledTextPlan plan_shuffled_text(const Engine& engine, const MeasureInput& input,
-                                                  const MeasureOptions& options,
+[[nodiscard]] ShuffledTextPlan plan_shuffled_text(const MeasureInput& input, const MeasureOptions& options,
                                                   std::uint64_t mem_limit_bytes, const std::string& asked);
 
 /// Where a null's measurement is saved, so that it can be taken up again.
@@ -32,12 +32,11 @@ struct NullSnapshots {
 };
 
 /// The signals that the detectors look at, measured by clean sweeps alone.
-[[nodiscard]] MeasureOptions null_sweep_options(const Engine& engine, const MeasureOptions& options);
+[[nodiscard]] MeasureOptions null_sweep_options(const MeasureOptions& options);
 
 /// The sweeps, the detectors on the shuffled text, and how much of the profile is left. `trace` is the record
 /// of the whole text.
-[[nodiscard]] NullProfile measure_shuffled_text(const Engine& engine, const MeasureInput& input,
-                                                const MeasureOptions& options,
+[[nodiscard]] NullProfile measure_shuffled_text(const MeasureInput& input, const MeasureOptions& options,
                                                 const SegmentationOptions& segmentation,
                                                 const ShuffledTextPlan& plan, const NullSnapshots& saved,
                                                 const Trace& trace, const Progress& progress);

@@ -17,7 +17,8 @@
 #include "strata/cli/load_text.h"
 #include "strata/cli/planted_constant.h"
 #include "strata/cli/scratch_directory.h"
-#include "strata/engine/engine.h"
+#include "strata/sweep/catalogue.h"
+#include "strata/sweep/measure.h"
 #include "strata/synth/synth.h"
 
 namespace strata {
@@ -129,7 +130,6 @@ struct Source {
 };
 
 struct Trained {
-  const Engine& engine;
   int replicates, threads;
   std::vector<Source> sources = {};
   std::mutex mutex = {};
@@ -138,12 +138,12 @@ struct Trained {
     const std::lock_guard lock(mutex);
     const Source& source = sources[plan.model];
     const Corpus corpus = some_windows(source.text.corpus, plan.seed);
-    if (!plan.constant) return measure(source, plan, nullptr, corpus, engine.detector_signal_ids());
+    if (!plan.constant) return measure(source, plan, nullptr, corpus, detector_signal_ids());
     const Trace clean = measure(source, plan, nullptr, corpus, {"residual_rms"});
     const auto constant =
         constant_for(corpus, clean, plan.constant->rms, plan.constant->written_by, plan.constant->removed_by,
                      static_cast<std::size_t>(source.checkpoint.config().hidden));
-    return measure(source, plan, &constant, corpus, engine.detector_signal_ids());
+    return measure(source, plan, &constant, corpus, detector_signal_ids());
   }
 
  private:
@@ -161,7 +161,7 @@ struct Trained {
     options.replicates = replicates;
     options.clean_only = true;
     options.signals = std::move(signals);
-    return engine.measure({.checkpoint = network, .corpus = corpus}, options, {});
+    return strata::measure({.checkpoint = network, .corpus = corpus}, options, {});
   }
 };
 
@@ -183,7 +183,7 @@ std::vector<fs::path> trained_models() {
 }
 
 TrainedModels trained_networks(const std::vector<fs::path>& models, int replicates, int threads) {
-  const auto trained = std::make_shared<Trained>(open_engine(), replicates, threads);
+  const auto trained = std::make_shared<Trained>(replicates, threads);
   TrainedModels result;
   for (const fs::path& path : models) {
     Checkpoint checkpoint = Checkpoint::open(path);

@@ -1,5 +1,7 @@
 // strata verify: is what strata computes from this checkpoint right? Against another engine's arrays, or
 // against itself.
+#include "strata/sweep/verify.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,7 +15,7 @@
 #include "strata/cli/command.h"
 #include "strata/cli/load_text.h"
 #include "strata/cli/terminal.h"
-#include "strata/engine/engine.h"
+#include "strata/model/backend.h"
 
 namespace strata {
 namespace {
@@ -118,8 +120,8 @@ struct Verdict {
 Verdict against_reference(const Checkpoint& checkpoint, const VerifyCommand& command) {
   std::string note;
   const auto tokenizer = tokenizer_if_readable(checkpoint, note);
-  ReferenceCheck check = open_engine().verify_reference(checkpoint, tokenizer ? &*tokenizer : nullptr,
-                                                        command.reference, command.verify);
+  ReferenceCheck check =
+      verify_reference(checkpoint, tokenizer ? &*tokenizer : nullptr, command.reference, command.verify);
   if (!note.empty()) check.notes.push_back(note);
   return {.json = reference_json(check),
           .text = reference_text(check),
@@ -139,8 +141,7 @@ TestWindows windows_of(const Checkpoint& checkpoint, const VerifyCommand& comman
   try {
     LoadedText text = load_text(checkpoint, command.text);
     if (text.tokenizer)
-      checks.push_back(
-          open_engine().verify_round_trip(*text.tokenizer, read_documents(text_path(command.text), "")));
+      checks.push_back(verify_round_trip(*text.tokenizer, read_documents(text_path(command.text), "")));
     for (Window& window : text.corpus.windows) windows.ids.push_back(std::move(window.ids));
     return windows;
   } catch (const Error& error) {
@@ -156,17 +157,16 @@ TestWindows windows_of(const Checkpoint& checkpoint, const VerifyCommand& comman
 }
 
 Verdict against_itself(const Checkpoint& checkpoint, const VerifyCommand& command) {
-  const Engine& engine = open_engine();
   std::vector<Check> checks;
   checks.push_back({"headers and shapes", true,
                     fmt::format("{}, {} tensors in {} file{}", checkpoint.config().architecture,
                                 checkpoint.tensors().size(), checkpoint.files().size(),
                                 checkpoint.files().size() == 1 ? "" : "s")});
-  for (Check& check : engine.verify_weights(checkpoint)) checks.push_back(std::move(check));
+  for (Check& check : verify_weights(checkpoint)) checks.push_back(std::move(check));
   const bool readable = checks.back().passed;
   const TestWindows windows = windows_of(checkpoint, command, checks);
   if (readable) {
-    for (Check& check : engine.verify_forward(checkpoint, windows.ids, command.verify))
+    for (Check& check : verify_forward(checkpoint, windows.ids, command.verify))
       if (!windows.random || check.name != kLossCheck) checks.push_back(std::move(check));
   }
   Verdict verdict{.checks = static_cast<int>(checks.size())};
@@ -247,9 +247,8 @@ void register_verify(CLI::App& app, Program& program) {
       ->capture_default_str();
   command
       ->add_option_function<std::string>(
-          "--device", [o](const std::string& name) { o->verify.device = kDevices.at(name); },
+          "--device", [o](const std::string& name) { o->verify.backend = &backend_named(name); },
           "cpu, or cuda: checked against its reference, or against itself and the processor")
-      ->check(CLI::IsMember(kDevices))
       ->default_str("cpu");
   command->add_flag("--json", o->json, "Print JSON");
   command->add_flag("--quiet", o->quiet, "No progress on stderr");

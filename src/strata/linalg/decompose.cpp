@@ -43,12 +43,27 @@ Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solve(const Matrix& matrix, int w
   return solver;
 }
 
+// Of each column: the first element that is as large as any but for rounding is positive.
+void choose_signs(Matrix& vectors) {
+  constexpr double kAsLarge = 1.0 - 1e-6;
+  for (std::size_t j = 0; j < vectors.cols; ++j) {
+    double largest = 0.0;
+    for (std::size_t i = 0; i < vectors.rows; ++i) largest = std::max(largest, std::abs(vectors(i, j)));
+    std::size_t first = 0;
+    while (std::abs(vectors(first, j)) < kAsLarge * largest) ++first;
+    if (vectors(first, j) > 0.0) continue;
+    for (std::size_t i = 0; i < vectors.rows; ++i) vectors(i, j) = -vectors(i, j);
+  }
+}
+
 }  // namespace
 
 SymmetricEigen symmetric_eigen(const Matrix& matrix) {
   if (matrix.rows == 0) return {};
   const auto solver = solve(matrix, Eigen::ComputeEigenvectors);
-  return {to_vector(solver.eigenvalues()), to_matrix(solver.eigenvectors())};
+  SymmetricEigen eigen{to_vector(solver.eigenvalues()), to_matrix(solver.eigenvectors())};
+  choose_signs(eigen.vectors);
+  return eigen;
 }
 
 SymmetricEigen largest_first(const SymmetricEigen& eigen) {
@@ -89,7 +104,7 @@ Matrix clipped_square_root(const SymmetricEigen& eigen) {
 SingularValues singular_values(const Matrix& x) {
   for (const double value : x.data) STRATA_CHECK(std::isfinite(value));
   if (x.data.empty()) return {{}, Matrix(x.rows, 0), Matrix(x.cols, 0)};
-  const Eigen::JacobiSVD<Eigen::MatrixXd> svd(view(x), Eigen::ComputeThinU | Eigen::ComputeThinV);
+  const Eigen::BDCSVD<Eigen::MatrixXd> svd(view(x), Eigen::ComputeThinU | Eigen::ComputeThinV);
   return {to_vector(svd.singularValues()), to_matrix(svd.matrixU()), to_matrix(svd.matrixV())};
 }
 

@@ -15,7 +15,9 @@ namespace strata::linalg {
 /// Of a symmetric matrix; only its lower triangle is read, which must be finite.
 struct SymmetricEigen {
   std::vector<double> values;  ///< ascending
-  Matrix vectors;              ///< (n, n), orthonormal: column j belongs to values[j]
+  /// (n, n), orthonormal: column j belongs to values[j]. Its largest element is positive, so that the sign is
+  /// no matter of the solver (where several are as large to 1e-6, the first of them).
+  Matrix vectors;
 };
 [[nodiscard]] SymmetricEigen symmetric_eigen(const Matrix& matrix);
 /// The same by descending values.

@@ -135,8 +135,10 @@ template <class T>
 Matrix product(const Operand<T>& a, const Operand<T>& b, bool lower, Tile tile) {
   STRATA_CHECK(a.inner == b.inner);
   Matrix c(a.count, b.count);
-  std::vector<double> left(kRowBlock * kInner),
-      right((b.count + kColumns - 1) / kColumns * kColumns * kInner);
+  const auto padded = [](std::size_t count, std::size_t to) { return (count + to - 1) / to * to; };
+  const std::size_t most = std::min(kInner, a.inner);
+  std::vector<double> left(std::min(kRowBlock, padded(a.count, kRows)) * most);
+  std::vector<double> right(padded(b.count, kColumns) * most);
   double sums[kRows * kColumns];
   for (std::size_t begin = 0; begin < a.inner; begin += kInner) {
     const std::size_t end = std::min(a.inner, begin + kInner), inner = end - begin;

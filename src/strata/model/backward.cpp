@@ -4,8 +4,8 @@
 
 #include "strata/base/error.h"
 #include "strata/model/backward_kernels.h"
+#include "strata/model/cpu_backend.h"
 #include "strata/model/kernels.h"
-#include "strata/model/torch_block.h"
 
 namespace strata {
 namespace {
@@ -41,10 +41,10 @@ void recompute(Window& x, const float* h) {
   const BlockWeights& w = x.w;
   const HeadLayout& layout = x.layout;
   float* normed = room(x.s.normed, x.n * x.d);
-  rms_norm_rows(h, x.d, normed, x.d, w.attention_norm.data_ptr<float>(), x.n, x.d, x.c.norm_eps);
+  rms_norm_rows(h, x.d, normed, x.d, w.attention_norm.data(), x.n, x.d, x.c.norm_eps);
   float* raw = room(x.s.qkv_raw, x.n * layout.width);
   multiply(x.packed(normed, x.d), w.qkv.packed(), {.data = raw, .stride = layout.width});
-  if (w.qkv_bias.defined()) add_bias_rows(raw, w.qkv_bias.data_ptr<float>(), x.n, layout.width);
+  if (w.qkv_bias.defined()) add_bias_rows(raw, w.qkv_bias.data(), x.n, layout.width);
   float* qkv = room(x.s.qkv, x.n * layout.width);
   std::copy_n(raw, x.n * layout.width, qkv);
   normalise_and_rotate(w, x.c, x.rope, qkv, x.n);
@@ -54,7 +54,7 @@ void recompute(Window& x, const float* h) {
   multiply(x.packed(attended, layout.out_width), w.attention_output.packed(),
            {.data = middle, .stride = x.d});
   add_in_place(middle, h, x.n * x.d);
-  rms_norm_rows(middle, x.d, normed, x.d, w.mlp_norm.data_ptr<float>(), x.n, x.d, x.c.norm_eps);
+  rms_norm_rows(middle, x.d, normed, x.d, w.mlp_norm.data(), x.n, x.d, x.c.norm_eps);
   const PackedRows& input = x.packed(normed, x.d);
   multiply(input, w.gate.packed(), {.data = room(x.s.gate, x.n * x.ffn), .stride = x.ffn});
   multiply(input, w.up.packed(), {.data = room(x.s.up, x.n * x.ffn), .stride = x.ffn});
@@ -85,8 +85,8 @@ void mlp_backward(Window& x, float* gradient) {
   float* branch = room(x.s.branch, x.n * x.d);
   multiply_transposed(x.s.d_gate_rows, x.w.gate.packed(), {.data = branch, .stride = x.d});
   multiply_transposed(x.s.d_up_rows, x.w.up.packed(), {.data = branch, .stride = x.d, .add = true});
-  rms_norm_backward_rows(x.s.h_mid.data(), x.d, branch, x.d, gradient, x.d, x.w.mlp_norm.data_ptr<float>(),
-                         x.n, x.d, x.c.norm_eps);
+  rms_norm_backward_rows(x.s.h_mid.data(), x.d, branch, x.d, gradient, x.d, x.w.mlp_norm.data(), x.n, x.d,
+                         x.c.norm_eps);
 }
 
 // One head, one block of queries: its part of the gradients of q, k and v.
@@ -161,12 +161,12 @@ void rotation_backward(Window& x) {
   // The inverse of a rotation is its transpose: the same angles with the sine's sign turned.
   rope_rows(d_qkv, layout.width, x.n, rotated, layout.dim, x.rope.cos.data(), x.s.no_sin.data());
   for (std::int64_t head = 0; x.w.query_norm.defined() && head < rotated; ++head) {
-    const at::Tensor& norm = head < layout.heads ? x.w.query_norm : x.w.key_norm;
+    const WeightVector& norm = head < layout.heads ? x.w.query_norm : x.w.key_norm;
     float* column = d_qkv + head * layout.dim;
     float* d_raw = room(x.s.d_head, x.n * layout.dim);
     std::fill_n(d_raw, x.n * layout.dim, 0.0f);
     rms_norm_backward_rows(x.s.qkv_raw.data() + head * layout.dim, layout.width, column, layout.width, d_raw,
-                           layout.dim, norm.data_ptr<float>(), x.n, layout.dim, x.c.norm_eps);
+                           layout.dim, norm.data(), x.n, layout.dim, x.c.norm_eps);
     for (std::int64_t r = 0; r < x.n; ++r) {
       std::copy_n(d_raw + r * layout.dim, layout.dim, column + r * layout.width);
     }
@@ -184,7 +184,7 @@ void branch_backward(Window& x, const float* h, float* gradient) {
   float* branch = room(x.s.branch, x.n * x.d);
   multiply_transposed(x.packed(x.s.d_qkv.data(), layout.width), x.w.qkv.packed(),
                       {.data = branch, .stride = x.d});
-  rms_norm_backward_rows(h, x.d, branch, x.d, gradient, x.d, x.w.attention_norm.data_ptr<float>(), x.n, x.d,
+  rms_norm_backward_rows(h, x.d, branch, x.d, gradient, x.d, x.w.attention_norm.data(), x.n, x.d,
                          x.c.norm_eps);
 }
 
@@ -201,10 +201,9 @@ std::uint64_t backward_scratch_bytes(const ModelConfig& c, int tokens) {
          block;
 }
 
-void backward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
-                    const float* h, std::span<float* const> gradients, std::int64_t tokens,
-                    BackwardScratch& scratch) {
-  if (weights.qkv.on_torch()) return torch_backward_block(weights, config, rope, h, gradients, tokens);
+void cpu::backward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
+                         const float* h, std::span<float* const> gradients, std::int64_t tokens,
+                         BackwardScratch& scratch) {
   Window x{.w = weights, .c = config, .rope = rope, .n = tokens, .s = scratch};
   const std::int64_t angles = tokens * (x.layout.dim / 2);
   STRATA_CHECK(angles <= static_cast<std::int64_t>(rope.sin.size()));
@@ -216,17 +215,14 @@ void backward_block(const BlockWeights& weights, const ModelConfig& config, cons
   }
 }
 
-void backward_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
-                     const float* d_logits, float* d_h, LogitScratch& scratch) {
+void cpu::backward_logits(const HeadWeights& head, const ModelConfig& config, const float* h,
+                          std::int64_t rows, const float* d_logits, float* d_h, LogitScratch& scratch) {
   const std::int64_t d = config.hidden, vocab = head.unembedding.rows();
-  STRATA_CHECK(rows > 0 && rows <= kLogitRows);
-  if (head.unembedding.on_torch()) return torch_backward_logits(head, config, h, rows, d_logits, d_h);
-  scratch.normed.resize(static_cast<std::size_t>(kLogitRows * d));
   scratch.input.reset(head.dtype(), rows, vocab);
   scratch.input.put(d_logits, vocab);
   multiply_transposed(scratch.input, head.unembedding.packed(), {.data = scratch.normed.data(), .stride = d});
   std::fill_n(d_h, rows * d, 0.0f);
-  rms_norm_backward_rows(h, d, scratch.normed.data(), d, d_h, d, head.final_norm.data_ptr<float>(), rows, d,
+  rms_norm_backward_rows(h, d, scratch.normed.data(), d, d_h, d, head.final_norm.data(), rows, d,
                          config.norm_eps);
 }
 

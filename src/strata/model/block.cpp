@@ -1,12 +1,10 @@
 #include "strata/model/block.h"
 
-#include <ATen/ops/empty.h>
-
 #include <algorithm>
+#include <utility>
 
 #include "strata/base/error.h"
-#include "strata/model/device.h"
-#include "strata/model/torch_block.h"
+#include "strata/model/cpu_backend.h"
 
 namespace strata {
 namespace {
@@ -14,19 +12,15 @@ namespace {
 // Columns of gate and up that are computed at once: what lies between the products stays in the cache.
 constexpr std::int64_t kGateColumns = 512;
 
-at::Tensor load_vectors(const Checkpoint& checkpoint, std::initializer_list<Role> roles, int layer,
-                        Device device) {
-  std::int64_t count = 0;
-  for (const Role role : roles) count += checkpoint.shape(role)[0];
-  at::Tensor t = at::empty({count}, at::kFloat);
-  float* to = t.data_ptr<float>();
+WeightVector load_vectors(const Checkpoint& checkpoint, std::initializer_list<Role> roles, int layer,
+                          const Backend& backend) {
+  std::vector<float> values;
   for (const Role role : roles) {
     const std::size_t size = checkpoint.element_count(role);
-    checkpoint.load(role, layer, std::span(to, size));
-    to += size;
+    values.resize(values.size() + size);
+    checkpoint.load(role, layer, std::span(values).last(size));
   }
-  if (device != Device::cpu) on_device([&] { t = t.to(torch_device(device)); });
-  return t;
+  return {std::move(values), backend};
 }
 
 float* room(std::vector<float>& buffer, std::int64_t count) {
@@ -80,19 +74,19 @@ Weight load_weight(const Checkpoint& checkpoint, std::initializer_list<Role> rol
 
 BlockWeights load_block(const Checkpoint& checkpoint, int layer, Compute compute) {
   BlockWeights w;
-  const Device device = compute.device;
-  w.attention_norm = load_vectors(checkpoint, {Role::attention_norm}, layer, device);
+  const Backend& backend = *compute.backend;
+  w.attention_norm = load_vectors(checkpoint, {Role::attention_norm}, layer, backend);
   w.qkv = load_weight(checkpoint, {Role::query, Role::key, Role::value}, layer, compute);
   if (checkpoint.has(Role::query_bias)) {
     w.qkv_bias =
-        load_vectors(checkpoint, {Role::query_bias, Role::key_bias, Role::value_bias}, layer, device);
+        load_vectors(checkpoint, {Role::query_bias, Role::key_bias, Role::value_bias}, layer, backend);
   }
   if (checkpoint.has(Role::query_norm)) {
-    w.query_norm = load_vectors(checkpoint, {Role::query_norm}, layer, device);
-    w.key_norm = load_vectors(checkpoint, {Role::key_norm}, layer, device);
+    w.query_norm = load_vectors(checkpoint, {Role::query_norm}, layer, backend);
+    w.key_norm = load_vectors(checkpoint, {Role::key_norm}, layer, backend);
   }
   w.attention_output = load_weight(checkpoint, {Role::attention_output}, layer, compute);
-  w.mlp_norm = load_vectors(checkpoint, {Role::mlp_norm}, layer, device);
+  w.mlp_norm = load_vectors(checkpoint, {Role::mlp_norm}, layer, backend);
   w.gate = load_weight(checkpoint, {Role::gate}, layer, compute);
   w.up = load_weight(checkpoint, {Role::up}, layer, compute);
   w.down = load_weight(checkpoint, {Role::down}, layer, compute);
@@ -122,25 +116,24 @@ void normalise_and_rotate(const BlockWeights& w, const ModelConfig& c, const Rop
   STRATA_CHECK(n * (layout.dim / 2) <= static_cast<std::int64_t>(rope.cos.size()));
   const std::int64_t rotated = layout.heads + layout.kv_heads;
   for (std::int64_t head = 0; w.query_norm.defined() && head < rotated; ++head) {
-    const at::Tensor& norm = head < layout.heads ? w.query_norm : w.key_norm;
+    const WeightVector& norm = head < layout.heads ? w.query_norm : w.key_norm;
     float* rows = qkv + head * layout.dim;
-    rms_norm_rows(rows, layout.width, rows, layout.width, norm.data_ptr<float>(), n, layout.dim, c.norm_eps);
+    rms_norm_rows(rows, layout.width, rows, layout.width, norm.data(), n, layout.dim, c.norm_eps);
   }
   rope_rows(qkv, layout.width, n, rotated, layout.dim, rope.cos.data(), rope.sin.data());
 }
 
-void forward_block(const BlockWeights& w, const ModelConfig& c, const RopeTable& rope, const float* h_in,
-                   float* h_out, std::int64_t n, BlockScratch& scratch, const BlockHooks& hooks) {
-  if (w.qkv.on_torch()) return torch_forward_block(w, c, rope, h_in, h_out, n, hooks);
+void cpu::forward_block(const BlockWeights& w, const ModelConfig& c, const RopeTable& rope, const float* h_in,
+                        float* h_out, std::int64_t n, BlockScratch& scratch, const BlockHooks& hooks) {
   const HeadLayout layout(c);
   const std::int64_t d = c.hidden;
   float* normed = room(scratch.normed, n * d);
   float* branch = room(scratch.branch, n * d);
 
-  rms_norm_rows(h_in, d, normed, d, w.attention_norm.data_ptr<float>(), n, d, c.norm_eps);
+  rms_norm_rows(h_in, d, normed, d, w.attention_norm.data(), n, d, c.norm_eps);
   float* qkv = room(scratch.qkv, n * layout.width);
   project(w.qkv.packed(), normed, qkv, n, scratch.input);
-  if (w.qkv_bias.defined()) add_bias_rows(qkv, w.qkv_bias.data_ptr<float>(), n, layout.width);
+  if (w.qkv_bias.defined()) add_bias_rows(qkv, w.qkv_bias.data(), n, layout.width);
   normalise_and_rotate(w, c, rope, qkv, n);
   float* attended = room(scratch.attended, n * layout.out_width);
   attend(layout, w.dtype(), qkv, attended, n, scratch.attention, hooks);
@@ -148,7 +141,7 @@ void forward_block(const BlockWeights& w, const ModelConfig& c, const RopeTable&
   if (h_out != h_in) std::copy_n(h_in, n * d, h_out);
   add_in_place(h_out, branch, n * d);
 
-  rms_norm_rows(h_out, d, normed, d, w.mlp_norm.data_ptr<float>(), n, d, c.norm_eps);
+  rms_norm_rows(h_out, d, normed, d, w.mlp_norm.data(), n, d, c.norm_eps);
   run_mlp(w, normed, branch, n, scratch);
   add_in_place(h_out, branch, n * d);
 }

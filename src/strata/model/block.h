@@ -1,8 +1,6 @@
 // One decoder block: its weights, packed for the products, and the forward pass of one window through it.
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
 #include <initializer_list>
 #include <vector>
@@ -16,22 +14,22 @@
 
 namespace strata {
 
-/// Weights of one block, all on one device: matrices in the dtype of the products, vectors in float32.
+/// Weights of one block, all of one backend: matrices in the dtype of the products, vectors in float32.
 struct BlockWeights {
-  at::Tensor attention_norm;  // (d)
-  Weight qkv;                 // ((heads + 2 kv_heads) * head_dim, d): q rows, then k, then v
-  at::Tensor qkv_bias;        // (rows of qkv), undefined without bias
-  at::Tensor query_norm;      // (head_dim), undefined without QK-norm
-  at::Tensor key_norm;        // (head_dim), likewise
-  Weight attention_output;    // (d, heads * head_dim)
-  at::Tensor mlp_norm;        // (d)
-  Weight gate, up;            // (ffn, d)
-  Weight down;                // (d, ffn)
+  WeightVector attention_norm;  // (d)
+  Weight qkv;                   // ((heads + 2 kv_heads) * head_dim, d): q rows, then k, then v
+  WeightVector qkv_bias;        // (rows of qkv), undefined without bias
+  WeightVector query_norm;      // (head_dim), undefined without QK-norm
+  WeightVector key_norm;        // (head_dim), likewise
+  Weight attention_output;      // (d, heads * head_dim)
+  WeightVector mlp_norm;        // (d)
+  Weight gate, up;              // (ffn, d)
+  Weight down;                  // (d, ffn)
 
   [[nodiscard]] ComputeDType dtype() const { return qkv.dtype(); }
 };
 
-/// Reads one block to its device. Matrices are packed as they are read: no second copy is made, and bfloat16
+/// Reads one block. Matrices are packed as they are read: no second copy is made, and bfloat16
 /// weights are kept as they are with ComputeDType::bfloat16. Throws what Checkpoint::load throws.
 [[nodiscard]] BlockWeights load_block(const Checkpoint& checkpoint, int layer, Compute compute = {});
 [[nodiscard]] std::uint64_t block_bytes(const ModelConfig& config,

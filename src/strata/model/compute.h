@@ -1,4 +1,4 @@
-// What the network is computed on and in; free of LibTorch, so that options can name it.
+// What the network is computed on and in, so that options can name it.
 #pragma once
 
 namespace strata {
@@ -14,25 +14,18 @@ enum class ComputeDType {
   return dtype == ComputeDType::float32 ? "float32" : "bfloat16";
 }
 
-/// Where blocks and logits are computed. States, signals and statistics are the processor's with every one.
-enum class Device {
-  cpu,        ///< strata's own products and row kernels
-  torch_cpu,  ///< LibTorch's operations on the processor: the code that `cuda` runs, where no GPU is
-  cuda,       ///< LibTorch's operations on the current CUDA device
-};
+class Backend;  // backend.h
+/// The processor, with strata's own products and row kernels.
+[[nodiscard]] const Backend& cpu_backend();
 
-[[nodiscard]] constexpr const char* to_string(Device device) {
-  return device == Device::cpu ? "cpu" : device == Device::cuda ? "cuda" : "torch-cpu";
-}
-
-/// Products in `dtype` on `device`.
+/// Products in `dtype`, by `backend`. States, signals and statistics are the processor's with every one.
 struct Compute {
   ComputeDType dtype = ComputeDType::float32;
-  Device device = Device::cpu;
+  const Backend* backend = &cpu_backend();
 
-  constexpr Compute() = default;
-  constexpr Compute(ComputeDType of_products, Device on = Device::cpu) : dtype(of_products), device(on) {}
-  [[nodiscard]] constexpr Compute in(ComputeDType other) const { return {other, device}; }
+  Compute() = default;
+  Compute(ComputeDType of_products, const Backend& by = cpu_backend()) : dtype(of_products), backend(&by) {}
+  [[nodiscard]] Compute in(ComputeDType other) const { return {other, *backend}; }
 };
 
 }  // namespace strata

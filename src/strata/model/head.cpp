@@ -1,28 +1,25 @@
 #include "strata/model/head.h"
 
-#include <ATen/ops/empty.h>
-
 #include <algorithm>
 
 #include "strata/base/error.h"
 #include "strata/model/block.h"
-#include "strata/model/device.h"
+#include "strata/model/cpu_backend.h"
 #include "strata/model/kernels.h"
-#include "strata/model/torch_block.h"
 
 namespace strata {
 
 Embedding load_embedding(const Checkpoint& checkpoint, Compute compute) {
   return {.table = load_weight(checkpoint, {Role::embedding}, 0, compute.dtype).packed(),
           .row_of = {},
-          .device = compute.device};
+          .backend = compute.backend};
 }
 
 Embedding load_embedding_rows(const Checkpoint& checkpoint, const std::vector<char>& used, Compute compute) {
   const auto shape = checkpoint.shape(Role::embedding);
   STRATA_CHECK(used.size() == static_cast<std::size_t>(shape[0]));
   const std::int64_t d = shape[1];
-  Embedding embedding{.table = {}, .row_of = {}, .device = compute.device};
+  Embedding embedding{.table = {}, .row_of = {}, .backend = compute.backend};
   embedding.row_of.assign(used.size(), -1);
   std::int32_t rows = 0;
   for (std::size_t id = 0; id < used.size(); ++id) {
@@ -46,12 +43,11 @@ std::uint64_t embedding_rows_bytes(const ModelConfig& c, std::int64_t tokens, Co
 HeadWeights load_head(const Checkpoint& checkpoint, const Embedding& embedding) {
   STRATA_CHECK(embedding.table.defined());
   HeadWeights head;
-  head.final_norm = at::empty(checkpoint.shape(Role::final_norm), at::kFloat);
-  checkpoint.load(Role::final_norm, 0,
-                  std::span(head.final_norm.data_ptr<float>(), checkpoint.element_count(Role::final_norm)));
-  const Device device = embedding.device;
-  if (device != Device::cpu) on_device([&] { head.final_norm = head.final_norm.to(torch_device(device)); });
-  if (!checkpoint.has(Role::unembedding) && embedding.whole() && device == Device::cpu) {
+  std::vector<float> norm(checkpoint.element_count(Role::final_norm));
+  checkpoint.load(Role::final_norm, 0, std::span(norm));
+  head.final_norm = {std::move(norm), *embedding.backend};
+  const bool packed = embedding.backend == &cpu_backend();
+  if (!checkpoint.has(Role::unembedding) && embedding.whole() && packed) {
     head.unembedding = embedding.table;
   } else {
     const Role role = checkpoint.has(Role::unembedding) ? Role::unembedding : Role::embedding;
@@ -72,15 +68,10 @@ void embed(const Embedding& embedding, std::span<const std::int32_t> ids, float*
   }
 }
 
-void compute_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
-                    float* logits, LogitScratch& scratch) {
+void cpu::compute_logits(const HeadWeights& head, const ModelConfig& config, const float* h,
+                         std::int64_t rows, float* logits, LogitScratch& scratch) {
   const std::int64_t d = config.hidden;
-  STRATA_CHECK(rows > 0 && rows <= kLogitRows);
-  scratch.normed.resize(static_cast<std::size_t>(kLogitRows * d));
-  if (head.unembedding.on_torch()) {
-    return torch_logits(head, config, h, rows, logits, scratch.normed.data());
-  }
-  rms_norm_rows(h, d, scratch.normed.data(), d, head.final_norm.data_ptr<float>(), rows, d, config.norm_eps);
+  rms_norm_rows(h, d, scratch.normed.data(), d, head.final_norm.data(), rows, d, config.norm_eps);
   scratch.input.reset(head.dtype(), rows, d);
   scratch.input.put(scratch.normed.data(), d);
   const PackedMatrix& unembedding = head.unembedding.packed();

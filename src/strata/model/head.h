@@ -1,8 +1,6 @@
 // The two ends of the network: token embedding, and final norm with unembedding.
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -17,8 +15,8 @@ namespace strata {
 inline constexpr std::int64_t kLogitRows = 64;
 
 struct HeadWeights {
-  at::Tensor final_norm;  // (d), on the unembedding's device
-  Weight unembedding;     // (vocab, d); the embedding when they are tied
+  WeightVector final_norm;  // (d), of the unembedding's backend
+  Weight unembedding;       // (vocab, d); the embedding when they are tied
 
   [[nodiscard]] ComputeDType dtype() const { return unembedding.dtype(); }
 };
@@ -27,10 +25,10 @@ struct HeadWeights {
 struct Embedding {
   PackedMatrix table;                // (vocab or tokens that are there, d)
   std::vector<std::int32_t> row_of;  // of each token in the table, -1 = not there; empty for a whole table
-  Device device = Device::cpu;       // of the network it belongs to
+  const Backend* backend = &cpu_backend();  // of the network it belongs to
 
   [[nodiscard]] bool whole() const { return row_of.empty(); }
-  [[nodiscard]] Compute compute() const { return {table.dtype(), device}; }
+  [[nodiscard]] Compute compute() const { return {table.dtype(), *backend}; }
 };
 
 /// The whole of it, so that a tied model holds it once.
@@ -41,7 +39,7 @@ struct Embedding {
 /// Bytes of an Embedding of so many tokens.
 [[nodiscard]] std::uint64_t embedding_rows_bytes(const ModelConfig& config, std::int64_t tokens,
                                                  ComputeDType dtype = ComputeDType::float32);
-/// In the dtype and on the device of `embedding`, whose table is used itself for a tied model where it is
+/// In the dtype and by the backend of `embedding`, whose table is used itself for a tied model where it is
 /// whole and packed; else it is read again.
 [[nodiscard]] HeadWeights load_head(const Checkpoint& checkpoint, const Embedding& embedding);
 /// Bytes of the whole embedding and the unembedding.

@@ -9,9 +9,9 @@
 #include <optional>
 
 #include "strata/base/error.h"
+#include "strata/base/parallel.h"
 #include "strata/base/philox.h"
 #include "strata/model/backward.h"
-#include "strata/model/threads.h"
 #include "strata/signals/token_math.h"
 #include "strata/sweep/block_stream.h"
 #include "strata/sweep/clean_sweep.h"
@@ -135,7 +135,7 @@ class BackwardSweep {
   }
 
   void each_window(const std::function<void(std::size_t, Scratch&)>& body) {
-    for_each_window(windows_.size(), options_.threads, [&](std::size_t w) {
+    parallel_for(windows_.size(), options_.threads, [&](std::size_t w) {
       auto scratch = pool_.lease();
       body(w, *scratch);
     });

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "strata/base/error.h"
-#include "strata/model/threads.h"
+#include "strata/base/parallel.h"
 #include "strata/sweep/clean_sweep.h"
 
 namespace strata {
@@ -123,8 +123,8 @@ std::vector<BottleneckCurve> run_bottlenecks(const LaneEngineInput& input,
   require_bottleneck_sample(sample);
   const ResidentModel model = load_resident(input.model, options.compute);
   std::vector<Place> places(tasks.size());
-  for_each_window(places.size(), options.threads,
-                  [&](std::size_t i) { places[i] = make_place(model, input, tasks[i].state); });
+  parallel_for(places.size(), options.threads,
+               [&](std::size_t i) { places[i] = make_place(model, input, tasks[i].state); });
   TrainOptions train;
   std::vector<BottleneckCurve> curves;
   std::vector<std::pair<std::size_t, std::size_t>> jobs;  // task, point
@@ -142,7 +142,7 @@ std::vector<BottleneckCurve> run_bottlenecks(const LaneEngineInput& input,
   for (std::size_t begin = 0; begin < jobs.size(); begin += at_once) {
     report_progress(progress, {"bottleneck", static_cast<int>(begin), static_cast<int>(jobs.size()), 0});
     const std::size_t count = std::min(at_once, jobs.size() - begin);
-    for_each_window(count, options.threads, [&](std::size_t i) {
+    parallel_for(count, options.threads, [&](std::size_t i) {
       const auto [task, point] = jobs[begin + i];
       const BottleneckStart& start = tasks[task].grid[point];
       TrainOptions own = train;

@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "strata/base/error.h"
+#include "strata/base/parallel.h"
 #include "strata/model/block.h"
-#include "strata/model/threads.h"
 #include "strata/sweep/block_stream.h"
 #include "strata/sweep/scratch.h"
 #include "strata/sweep/snapshots.h"
@@ -38,7 +38,7 @@ void in_batches(const std::vector<std::size_t>& list, const MeasureOptions& opti
   const auto batch = static_cast<std::size_t>(std::max(1, options.batch));
   for (std::size_t begin = 0; begin < list.size(); begin += batch) {
     const std::size_t count = std::min(batch, list.size() - begin);
-    for_each_window(count, options.threads, [&](std::size_t i) { body(list[begin + i]); });
+    parallel_for(count, options.threads, [&](std::size_t i) { body(list[begin + i]); });
   }
 }
 
@@ -247,7 +247,7 @@ std::vector<DocumentLoss> document_losses(const HeadWeights& head, const SweepCo
   const std::size_t windows = context.corpus.windows.size();
   const auto vocab = static_cast<std::size_t>(head.unembedding.rows());
   std::vector<double> sums(windows, 0.0);
-  for_each_window(windows, options.threads, [&](std::size_t w) {
+  parallel_for(windows, options.threads, [&](std::size_t w) {
     const auto& ids = context.corpus.windows[w].ids;
     LogitScratch scratch;
     std::vector<float> logits(kLogitRows * vocab), buffer;

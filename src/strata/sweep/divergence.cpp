@@ -8,9 +8,10 @@
 #include <limits>
 
 #include "strata/base/error.h"
+#include "strata/base/parallel.h"
+#include "strata/model/backend.h"
 #include "strata/model/block.h"
 #include "strata/model/head.h"
-#include "strata/model/threads.h"
 #include "strata/signals/per_token.h"
 #include "strata/signals/sinks.h"
 #include "strata/signals/token_math.h"
@@ -28,7 +29,6 @@ constexpr SeriesInfo kCosineDistance = {"cosine_distance", "1", Axis::state, Gro
 constexpr SeriesInfo kLocalError = {"local_error", "1", Axis::block, Group::control};
 
 // Resident size of the program with LibTorch loaded and nothing computed, as in plan.cpp.
-constexpr std::uint64_t kProgramBytes = 170ull << 20;
 
 void check_twins(const Checkpoint& original, const Checkpoint& other) {
   struct Dimension {
@@ -108,8 +108,8 @@ class JointSweep {
   // The output of both heads, window by window.
   std::vector<OutputSums> compare_outputs(const HeadWeights& head, const HeadWeights& other_head) {
     std::vector<OutputSums> sums(windows());
-    for_each_window(windows(), options_.threads,
-                    [&](std::size_t w) { sums[w] = output_of(head, other_head, w); });
+    parallel_for(windows(), options_.threads,
+                 [&](std::size_t w) { sums[w] = output_of(head, other_head, w); });
     return sums;
   }
 
@@ -140,8 +140,8 @@ class JointSweep {
   void each_window(const std::function<void(std::size_t)>& body) {
     const auto batch = static_cast<std::size_t>(std::max(1, options_.batch));
     for (std::size_t begin = 0; begin < windows(); begin += batch) {
-      for_each_window(std::min(batch, windows() - begin), options_.threads,
-                      [&](std::size_t i) { body(begin + i); });
+      parallel_for(std::min(batch, windows() - begin), options_.threads,
+                   [&](std::size_t i) { body(begin + i); });
     }
   }
 
@@ -317,7 +317,7 @@ DivergencePlan plan_divergence(const DivergenceInput& input, const MeasureOption
     plan.memory.push_back({std::move(what), bytes});
     plan.peak_bytes += bytes;
   };
-  add("program and LibTorch", kProgramBytes);
+  add("program", program_bytes());
   add("two blocks of each model (current and next)", 2 * (block_bytes(c) + block_bytes(o)));
   add("embeddings and unembeddings of both", ends_bytes(c) + ends_bytes(o));
   add("values per token and place", static_cast<std::uint64_t>(3 * c.n_layers + 2) * tokens * sizeof(float) +
@@ -350,8 +350,6 @@ DivergenceRecord measure_divergence(const DivergenceInput& input, const MeasureO
                                     const Progress& progress) {
   check_twins(input.original, input.other);
   DivergenceRecord record;
-  if (std::string warning = single_thread_blas(); !warning.empty())
-    record.warnings.push_back(std::move(warning));
   SweepContext context = make_context(input.original.config(), input.corpus);
   context.seed = options.seed;
   context.threads = options.threads;

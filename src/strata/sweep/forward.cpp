@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "strata/base/parallel.h"
 #include "strata/model/block.h"
 #include "strata/model/head.h"
-#include "strata/model/threads.h"
 #include "strata/sweep/block_stream.h"
 #include "strata/sweep/clean_sweep.h"
 #include "strata/sweep/scratch.h"
@@ -31,7 +31,6 @@ void show_output(const HeadWeights& head, const ModelConfig& config, std::size_t
 
 void forward_windows(const Checkpoint& checkpoint, const std::vector<std::vector<std::int32_t>>& windows,
                      const ForwardOptions& options, const ForwardObserver& observer) {
-  (void)single_thread_blas();
   const ModelConfig& config = checkpoint.config();
   std::size_t longest = 0, tokens = 0;
   for (const auto& ids : windows) {
@@ -41,7 +40,7 @@ void forward_windows(const Checkpoint& checkpoint, const std::vector<std::vector
   const RopeTable rope = make_rope_table(config, static_cast<int>(longest));
   const Embedding embedding = load_embedding(checkpoint, options.compute);
   std::vector<std::vector<float>> h(windows.size());
-  for_each_window(windows.size(), options.threads, [&](std::size_t w) {
+  parallel_for(windows.size(), options.threads, [&](std::size_t w) {
     h[w].resize(windows[w].size() * static_cast<std::size_t>(config.hidden));
     embed(embedding, windows[w], h[w].data());
     observer.state(0, w, h[w]);
@@ -52,7 +51,7 @@ void forward_windows(const Checkpoint& checkpoint, const std::vector<std::vector
     report_progress(options.progress,
                     {"forward pass", block, config.n_layers, static_cast<std::int64_t>(tokens)});
     const BlockWeights weights = stream.next();
-    for_each_window(windows.size(), options.threads, [&](std::size_t w) {
+    parallel_for(windows.size(), options.threads, [&](std::size_t w) {
       auto scratch = pool.lease();
       forward_block(weights, config, rope, h[w].data(), h[w].data(),
                     static_cast<std::int64_t>(windows[w].size()), *scratch, nullptr);
@@ -61,8 +60,8 @@ void forward_windows(const Checkpoint& checkpoint, const std::vector<std::vector
   }
   report_progress(options.progress, {"forward pass", config.n_layers, config.n_layers, 0});
   const HeadWeights head = load_head(checkpoint, embedding);
-  for_each_window(windows.size(), options.threads,
-                  [&](std::size_t w) { show_output(head, config, w, h[w], observer); });
+  parallel_for(windows.size(), options.threads,
+               [&](std::size_t w) { show_output(head, config, w, h[w], observer); });
 }
 
 }  // namespace strata

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "strata/base/parallel.h"
 #include "strata/model/kernels.h"
 #include "strata/model/simd.h"
-#include "strata/model/threads.h"
 #include "strata/sweep/scratch.h"
 
 namespace strata {
@@ -51,7 +51,7 @@ class Comparison {
   std::vector<std::vector<Damage>> run() {
     const std::size_t lanes = outputs_.size() - 1;
     std::vector<std::vector<Damage>> by_chunk(chunks_.size(), std::vector<Damage>(lanes));
-    for_each_window(chunks_.size(), input_.options.threads, [&](std::size_t c) {
+    parallel_for(chunks_.size(), input_.options.threads, [&](std::size_t c) {
       auto scratch = pool_.lease();
       prepare(chunks_[c], *scratch);
       for (std::size_t lane = 0; lane < lanes; ++lane)

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "strata/base/error.h"
+#include "strata/base/parallel.h"
 #include "strata/model/block.h"
-#include "strata/model/threads.h"
 #include "strata/sweep/block_stream.h"
 #include "strata/sweep/clean_sweep.h"
 #include "strata/sweep/lane_damage.h"
@@ -149,8 +149,8 @@ class LanePass {
   template <class Body>
   void each(std::size_t items, const Body& body) {
     const std::size_t windows = input_.sample.size();
-    for_each_window(items * windows, input_.options.threads,
-                    [&](std::size_t task) { body(task / windows, task % windows); });
+    parallel_for(items * windows, input_.options.threads,
+                 [&](std::size_t task) { body(task / windows, task % windows); });
   }
 
   // Every stream through block `block`. Streams are grouped by where their weights come from, so that only

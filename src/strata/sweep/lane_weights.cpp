@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "strata/model/threads.h"
+#include "strata/base/parallel.h"
 
 namespace strata {
 
@@ -13,7 +13,7 @@ BlockWeights edited_weights(const BlockWeights& weights, const Intervention& int
     const Weight original = *matrix;
     const std::int64_t rows = original.rows(), columns = original.columns();
     *matrix = Weight(original.compute(), rows, columns);
-    for_each_window(static_cast<std::size_t>(rows), threads, [&](std::size_t index) {
+    parallel_for(static_cast<std::size_t>(rows), threads, [&](std::size_t index) {
       const auto row = static_cast<std::int64_t>(index);
       std::vector<float> values(static_cast<std::size_t>(columns));
       original.read_row(row, values.data());

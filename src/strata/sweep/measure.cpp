@@ -10,9 +10,9 @@
 #include <set>
 
 #include "strata/base/error.h"
-#include "strata/model/device.h"
+#include "strata/base/parallel.h"
+#include "strata/model/backend.h"
 #include "strata/model/head.h"
-#include "strata/model/threads.h"
 #include "strata/record/persist.h"
 #include "strata/signals/sinks.h"
 #include "strata/sweep/backward_sweep.h"
@@ -161,7 +161,7 @@ RunCard run_card(const MeasureInput& input, const SweepContext& context, const M
     longest = std::max(longest, context.tokens_in(w));
   run.context = static_cast<int>(longest);
   run.compute_dtype = to_string(options.compute.dtype);
-  run.device = to_string(options.compute.device);
+  run.device = options.compute.backend->name();
   run.bos_policy = input.corpus.bos_policy;
   run.corpus_name = input.corpus.name;
   run.corpus_sha256 = input.corpus.sha256;
@@ -256,8 +256,6 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
     options.snapshots = &*saved;
   }
   Trace trace;
-  if (std::string warning = single_thread_blas(); !warning.empty())
-    trace.warnings.push_back(std::move(warning));
   if (std::string warning = equal_documents_warning(input.corpus); !warning.empty())
     trace.warnings.push_back(std::move(warning));
   SweepContext context = make_context(input.checkpoint.config(), input.corpus);

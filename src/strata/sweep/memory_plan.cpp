@@ -7,6 +7,7 @@
 
 #include "strata/base/error.h"
 #include "strata/checkpoint/decode_tensor.h"
+#include "strata/model/backend.h"
 #include "strata/model/backward.h"
 #include "strata/model/block.h"
 #include "strata/model/head.h"
@@ -20,7 +21,6 @@ namespace {
 
 // Resident size of the program with LibTorch and the BLAS's buffers after a run on next to nothing, measured
 // on Debian 12.
-constexpr std::uint64_t kProgramBytes = 172ull << 20;
 constexpr std::uint64_t kMostSegments = 7;          // that segmentation gives: a bottleneck in each
 constexpr std::uint64_t kMappedBytes = 2ull << 24;  // of a tensor that is being read, and of the next piece
 
@@ -133,7 +133,7 @@ class Planner {
   // What every phase holds, with `blocks` of weights.
   [[nodiscard]] std::vector<MemoryItem> base(bool blocks) const {
     std::vector<MemoryItem> items{
-        {"program and LibTorch", kProgramBytes},
+        {"program", program_bytes()},
         {plan_.choice.gather ? "embedding (the rows of the text)" : "embedding", table()}};
     if (!blocks) return items;
     items.push_back(

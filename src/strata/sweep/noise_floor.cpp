@@ -7,8 +7,8 @@
 #include <limits>
 #include <map>
 
+#include "strata/base/parallel.h"
 #include "strata/model/block.h"
-#include "strata/model/threads.h"
 #include "strata/sweep/block_stream.h"
 #include "strata/sweep/clean_sweep.h"
 #include "strata/sweep/scratch.h"
@@ -84,7 +84,7 @@ NoiseFloor measure_noise_floor(const Checkpoint& checkpoint, const SweepContext&
   std::vector<std::vector<float>> exact(windows), h(windows);
   std::vector<std::vector<Squares>> squares(static_cast<std::size_t>(config.n_layers) + 1,
                                             std::vector<Squares>(windows));
-  for_each_window(windows, options.threads, [&](std::size_t w) {
+  parallel_for(windows, options.threads, [&](std::size_t w) {
     const auto ids = std::span(context.corpus.windows[sample[w].window].ids)
                          .first(static_cast<std::size_t>(sample[w].tokens));
     for (auto* state : {&exact[w], &h[w]})
@@ -101,7 +101,7 @@ NoiseFloor measure_noise_floor(const Checkpoint& checkpoint, const SweepContext&
   for (int block = 0; block < config.n_layers; ++block) {
     report_progress(progress, {"noise floor", block, config.n_layers, 2 * tokens});
     const BlockWeights exact_weights = exact_blocks.next(), weights = blocks.next();
-    for_each_window(windows, options.threads, [&](std::size_t w) {
+    parallel_for(windows, options.threads, [&](std::size_t w) {
       auto scratch = pool.lease();
       forward_block(exact_weights, config, rope, exact[w].data(), exact[w].data(), sample[w].tokens, *scratch,
                     nullptr);
@@ -111,8 +111,8 @@ NoiseFloor measure_noise_floor(const Checkpoint& checkpoint, const SweepContext&
   }
   const HeadWeights exact_head = load_head(checkpoint, exact_embedding);
   std::vector<double> kl(windows);
-  for_each_window(windows, options.threads,
-                  [&](std::size_t w) { kl[w] = window_kl(exact_head, head, config, exact[w], h[w]); });
+  parallel_for(windows, options.threads,
+               [&](std::size_t w) { kl[w] = window_kl(exact_head, head, config, exact[w], h[w]); });
   report_progress(progress, {"noise floor", config.n_layers, config.n_layers, 0});
   NoiseFloor floor;
   for (const double sum : kl) floor.rounding_kl_nats += sum;

@@ -1,13 +1,9 @@
 #include "strata/sweep/plan.h"
 
 #include <algorithm>
-#include <chrono>
 #include <numeric>
 
-#include "strata/model/device.h"
-#include "strata/model/product.h"
-#include "strata/model/threads.h"
-#include "strata/model/torch_block.h"
+#include "strata/model/backend.h"
 #include "strata/sweep/bottleneck_sweep.h"
 #include "strata/sweep/lanes.h"
 #include "strata/sweep/noise_floor.h"
@@ -30,28 +26,8 @@ double measure_rate(const ModelConfig& c, const MeasureOptions& options) {
   constexpr std::int64_t kRows = 256;
   constexpr double kSeconds = 0.1;
   const std::int64_t columns = std::min(c.ffn, 4096), depth = std::min(c.hidden, 4096);
-  if (options.compute.device != Device::cpu) {
-    return torch_rate(options.compute, kRows, depth, columns, kSeconds);
-  }
-  const std::vector<float> zero(static_cast<std::size_t>(std::max(columns, kRows) * depth));
-  PackedMatrix weight(options.compute.dtype, columns, depth);
-  weight.put_rows(0, columns, zero.data(), depth);
-  std::vector<double> rate(static_cast<std::size_t>(options.threads));
-  for_each_window(rate.size(), options.threads, [&](std::size_t i) {
-    PackedRows x;
-    std::vector<float> out(static_cast<std::size_t>(kRows * columns));
-    const auto start = std::chrono::steady_clock::now();
-    double elapsed = 0.0, work = 0.0;
-    while (elapsed < kSeconds) {
-      x.reset(options.compute.dtype, kRows, depth);
-      x.put(zero.data(), depth);
-      multiply(x, weight, {.data = out.data(), .stride = columns});
-      work += 2.0 * static_cast<double>(kRows * depth * columns);
-      elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    }
-    rate[i] = work / elapsed;
-  });
-  return std::accumulate(rate.begin(), rate.end(), 0.0);
+  const auto [dtype, backend] = options.compute;
+  return backend->rate(dtype, kRows, depth, columns, kSeconds, options.threads);
 }
 
 }  // namespace

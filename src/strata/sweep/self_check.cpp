@@ -6,7 +6,7 @@
 
 #include "strata/base/error.h"
 #include "strata/base/sha256.h"
-#include "strata/model/device.h"
+#include "strata/model/backend.h"
 #include "strata/model/kernels.h"
 #include "strata/sweep/forward.h"
 #include "strata/sweep/verify.h"
@@ -142,7 +142,7 @@ std::vector<std::vector<float>> arrays_of(const Checkpoint& checkpoint, const st
 Check check_device(const Checkpoint& checkpoint, const std::vector<std::int32_t>& ids,
                    const ForwardOptions& there, double tolerance) {
   ForwardOptions here = there;
-  here.compute.device = Device::cpu;
+  here.compute.backend = &cpu_backend();
   const auto theirs = arrays_of(checkpoint, ids, there), ours = arrays_of(checkpoint, ids, here);
   RowDifference worst;
   std::size_t place = 0;
@@ -234,7 +234,7 @@ std::vector<Check> verify_forward(const Checkpoint& checkpoint,
   batch.emplace_back(first.rbegin(), first.rend());  // company, even where the text is one window
   batch.push_back(with_changed_token(first, checkpoint.config().vocab));
   const ForwardOptions forward{.threads = options.threads,
-                               .compute = {ComputeDType::float32, options.device},
+                               .compute = {ComputeDType::float32, *options.backend},
                                .progress = options.progress};
   require_compute(forward.compute);
   ForwardOptions one_thread = forward;
@@ -248,7 +248,7 @@ std::vector<Check> verify_forward(const Checkpoint& checkpoint,
       check_batch(alone.digests[0], seen.digests[0], first.size(), batch.size(), options.threads),
       check_causal(seen.digests[0], seen.digests.back(), first.size() / 2),
       check_loss(seen, windows, windows.size(), checkpoint.config().vocab)};
-  if (options.device != Device::cpu && checks[0].passed)
+  if (options.backend != &cpu_backend() && checks[0].passed)
     checks.push_back(check_device(checkpoint, first, forward, options.tolerance));
   return checks;
 }

@@ -9,9 +9,9 @@
 #include <cstring>
 
 #include "strata/base/error.h"
+#include "strata/base/parallel.h"
 #include "strata/model/block.h"
 #include "strata/model/head.h"
-#include "strata/model/threads.h"
 #include "strata/sweep/block_stream.h"
 #include "strata/sweep/clean_sweep.h"
 #include "strata/sweep/scratch.h"
@@ -109,7 +109,7 @@ void show_first(const Checkpoint& checkpoint, const std::vector<std::vector<std:
   Embedding embedding;
   if (options.first_state == 0) embedding = load_embedding(checkpoint);
   observer.begin_state(options.first_state);
-  for_each_window(windows.size(), options.threads, [&](std::size_t w) {
+  parallel_for(windows.size(), options.threads, [&](std::size_t w) {
     std::vector<float> h(windows[w].size() * hidden);
     if (options.first_state == 0) {
       embed(embedding, windows[w], h.data());
@@ -140,7 +140,6 @@ StateStreamPlan plan_state_stream(const Checkpoint& checkpoint,
 
 void stream_states(const Checkpoint& checkpoint, const std::vector<std::vector<std::int32_t>>& windows,
                    const StateStreamOptions& options, const StateStreamObserver& observer) {
-  (void)single_thread_blas();
   const ModelConfig& config = checkpoint.config();
   STRATA_CHECK(0 <= options.first_state && options.first_state <= options.last_state &&
                options.last_state <= config.n_layers);
@@ -160,7 +159,7 @@ void stream_states(const Checkpoint& checkpoint, const std::vector<std::vector<s
     const bool attention =
         std::binary_search(options.attention_blocks.begin(), options.attention_blocks.end(), block);
     observer.begin_state(block + 1);
-    for_each_window(windows.size(), options.threads, [&](std::size_t w) {
+    parallel_for(windows.size(), options.threads, [&](std::size_t w) {
       auto scratch = pool.lease();
       const std::size_t n = windows[w].size();
       scratch->h.resize(n * static_cast<std::size_t>(config.hidden));

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "strata/base/error.h"
-#include "strata/model/device.h"
+#include "strata/model/backend.h"
 #include "strata/model/kernels.h"
 #include "strata/sweep/forward.h"
 #include "strata/sweep/reference.h"
@@ -120,7 +120,7 @@ void compare_arrays(const Checkpoint& checkpoint, const Reference& reference,
   };
   forward_windows(checkpoint, {ids},
                   {.threads = options.threads,
-                   .compute = {ComputeDType::float32, options.device},
+                   .compute = {ComputeDType::float32, *options.backend},
                    .progress = options.progress},
                   observer);
   for (ArrayComparison& comparison : normed) check.arrays.push_back(comparison.finish(options.tolerance));
@@ -132,7 +132,7 @@ void compare_arrays(const Checkpoint& checkpoint, const Reference& reference,
 
 ReferenceCheck verify_reference(const Checkpoint& checkpoint, const Tokenizer* tokenizer,
                                 const std::filesystem::path& directory, const VerifyOptions& options) {
-  require_compute({ComputeDType::float32, options.device});
+  require_compute({ComputeDType::float32, *options.backend});
   const Reference reference = open_reference(directory, checkpoint.config());
   ReferenceCheck check{.tolerance = options.tolerance, .notes = reference.notes};
   std::vector<std::int32_t> ids;

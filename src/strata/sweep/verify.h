@@ -24,7 +24,7 @@ inline constexpr double kReferenceTolerance = 1e-4;
 struct VerifyOptions {
   double tolerance = kReferenceTolerance;
   int threads = 1;
-  Device device = Device::cpu;
+  const Backend* backend = &cpu_backend();
   Progress progress = {};
 };
 

@@ -31,8 +31,4 @@ void torch_logits(const HeadWeights& head, const ModelConfig& config, const floa
 void torch_backward_logits(const HeadWeights& head, const ModelConfig& config, const float* h,
                            std::int64_t rows, const float* d_logits, float* d_h);
 
-/// Multiply-adds (times two) per second of (rows, depth) * (depth, columns), measured for `seconds`.
-[[nodiscard]] double torch_rate(Compute compute, std::int64_t rows, std::int64_t depth, std::int64_t columns,
-                                double seconds);
-
 }  // namespace strata

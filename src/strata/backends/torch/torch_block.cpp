@@ -1,16 +1,16 @@
-#include "strata/model/torch_block.h"
+#include "strata/backends/torch/torch_block.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <limits>
 #include <vector>
 
+#include "strata/backends/torch/torch_device.h"
+#include "strata/backends/torch/torch_matrix.h"
 #include "strata/base/error.h"
-#include "strata/model/device.h"
 
 namespace strata {
 namespace {
@@ -34,7 +34,8 @@ at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
 
 // (n, rows of w) = x (n, columns of w) * w^T, operands in the dtype of w.
 at::Tensor product(const at::Tensor& x, const Weight& w) {
-  return at::linear(x.to(w.tensor().scalar_type()), w.tensor()).to(at::kFloat);
+  const at::Tensor& weight = tensor_of(w);
+  return at::linear(x.to(weight.scalar_type()), weight).to(at::kFloat);
 }
 
 struct Block {
@@ -43,8 +44,8 @@ struct Block {
   const RopeTable& rope;
   std::int64_t n;
   HeadLayout layout = HeadLayout(c);
-  at::Device device = w.qkv.tensor().device();
-  at::ScalarType operand = w.qkv.tensor().scalar_type();
+  at::Device device = tensor_of(w.qkv).device();
+  at::ScalarType operand = tensor_of(w.qkv).scalar_type();
 
   // (heads, n, dim): `count` heads from column `first` of rows of q, k and v.
   [[nodiscard]] at::Tensor heads(const at::Tensor& rows, std::int64_t first, std::int64_t count) const {
@@ -66,10 +67,10 @@ struct Block {
                                   const AttentionEdit& edit) const;
 
   [[nodiscard]] at::Tensor forward(const at::Tensor& h, const BlockHooks& hooks) const {
-    at::Tensor rows = product(rms_norm(h, w.attention_norm, c.norm_eps), w.qkv);
-    if (w.qkv_bias.defined()) rows = rows + w.qkv_bias;
+    at::Tensor rows = product(rms_norm(h, tensor_of(w.attention_norm), c.norm_eps), w.qkv);
+    if (w.qkv_bias.defined()) rows = rows + tensor_of(w.qkv_bias);
     const at::Tensor middle = h + product(attention(rows, hooks), w.attention_output);
-    const at::Tensor normed = rms_norm(middle, w.mlp_norm, c.norm_eps);
+    const at::Tensor normed = rms_norm(middle, tensor_of(w.mlp_norm), c.norm_eps);
     return middle + product(at::silu(product(normed, w.gate)) * product(normed, w.up), w.down);
   }
 };
@@ -79,8 +80,8 @@ at::Tensor Block::attention(const at::Tensor& rows, const BlockHooks& hooks) con
   at::Tensor q = heads(rows, 0, layout.heads), k = heads(rows, layout.key_column(0), layout.kv_heads);
   const at::Tensor v = heads(rows, layout.value_column(0), layout.kv_heads).to(operand);
   if (w.query_norm.defined()) {
-    q = rms_norm(q, w.query_norm, c.norm_eps);
-    k = rms_norm(k, w.key_norm, c.norm_eps);
+    q = rms_norm(q, tensor_of(w.query_norm), c.norm_eps);
+    k = rms_norm(k, tensor_of(w.key_norm), c.norm_eps);
   }
   q = rotated(q).to(operand);
   k = rotated(k).to(operand);
@@ -166,7 +167,6 @@ at::Tensor leaf(const float* values, at::IntArrayRef shape, at::Device device) {
 void torch_forward_block(const BlockWeights& w, const ModelConfig& c, const RopeTable& rope,
                          const float* h_in, float* h_out, std::int64_t n, const BlockHooks& hooks) {
   on_device([&] {
-    const at::NoGradGuard no_grad;
     const Block block{.w = w, .c = c, .rope = rope, .n = n};
     to_host(block.forward(host(h_in, {n, c.hidden}).to(block.device), hooks), h_out);
   });
@@ -190,9 +190,8 @@ void torch_backward_block(const BlockWeights& w, const ModelConfig& c, const Rop
 void torch_logits(const HeadWeights& head, const ModelConfig& c, const float* h, std::int64_t rows,
                   float* logits, float* normed) {
   on_device([&] {
-    const at::NoGradGuard no_grad;
-    const at::Tensor x = host(h, {rows, c.hidden}).to(head.unembedding.tensor().device());
-    const at::Tensor after_norm = rms_norm(x, head.final_norm, c.norm_eps);
+    const at::Tensor x = host(h, {rows, c.hidden}).to(tensor_of(head.unembedding).device());
+    const at::Tensor after_norm = rms_norm(x, tensor_of(head.final_norm), c.norm_eps);
     to_host(after_norm, normed);
     to_host(product(after_norm, head.unembedding), logits);
   });
@@ -202,35 +201,12 @@ void torch_backward_logits(const HeadWeights& head, const ModelConfig& c, const 
                            const float* d_logits, float* d_h) {
   on_device([&] {
     const at::AutoGradMode grad(true);
-    const at::Device device = head.unembedding.tensor().device();
+    const at::Device device = tensor_of(head.unembedding).device();
     const at::Tensor x = leaf(h, {rows, c.hidden}, device);
     const at::Tensor d_out = host(d_logits, {rows, head.unembedding.rows()}).to(device);
-    pull_back(x, product(rms_norm(x, head.final_norm, c.norm_eps), head.unembedding), {&d_out, 1},
+    pull_back(x, product(rms_norm(x, tensor_of(head.final_norm), c.norm_eps), head.unembedding), {&d_out, 1},
               [&](std::size_t, const at::Tensor& gradient) { to_host(gradient, d_h); });
   });
-}
-
-double torch_rate(Compute compute, std::int64_t rows, std::int64_t depth, std::int64_t columns,
-                  double seconds) {
-  double work = 0.0, elapsed = 0.0;
-  on_device([&] {
-    const at::NoGradGuard no_grad;
-    const auto options =
-        at::TensorOptions(compute.dtype == ComputeDType::float32 ? at::kFloat : at::kBFloat16)
-            .device(torch_device(compute.device));
-    const at::Tensor x = at::zeros({rows, depth}, options), w = at::zeros({columns, depth}, options);
-    const auto last = [&] { return at::linear(x, w).select(0, 0).select(0, 0).to(at::kCPU); };
-    (void)last();  // the device starts up
-    const auto start = std::chrono::steady_clock::now();
-    while (elapsed < seconds) {
-      constexpr int kInFlight = 16;  // products between two looks at the clock
-      for (int i = 1; i < kInFlight; ++i) (void)at::linear(x, w);
-      (void)last();
-      work += kInFlight * 2.0 * static_cast<double>(rows * depth * columns);
-      elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    }
-  });
-  return work / elapsed;
 }
 
 }  // namespace strata

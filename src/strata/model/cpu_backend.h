@@ -1,0 +1,23 @@
+// The built-in backend: strata's own products and row kernels (product.h, kernels.h).
+#pragma once
+
+#include "strata/model/backend.h"
+
+namespace strata {
+
+/// As the free functions of the same names, for packed weights.
+namespace cpu {
+
+void forward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
+                   const float* h_in, float* h_out, std::int64_t tokens, BlockScratch& scratch,
+                   const BlockHooks& hooks);
+void backward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
+                    const float* h, std::span<float* const> gradients, std::int64_t tokens,
+                    BackwardScratch& scratch);
+void compute_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
+                    float* logits, LogitScratch& scratch);
+void backward_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
+                     const float* d_logits, float* d_h, LogitScratch& scratch);
+
+}  // namespace cpu
+}  // namespace strata
