@@ -10,13 +10,21 @@ namespace {
 
 constexpr const char* kLibrary = "libstrata-engine.so";
 
+// LibTorch and the program's libsentencepiece hold two versions of protocol buffers. RTLD_DEEPBIND lets
+// LibTorch find its own first; AddressSanitizer does not allow it.
+#ifdef __SANITIZE_ADDRESS__
+constexpr int kHow = RTLD_NOW | RTLD_LOCAL;
+#else
+constexpr int kHow = RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND;
+#endif
+
 const Engine* load() {
   const auto program = std::filesystem::read_symlink("/proc/self/exe").parent_path();
   std::string reason;
   for (const auto& directory : {program, program / ".." / STRATA_LIBDIR}) {
     const auto path = directory / kLibrary;
     if (!std::filesystem::exists(path)) continue;
-    void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
+    void* library = dlopen(path.c_str(), kHow);
     if (library == nullptr) {
       reason = dlerror();
       continue;
