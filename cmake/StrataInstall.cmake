@@ -2,7 +2,6 @@
 include(CMakePackageConfigHelpers)
 
 install(TARGETS strata_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(TARGETS strata_sentencepiece LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 if(STRATA_ENGINE)
   install(TARGETS strata_engine_library LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endif()

@@ -22,6 +22,8 @@ add_library(strata::options ALIAS strata_options)
 # instruction set to the next, and the numbers must not.
 target_compile_options(strata_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
                                                 -Wno-sign-conversion -Wno-missing-field-initializers $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> -Werror -ffp-contract=off)
+# A program loads the libraries that it uses, not those that one of its modules might.
+target_link_options(strata_options INTERFACE -Wl,--as-needed)
 if(STRATA_SANITIZE)
   target_compile_options(strata_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined
                                                   -fno-omit-frame-pointer)
