@@ -22,6 +22,8 @@ add_library(strata::options ALIAS strata_options)
 # instruction set to the next, and the numbers must not.
 target_compile_options(strata_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
                                                 -Wno-sign-conversion -Wno-missing-field-initializers $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> -Werror -ffp-contract=off)
+# A program loads the libraries that it uses, not those that one of its modules might.
+target_link_options(strata_options INTERFACE -Wl,--as-needed)
 if(STRATA_SANITIZE)
   target_compile_options(strata_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined
                                                   -fno-omit-frame-pointer)
@@ -55,6 +57,17 @@ function(strata_test name)
   add_executable(${name}_test ${ARG_SOURCES})
   target_link_libraries(${name}_test PRIVATE strata::options strata_test_support ${ARG_LINK} GTest::gtest GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name}_test)
+endfunction()
+
+# strata_torch_test(NAME SOURCES ... LINK ...): the program NAME_torch_test, which compares with LibTorch; all of them are
+# built by the target torch_tests.
+function(strata_torch_test name)
+  if(STRATA_TORCH)
+    strata_test(${name}_torch ${ARGN})
+    target_link_libraries(${name}_torch_test PRIVATE strata::torch_backend torch)
+    set_tests_properties(${name}_torch PROPERTIES LABELS torch)
+    add_dependencies(torch_tests ${name}_torch_test)
+  endif()
 endfunction()
 
 # strata_fuzz(NAME): the libFuzzer program fuzz_NAME around strata::fuzz::NAME.

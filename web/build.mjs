@@ -1,20 +1,16 @@
 // Builds the report's template: one HTML file with its style and script inside.
 //
-//   node build.mjs [--html FILE] [--cpp FILE]
+//   node build.mjs [FILE]     FILE: default dist/template.html
 //
-// --cpp writes the template as a C++ source for the report library. Installs web/node_modules from
-// package-lock.json when it is absent or out of date; needs no network otherwise.
+// The same sources give the same bytes. src/strata/report/report_template.html is committed: the target
+// report_template writes it. Installs web/node_modules from package-lock.json when it is absent or out of date; needs
+// no network otherwise.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(fileURLToPath(import.meta.url));
-
-function option(name, fallback) {
-  const at = process.argv.indexOf(name);
-  return at < 0 ? fallback : process.argv[at + 1];
-}
 
 // npm records what it installed in node_modules/.package-lock.json; packages of other platforms are
 // in the lock file and not in there.
@@ -69,32 +65,10 @@ function fill(html, marker, content) {
   return parts[0] + content + parts[1];
 }
 
-function asCpp(html) {
-  const escape = (text) =>
-    text.replace(/[\\"?]/g, '\\$&').replace(/\n/g, '\\n').replace(/[^\x20-\x7e]/g, () => {
-      throw new Error('the template must be ASCII');
-    });
-  const lines = html.match(/[^]{1,4000}/g).map((piece) => `    "${escape(piece)}"`);
-  return `// Made by web/build.mjs.
-#include "strata/report/template.h"
-
-namespace strata {
-
-std::string_view report_template() {
-  static constexpr char kHtml[] =
-${lines.join('\n')};
-  return {kHtml, sizeof(kHtml) - 1};
+if (parseInt(process.versions.node, 10) < 18) {
+  console.error(`web: Node.js is version ${process.versions.node}; the report's front end needs 18 or newer`);
+  process.exit(1);
 }
-
-}  // namespace strata
-`;
-}
-
-function write(path, content) {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, content);
-}
-
 install();
 checkTypes();
 const { script, style } = await bundle();
@@ -102,6 +76,7 @@ if (/<\/script|<!--/i.test(script)) throw new Error('the script must not contain
 let html = readFileSync(join(root, 'src', 'template.html'), 'utf8');
 html = fill(html, '@STYLE@', style);
 html = fill(html, '@SCRIPT@', script);
-write(option('--html', join(root, 'dist', 'template.html')), html);
-const cpp = option('--cpp', '');
-if (cpp !== '') write(cpp, asCpp(html));
+if (/[^\n\x20-\x7e]/.test(html)) throw new Error('the template must be ASCII');
+const file = process.argv[2] ?? join(root, 'dist', 'template.html');
+mkdirSync(dirname(file), { recursive: true });
+writeFileSync(file, html);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "strata/report/embed.h"
@@ -75,6 +76,13 @@ TEST(Report, LoadsNothing) {
   const std::string css = html.substr(style, html.find("</style>") - style);
   EXPECT_EQ(css.find("url("), std::string::npos);
   EXPECT_EQ(css.find("@import"), std::string::npos);
+}
+
+TEST(Report, TheTemplateIsTheCommittedOne) {
+  std::ifstream file(test::repo_path("src/strata/report/report_template.html"), std::ios::binary);
+  const std::string committed{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_FALSE(committed.empty());
+  EXPECT_TRUE(report_template() == committed);
 }
 
 TEST(Report, CarriesTheNoticesOfWhatItEmbeds) {

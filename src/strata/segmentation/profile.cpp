@@ -59,7 +59,8 @@ void finish_profile(Profile& profile) {
 }
 
 void decorrelate(Profile& profile) {
-  const Matrix axes = linalg::symmetric_eigen(cross_products(second_differences(profile.y))).vectors;
+  const Matrix axes =
+      linalg::largest_first(linalg::symmetric_eigen(cross_products(second_differences(profile.y)))).vectors;
   profile.y = times(profile.y, axes);
   for (Matrix& deviation : profile.deviations) deviation = times(deviation, axes);
 }

@@ -136,16 +136,14 @@ Matrix residual_correlation(const Matrix& residual, const std::vector<double>& s
 }
 
 Matrix root_of(const Matrix& correlation) {
-  const std::size_t p = correlation.rows;
-  const auto eigen = linalg::symmetric_eigen(correlation);
-  Matrix root = eigen.vectors;
-  for (std::size_t a = 0; a < p; ++a) {
+  linalg::SymmetricEigen eigen = linalg::symmetric_eigen(correlation);
+  for (double& value : eigen.values) value = std::max(value, 1e-3);
+  // The symmetric root: the eigenvectors of equal values, and their signs, are no matter.
+  Matrix root = linalg::clipped_square_root(eigen);
+  for (std::size_t a = 0; a < root.rows; ++a) {
     double square = 0.0;
-    for (std::size_t k = 0; k < p; ++k) {
-      root(a, k) *= std::sqrt(std::max(eigen.values[k], 1e-3));
-      square += root(a, k) * root(a, k);
-    }
-    for (std::size_t k = 0; k < p; ++k) root(a, k) /= std::sqrt(square);
+    for (const double x : root.row(a)) square += x * x;
+    for (double& x : root.row(a)) x /= std::sqrt(square);
   }
   return root;
 }

@@ -8,7 +8,7 @@
 
 #include "strata/base/error.h"
 #include "strata/tokenizer/json_view.h"
-#include "strata/tokenizer/sentencepiece_library.h"
+#include "strata/tokenizer/sentencepiece_processor.h"
 #include "strata/tokenizer/utf8.h"
 
 namespace strata {
