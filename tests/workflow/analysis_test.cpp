@@ -41,7 +41,7 @@ TEST_F(Workflow, TheSameBytesInMemoryAndInADirectoryOnAnyThreads) {
   const fs::path output = directory_.path() / "run";
   resources_.threads = 2;
   resources_.batch = 1;
-  const Run kept = analyze_into({.directory = output}, model_, text_, request_, resources_);
+  const strata::Run kept = analyze_into({.directory = output}, model_, text_, request_, resources_);
   EXPECT_EQ(results_json(kept), in_memory);
   EXPECT_EQ(results_json(read_run(output)), in_memory);
   EXPECT_TRUE(fs::exists(output / "report.html"));
@@ -60,7 +60,7 @@ TEST_F(Workflow, ProgressStopsAndResumeGoesOn) {
   EXPECT_TRUE(phases.contains("clean sweep"));
   EXPECT_FALSE(fs::exists(output / "results.json"));
   phases.clear();
-  const Run resumed = analyze_into({.directory = output, .resume = true}, model_, text_, request_, resources_,
+  const strata::Run resumed = analyze_into({.directory = output, .resume = true}, model_, text_, request_, resources_,
                                    [&](const ProgressEvent& event) {
                                      phases.insert(event.phase);
                                      return true;
@@ -120,7 +120,7 @@ TEST_F(Workflow, ASignalFromOutsideIsMeasuredAndListed) {
       std::count_if(listed.begin(), listed.end(), [](const Entry& e) { return e.id == "first_coordinate"; }),
       1);
   request_.signals = {"first_coordinate", "block_moves_first"};
-  const Run run = analyze(model_, text_, request_, resources_);
+  const strata::Run run = analyze(model_, text_, request_, resources_);
   // Against the states themselves: the mean over all tokens of each document.
   std::vector<std::vector<double>> sum(2, std::vector<double>(text_.windows(), 0.0));
   const auto width = static_cast<std::size_t>(model_.hidden());
