@@ -66,7 +66,7 @@ TEST(CorruptSentencePiece, WireTypes) {
         Field{"normalizer_spec.add_dummy_prefix", 3, 3, 0},
         Field{"normalizer_spec.remove_extra_whitespaces", 3, 4, 0},
         Field{"normalizer_spec.escape_whitespaces", 3, 5, 0},
-        Field{"denormalizer_spec.precompiled_charsmap", 5, 2, 2}}) {
+        Field{"denormalizer_spec.precompiled_charsmap", 5, 2, 2}, Field{"self_test_data.samples", 4, 1, 2}}) {
     SCOPED_TRACE(field.name);
     const std::pair<int, std::string> all[] = {{0, int_field(field.number, 1)},
                                                {1, fixed64_field(field.number)},
@@ -77,8 +77,9 @@ TEST(CorruptSentencePiece, WireTypes) {
         damaged(kSpecial + bytes_field(field.outer, bytes) + kBpe,
                 std::string(field.name) + ": wire type " + std::to_string(wire));
   }
-  for (const auto& [name, number] : {std::pair{"pieces[2]", 1u}, std::pair{"trainer_spec", 2u},
-                                     std::pair{"normalizer_spec", 3u}, std::pair{"denormalizer_spec", 5u}})
+  for (const auto& [name, number] :
+       {std::pair{"pieces[2]", 1u}, std::pair{"trainer_spec", 2u}, std::pair{"normalizer_spec", 3u},
+        std::pair{"self_test_data", 4u}, std::pair{"denormalizer_spec", 5u}})
     damaged(kSpecial + int_field(number, 1),
             std::string(name) + ": wire type 0 (varint); expected wire type 2");
 }
@@ -86,7 +87,10 @@ TEST(CorruptSentencePiece, WireTypes) {
 // Fields that strata does not read may have any well-formed content.
 TEST(CorruptSentencePiece, WireFormat) {
   const std::string good = kSpecial + piece_field({"a", -1}) + kBpe;
-  EXPECT_EQ(read(good + int_field(4, 7) + bytes_field(200, "\xff") + fixed64_field(9)).vocab_size, 3);
+  EXPECT_EQ(read(good + int_field(6, 7) + bytes_field(4, bytes_field(1, bytes_field(1, "a"))) +
+                 bytes_field(200, "\xff") + fixed64_field(9))
+                .vocab_size,
+            3);
   const char* broken = "not a protocol buffer";
   damaged(good + varint(6 << 3 | 3), broken);                        // a group
   damaged(good + varint(6 << 3 | 7), broken);                        // no such wire type
@@ -99,6 +103,7 @@ TEST(CorruptSentencePiece, WireFormat) {
   damaged(good + bytes_field(2, varint(3 << 3)), broken);
   damaged(good + bytes_field(3, varint(2 << 3 | 2) + varint(5)), broken);
   damaged(good + bytes_field(5, "\x80"), broken);
+  damaged(good + bytes_field(4, bytes_field(1, "\x0a\x05")), broken);
 }
 
 TEST(CorruptSentencePiece, Pieces) {
