@@ -203,8 +203,21 @@ void CharacterBpeModel::append_symbols(std::string_view text, std::vector<std::i
 }
 
 void CharacterBpeModel::append_ids(std::int32_t symbol, std::vector<std::int32_t>& out) const {
+  if (const auto parts = apart_.find(symbol); parts != apart_.end()) {
+    append_ids(parts->second.first, out);
+    append_ids(parts->second.second, out);
+    return;
+  }
   if (symbol < vocab_size_) return out.push_back(symbol);
   fall_back(unmerged_[static_cast<std::size_t>(symbol - vocab_size_)], out);
+}
+
+void CharacterBpeModel::take_apart(std::string_view text, std::int32_t id) {
+  std::vector<std::int32_t> symbols;
+  append_symbols(text, symbols);
+  MergeTable::Origins origins;
+  merges_.merge(symbols, origins);
+  if (const auto parts = origins.find(id); parts != origins.end()) apart_.insert(*parts);
 }
 
 void CharacterBpeModel::encode_word(std::string_view word, std::vector<std::int32_t>& out) const {

@@ -43,9 +43,9 @@ class MergeTable {
   /// Merges in place. Among all neighbouring pairs the one with the lowest rank goes first, the leftmost
   /// one on a tie; O(n log n) in the number of ids.
   void merge(std::vector<std::int32_t>& ids) const;
-  /// The pair that was last seen as able to become this id.
+  /// Of an id, the pair that could become it.
   using Origins = std::unordered_map<std::int32_t, std::pair<std::int32_t, std::int32_t>>;
-  /// The same, and fills `origins`: every pair counts that was a neighbour pair at some time, merged or not.
+  /// The same, and adds to `origins` the pairs that were neighbours at some time.
   void merge(std::vector<std::int32_t>& ids, Origins& origins) const;
 
  private:
@@ -106,14 +106,13 @@ class CharacterBpeModel : public WordModel {
   CharacterBpeModel(const CharacterFallback& fallback, StringMap<std::int32_t> characters,
                     std::int32_t vocab_size, MergeTable merges);
   void encode_word(std::string_view word, std::vector<std::int32_t>& out) const override;
-
-  /// The steps of encode_word: appends the symbols of `text` ...
-  void append_symbols(std::string_view text, std::vector<std::int32_t>& symbols) const;
-  [[nodiscard]] const MergeTable& merges() const { return merges_; }
-  /// ... and the ids of one symbol after merging.
-  void append_ids(std::int32_t symbol, std::vector<std::int32_t>& out) const;
+  /// From now on this token is taken apart again wherever merging has made it. Which two it came from does
+  /// not depend on the text around it: a merge across its ends would have kept it from being made.
+  void take_apart(std::string_view text, std::int32_t id);
 
  private:
+  void append_symbols(std::string_view text, std::vector<std::int32_t>& symbols) const;
+  void append_ids(std::int32_t symbol, std::vector<std::int32_t>& out) const;
   void fall_back(std::string_view character, std::vector<std::int32_t>& out) const;
 
   CharacterFallback fallback_;
@@ -121,6 +120,7 @@ class CharacterBpeModel : public WordModel {
   std::vector<std::string> unmerged_;  // character of symbol vocab_size + i
   std::int32_t vocab_size_ = 0;
   MergeTable merges_;
+  MergeTable::Origins apart_;  // of tokens to take apart
 };
 
 }  // namespace strata

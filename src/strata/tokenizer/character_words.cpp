@@ -29,7 +29,14 @@ CharacterFallback fallback_of(const TokenizerFile& file) {
 
 CharacterWords::CharacterWords(const TokenizerFile& file)
     : cut_(spaces_only_lead(file)),
-      model_(fallback_of(file), file.symbols, file.vocab_size, MergeTable(file.merges, file.merge_ranks)) {}
+      model_(fallback_of(file), file.symbols, file.vocab_size, MergeTable(file.merges, file.merge_ranks)) {
+  if (!file.sentencepiece) return;
+  const std::vector<PieceType>& types = file.sentencepiece->types;
+  for (const auto& [text, id] : file.vocab)
+    if (static_cast<std::size_t>(id) < types.size() &&
+        types[static_cast<std::size_t>(id)] == PieceType::unused)
+      model_.take_apart(text, id);
+}
 
 void CharacterWords::encode(std::string_view text, WordCache& cache, std::vector<std::int32_t>& ids) const {
   if (!cut_) return model_.encode_word(text, ids);

@@ -16,7 +16,6 @@ class CharacterWords {
   explicit CharacterWords(const TokenizerFile& file);
   /// Appends the ids of `text`, in which U+2581 stands for spaces. `cache` serves this object alone.
   void encode(std::string_view text, WordCache& cache, std::vector<std::int32_t>& ids) const;
-  [[nodiscard]] const CharacterBpeModel& model() const { return model_; }
 
  private:
   bool cut_;

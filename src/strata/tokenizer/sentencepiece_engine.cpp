@@ -93,8 +93,6 @@ class SentencePieceEngine : public TextEngine {
     }
     words_.emplace(file);
     for (const auto& [text, id] : pieces_of_type(file, PieceType::user_defined)) user_defined_.add(text, id);
-    for (const auto& piece : pieces_of_type(file, PieceType::unused)) unused_.push_back(piece.id);
-    std::sort(unused_.begin(), unused_.end());
   }
 
   void encode(std::string_view stretch, bool at_start, std::vector<std::int32_t>& ids) const override {
@@ -102,10 +100,11 @@ class SentencePieceEngine : public TextEngine {
     const auto count_before = static_cast<std::ptrdiff_t>(ids.size());
     if (unigram_) {
       unigram_->encode_word(text, ids);
-    } else if (unused_.empty()) {
-      merge(text, ids);
     } else {
-      merge_and_take_apart(text, ids);
+      const WordCachePool::Loan cache(caches_);
+      user_defined_.split(
+          text, [&](std::string_view part) { words_->encode(part, *cache, ids); },
+          [&](std::int32_t id) { ids.push_back(id); });
     }
     if (byte_fallback_) return;
     const auto both_unknown = [&](std::int32_t a, std::int32_t b) { return a == unknown_ && b == unknown_; };
@@ -113,44 +112,12 @@ class SentencePieceEngine : public TextEngine {
   }
 
  private:
-  void merge(std::string_view text, std::vector<std::int32_t>& ids) const {
-    const WordCachePool::Loan cache(caches_);
-    user_defined_.split(
-        text, [&](std::string_view part) { words_->encode(part, *cache, ids); },
-        [&](std::int32_t id) { ids.push_back(id); });
-  }
-
-  // An unused piece becomes the two that were last seen side by side anywhere in the text and would make it,
-  // even if others made this one: the library has one such pair for each piece and text.
-  void merge_and_take_apart(std::string_view text, std::vector<std::int32_t>& ids) const {
-    const CharacterBpeModel& model = words_->model();
-    std::vector<std::int32_t> symbols;
-    user_defined_.split(
-        text, [&](std::string_view part) { model.append_symbols(part, symbols); },
-        [&](std::int32_t id) { symbols.push_back(id); });
-    MergeTable::Origins origins;
-    model.merges().merge(symbols, origins);
-    std::vector<std::int32_t> rest(symbols.rbegin(), symbols.rend());  // the next one last
-    while (!rest.empty()) {
-      const std::int32_t symbol = rest.back();
-      rest.pop_back();
-      const auto origin = origins.find(symbol);
-      if (origin != origins.end() && std::binary_search(unused_.begin(), unused_.end(), symbol)) {
-        rest.push_back(origin->second.second);
-        rest.push_back(origin->second.first);
-      } else {
-        model.append_ids(symbol, ids);
-      }
-    }
-  }
-
   SentencePieceNormalizer normalizer_;
   std::int32_t unknown_;
   bool byte_fallback_;
   std::optional<UnigramModel> unigram_;
   std::optional<CharacterWords> words_;  // of BPE, as all that follows
   AddedTokenMatcher user_defined_;
-  std::vector<std::int32_t> unused_;
   mutable WordCachePool caches_;
 };
 
