@@ -144,7 +144,7 @@ std::string random_text(Random& random, const std::vector<std::string>& alphabet
   return text;
 }
 
-// Both on the same texts, with and without "legacy". Returns the number of texts.
+// Both on the same texts, with and without "legacy".
 class SentencePieceReference : public testing::Test {
  protected:
   void compare(const std::string& model, const std::vector<std::string>& texts) {

@@ -111,7 +111,7 @@ class ModelReader {
     refuse(name(id, "piece"), found + ", of another kind", "distinct pieces");
   }
 
-  // What the library reads otherwise than it was meant.
+  // Pieces that the library does not treat as their author meant.
   void check_reach(std::size_t id, const std::string& text) const {
     const PieceType type = proto_.pieces[id].type;
     const bool bpe = proto_.model_type == ModelType::bpe;

@@ -1,4 +1,4 @@
-// tokenizer.model with what stands around it in tokenizer_config.json.
+// Reads tokenizer.model, and the settings and added tokens of tokenizer_config.json.
 #pragma once
 
 #include <string>

@@ -50,7 +50,7 @@ struct SentencePieceRules {
   bool first_only = false;     ///< ... or ("legacy": false) before the text alone, whatever dummy_prefix says
   bool squeeze_spaces = true;  ///< remove_extra_whitespaces
   bool mark_spaces = true;     ///< escape_whitespaces: spaces become U+2581
-  bool spaces_trail = false;   ///< treat_whitespace_as_suffix: that space stands behind the stretch
+  bool spaces_trail = false;   ///< treat_whitespace_as_suffix: that space goes after the stretch
   bool byte_fallback = false;  ///< unknown characters become their bytes, else each run of them `unknown`
   bool unigram = false;        ///< a unigram model, which has no merges
   std::int32_t unknown = 0;    ///< id of the unknown piece

@@ -16,7 +16,7 @@ class UnigramModel : public WordModel {
  public:
   /// Copies what it needs from `file`, which has SentencePieceRules.
   explicit UnigramModel(const TokenizerFile& file);
-  /// `text` is normalised. A run of unknown characters gives `unknown` once for each.
+  /// `text` is normalised. Each unknown character gives one unknown id, or its bytes.
   void encode_word(std::string_view text, std::vector<std::int32_t>& out) const override;
 
  private:
