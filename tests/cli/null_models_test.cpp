@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "strata/base/error.h"
-#include "strata/cli/null_count.h"
+#include "strata/workflow/null_count.h"
 #include "tests/cli/program.h"
 
 namespace strata::test {

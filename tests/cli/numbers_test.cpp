@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "strata/base/error.h"
+#include "strata/base/resources.h"
 #include "tests/support/paths.h"
 
 namespace strata {

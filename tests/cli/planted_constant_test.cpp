@@ -1,5 +1,5 @@
 // A constant planted in a network: what its two neurons read and write, by hand.
-#include "strata/cli/planted_constant.h"
+#include "strata/workflow/planted_constant.h"
 
 #include <gtest/gtest.h>
 

@@ -12,15 +12,13 @@
 
 #include "strata/base/error.h"
 #include "strata/base/file.h"
+#include "strata/base/resources.h"
 #include "strata/base/state_store.h"
 #include "strata/cli/command.h"
-#include "strata/cli/manifest.h"
-#include "strata/cli/nulls.h"
+#include "strata/cli/installed.h"
 #include "strata/cli/numbers.h"
-#include "strata/cli/partial_run.h"
 #include "strata/cli/stop_signals.h"
 #include "strata/cli/terminal.h"
-#include "strata/cli/version.h"
 #include "strata/model/backend.h"
 #include "strata/report/report.h"
 #include "strata/sweep/catalogue.h"
@@ -28,13 +26,16 @@
 #include "strata/sweep/plan.h"
 #include "strata/theory/bottleneck_grid.h"
 #include "strata/theory/conclude.h"
+#include "strata/workflow/build_info.h"
+#include "strata/workflow/manifest.h"
+#include "strata/workflow/nulls.h"
+#include "strata/workflow/partial_run.h"
 
 namespace strata {
 namespace {
 
 const std::map<std::string, ComputeDType> kDTypes = {{"float32", ComputeDType::float32},
                                                      {"bfloat16", ComputeDType::bfloat16}};
-constexpr double kMemoryShare = 0.7;  // of the available memory, when --mem-limit is not given
 
 class Stopwatch {
  public:
@@ -180,10 +181,8 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
     options.measure.layers = parse_layers(options.layers, checkpoint.config().n_layers, "--layers");
   }
   manifest.mem_limit_bytes =
-      options.mem_limit.empty()
-          ? static_cast<std::uint64_t>(kMemoryShare * static_cast<double>(available_memory_bytes()))
-          : parse_size(options.mem_limit, "--mem-limit");
-  const LoadedText text = load_text(checkpoint, options.text);
+      options.mem_limit.empty() ? default_memory_limit_bytes() : parse_size(options.mem_limit, "--mem-limit");
+  const LoadedText text = load_text(checkpoint, with_default_text(options.text));
   print_corpus(text.corpus, options);
 
   check_ids(options.measure.signals, signal_ids(), "--signals");

@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <string>
 
-#include "strata/cli/load_text.h"
 #include "strata/sweep/options.h"
+#include "strata/workflow/text.h"
 
 namespace strata {
 

@@ -13,8 +13,9 @@
 
 #include "strata/base/file.h"
 #include "strata/cli/command.h"
-#include "strata/cli/planted_networks.h"
-#include "strata/cli/trained_networks.h"
+#include "strata/cli/installed.h"
+#include "strata/workflow/planted_networks.h"
+#include "strata/workflow/trained_networks.h"
 
 namespace strata {
 namespace {
@@ -48,7 +49,8 @@ int run_calibrate(const CalibrateOptions& asked) {
   if (asks_for(o, {"networks", "random"})) o.network = planted_networks(o.bootstraps, o.threads);
   if (asks_for(o, {"trained", "trained_null"})) {
     if (options.models.empty()) options.models = trained_models();
-    o.trained = trained_networks(options.models, std::min(o.bootstraps, kHalfSamples), o.threads);
+    o.trained = trained_networks(options.models, with_default_text({}).path,
+                                 std::min(o.bootstraps, kHalfSamples), o.threads);
   }
   const bool terminal = !options.quiet && isatty(STDERR_FILENO) == 1;
   const auto progress = [&](std::size_t done, std::size_t total, const std::string& cell) {

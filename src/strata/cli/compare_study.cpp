@@ -8,15 +8,16 @@
 
 #include "strata/base/error.h"
 #include "strata/base/file.h"
+#include "strata/base/resources.h"
 #include "strata/checkpoint/locate.h"
 #include "strata/cli/analyze.h"
-#include "strata/cli/partial_run.h"
 #include "strata/cli/study_text.h"
 #include "strata/cli/terminal.h"
-#include "strata/cli/version.h"
 #include "strata/families/study.h"
 #include "strata/families/study_file.h"
 #include "strata/report/report.h"
+#include "strata/workflow/build_info.h"
+#include "strata/workflow/partial_run.h"
 
 namespace strata {
 namespace {
@@ -210,7 +211,7 @@ std::string manifest_text(const Study& study, const std::string& command_line, c
                     {"corpus_sha256", m.corpus_sha256}});
   }
   const Json json = {{"schema_version", kStudySchemaVersion},
-                     {"tool", {{"name", "strata"}, {"version", version()}, {"build", version_text()}}},
+                     {"tool", {{"name", "strata"}, {"version", version()}, {"build", build_text()}}},
                      {"command_line", command_line},
                      {"seed", study.study.seed},
                      {"runs", runs},

@@ -9,17 +9,17 @@
 
 #include "strata/base/error.h"
 #include "strata/base/file.h"
+#include "strata/base/resources.h"
+#include "strata/cli/installed.h"
 #include "strata/cli/numbers.h"
 #include "strata/cli/terminal.h"
-#include "strata/cli/version.h"
 #include "strata/report/report.h"
 #include "strata/sweep/divergence.h"
 #include "strata/theory/divergence.h"
+#include "strata/workflow/build_info.h"
 
 namespace strata {
 namespace {
-
-constexpr double kMemoryShare = 0.7;  // of the available memory, when --mem-limit is not given
 
 // Only a new or empty directory, or one of an earlier comparison, is written to.
 void check_output(const std::filesystem::path& directory) {
@@ -125,7 +125,7 @@ int compare_twins(const TwinOptions& asked, const std::string& command_line) {
     options.output =
         std::filesystem::path("runs") / fmt::format("compare-{}-{}", name(original), name(other));
   check_output(options.output);
-  const LoadedText text = load_text(original, options.text);
+  const LoadedText text = load_text(original, with_default_text(options.text));
   if (!options.quiet) {
     fmt::print(stderr, "text {}: {} documents, {} windows, {} tokens; {}\n", text.corpus.name,
                text.corpus.documents.size(), text.corpus.windows.size(), text.corpus.token_count(),
@@ -138,9 +138,7 @@ int compare_twins(const TwinOptions& asked, const std::string& command_line) {
                               .tokenizer = text.tokenizer ? &*text.tokenizer : nullptr};
   ManifestFacts facts;
   facts.limit_bytes =
-      options.mem_limit.empty()
-          ? static_cast<std::uint64_t>(kMemoryShare * static_cast<double>(available_memory_bytes()))
-          : parse_size(options.mem_limit, "--mem-limit");
+      options.mem_limit.empty() ? default_memory_limit_bytes() : parse_size(options.mem_limit, "--mem-limit");
   facts.plan = plan_divergence(input, options.measure, facts.limit_bytes);
   options.measure.lane_bytes = facts.plan.lane_bytes;
 

@@ -4,9 +4,9 @@
 #include <filesystem>
 #include <string>
 
-#include "strata/cli/load_text.h"
 #include "strata/sweep/options.h"
 #include "strata/theory/divergence.h"
+#include "strata/workflow/text.h"
 
 namespace strata {
 

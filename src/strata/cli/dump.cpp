@@ -10,9 +10,11 @@
 
 #include "strata/base/error.h"
 #include "strata/base/file.h"
+#include "strata/base/resources.h"
 #include "strata/base/sha256.h"
 #include "strata/cli/command.h"
 #include "strata/cli/dump_plan.h"
+#include "strata/cli/installed.h"
 #include "strata/cli/numbers.h"
 #include "strata/cli/terminal.h"
 #include "strata/dump/fingerprint.h"
@@ -27,7 +29,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kMemoryShare = 0.7;  // of the available memory, without --mem-limit
 constexpr std::uint64_t kIndexBytes = 1ull << 28;
 
 std::atomic<bool> dump_interrupted{false};
@@ -239,9 +240,7 @@ void dump_signals(Job& job, const Progress& progress) {
 void check_memory(const Job& job, const StateStreamPlan& plan) {
   const DumpCommand& command = job.command;
   const std::uint64_t limit =
-      command.mem_limit.empty()
-          ? static_cast<std::uint64_t>(kMemoryShare * static_cast<double>(available_memory_bytes()))
-          : parse_size(command.mem_limit, "--mem-limit");
+      command.mem_limit.empty() ? default_memory_limit_bytes() : parse_size(command.mem_limit, "--mem-limit");
   if (plan.memory_bytes + program_bytes() > limit) {
     throw Error(ErrorKind::out_of_memory,
                 {.where = "--mem-limit",
@@ -279,7 +278,7 @@ int dump(const DumpCommand& asked) {
   DumpCommand command = asked;
   const Checkpoint checkpoint = Checkpoint::open(command.model);
   if (command.output.empty()) command.output = fs::path("runs") / (checkpoint.name() + "-dump");
-  const LoadedText text = load_text(checkpoint, command.text);
+  const LoadedText text = load_text(checkpoint, with_default_text(command.text));
   check_dump_command(command, clean_signal_ids());
   Job job{.command = command,
           .checkpoint = checkpoint,

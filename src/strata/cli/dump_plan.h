@@ -7,10 +7,10 @@
 #include <utility>
 #include <vector>
 
-#include "strata/cli/load_text.h"
 #include "strata/dump/index.h"
 #include "strata/dump/rows.h"
 #include "strata/record/trace.h"
+#include "strata/workflow/text.h"
 
 namespace strata {
 

@@ -5,8 +5,8 @@
 #include <memory>
 #include <string>
 
-#include "strata/cli/card.h"
 #include "strata/cli/command.h"
+#include "strata/workflow/card.h"
 
 namespace strata {
 namespace {

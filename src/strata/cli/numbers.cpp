@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <fstream>
 #include <sstream>
 
 #include "strata/base/error.h"
@@ -67,20 +66,6 @@ std::vector<int> parse_layers(const std::string& text, int last, const std::stri
   std::sort(layers.begin(), layers.end());
   layers.erase(std::unique(layers.begin(), layers.end()), layers.end());
   return layers;
-}
-
-std::uint64_t available_memory_bytes() {
-  std::uint64_t available = 0;
-  std::ifstream meminfo("/proc/meminfo");
-  std::string key, unit;
-  std::uint64_t value = 0;
-  while (meminfo >> key >> value >> unit) {
-    if (key == "MemAvailable:") available = value * 1024;
-  }
-  std::ifstream group("/sys/fs/cgroup/memory.max");
-  std::uint64_t limit = 0;
-  if (group >> limit) available = std::min(available, limit);
-  return available;
 }
 
 }  // namespace strata

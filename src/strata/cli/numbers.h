@@ -13,7 +13,4 @@ namespace strata {
 /// "3,7,10-14": numbers and inclusive ranges within [0, last]. Sorted, without repeats. Throws Error(usage).
 [[nodiscard]] std::vector<int> parse_layers(const std::string& text, int last, const std::string& flag);
 
-/// Memory that the machine could give us now: MemAvailable, or less where a control group limits it.
-[[nodiscard]] std::uint64_t available_memory_bytes();
-
 }  // namespace strata

@@ -9,9 +9,9 @@
 #include "strata/base/error.h"
 #include "strata/base/file.h"
 #include "strata/cli/command.h"
-#include "strata/cli/manifest.h"
-#include "strata/cli/partial_run.h"
 #include "strata/record/run_directory.h"
+#include "strata/workflow/manifest.h"
+#include "strata/workflow/partial_run.h"
 
 namespace strata {
 namespace {

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "strata/base/error.h"
+#include "strata/base/resources.h"
 #include "strata/checkpoint/published.h"
 #include "strata/cli/command.h"
 #include "strata/cli/numbers.h"

@@ -12,6 +12,8 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "strata/base/resources.h"
+
 namespace strata {
 namespace {
 
@@ -122,26 +124,6 @@ void ProgressPrinter::operator()(const ProgressEvent& event) {
 void ProgressPrinter::finish() {
   if (line_open_) fmt::print(stderr, "\n");
   line_open_ = false;
-}
-
-std::uint64_t peak_rss_bytes() {
-  struct rusage usage {};
-  if (getrusage(RUSAGE_SELF, &usage) != 0) return 0;
-  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024u;
-}
-
-std::uint64_t rss_bytes() {
-  std::ifstream file("/proc/self/statm");
-  std::uint64_t size_pages = 0, resident_pages = 0;
-  if (!(file >> size_pages >> resident_pages)) return 0;
-  return resident_pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-}
-
-std::string human_bytes(std::uint64_t bytes) {
-  const auto value = static_cast<double>(bytes);
-  if (value >= 1073741824.0) return fmt::format("{:.1f} GiB", value / 1073741824.0);
-  if (value >= 1048576.0) return fmt::format("{:.1f} MiB", value / 1048576.0);
-  return fmt::format("{:.1f} KiB", value / 1024.0);
 }
 
 }  // namespace strata

@@ -48,10 +48,4 @@ class ProgressPrinter {
 /// The run in words: headline sentences, segment bar, table of segments, the most brittle layers.
 [[nodiscard]] std::string summary_text(const Run& run, const std::string& report_path);
 
-/// Peak resident size of this process so far, and its resident size now, in bytes; 0 = not known.
-[[nodiscard]] std::uint64_t peak_rss_bytes();
-[[nodiscard]] std::uint64_t rss_bytes();
-/// "1.2 GiB".
-[[nodiscard]] std::string human_bytes(std::uint64_t bytes);
-
 }  // namespace strata

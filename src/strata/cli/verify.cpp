@@ -13,9 +13,10 @@
 #include "strata/base/error.h"
 #include "strata/base/philox.h"
 #include "strata/cli/command.h"
-#include "strata/cli/load_text.h"
+#include "strata/cli/installed.h"
 #include "strata/cli/terminal.h"
 #include "strata/model/backend.h"
+#include "strata/workflow/text.h"
 
 namespace strata {
 namespace {
@@ -139,9 +140,10 @@ TestWindows windows_of(const Checkpoint& checkpoint, const VerifyCommand& comman
                        std::vector<Check>& checks) {
   TestWindows windows;
   try {
-    LoadedText text = load_text(checkpoint, command.text);
+    LoadedText text = load_text(checkpoint, with_default_text(command.text));
     if (text.tokenizer)
-      checks.push_back(verify_round_trip(*text.tokenizer, read_documents(text_path(command.text), "")));
+      checks.push_back(
+          verify_round_trip(*text.tokenizer, read_documents(with_default_text(command.text).path, "")));
     for (Window& window : text.corpus.windows) windows.ids.push_back(std::move(window.ids));
     return windows;
   } catch (const Error& error) {

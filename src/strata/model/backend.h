@@ -41,6 +41,8 @@ class Backend {
   virtual ~Backend() = default;
   /// The word of --device.
   [[nodiscard]] virtual std::string_view name() const = 0;
+  /// What it is built with, like "LibTorch 1.13.1"; empty for strata's own.
+  [[nodiscard]] virtual std::string built_with() const { return {}; }
   /// Empty where this machine computes products of `dtype` with it; else why not, for people.
   [[nodiscard]] virtual std::string why_not(ComputeDType dtype) const = 0;
   /// Memory that its libraries take beside the program.

@@ -25,6 +25,7 @@ class TorchBackend final : public Backend {
   TorchBackend(std::string_view name, c10::DeviceType device) : name_(name), device_(device) {}
   [[nodiscard]] std::string_view name() const override { return name_; }
   [[nodiscard]] std::string why_not(ComputeDType) const override { return why_no_device(device_); }
+  [[nodiscard]] std::string built_with() const override { return std::string("LibTorch ") + TORCH_VERSION; }
   [[nodiscard]] std::uint64_t library_bytes() const override { return 160ull << 20; }
   void prepare() const override { prepare_device(device_); }
   [[nodiscard]] std::shared_ptr<BackendMatrix> make_matrix(ComputeDType dtype, std::int64_t rows,
@@ -112,10 +113,6 @@ const Backend& cuda_backend() {
 const Backend& torch_cpu_backend() {
   static const TorchBackend backend("torch-cpu", c10::kCPU);
   return backend;
-}
-
-std::string libtorch_version() {
-  return TORCH_VERSION;
 }
 
 }  // namespace strata

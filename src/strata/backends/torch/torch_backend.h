@@ -1,8 +1,6 @@
 // The block and the head in LibTorch's operations, on a CUDA device and, for tests, on the processor.
 #pragma once
 
-#include <string>
-
 #include "strata/model/backend.h"
 
 namespace strata {
@@ -11,7 +9,5 @@ namespace strata {
 [[nodiscard]] const Backend& cuda_backend();
 /// "torch-cpu": the same code where no GPU is; the second implementation of the tests.
 [[nodiscard]] const Backend& torch_cpu_backend();
-
-[[nodiscard]] std::string libtorch_version();
 
 }  // namespace strata

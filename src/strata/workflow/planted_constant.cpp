@@ -1,4 +1,4 @@
-#include "strata/cli/planted_constant.h"
+#include "strata/workflow/planted_constant.h"
 
 #include <algorithm>
 #include <cmath>

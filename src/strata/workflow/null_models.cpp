@@ -1,4 +1,4 @@
-#include "strata/cli/null_models.h"
+#include "strata/workflow/null_models.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "strata/cli/manifest.h"
+#include "strata/workflow/manifest.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,7 @@
 
 #include "strata/base/error.h"
 #include "strata/base/json_depth.h"
-#include "strata/cli/version.h"
+#include "strata/workflow/build_info.h"
 
 namespace strata {
 

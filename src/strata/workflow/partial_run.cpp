@@ -1,4 +1,4 @@
-#include "strata/cli/partial_run.h"
+#include "strata/workflow/partial_run.h"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -10,8 +10,8 @@
 #include "strata/base/file.h"
 #include "strata/base/json_depth.h"
 #include "strata/base/sha256.h"
-#include "strata/cli/version.h"
 #include "strata/model/backend.h"
+#include "strata/workflow/build_info.h"
 
 namespace strata {
 namespace {
@@ -57,7 +57,7 @@ std::string text_digest(const LoadedText& text) {
 
 Json describe(const PartialRun::Identity& identity) {
   const MeasureOptions& o = identity.options;
-  return {{"build", version_text()},
+  return {{"build", build_text()},
           {"model", model_digest(identity.checkpoint)},
           {"text", text_digest(identity.text)},
           {"--dtype", to_string(o.compute.dtype)},

@@ -4,9 +4,9 @@
 #include <filesystem>
 #include <string>
 
-#include "strata/cli/null_models.h"
-#include "strata/cli/shuffled_text.h"
 #include "strata/record/run_directory.h"
+#include "strata/workflow/null_models.h"
+#include "strata/workflow/shuffled_text.h"
 
 namespace strata {
 

@@ -9,7 +9,7 @@
 
 #include "strata/checkpoint/checkpoint.h"
 #include "strata/checkpoint/published.h"
-#include "strata/cli/tokenizer_kind.h"
+#include "strata/workflow/tokenizer_kind.h"
 
 namespace strata {
 

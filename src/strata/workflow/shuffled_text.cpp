@@ -1,4 +1,4 @@
-#include "strata/cli/shuffled_text.h"
+#include "strata/workflow/shuffled_text.h"
 
 #include <fmt/format.h>
 

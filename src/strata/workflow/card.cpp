@@ -1,4 +1,4 @@
-#include "strata/cli/card.h"
+#include "strata/workflow/card.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "strata/base/file.h"
-#include "strata/cli/terminal.h"
+#include "strata/base/resources.h"
 #include "strata/model/backend.h"
 
 namespace strata {

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "strata/checkpoint/checkpoint.h"
-#include "strata/cli/load_text.h"
 #include "strata/sweep/options.h"
+#include "strata/workflow/text.h"
 
 namespace strata {
 

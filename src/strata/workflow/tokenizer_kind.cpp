@@ -1,4 +1,4 @@
-#include "strata/cli/tokenizer_kind.h"
+#include "strata/workflow/tokenizer_kind.h"
 
 #include <nlohmann/json.hpp>
 #include <set>

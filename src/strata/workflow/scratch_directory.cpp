@@ -1,4 +1,4 @@
-#include "strata/cli/scratch_directory.h"
+#include "strata/workflow/scratch_directory.h"
 
 #include <unistd.h>
 

@@ -1,4 +1,4 @@
-#include "strata/cli/load_text.h"
+#include "strata/workflow/text.h"
 
 #include <fmt/format.h>
 
@@ -13,19 +13,6 @@ namespace {
 
 constexpr int kDefaultContext = 512;
 
-// texts/tales beside the installed program, or of the source tree that it was built in.
-std::filesystem::path default_text() {
-  const auto program = std::filesystem::read_symlink("/proc/self/exe").parent_path();
-  for (const char* relative : {"../share/strata/texts/tales", "../../../texts/tales"}) {
-    const auto path = (program / relative).lexically_normal();
-    if (std::filesystem::is_directory(path)) return path;
-  }
-  throw Error(ErrorKind::usage,
-              {.where = "--file",
-               .found = "no text given, and the text that comes with strata is not installed",
-               .hint = "name a UTF-8 file, a directory of files, JSONL or .npy ids with -f"});
-}
-
 int chosen_context(const ModelConfig& config, int asked) {
   const int limit = static_cast<int>(std::min<std::int64_t>(config.max_context, 1 << 30));
   if (asked == 0) return std::min(kDefaultContext, limit);
@@ -39,10 +26,6 @@ int chosen_context(const ModelConfig& config, int asked) {
 }
 
 }  // namespace
-
-std::filesystem::path text_path(const TextOptions& options) {
-  return options.path.empty() ? default_text() : options.path;
-}
 
 std::optional<Tokenizer> find_tokenizer(const Checkpoint& checkpoint) {
   const auto& path = checkpoint.path();
@@ -61,7 +44,7 @@ LoadedText load_text(const Checkpoint& checkpoint, const TextOptions& options) {
   const ModelConfig& config = checkpoint.config();
   CorpusOptions cut{
       .context = chosen_context(config, options.context), .chunks = options.chunks, .limit = options.limit};
-  const auto path = text_path(options);
+  const std::filesystem::path& path = options.path;
   LoadedText loaded;
   if (path.extension() == ".npy") {
     loaded.corpus = corpus_from_ids(path, config.vocab, cut);

@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "strata/cli/null_count.h"
-#include "strata/cli/shuffled_text.h"
 #include "strata/segmentation/segmentation.h"
 #include "strata/sweep/measure.h"
 #include "strata/theory/null_profile.h"
+#include "strata/workflow/null_count.h"
+#include "strata/workflow/shuffled_text.h"
 
 namespace strata {
 

@@ -1,4 +1,4 @@
-#include "strata/cli/planted_networks.h"
+#include "strata/workflow/planted_networks.h"
 
 #include <fmt/format.h>
 
@@ -10,9 +10,9 @@
 #include "strata/base/error.h"
 #include "strata/base/philox.h"
 #include "strata/checkpoint/published.h"
-#include "strata/cli/scratch_directory.h"
 #include "strata/sweep/measure.h"
 #include "strata/synth/synth.h"
+#include "strata/workflow/scratch_directory.h"
 
 namespace strata {
 namespace {

@@ -1,9 +1,9 @@
-#include "strata/cli/nulls.h"
+#include "strata/workflow/nulls.h"
 
 #include <fmt/format.h>
 
 #include "strata/base/error.h"
-#include "strata/cli/terminal.h"
+#include "strata/base/resources.h"
 
 namespace strata {
 

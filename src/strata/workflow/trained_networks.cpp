@@ -1,9 +1,8 @@
-#include "strata/cli/trained_networks.h"
+#include "strata/workflow/trained_networks.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -14,12 +13,12 @@
 #include "strata/base/file.h"
 #include "strata/base/philox.h"
 #include "strata/checkpoint/inventory.h"
-#include "strata/cli/load_text.h"
-#include "strata/cli/planted_constant.h"
-#include "strata/cli/scratch_directory.h"
 #include "strata/sweep/catalogue.h"
 #include "strata/sweep/measure.h"
 #include "strata/synth/synth.h"
+#include "strata/workflow/planted_constant.h"
+#include "strata/workflow/scratch_directory.h"
+#include "strata/workflow/text.h"
 
 namespace strata {
 namespace {
@@ -29,7 +28,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr int kContext = 256, kWindows = 2;  // of each document
 constexpr std::int64_t kPositions = 2048;
-constexpr std::array kNames = {"llama-nano", "qwen2-nano", "qwen3-nano"};
 
 // Sharpness is in the queries, or where queries are normalised in the weight of their norm.
 double factor_of(Role role, const TrainedBlock& block, bool query_norm) {
@@ -167,22 +165,8 @@ struct Trained {
 
 }  // namespace
 
-std::vector<fs::path> trained_models() {
-  const auto directory =
-      (fs::read_symlink("/proc/self/exe").parent_path() / "../../../models").lexically_normal();
-  std::vector<fs::path> models;
-  for (const char* name : kNames) {
-    models.push_back(directory / name);
-    if (fs::is_directory(models.back())) continue;
-    throw Error(ErrorKind::usage, {.where = "--models",
-                                   .found = "nothing, and no " + models.back().string(),
-                                   .expected = "directories of trained models",
-                                   .hint = "name them with --models"});
-  }
-  return models;
-}
-
-TrainedModels trained_networks(const std::vector<fs::path>& models, int replicates, int threads) {
+TrainedModels trained_networks(const std::vector<fs::path>& models, const fs::path& texts, int replicates,
+                               int threads) {
   const auto trained = std::make_shared<Trained>(replicates, threads);
   TrainedModels result;
   for (const fs::path& path : models) {
@@ -193,7 +177,7 @@ TrainedModels trained_networks(const std::vector<fs::path>& models, int replicat
                                      .expected = "a directory in Hugging Face's format"});
     }
     const auto context = std::min<std::int64_t>(kContext, checkpoint.config().max_context);
-    LoadedText text = load_text(checkpoint, {.context = static_cast<int>(context)});
+    LoadedText text = load_text(checkpoint, {.path = texts, .context = static_cast<int>(context)});
     result.names.push_back(checkpoint.name());
     result.n_blocks.push_back(checkpoint.config().n_layers);
     trained->sources.push_back({std::move(checkpoint), std::move(text)});

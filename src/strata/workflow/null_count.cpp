@@ -1,4 +1,4 @@
-#include "strata/cli/null_count.h"
+#include "strata/workflow/null_count.h"
 
 #include <fmt/format.h>
 
