@@ -112,8 +112,7 @@ class LaneEngine : public testing::Test {
   Corpus corpus_ = test::random_corpus({});
 };
 
-// Every state but the first token's: (1 - keep) of it leaves, and `mean` times the mean of those states
-// comes.
+// Every state h but the first token's becomes keep * h + mean * (the mean of those states).
 void blend(Matrix& h, double keep, double mean) {
   std::vector<double> average(h.cols, 0.0);
   for (std::size_t t = 1; t < h.rows; ++t) {
