@@ -18,8 +18,9 @@ std::string harmless(const std::string& part) {
 }
 
 std::string one_line(const Problem& p) {
-  std::string line = harmless(p.where.empty() ? p.found : p.where);
-  if (!p.where.empty()) line += ": " + harmless(p.found);
+  const std::string& where = p.option.empty() ? p.where : p.option;
+  std::string line = harmless(where.empty() ? p.found : where);
+  if (!where.empty()) line += ": " + harmless(p.found);
   if (!p.expected.empty()) line += "; expected " + harmless(p.expected);
   if (!p.hint.empty()) line += "; " + harmless(p.hint);
   return line;
@@ -27,7 +28,8 @@ std::string one_line(const Problem& p) {
 
 }  // namespace
 
-Error::Error(ErrorKind kind, const Problem& problem) : std::runtime_error(one_line(problem)), kind_(kind) {}
+Error::Error(ErrorKind kind, const Problem& problem)
+    : std::runtime_error(one_line(problem)), kind_(kind), problem_(problem) {}
 
 int exit_code(ErrorKind kind) {
   switch (kind) {

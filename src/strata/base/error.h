@@ -19,6 +19,8 @@ enum class ErrorKind {
 
 /// The parts of one error line. `where` names the file (and tensor or key), the rest may be empty.
 struct Problem {
+  /// Instead of `where`: the field of a request, like "mem_limit"; the command line calls it --mem-limit.
+  std::string option = {};
   std::string where = {};
   std::string found = {};
   std::string expected = {};
@@ -31,9 +33,11 @@ class Error : public std::runtime_error {
   /// cut at 4096 bytes.
   Error(ErrorKind kind, const Problem& problem);
   [[nodiscard]] ErrorKind kind() const { return kind_; }
+  [[nodiscard]] const Problem& problem() const { return problem_; }
 
  private:
   ErrorKind kind_;
+  Problem problem_;
 };
 
 /// Exit code of docs/cli.md for an error of this kind.

@@ -18,7 +18,7 @@ constexpr int kMostLayers = 1000;  // segment costs take memory and time with it
 constexpr int kMostTrials = 1'000'000;
 
 void refuse(const std::string& where, const std::string& found, const std::string& expected) {
-  throw Error(ErrorKind::usage, {.where = where, .found = found, .expected = expected});
+  throw Error(ErrorKind::usage, {.option = where, .found = found, .expected = expected});
 }
 
 void check_names(const std::vector<std::string>& asked, const std::vector<std::string>& known,
@@ -36,17 +36,17 @@ void check(const CalibrationOptions& options) {
       refuse(where, fmt::format("{}", value), fmt::format("between {} and {}", low, high));
     }
   };
-  between("--trials", options.trials, 1, kMostTrials);
-  between("--surrogates", options.surrogates, 19, kMostTrials);  // fewer cannot reach p = 0.05
-  between("--replicates", options.bootstraps, 1, kMostTrials);
-  if (options.layers.empty()) refuse("--layers", "nothing", "numbers of layers");
-  for (const int n_layers : options.layers) between("--layers", n_layers, kFewestLayers, kMostLayers);
-  check_names(options.detectors, {"either", "signals", "states", "kernel_cka", "fused"}, "--detectors");
+  between("trials", options.trials, 1, kMostTrials);
+  between("surrogates", options.surrogates, 19, kMostTrials);  // fewer cannot reach p = 0.05
+  between("replicates", options.bootstraps, 1, kMostTrials);
+  if (options.layers.empty()) refuse("layers", "nothing", "numbers of layers");
+  for (const int n_layers : options.layers) between("layers", n_layers, kFewestLayers, kMostLayers);
+  check_names(options.detectors, {"either", "signals", "states", "kernel_cka", "fused"}, "detectors");
   auto kinds = CalibrationOptions{}.kinds;
   kinds.emplace_back("rules");
   if (options.network) kinds.insert(kinds.end(), {"networks", "random"});
   if (options.trained) kinds.insert(kinds.end(), {"trained", "trained_null"});
-  check_names(options.kinds, kinds, "--kinds");
+  check_names(options.kinds, kinds, "kinds");
 }
 
 CalibrationRow row_of(const CalibrationCell& cell, const std::string& detector, const Measure& measure) {

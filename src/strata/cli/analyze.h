@@ -4,21 +4,18 @@
 #include <filesystem>
 #include <string>
 
-#include "strata/sweep/options.h"
-#include "strata/workflow/text.h"
+#include "strata/workflow/analyze.h"
 
 namespace strata {
 
 struct AnalyzeOptions {
   std::filesystem::path model;
-  TextOptions text;
+  TextOptions text;  ///< path empty = the tales that come with strata
   std::filesystem::path output;
-  MeasureOptions measure;
-  int surrogates = 999;
+  Request request;
+  Resources resources;
   std::string mem_limit, layers;
-  std::string null_models;             ///< as null_model_count has it
-  std::string shuffled_text = "auto";  ///< as plan_shuffled_text has it
-  bool bottleneck = false, dry_run = false, quiet = false, json = false;
+  bool dry_run = false, quiet = false, json = false;
   bool resume = false;  ///< go on with an unfinished run in `output`; where there is none, begin
   int verbose = 0;
 };

@@ -112,15 +112,15 @@ void leave_out_missing(std::vector<Step>& steps, bool skip) {
 
 AnalyzeOptions analysis_of(const Step& step, const StudyFile& file, const StudyOptions& options) {
   AnalyzeOptions a;
-  a.resume = true;      // a study that was interrupted goes on where it was
-  a.null_models = "0";  // its models are each other's measure
-  a.shuffled_text = "none";
+  a.resume = true;              // a study that was interrupted goes on where it was
+  a.request.null_models = "0";  // its models are each other's measure
+  a.request.shuffled_text = "none";
   a.model = step.model;
   a.output = step.directory;
   a.quiet = options.quiet;
   a.mem_limit = options.mem_limit;
-  a.measure.threads = options.threads;
-  a.measure.batch = options.batch;
+  a.resources.threads = options.threads;
+  a.resources.batch = options.batch;
   if (!step.text->path.empty()) a.text.path = resolve(file, step.text->path);
   const StudyAnalysis& asked = file.analysis;
   const auto set = [](auto& member, const std::optional<std::int64_t>& value) {
@@ -129,20 +129,20 @@ AnalyzeOptions analysis_of(const Step& step, const StudyFile& file, const StudyO
   set(a.text.context, asked.ctx_size);
   set(a.text.chunks, asked.chunks);
   set(a.text.limit, asked.limit);
-  set(a.measure.positions, asked.positions);
-  set(a.measure.lens_positions, asked.lens_positions);
-  set(a.measure.lane_tokens, asked.lane_tokens);
-  set(a.measure.lane_tokens, options.lane_tokens);
-  set(a.measure.label_samples, asked.label_samples);
-  set(a.measure.replicates, asked.replicates);
-  set(a.measure.seed, asked.seed);
-  set(a.surrogates, asked.surrogates);
-  a.measure.signals = asked.signals;
-  a.measure.interventions = asked.interventions;
+  set(a.request.positions, asked.positions);
+  set(a.request.lens_positions, asked.lens_positions);
+  set(a.request.lane_tokens, asked.lane_tokens);
+  set(a.request.lane_tokens, options.lane_tokens);
+  set(a.request.label_samples, asked.label_samples);
+  set(a.request.replicates, asked.replicates);
+  set(a.request.seed, asked.seed);
+  set(a.request.surrogates, asked.surrogates);
+  a.request.signals = asked.signals;
+  a.request.interventions = asked.interventions;
   if (step.text->boundaries_only) {  // the least that the lanes can be asked for
-    a.measure.interventions = {"block_skip"};
+    a.request.interventions = {"block_skip"};
     a.layers = "0";
-    a.measure.label_samples = 1;
+    a.request.label_samples = 1;
   }
   return a;
 }
@@ -155,19 +155,19 @@ void check_record(const Run& run, const AnalyzeOptions& a) {
     std::int64_t made, asked;
   };
   for (const Setting& s :
-       {Setting{"lane_tokens", card.lane_tokens, a.measure.lane_tokens},
-        Setting{"positions", card.positions, a.measure.positions},
-        Setting{"lens_positions", card.lens_positions, a.measure.lens_positions},
-        Setting{"surrogates", card.surrogates, a.surrogates},
-        Setting{"replicates", card.replicates, a.measure.replicates},
-        Setting{"seed", static_cast<std::int64_t>(card.seed), static_cast<std::int64_t>(a.measure.seed)}}) {
+       {Setting{"lane_tokens", card.lane_tokens, a.request.lane_tokens},
+        Setting{"positions", card.positions, a.request.positions},
+        Setting{"lens_positions", card.lens_positions, a.request.lens_positions},
+        Setting{"surrogates", card.surrogates, a.request.surrogates},
+        Setting{"replicates", card.replicates, a.request.replicates},
+        Setting{"seed", static_cast<std::int64_t>(card.seed), static_cast<std::int64_t>(a.request.seed)}}) {
     if (s.made == s.asked) continue;
     throw Error(ErrorKind::usage, {.where = a.output.string(),
                                    .found = fmt::format("a record with {} {}", s.name, s.made),
                                    .expected = fmt::format("{}, as the study says", s.asked),
                                    .hint = kAnalyzeAgain});
   }
-  for (const std::string& id : a.measure.interventions) {
+  for (const std::string& id : a.request.interventions) {
     if (id == "all" || id == "none") continue;  // which they are is known where they are run
     const auto made = [&](const DoseCurve& curve) { return curve.intervention == id; };
     if (std::any_of(run.trace.curves.begin(), run.trace.curves.end(), made)) continue;

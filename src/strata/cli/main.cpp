@@ -43,6 +43,16 @@ std::string quoted(const std::string& argument) {
   return out + "'";
 }
 
+// The field of a request by its flag.
+std::string with_flag(const Error& error) {
+  const std::string& option = error.problem().option;
+  if (option.empty()) return error.what();
+  std::string flag = option == "context" ? "--ctx-size" : "--" + option;
+  std::replace(flag.begin(),
+               flag.begin() + static_cast<std::ptrdiff_t>(std::min(flag.find(' '), flag.size())), '_', '-');
+  return flag + std::string(error.what()).substr(option.size());
+}
+
 int run(int argc, char** argv) {
   CLI::App app(
       "strata shows how a large language model is layered: signals at every layer, the boundaries\n"
@@ -91,7 +101,7 @@ int main(int argc, char** argv) {
     std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of the write, which can be told
     return strata::run(argc, argv);
   } catch (const strata::Error& error) {
-    fmt::print(stderr, "strata: {}\n", error.what());
+    fmt::print(stderr, "strata: {}\n", strata::with_flag(error));
     return strata::exit_code(error.kind());
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "strata: out of memory; lower --mem-limit, --chunks or --batch-size\n");

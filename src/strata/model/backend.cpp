@@ -42,7 +42,7 @@ const Backend& backend_named(std::string_view name) {
     if (backend->name() == name) return *backend;
     known += fmt::format("{}{}", known.empty() ? "" : ", ", backend->name());
   }
-  throw Error(ErrorKind::unsupported, {.where = fmt::format("--device {}", name),
+  throw Error(ErrorKind::unsupported, {.option = fmt::format("device {}", name),
                                        .found = "no such backend in this program",
                                        .expected = fmt::format("one of: {}", known),
                                        .hint = "a build with -DSTRATA_TORCH=ON has cuda (docs/cuda.md)"});
@@ -51,8 +51,8 @@ const Backend& backend_named(std::string_view name) {
 void require_compute(Compute compute) {
   if (const std::string why = compute.backend->why_not(compute.dtype); !why.empty()) {
     const bool here = compute.backend == &cpu_backend();
-    throw Error(ErrorKind::unsupported, {.where = here ? fmt::format("--dtype {}", to_string(compute.dtype))
-                                                       : fmt::format("--device {}", compute.backend->name()),
+    throw Error(ErrorKind::unsupported, {.option = here ? fmt::format("dtype {}", to_string(compute.dtype))
+                                                        : fmt::format("device {}", compute.backend->name()),
                                          .found = why,
                                          .hint = here ? "use --dtype float32" : "use --device cpu"});
   }

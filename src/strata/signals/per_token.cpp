@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "strata/stats/quantile.h"
 
@@ -25,7 +26,7 @@ class PerToken final : public Accumulator {
       : context_(context),
         info_(info),
         fold_(fold),
-        value_(value),
+        value_(std::move(value)),
         table_(context.config.n_layers + (info.axis == Axis::state ? 1 : 0), context) {}
 
   void observe_state(const StateView& view) override {
@@ -111,7 +112,7 @@ Series fold_table(const TokenTable& table, const FinishContext& context, const S
 
 std::unique_ptr<Accumulator> per_token_accumulator(const SweepContext& context, const SeriesInfo& info,
                                                    Fold fold, TokenValue value) {
-  return std::make_unique<PerToken>(context, info, fold, value);
+  return std::make_unique<PerToken>(context, info, fold, std::move(value));
 }
 
 std::uint64_t per_token_bytes(const SweepContext& context) {

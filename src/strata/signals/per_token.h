@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -14,7 +15,7 @@ enum class Fold { mean, median, max };
 
 /// Value of one token from its state (h_out null) or from the input and output of a block. NaN where
 /// it is undefined; such tokens are left out of the fold.
-using TokenValue = double (*)(const float* h_in, const float* h_out, std::int64_t width);
+using TokenValue = std::function<double(const float* h_in, const float* h_out, std::int64_t width)>;
 
 /// The accumulator of a per-token signal. All token values are kept until the sweep is over, because
 /// which tokens are sinks is known only then.

@@ -102,7 +102,7 @@ struct Signal {
   std::span<const std::string_view> matrices{};  ///< ids of what it records that is no series: cka_matrix
   bool needs_attention;
   bool needs_rows = false;  ///< SweepContext::rows
-  std::unique_ptr<Accumulator> (*make)(const SweepContext&);
+  std::function<std::unique_ptr<Accumulator>(const SweepContext&)> make;
   /// Bytes it keeps in memory over the whole sweep, for the memory plan; without the sampled rows.
   std::uint64_t (*memory_bytes)(const SweepContext&);
   /// Bytes that one thread of its finish() needs besides; null: too few to count.
@@ -112,6 +112,9 @@ struct Signal {
 };
 
 [[nodiscard]] std::span<const Signal> signals();
+/// Adds a row whose views live as long as the program. Throws Error(usage) for an id that is there already.
+/// Not while a run is under way.
+void add_signal(const Signal& signal);
 
 /// An accumulator of each, and the one that keeps the sampled rows where any needs them; `context` is given
 /// those, and must outlive the accumulators.

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <numeric>
 
@@ -18,13 +17,16 @@
 #include "strata/signals/lens_passage.h"
 #include "strata/signals/residual_rms.h"
 #include "strata/signals/sampled_rows.h"
+#include "strata/signals/signal.h"
 #include "strata/signals/spectrum.h"
 #include "strata/signals/update_ratio.h"
 
 namespace strata {
 
-std::span<const Signal> signals() {
-  static const std::array kSignals = {
+namespace {
+
+std::vector<Signal>& registry() {
+  static std::vector<Signal> all = {
       attention_distance_signal(),
       attention_entropy_signal(),
       cka_signal(),
@@ -40,7 +42,26 @@ std::span<const Signal> signals() {
       residual_rms_signal(),
       carriers_signal(),
   };
-  return kSignals;
+  return all;
+}
+
+}  // namespace
+
+std::span<const Signal> signals() {
+  return registry();
+}
+
+void add_signal(const Signal& signal) {
+  for (const std::string_view id : ids_of(signal)) {
+    for (const Signal& known : registry()) {
+      const auto ids = ids_of(known);
+      if (std::find(ids.begin(), ids.end(), id) == ids.end()) continue;
+      throw Error(ErrorKind::usage, {.where = "signal " + std::string(id),
+                                     .found = "an id that is there already",
+                                     .expected = "an id of its own"});
+    }
+  }
+  registry().push_back(signal);
 }
 
 std::vector<std::unique_ptr<Accumulator>> make_accumulators(std::span<const Signal* const> signals,

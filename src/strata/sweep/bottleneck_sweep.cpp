@@ -108,7 +108,7 @@ ResidentModel load_resident(const LaneModel& model, Compute compute) {
 
 void require_bottleneck_sample(const std::vector<LaneWindow>& sample) {
   if (sample.size() < 4) {
-    throw Error(ErrorKind::usage, {.where = "--bottleneck",
+    throw Error(ErrorKind::usage, {.option = "bottleneck",
                                    .found = fmt::format("{} documents in the lanes", sample.size()),
                                    .expected = "at least 4: half train, half judge",
                                    .hint = "give more documents"});

@@ -332,7 +332,7 @@ DivergencePlan plan_divergence(const DivergenceInput& input, const MeasureOption
   if (plan.peak_bytes + least > mem_limit_bytes) {
     throw Error(
         ErrorKind::out_of_memory,
-        {.where = "--mem-limit",
+        {.option = "mem_limit",
          .found = fmt::format("the comparison needs {:.2f} GiB, the limit is {:.2f} GiB",
                               gib(plan.peak_bytes + least), gib(mem_limit_bytes)),
          .hint =

@@ -287,7 +287,7 @@ class Planner {
       if (item.bytes > most) largest = item.what, most = item.bytes;
     }
     throw Error(ErrorKind::out_of_memory,
-                {.where = "--mem-limit",
+                {.option = "mem_limit",
                  .found = fmt::format(
                      "the run needs {:.2f} GiB, the limit is {:.2f} GiB; most of it in the {}: {} ({:.2f} "
                      "GiB)",

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "strata/base/progress.h"
 #include "strata/model/compute.h"
 #include "strata/record/findings.h"
 
@@ -52,15 +53,5 @@ struct MeasureOptions {
   /// Asked last: which bottlenecks to train. Without it none are.
   std::function<std::vector<BottleneckTask>(const Trace&)> plan_bottlenecks{};
 };
-
-struct ProgressEvent {
-  std::string phase;  ///< "clean sweep", "lanes", "boundaries" ...
-  int step = 0;       ///< steps done in this phase
-  int steps = 0;
-  std::int64_t tokens = 0;  ///< tokens pushed through a block by this step
-};
-
-/// Called between steps; returns false to interrupt (the run then throws Error(interrupted)).
-using Progress = std::function<bool(const ProgressEvent&)>;
 
 }  // namespace strata

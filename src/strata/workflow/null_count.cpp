@@ -33,7 +33,7 @@ NullModelCount null_model_count(const std::string& asked, const ModelConfig& con
   int count = 0;
   const auto [end, error] = std::from_chars(asked.data(), asked.data() + asked.size(), count);
   if (error != std::errc{} || end != asked.data() + asked.size() || count < 0 || count > kMostTwins) {
-    throw Error(ErrorKind::usage, {.where = "--null-models",
+    throw Error(ErrorKind::usage, {.option = "null_models",
                                    .found = fmt::format("'{}'", asked),
                                    .expected = fmt::format("auto or a number from 0 to {}", kMostTwins)});
   }

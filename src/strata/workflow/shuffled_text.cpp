@@ -19,7 +19,7 @@ SampleOptions sample_options(const std::string& asked) {
   int documents = 0;
   const auto [end, error] = std::from_chars(asked.data(), asked.data() + asked.size(), documents);
   if (error != std::errc{} || end != asked.data() + asked.size() || documents < 1) {
-    throw Error(ErrorKind::usage, {.where = "--shuffled-text",
+    throw Error(ErrorKind::usage, {.option = "shuffled_text",
                                    .found = fmt::format("'{}'", asked),
                                    .expected = "none, auto or a number of documents"});
   }

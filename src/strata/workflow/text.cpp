@@ -18,7 +18,7 @@ int chosen_context(const ModelConfig& config, int asked) {
   if (asked == 0) return std::min(kDefaultContext, limit);
   if (asked < kMinWindowTokens || asked > limit) {
     throw Error(ErrorKind::usage,
-                {.where = "--ctx-size",
+                {.option = "context",
                  .found = fmt::format("{} tokens", asked),
                  .expected = fmt::format("{} to {}, the model's limit", kMinWindowTokens, limit)});
   }

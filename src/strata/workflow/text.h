@@ -7,15 +7,9 @@
 
 #include "strata/checkpoint/checkpoint.h"
 #include "strata/corpus/corpus.h"
+#include "strata/workflow/model.h"
 
 namespace strata {
-
-struct TextOptions {
-  std::filesystem::path path;
-  int context = 0;  ///< 0 = 512, or the model's limit if that is less
-  int chunks = 0;
-  int limit = 0;
-};
 
 struct LoadedText {
   std::optional<Tokenizer> tokenizer;  ///< none when ids were given (.npy)

@@ -58,7 +58,7 @@ void on_device(const std::function<void()>& body) {
     body();
   } catch (const c10::OutOfMemoryError&) {
     throw Error(ErrorKind::out_of_memory,
-                {.where = "--device cuda",
+                {.option = "device cuda",
                  .found = "the device is out of memory",
                  .hint = "a shorter --ctx-size, fewer --threads or --dtype bfloat16 need less of it"});
   } catch (const c10::Error& error) {

@@ -1,0 +1,252 @@
+#include "strata/workflow/analysis.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "strata/base/error.h"
+#include "strata/base/file.h"
+#include "strata/base/resources.h"
+#include "strata/base/state_store.h"
+#include "strata/report/report.h"
+#include "strata/sweep/catalogue.h"
+#include "strata/theory/bottleneck_grid.h"
+#include "strata/theory/conclude.h"
+#include "strata/workflow/build_info.h"
+#include "strata/workflow/partial_run.h"
+#include "strata/workflow/scratch_directory.h"
+
+namespace strata {
+namespace {
+
+namespace fs = std::filesystem;
+
+double now_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+void check_ids(const std::vector<std::string>& asked, const std::vector<std::string>& known,
+               const char* field) {
+  for (const std::string& id : asked) {
+    if (std::find(known.begin(), known.end(), id) != known.end()) continue;
+    throw Error(ErrorKind::usage, {.option = field,
+                                   .found = fmt::format("'{}'", id),
+                                   .expected = fmt::format("some of {}", fmt::join(known, ", "))});
+  }
+}
+
+void check_request(const Request& request) {
+  check_ids(request.signals, signal_ids(), "signals");
+  std::vector<std::string> known = intervention_ids();
+  known.insert(known.begin(), {"all", "none"});
+  check_ids(request.interventions, known, "interventions");
+}
+
+// Takes an empty directory away again when the run did not fill it.
+class EmptyDirectoryGuard {
+ public:
+  explicit EmptyDirectoryGuard(fs::path directory) : directory_(std::move(directory)) {}
+  ~EmptyDirectoryGuard() {
+    std::error_code not_empty;
+    fs::remove(directory_, not_empty);
+  }
+  EmptyDirectoryGuard(const EmptyDirectoryGuard&) = delete;
+  EmptyDirectoryGuard& operator=(const EmptyDirectoryGuard&) = delete;
+
+ private:
+  fs::path directory_;
+};
+
+// A run directory is only ever a new one or one that strata wrote: nothing else is overwritten.
+void prepare_output(const fs::path& directory) {
+  std::error_code error;
+  if (fs::exists(directory) && !fs::exists(directory / "results.json") &&
+      !fs::exists(directory / "partial") && !(fs::is_directory(directory) && fs::is_empty(directory))) {
+    throw Error(ErrorKind::usage, {.where = directory.string(),
+                                   .found = "exists and is not a strata run directory",
+                                   .hint = "choose another --output"});
+  }
+  fs::create_directories(directory, error);
+  if (error) {
+    throw Error(ErrorKind::run_failed, {.where = directory.string(),
+                                        .found = "cannot create: " + error.message(),
+                                        .hint = "choose another --output"});
+  }
+}
+
+void write_outputs(const fs::path& directory, const Run& run, const std::string& command,
+                   const std::string& manifest) {
+  // A directory without it is not finished: the files are of one run or it is not there.
+  fs::remove(directory / "manifest.json");
+  write_run(directory, run);
+  write_file_atomic(directory / "report.html", model_report_html(run, command));
+  write_file_atomic(directory / "manifest.json", manifest);
+}
+
+// What a person must know when a run stops before the end.
+void stop_saved(const PartialRun& partial, const Error& error) {
+  const bool saved = partial.saved();
+  if (!saved) partial.remove();
+  if (error.kind() != ErrorKind::interrupted) return;
+  throw Error(ErrorKind::interrupted,
+              {.where = error.what(),
+               .found = saved ? "saved in " + partial.directory().string() : "nothing was saved",
+               .hint = saved ? "the same command with --resume goes on" : ""});
+}
+
+SegmentationOptions tests_of(const Request& request, int threads) {
+  return {.seed = request.seed,
+          .surrogates = request.surrogates,
+          .bootstraps = request.replicates,
+          .threads = threads};
+}
+
+}  // namespace
+
+MeasureInput Analysis::input() const {
+  const LoadedText& text = text_.loaded();
+  return {.checkpoint = model_.checkpoint(),
+          .corpus = text.corpus,
+          .tokenizer = text.tokenizer ? &*text.tokenizer : nullptr};
+}
+
+MeasureOptions Analysis::options(const Resources& resources) const {
+  MeasureOptions o{.seed = request_.seed,
+                   .compute = {request_.dtype, *resources.backend},
+                   .threads = resources.threads,
+                   .batch = resources.batch};
+  if (o.threads == 0) o.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  o.positions = request_.positions;
+  o.lens_positions = request_.lens_positions;
+  o.lane_tokens = request_.lane_tokens;
+  o.label_samples = request_.label_samples;
+  o.replicates = request_.replicates;
+  o.signals = request_.signals;
+  o.interventions = request_.interventions;
+  o.layers = request_.layers;
+  o.clean_only = request_.clean_only;
+  // They will be asked for; what they answer is known later.
+  o.find_segments = [](const Trace&) { return std::vector<Segment>{}; };
+  if (request_.bottleneck) o.plan_bottlenecks = [](const Trace&) { return std::vector<BottleneckTask>{}; };
+  return o;
+}
+
+Analysis::Analysis(Model model, Text text, Request request, const Resources& resources)
+    : model_(std::move(model)),
+      text_(std::move(text)),
+      request_(std::move(request)),
+      last_mark_(now_seconds()) {
+  check_request(request_);
+  measure_ = options(resources);
+  model_.checkpoint().set_load_threads(measure_.threads);
+  manifest_.mem_limit_bytes =
+      resources.memory_bytes == 0 ? default_memory_limit_bytes() : resources.memory_bytes;
+  manifest_.plan = plan_measure(input(), measure_, manifest_.mem_limit_bytes);
+  measure_ = planned(measure_, manifest_.plan);
+  nulls_ =
+      plan_nulls(input(), measure_, manifest_.mem_limit_bytes, request_.shuffled_text, request_.null_models);
+}
+
+void Analysis::mark(const char* phase) {
+  const double now = now_seconds();
+  manifest_.seconds.emplace_back(phase, now - last_mark_);
+  last_mark_ = now;
+}
+
+void Analysis::measure_all(const fs::path& directory, const fs::path& snapshots, const std::string& key,
+                           const Progress& progress, Run& run) {
+  const auto report = [&](const char* phase, int step) {
+    if (progress && !progress({phase, step, 1, 0})) {
+      throw Error(ErrorKind::interrupted, {.where = phase, .found = "interrupted"});
+    }
+  };
+  const SegmentationOptions tests = tests_of(request_, measure_.threads);
+  bool segmented = false;
+  const auto find = [&](const Trace& trace) {
+    segmented = true;
+    mark("measure");
+    report("boundaries", 0);
+    run.findings = find_segments(trace, tests);
+    report("boundaries", 1);
+    mark("boundaries");
+    return run.findings.segments;
+  };
+  measure_.find_segments = find;
+  if (request_.bottleneck) {
+    measure_.plan_bottlenecks = [&](const Trace& trace) {
+      return bottleneck_grid(trace, segmented ? run.findings.segments : find(trace));
+    };
+  }
+  run.trace = measure(input(), measure_, progress);
+  run.trace.run.tool_version = version();
+  run.trace.run.surrogates = request_.surrogates;
+  if (segmented) {
+    mark("lanes over segments");
+  } else {
+    (void)find(run.trace);  // no lanes over segments were asked for
+  }
+  measure_nulls(input(), measure_, tests, nulls_, directory, {snapshots, key}, progress, run);
+  mark("nulls");
+  report("brittleness", 0);
+  add_brittleness(run.trace, request_.seed, run.findings);
+  report("brittleness", 1);
+  mark("brittleness");
+}
+
+Run Analysis::run(const Destination* destination, const Progress& progress) {
+  Run run;
+  if (destination == nullptr) {
+    const ScratchDirectory scratch;
+    measure_.spill_directory = scratch.path();
+    measure_all(scratch.path(), scratch.path() / "partial", "", progress, run);
+    return run;
+  }
+  const fs::path& directory = destination->directory;
+  remove_null_models(directory);
+  prepare_output(directory);
+  const EmptyDirectoryGuard guard(directory);
+  require_disk(nulls_, directory);
+  manifest_.command_line = destination->command;
+  manifest_.plan.weight_bytes_read += nulls_.weight_bytes_read();
+  mark("open and plan");
+  const PartialRun partial(directory,
+                           {.checkpoint = model_.checkpoint(),
+                            .text = text_.loaded(),
+                            .options = measure_,
+                            .surrogates = request_.surrogates,
+                            .bottleneck = request_.bottleneck,
+                            .command_line = destination->command},
+                           destination->resume);
+  measure_.snapshot_directory = partial.directory();
+  measure_.snapshot_key = partial.key();
+  measure_.spill_directory = directory;
+  try {
+    measure_all(directory, partial.directory(), partial.key(), progress, run);
+  } catch (const Error& error) {
+    stop_saved(partial, error);
+    throw;
+  }
+  manifest_.options = measure_;
+  manifest_.set_reads(model_.checkpoint());
+  manifest_.spilled = StateStore::traffic();
+  manifest_.peak_rss_bytes = peak_rss_bytes();
+  if (progress) (void)progress({"writing", 0, 1, 0});
+  write_outputs(directory, run, destination->command, manifest_json(run, manifest_));
+  partial.remove();
+  if (progress) (void)progress({"writing", 1, 1, 0});
+  return run;
+}
+
+Run analyze(const Model& model, const Text& text, const Request& request, const Resources& resources,
+            const Progress& progress) {
+  return Analysis(model, text, request, resources).run(nullptr, progress);
+}
+
+Run analyze_into(const Destination& destination, const Model& model, const Text& text, const Request& request,
+                 const Resources& resources, const Progress& progress) {
+  return Analysis(model, text, request, resources).run(&destination, progress);
+}
+
+}  // namespace strata

@@ -1,0 +1,45 @@
+// One analysis, planned before it is run: what analyze, analyze_into and the command line are made of.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "strata/sweep/plan.h"
+#include "strata/workflow/analyze.h"
+#include "strata/workflow/manifest.h"
+#include "strata/workflow/nulls.h"
+#include "strata/workflow/text.h"
+
+namespace strata {
+
+class Analysis {
+ public:
+  /// Checks the request and plans memory, bytes and time. Throws as analyze.
+  Analysis(Model model, Text text, Request request, const Resources& resources);
+
+  [[nodiscard]] const MeasurePlan& plan() const { return manifest_.plan; }
+  [[nodiscard]] const NullPlan& nulls() const { return nulls_; }
+  [[nodiscard]] std::uint64_t memory_limit_bytes() const { return manifest_.mem_limit_bytes; }
+
+  /// Runs it, with snapshots in destination->directory where there is one. Once.
+  [[nodiscard]] Run run(const Destination* destination, const Progress& progress);
+
+ private:
+  [[nodiscard]] MeasureInput input() const;
+  [[nodiscard]] MeasureOptions options(const Resources& resources) const;
+  void measure_all(const std::filesystem::path& directory, const std::filesystem::path& snapshots,
+                   const std::string& key, const Progress& progress, Run& run);
+  void mark(const char* phase);  // seconds since the last mark
+
+  Model model_;
+  Text text_;
+  Request request_;
+  MeasureOptions measure_;
+  ManifestInput manifest_;
+  NullPlan nulls_;
+  double last_mark_ = 0.0;
+};
+
+}  // namespace strata

@@ -1,0 +1,63 @@
+// The main job as a call: measure a model on a text, find its segments, say how brittle they are.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "strata/base/progress.h"
+#include "strata/model/compute.h"
+#include "strata/record/run_directory.h"
+#include "strata/workflow/model.h"
+
+namespace strata {
+
+/// What decides the numbers of a run, and nothing else.
+struct Request {
+  std::uint64_t seed = 0;  ///< of every random choice
+  ComputeDType dtype = ComputeDType::float32;
+  std::int64_t positions = 4096;           ///< sampled positions in all, for CKA, ranks and spectra
+  std::int64_t lens_positions = 64;        ///< per document
+  std::int64_t lane_tokens = 2048;         ///< tokens in perturbed lanes, in all
+  int label_samples = 4;                   ///< draws of the labels in the backward sweep
+  int replicates = 200;                    ///< half-samples of documents, bootstraps of layers
+  int surrogates = 999;                    ///< of each test of the number of boundaries
+  std::vector<std::string> signals;        ///< ids; empty = all
+  std::vector<std::string> interventions;  ///< ids, "all" or "none"; empty = the default set
+  std::vector<int> layers;                 ///< states or blocks to perturb; empty = all
+  bool clean_only = false;                 ///< the clean sweep alone: neither lanes nor backward sweep
+  bool bottleneck = false;                 ///< train a bottleneck at the first state of each segment
+  /// Networks with random weights on the same text: "" (1; none above 2B parameters), "auto" or a number.
+  std::string null_models;
+  /// The text with its tokens shuffled: "none", "auto" (a sample) or a number of documents.
+  std::string shuffled_text = "auto";
+};
+
+/// What a run may take. Of all this only the backend changes a number, by rounding.
+struct Resources {
+  int threads = 0;                 ///< 0 = as many as the machine has
+  int batch = 16;                  ///< windows in flight at once
+  std::uint64_t memory_bytes = 0;  ///< to stay within; 0 = seven tenths of what is available
+  const Backend* backend = &cpu_backend();
+};
+
+/// Measures and concludes. Calls `progress` between steps, which may stop the run: Error(interrupted). Throws
+/// Error(usage) naming the field of the request, Error(out_of_memory) saying what would fit, and what reading
+/// the model throws. The same arguments give the same bits, whatever the resources (but the backend).
+[[nodiscard]] Run analyze(const Model& model, const Text& text, const Request& request = {},
+                          const Resources& resources = {}, const Progress& progress = {});
+
+struct Destination {
+  std::filesystem::path directory;  ///< new, empty, or a run directory of strata
+  std::string command = {};         ///< that repeats the run, for the manifest and the page
+  bool resume = false;  ///< go on with an interrupted run of the same request; where none is, begin
+};
+
+/// The same, kept: a run that is interrupted or killed leaves in `directory` what a later one with `resume`
+/// goes on from; a finished one leaves results.json, tables, arrays, report.html and manifest.json. Throws
+/// Error(usage) for a directory that is not strata's.
+Run analyze_into(const Destination& destination, const Model& model, const Text& text,
+                 const Request& request = {}, const Resources& resources = {}, const Progress& progress = {});
+
+}  // namespace strata

@@ -1,0 +1,112 @@
+// Which module may include which: the arrows of ARCHITECTURE.md. A new module or arrow is a row here, and a
+// sentence there.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <regex>
+#include <set>
+#include <string>
+
+#include "tests/support/paths.h"
+
+namespace strata {
+namespace {
+
+namespace fs = std::filesystem;
+using Names = std::set<std::string>;
+
+const std::map<std::string, Names> kMayInclude = {
+    {"base", {}},
+    {"linalg", {"base"}},
+    {"stats", {"base", "linalg"}},
+    {"record", {"base"}},
+    {"segmentation", {"base", "linalg", "stats", "record"}},
+    {"calibration", {"base", "stats", "record", "segmentation"}},
+    {"theory", {"base", "stats", "record", "segmentation"}},
+    {"families", {"base", "stats", "record", "segmentation"}},
+    {"report", {"base", "record"}},
+    {"gguf", {"base"}},
+    {"checkpoint", {"base", "gguf"}},
+    {"synth", {"base", "gguf", "checkpoint"}},
+    {"tokenizer", {"base", "gguf"}},
+    {"corpus", {"base", "tokenizer"}},
+    {"dump", {"base", "checkpoint", "corpus"}},
+    {"model", {"base", "checkpoint"}},
+    {"backends", {"base", "model"}},
+    {"signals", {"base", "linalg", "stats", "record", "corpus", "model"}},
+    {"interventions", {"base", "signals"}},
+    {"bottleneck", {"base", "linalg"}},
+    {"sweep",
+     {"base", "record", "checkpoint", "tokenizer", "corpus", "model", "signals", "interventions",
+      "bottleneck"}},
+    {"workflow",
+     {"base", "record", "segmentation", "calibration", "theory", "report", "gguf", "checkpoint", "synth",
+      "corpus", "model", "signals", "sweep", "interventions"}},
+    {"cli",
+     {"base", "record", "calibration", "theory", "families", "report", "checkpoint", "synth", "dump", "model",
+      "backends", "sweep", "workflow"}},
+};
+
+// The modules that the files of one include, its own left out.
+Names included_by(const fs::path& folder, const std::string& module) {
+  static const std::regex include(R"re(^#include "strata/([a-z]+)/)re");
+  Names names;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.path().extension() != ".h" && entry.path().extension() != ".cpp") continue;
+    std::ifstream file(entry.path());
+    std::smatch match;
+    for (std::string line; std::getline(file, line);) {
+      if (std::regex_search(line, match, include) && match[1] != module) names.insert(match[1]);
+    }
+  }
+  return names;
+}
+
+TEST(Architecture, EveryIncludeFollowsAnArrow) {
+  int modules = 0;
+  for (const auto& entry : fs::directory_iterator(test::repo_path("src/strata"))) {
+    if (!entry.is_directory()) continue;
+    const std::string module = entry.path().filename().string();
+    ASSERT_TRUE(kMayInclude.contains(module)) << module << " is not in the list of modules";
+    ++modules;
+    for (const std::string& other : included_by(entry.path(), module)) {
+      EXPECT_TRUE(kMayInclude.at(module).contains(other)) << module << " includes " << other;
+    }
+  }
+  EXPECT_EQ(modules, static_cast<int>(kMayInclude.size()));
+}
+
+// No arrow of the list closes a circle.
+TEST(Architecture, TheArrowsHaveAnOrder) {
+  std::map<std::string, Names> left = kMayInclude;
+  while (!left.empty()) {
+    Names free;
+    for (const auto& [module, needs] : left) {
+      if (needs.empty()) free.insert(module);
+    }
+    ASSERT_FALSE(free.empty()) << "a circle among " << left.size() << " modules";
+    for (const std::string& module : free) left.erase(module);
+    for (auto& [module, needs] : left) {
+      for (const std::string& done : free) needs.erase(done);
+    }
+  }
+}
+
+// Only cli prints.
+TEST(Architecture, NothingButTheProgramPrints) {
+  static const std::regex prints(R"re((fmt::print|std::cout|std::cerr|printf)\s*\(|std::cout|std::cerr)re");
+  for (const auto& entry : fs::recursive_directory_iterator(test::repo_path("src/strata"))) {
+    const std::string path = entry.path().string();
+    if (entry.path().extension() != ".cpp" || path.find("/cli/") != std::string::npos) continue;
+    std::ifstream file(entry.path());
+    for (std::string line; std::getline(file, line);) {
+      if (line.find("//") < line.find("print")) continue;
+      EXPECT_FALSE(std::regex_search(line, prints)) << path << ": " << line;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace strata
