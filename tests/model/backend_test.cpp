@@ -36,7 +36,7 @@ TEST(Backends, AreFoundByNameTheProcessorFirst) {
 
 TEST(Backends, AnUnknownNameIsToldWhatThereIs) {
   add_backend(plain_backend());
-  EXPECT_STRATA_ERROR(backend_named("tpu"), ErrorKind::unsupported, "--device tpu");
+  EXPECT_STRATA_ERROR(backend_named("tpu"), ErrorKind::unsupported, "device tpu: no such backend");
   EXPECT_STRATA_ERROR(backend_named("tpu"), ErrorKind::unsupported, "one of: cpu, plain");
   EXPECT_STRATA_ERROR(backend_named(""), ErrorKind::unsupported, "one of: cpu");
   EXPECT_STRATA_ERROR(backend_named("CPU"), ErrorKind::unsupported, "one of: cpu");
@@ -46,7 +46,7 @@ TEST(Backends, WhatABackendCannotComputeIsSaid) {
   EXPECT_NO_THROW(require_compute({}));
   EXPECT_NO_THROW(require_compute({ComputeDType::float32, plain_backend()}));
   EXPECT_STRATA_ERROR((require_compute({ComputeDType::bfloat16, plain_backend()}), 0), ErrorKind::unsupported,
-                      "--device plain: plain loops compute in float32 alone");
+                      "device plain: plain loops compute in float32 alone");
 }
 
 class SecondBackend : public testing::TestWithParam<const char*> {
