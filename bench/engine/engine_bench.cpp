@@ -16,13 +16,14 @@
 #include <string>
 #include <vector>
 
+#include "strata/backends/torch/torch_backend.h"
+#include "strata/backends/torch/torch_device.h"
 #include "strata/base/error.h"
+#include "strata/base/parallel.h"
 #include "strata/base/philox.h"
 #include "strata/checkpoint/checkpoint.h"
 #include "strata/model/block.h"
-#include "strata/model/device.h"
 #include "strata/model/head.h"
-#include "strata/base/parallel.h"
 #include "strata/sweep/forward.h"
 #include "strata/sweep/measure.h"
 #include "strata/sweep/plan.h"
@@ -87,7 +88,7 @@ class LinearAlone {
   LinearAlone(const ModelConfig& c, const Asked& asked, Compute compute)
       : asked_(asked), layers_(c.n_layers) {
     const at::ScalarType type = compute.dtype == ComputeDType::bfloat16 ? at::kBFloat16 : at::kFloat;
-    const at::Device device = torch_device(compute.device);
+    const at::Device device = compute.backend == &cuda_backend() ? at::kCUDA : at::kCPU;
     const std::int64_t heads = static_cast<std::int64_t>(c.heads) * c.head_dim;
     const std::int64_t qkv = heads + 2L * c.kv_heads * c.head_dim;
     const auto weight = [&](std::int64_t n, std::int64_t k) {
@@ -103,11 +104,13 @@ class LinearAlone {
 
   void run() const {
     parallel_for(static_cast<std::size_t>(asked_.windows), asked_.threads, [&](std::size_t) {
-      for (int layer = 0; layer < layers_; ++layer) {
-        for (std::size_t i = 0; i + 1 < weights_.size(); ++i) (void)at::linear(inputs_[i], weights_[i]);
-      }
-      // A copy to the processor's memory waits for a GPU.
-      (void)at::linear(inputs_.back(), weights_.back()).select(0, 0).to(at::kCPU);
+      on_device([&] {
+        for (int layer = 0; layer < layers_; ++layer) {
+          for (std::size_t i = 0; i + 1 < weights_.size(); ++i) (void)at::linear(inputs_[i], weights_[i]);
+        }
+        // A copy to the processor's memory waits for a GPU.
+        (void)at::linear(inputs_.back(), weights_.back()).select(0, 0).to(at::kCPU);
+      });
     });
   }
 
@@ -290,7 +293,7 @@ int run(int argc, char** argv) {
   Asked asked;
   app.add_option("model", asked.model)->required();
   app.add_option("--dtype", asked.dtype)->check(CLI::IsMember({"float32", "bfloat16"}));
-  app.add_option("--device", asked.device)->check(CLI::IsMember({"cpu", "torch-cpu", "cuda"}));
+  app.add_option("--device", asked.device, "cpu, torch-cpu or cuda");
   app.add_option("--threads", asked.threads);
   app.add_option("--rounds", asked.rounds);
   app.add_option("--windows", asked.windows);
@@ -301,15 +304,16 @@ int run(int argc, char** argv) {
   app.add_option("--signals", asked.signals, "With --sweeps: these alone");
   app.add_flag("--clean-only", asked.clean_only, "With --sweeps: neither lanes nor backward sweep");
   CLI11_PARSE(app, argc, argv);
-  Compute compute(asked.dtype == "bfloat16" ? ComputeDType::bfloat16 : ComputeDType::float32);
-  if (asked.device != "cpu") compute.device = asked.device == "cuda" ? Device::cuda : Device::torch_cpu;
+  add_backend(torch_cpu_backend());
+  add_backend(cuda_backend());
+  const Compute compute(asked.dtype == "bfloat16" ? ComputeDType::bfloat16 : ComputeDType::float32,
+                        backend_named(asked.device));
   require_compute(compute);
-  (void)single_thread_blas();
   Checkpoint checkpoint = Checkpoint::open(asked.model);
   checkpoint.set_load_threads(asked.threads);
   fmt::print("{}; {} windows of {} tokens, {} threads, {} on {}, {} rounds\n", checkpoint.name(),
              asked.windows, asked.tokens, asked.threads, asked.dtype,
-             compute.device == Device::cpu ? instruction_set(compute.dtype) : asked.device.c_str(),
+             compute.backend == &cpu_backend() ? instruction_set(compute.dtype) : asked.device.c_str(),
              asked.rounds);
   asked.sweeps ? bench_sweeps(checkpoint, asked, compute) : bench_forward(checkpoint, asked, compute);
   return 0;

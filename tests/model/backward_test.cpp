@@ -1,4 +1,5 @@
-// Gradients of a block and of the head against LibTorch's autograd on the network written a second time.
+// Blocks, the head and their gradients against the network written a second time: its values, and differences
+// of them.
 #include "strata/model/backward.h"
 
 #include <gtest/gtest.h>
@@ -6,10 +7,9 @@
 #include <cmath>
 #include <cstring>
 
-#include "strata/base/parallel.h"
-#include "tests/support/autograd_block.h"
 #include "tests/support/float_values.h"
 #include "tests/support/paths.h"
+#include "tests/support/plain_network.h"
 #include "tests/support/tiny_checkpoint.h"
 
 namespace strata {
@@ -17,14 +17,15 @@ namespace {
 
 using test::random_values;
 
-at::Tensor to_double(std::vector<float>& values, at::IntArrayRef shape) {
-  return at::from_blob(values.data(), shape, at::kFloat).to(at::kDouble).clone();
+// Largest difference relative to the RMS of the reference.
+double relative_difference(const std::vector<float>& ours, const Matrix& reference) {
+  return test::relative_difference(ours, {reference.data.begin(), reference.data.end()});
 }
 
-// Largest difference relative to the RMS of the reference.
-double relative_difference(std::vector<float>& ours, const at::Tensor& reference) {
-  const at::Tensor difference = to_double(ours, reference.sizes()) - reference;
-  return difference.abs().max().item<double>() / reference.pow(2).mean().sqrt().item<double>();
+double inner(const Matrix& a, const Matrix& b) {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < a.data.size(); ++i) sum += a.data[i] * b.data[i];
+  return sum;
 }
 
 class Backward : public testing::TestWithParam<const char*> {
@@ -32,69 +33,75 @@ class Backward : public testing::TestWithParam<const char*> {
   void SetUp() override {
     test::write_checkpoint(directory_.path(),
                            {.family = GetParam(), .tied = std::strcmp(GetParam(), "qwen2") == 0});
+    checkpoint_.emplace(Checkpoint::open(directory_.path()));
   }
+  [[nodiscard]] const ModelConfig& config() const { return checkpoint_->config(); }
+  [[nodiscard]] Matrix matrix(const std::vector<float>& values) const {
+    return test::to_matrix(values, static_cast<std::size_t>(config().hidden));
+  }
+
   test::TemporaryDirectory directory_;
+  std::optional<Checkpoint> checkpoint_;
 };
 
-TEST_P(Backward, BlockMatchesAutograd) {
-  const Checkpoint checkpoint = Checkpoint::open(directory_.path());
-  const ModelConfig& c = checkpoint.config();
+TEST_P(Backward, BlockMatchesDifferencesOfThePlainNetwork) {
   constexpr std::int64_t kTokens = 37;
-  auto h = random_values(kTokens * c.hidden, 1);
-  const BlockWeights weights = load_block(checkpoint, 1);
-  const RopeTable rope = make_rope_table(c, kTokens);
-  std::vector<std::vector<float>> gradients{random_values(kTokens * c.hidden, 2),
-                                            random_values(kTokens * c.hidden, 3)};
-  std::vector<at::Tensor> expected;
-  for (auto& gradient : gradients) {
-    const at::Tensor x = to_double(h, {kTokens, c.hidden}).requires_grad_(true);
-    (test::autograd_block(checkpoint, 1, x) * to_double(gradient, x.sizes())).sum().backward();
-    expected.push_back(x.grad());
-  }
-  // The reference is the same function: its forward pass agrees too.
+  const auto h = random_values(kTokens * config().hidden, 1);
+  const BlockWeights weights = load_block(*checkpoint_, 1);
+  const test::PlainBlock plain = test::plain_block(*checkpoint_, 1);
+  const RopeTable rope = make_rope_table(config(), kTokens);
   std::vector<float> out(h.size());
   BlockScratch forward;
-  forward_block(weights, c, rope, h.data(), out.data(), kTokens, forward, nullptr);
-  EXPECT_LT(relative_difference(out, test::autograd_block(checkpoint, 1, to_double(h, {kTokens, c.hidden}))),
-            1e-5);
+  forward_block(weights, config(), rope, h.data(), out.data(), kTokens, forward, nullptr);
+  EXPECT_LT(relative_difference(out, test::forward(plain, config(), matrix(h))), 1e-5);
 
+  std::vector<std::vector<float>> gradients{random_values(kTokens * config().hidden, 2),
+                                            random_values(kTokens * config().hidden, 3)};
+  std::vector<Matrix> expected;
+  for (const auto& gradient : gradients) {
+    const auto along = [&](const Matrix& x) {
+      return inner(test::forward(plain, config(), x), matrix(gradient));
+    };
+    expected.push_back(test::difference_gradient(along, matrix(h)));
+  }
   BackwardScratch scratch;
-  std::vector<float*> pointers{gradients[0].data(), gradients[1].data()};
-  backward_block(weights, c, rope, h.data(), pointers, kTokens, scratch);
+  const std::vector<float*> pointers{gradients[0].data(), gradients[1].data()};
+  backward_block(weights, config(), rope, h.data(), pointers, kTokens, scratch);
   EXPECT_LT(relative_difference(gradients[0], expected[0]), 1e-5);
   EXPECT_LT(relative_difference(gradients[1], expected[1]), 1e-5);
 }
 
 TEST_P(Backward, GradientsDoNotDependOnTheirNeighbours) {
-  const Checkpoint checkpoint = Checkpoint::open(directory_.path());
-  const ModelConfig& c = checkpoint.config();
   constexpr std::int64_t kTokens = 20;
-  const auto h = random_values(kTokens * c.hidden, 1);
-  const BlockWeights weights = load_block(checkpoint, 0);
-  const RopeTable rope = make_rope_table(c, 64);
-  auto alone = random_values(kTokens * c.hidden, 2), first = random_values(kTokens * c.hidden, 3),
-       second = alone;
+  const auto h = random_values(kTokens * config().hidden, 1);
+  const BlockWeights weights = load_block(*checkpoint_, 0);
+  const RopeTable rope = make_rope_table(config(), 64);
+  auto alone = random_values(kTokens * config().hidden, 2),
+       first = random_values(kTokens * config().hidden, 3), second = alone;
   BackwardScratch scratch;
   const std::vector<float*> one{alone.data()}, two{first.data(), second.data()};
-  backward_block(weights, c, rope, h.data(), one, kTokens, scratch);
-  backward_block(weights, c, rope, h.data(), two, kTokens, scratch);
+  backward_block(weights, config(), rope, h.data(), one, kTokens, scratch);
+  backward_block(weights, config(), rope, h.data(), two, kTokens, scratch);
   EXPECT_EQ(std::memcmp(alone.data(), second.data(), alone.size() * sizeof(float)), 0);
 }
 
-TEST_P(Backward, HeadMatchesAutograd) {
-  const Checkpoint checkpoint = Checkpoint::open(directory_.path());
-  const ModelConfig& c = checkpoint.config();
+TEST_P(Backward, HeadMatchesDifferencesOfThePlainNetwork) {
   constexpr std::int64_t kRows = 11;
-  auto h = random_values(kRows * c.hidden, 4);
-  std::vector<float> d_logits = random_values(kRows * c.vocab, 5);
-  const at::Tensor x = to_double(h, {kRows, c.hidden}).requires_grad_(true);
-  (test::autograd_logits(checkpoint, x) * to_double(d_logits, {kRows, c.vocab})).sum().backward();
-  d_logits.resize(static_cast<std::size_t>(kLogitRows * c.vocab), 0.0f);
-  std::vector<float> d_h(h.size());
+  const auto h = random_values(kRows * config().hidden, 4);
+  std::vector<float> d_logits = random_values(kRows * config().vocab, 5);
+  const test::PlainHead plain = test::plain_head(*checkpoint_);
+  const Matrix weight = test::to_matrix(d_logits, static_cast<std::size_t>(config().vocab));
+  const Matrix expected = test::difference_gradient(
+      [&](const Matrix& x) { return inner(test::logits(plain, config(), x), weight); }, matrix(h));
+
+  d_logits.resize(static_cast<std::size_t>(kLogitRows * config().vocab), 0.0f);
+  std::vector<float> d_h(h.size()), logits(weight.data.size());
+  const HeadWeights head = load_head(*checkpoint_, load_embedding(*checkpoint_));
   LogitScratch scratch;
-  backward_logits(load_head(checkpoint, load_embedding(checkpoint)), c, h.data(), kRows, d_logits.data(),
-                  d_h.data(), scratch);
-  EXPECT_LT(relative_difference(d_h, x.grad()), 1e-5);
+  compute_logits(head, config(), h.data(), kRows, logits.data(), scratch);
+  EXPECT_LT(relative_difference(logits, test::logits(plain, config(), matrix(h))), 1e-5);
+  backward_logits(head, config(), h.data(), kRows, d_logits.data(), d_h.data(), scratch);
+  EXPECT_LT(relative_difference(d_h, expected), 1e-5);
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, Backward, testing::Values("llama", "qwen2", "qwen3"),

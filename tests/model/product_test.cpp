@@ -1,32 +1,66 @@
-// Our matrix products against LibTorch's in float64, and that a row's bits depend on nothing but the row.
+// Our matrix products against sums in float64, and that a row's bits depend on nothing but the row.
 #include "strata/model/product.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
 
-#include "strata/base/philox.h"
+#include "strata/base/matrix.h"
 #include "strata/model/product_kernels.h"
+#include "tests/support/float_values.h"
 
 namespace strata {
 namespace {
 
 struct Shape {
-  std::int64_t rows, outputs, inner;
+  std::size_t rows, outputs, inner;
 };
 
 // Tiles that are full and not, inner dimensions longer than one pass, odd ones for bfloat16's pairs.
 constexpr Shape kShapes[] = {{1, 1, 1},     {12, 32, 256}, {13, 33, 257}, {64, 31, 2},
                              {5, 70, 1031}, {37, 1100, 3}, {24, 65, 512}, {7, 32, 1024}};
 
-at::Tensor random_matrix(std::int64_t rows, std::int64_t columns, std::uint64_t seed) {
-  Philox rng({.seed = seed, .stream = Stream::test});
-  at::Tensor t = at::empty({rows, columns}, at::kFloat);
-  for (std::int64_t i = 0; i < t.numel(); ++i) t.data_ptr<float>()[i] = static_cast<float>(rng.normal());
+FloatMatrix random_matrix(std::size_t rows, std::size_t columns, std::uint64_t seed) {
+  FloatMatrix m(rows, columns);
+  m.data = test::random_values(static_cast<std::int64_t>(m.data.size()), seed);
+  return m;
+}
+
+FloatMatrix transposed(const FloatMatrix& m) {
+  FloatMatrix t(m.cols, m.rows);
+  for (std::size_t i = 0; i < m.rows; ++i) {
+    for (std::size_t j = 0; j < m.cols; ++j) t(j, i) = m(i, j);
+  }
   return t;
+}
+
+FloatMatrix rows_of(const FloatMatrix& m, std::size_t first, std::size_t end) {
+  FloatMatrix part(end - first, m.cols);
+  std::copy_n(m.row(first).data(), part.data.size(), part.data.data());
+  return part;
+}
+
+std::int64_t stride_of(const FloatMatrix& m) {
+  return static_cast<std::int64_t>(m.cols);
+}
+
+ProductOutput to(FloatMatrix& m, bool add = false) {
+  return {.data = m.data.data(), .stride = stride_of(m), .add = add};
+}
+
+// The nearer of the bfloat16 numbers beside a finite value, in float64; the even one of two as near.
+float nearest_bfloat16(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t below = bits & 0xffff0000u, above = below + 0x10000u;  // by size
+  const double low = std::bit_cast<float>(below);
+  double high = std::bit_cast<float>(above);
+  if (std::isinf(high)) high = std::copysign(std::ldexp(1.0, 128), high);  // infinity takes its place
+  const double to_low = std::fabs(value - low), to_high = std::fabs(high - value);
+  const bool down = to_low < to_high || (to_low == to_high && (below & 0x10000u) == 0);
+  return std::bit_cast<float>(down ? below : above);
 }
 
 class Product : public testing::TestWithParam<ComputeDType> {
@@ -34,94 +68,110 @@ class Product : public testing::TestWithParam<ComputeDType> {
   void SetUp() override {
     if (const std::string why = why_not_computed(GetParam()); !why.empty()) GTEST_SKIP() << why;
   }
-  // What the product sees of its operands, in float64.
-  [[nodiscard]] at::Tensor operand(const at::Tensor& t) const {
-    const at::Tensor seen = GetParam() == ComputeDType::bfloat16 ? t.to(at::kBFloat16) : t;
-    return seen.to(at::kDouble);
+  // What the product sees of its operands.
+  [[nodiscard]] FloatMatrix operand(FloatMatrix m) const {
+    if (GetParam() == ComputeDType::bfloat16) {
+      for (float& value : m.data) value = nearest_bfloat16(value);
+    }
+    return m;
   }
-  [[nodiscard]] PackedMatrix pack(const at::Tensor& t) const {
-    PackedMatrix packed(GetParam(), t.size(0), t.size(1));
-    packed.put_rows(0, t.size(0), t.data_ptr<float>(), t.size(1));
+  [[nodiscard]] PackedMatrix pack(const FloatMatrix& m) const {
+    PackedMatrix packed(GetParam(), static_cast<std::int64_t>(m.rows), stride_of(m));
+    packed.put_rows(0, packed.rows(), m.data.data(), stride_of(m));
     return packed;
   }
-  [[nodiscard]] PackedRows pack_left(const at::Tensor& t) const {
+  [[nodiscard]] PackedRows pack_left(const FloatMatrix& m) const {
     PackedRows packed;
-    packed.reset(GetParam(), t.size(0), t.size(1));
-    packed.put(t.data_ptr<float>(), t.size(1));
+    packed.reset(GetParam(), static_cast<std::int64_t>(m.rows), stride_of(m));
+    packed.put(m.data.data(), stride_of(m));
     return packed;
   }
 };
 
-// The rounding of a sum of `inner` float32 products of numbers of size 1.
-void expect_near(const at::Tensor& ours, const at::Tensor& exact, std::int64_t inner) {
-  const double tolerance = 4e-7 * static_cast<double>(inner) + 1e-6;
-  EXPECT_LT((ours.to(at::kDouble) - exact).abs().max().item<double>(), tolerance);
-}
-
-TEST_P(Product, EqualsLibTorch) {
-  for (const auto& [rows, outputs, inner] : kShapes) {
-    const at::Tensor x = random_matrix(rows, inner, 1), w = random_matrix(outputs, inner, 2);
-    at::Tensor out = at::full({rows, outputs}, 7.0f, at::kFloat);
-    multiply(pack_left(x), pack(w), {.data = out.data_ptr<float>(), .stride = outputs});
-    const at::Tensor exact = operand(x).mm(operand(w).t());
-    expect_near(out, exact, inner);
-    multiply(pack_left(x), pack(w), {.data = out.data_ptr<float>(), .stride = outputs, .add = true});
-    expect_near(out, 2.0 * exact, 2 * inner);
+// ours = start + times * x w^T, each element within the rounding of float32 sums of terms of its terms'
+// sizes.
+void expect_product(const FloatMatrix& ours, const FloatMatrix& x, const FloatMatrix& w, double times = 1.0,
+                    double start = 0.0) {
+  ASSERT_EQ(ours.rows, x.rows);
+  ASSERT_EQ(ours.cols, w.rows);
+  for (std::size_t i = 0; i < ours.rows; ++i) {
+    for (std::size_t j = 0; j < ours.cols; ++j) {
+      double sum = start, size = std::fabs(start);
+      for (std::size_t k = 0; k < x.cols; ++k) {
+        const double term = times * static_cast<double>(x(i, k)) * w(j, k);
+        sum += term;
+        size += std::fabs(term);
+      }
+      ASSERT_NEAR(ours(i, j), sum, 2.5e-7 * size) << i << ' ' << j;
+    }
   }
 }
 
-TEST_P(Product, TransposedEqualsLibTorch) {
+TEST_P(Product, EqualsTheSums) {
   for (const auto& [rows, outputs, inner] : kShapes) {
-    const at::Tensor x = random_matrix(rows, inner, 3), w = random_matrix(inner, outputs, 4);
-    at::Tensor out = at::full({rows, outputs}, 7.0f, at::kFloat);
-    multiply_transposed(pack_left(x), pack(w), {.data = out.data_ptr<float>(), .stride = outputs});
-    expect_near(out, operand(x).mm(operand(w)), inner);
+    const FloatMatrix x = random_matrix(rows, inner, 1), w = random_matrix(outputs, inner, 2);
+    FloatMatrix out(rows, outputs, 7.0f);
+    multiply(pack_left(x), pack(w), to(out));
+    expect_product(out, operand(x), operand(w));
+    multiply(pack_left(x), pack(w), to(out, true));
+    expect_product(out, operand(x), operand(w), 2.0);
+  }
+}
+
+TEST_P(Product, TransposedEqualsTheSums) {
+  for (const auto& [rows, outputs, inner] : kShapes) {
+    const FloatMatrix x = random_matrix(rows, inner, 3), w = random_matrix(inner, outputs, 4);
+    FloatMatrix out(rows, outputs, 7.0f);
+    multiply_transposed(pack_left(x), pack(w), to(out));
+    expect_product(out, operand(x), transposed(operand(w)));
   }
 }
 
 TEST_P(Product, RangesOfColumnsAreThoseOfTheWhole) {
-  const at::Tensor x = random_matrix(17, 90, 5), w = random_matrix(100, 90, 6);
+  const FloatMatrix x = random_matrix(17, 90, 5), w = random_matrix(100, 90, 6);
   const PackedRows left = pack_left(x);
   const PackedMatrix right = pack(w);
-  at::Tensor whole = at::empty({17, 100}, at::kFloat), part = at::empty({17, 36}, at::kFloat);
-  multiply(left, right, {.data = whole.data_ptr<float>(), .stride = 100});
-  multiply(left, right, 64, 100, {.data = part.data_ptr<float>(), .stride = 36});
-  EXPECT_TRUE(part.equal(whole.slice(1, 64)));
+  FloatMatrix whole(17, 100), part(17, 36);
+  multiply(left, right, to(whole));
+  multiply(left, right, 64, 100, to(part));
+  EXPECT_EQ(transposed(part), rows_of(transposed(whole), 64, 100));
 }
 
 TEST_P(Product, BothWaysOfPackingAgree) {
-  const at::Tensor x = random_matrix(45, 71, 7), turned = x.t().contiguous();
+  const FloatMatrix x = random_matrix(45, 71, 7), turned = transposed(x), seen = operand(x);
   PackedMatrix matrix(GetParam(), 45, 71);
-  matrix.put_transposed(turned.data_ptr<float>(), 45);
-  EXPECT_EQ(matrix.unpack(), pack(x).unpack());
-  const at::Tensor seen = operand(x).to(at::kFloat).contiguous();
-  EXPECT_EQ(std::memcmp(matrix.unpack().data(), seen.data_ptr<float>(), 45 * 71 * sizeof(float)), 0);
-  const PackedMatrix identity = pack(at::eye(71));
+  matrix.put_transposed(turned.data.data(), 45);
+  EXPECT_EQ(matrix.unpack(), seen.data);
+  EXPECT_EQ(pack(x).unpack(), seen.data);
+  FloatMatrix eye(71, 71);
+  for (std::size_t i = 0; i < 71; ++i) eye(i, i) = 1.0f;
+  const PackedMatrix identity = pack(eye);
   PackedRows rows;
   rows.reset(GetParam(), 45, 71);
-  rows.put_transposed(turned.data_ptr<float>(), 45);
-  at::Tensor out = at::empty({45, 71}, at::kFloat);
-  multiply(rows, identity, {.data = out.data_ptr<float>(), .stride = 71});
-  EXPECT_TRUE(out.equal(seen));
+  rows.put_transposed(turned.data.data(), 45);
+  FloatMatrix out(45, 71);
+  multiply(rows, identity, to(out));
+  EXPECT_EQ(out, seen);
   rows.reset(GetParam(), 45, 71);  // columns in two parts
-  rows.put(x.data_ptr<float>(), 71, 0, 30);
-  rows.put(x.data_ptr<float>() + 30, 71, 30, 41);
-  multiply(rows, identity, {.data = out.data_ptr<float>(), .stride = 71});
-  EXPECT_TRUE(out.equal(seen));
+  rows.put(x.data.data(), 71, 0, 30);
+  rows.put(x.data.data() + 30, 71, 30, 41);
+  out = FloatMatrix(45, 71);
+  multiply(rows, identity, to(out));
+  EXPECT_EQ(out, seen);
 }
 
 TEST_P(Product, ARowsBitsDoNotDependOnItsNeighbours) {
-  const at::Tensor x = random_matrix(50, 700, 8), w = random_matrix(75, 700, 9);
+  const FloatMatrix x = random_matrix(50, 700, 8), w = random_matrix(75, 700, 9);
   const PackedMatrix right = pack(w);
-  at::Tensor whole = at::empty({50, 75}, at::kFloat), turned = at::empty({50, 700}, at::kFloat);
-  multiply(pack_left(x), right, {.data = whole.data_ptr<float>(), .stride = 75});
-  multiply_transposed(pack_left(whole), right, {.data = turned.data_ptr<float>(), .stride = 700});
-  for (const std::int64_t row : {0, 11, 12, 47, 49}) {
-    at::Tensor one = at::empty({1, 75}, at::kFloat), back = at::empty({1, 700}, at::kFloat);
-    multiply(pack_left(x.slice(0, row, row + 1)), right, {.data = one.data_ptr<float>(), .stride = 75});
-    EXPECT_TRUE(one.equal(whole.slice(0, row, row + 1))) << row;
-    multiply_transposed(pack_left(one), right, {.data = back.data_ptr<float>(), .stride = 700});
-    EXPECT_TRUE(back.equal(turned.slice(0, row, row + 1))) << row;
+  FloatMatrix whole(50, 75), turned(50, 700);
+  multiply(pack_left(x), right, to(whole));
+  multiply_transposed(pack_left(whole), right, to(turned));
+  for (const std::size_t row : {0, 11, 12, 47, 49}) {
+    FloatMatrix one(1, 75), back(1, 700);
+    multiply(pack_left(rows_of(x, row, row + 1)), right, to(one));
+    EXPECT_EQ(one, rows_of(whole, row, row + 1)) << row;
+    multiply_transposed(pack_left(one), right, to(back));
+    EXPECT_EQ(back, rows_of(turned, row, row + 1)) << row;
   }
 }
 
@@ -133,18 +183,18 @@ TEST(ProductKernels, InstructionSetsAgree) {
   const auto sets = all_float32_kernels();
   constexpr std::int64_t kWords = 300;
   for (std::int64_t height = 1; height <= kPanelRows; ++height) {
-    const at::Tensor a = random_matrix(kWords, height, 10), b = random_matrix(kWords, kPanelColumns, 11);
-    const at::Tensor exact = a.to(at::kDouble).t().mm(b.to(at::kDouble));
-    at::Tensor first;
+    const auto rows = static_cast<std::size_t>(height);
+    const FloatMatrix a = random_matrix(kWords, rows, 10), b = random_matrix(kWords, kPanelColumns, 11);
+    FloatMatrix first;
     for (const ProductKernels& set : sets) {
-      at::Tensor out = at::ones({height, kPanelColumns}, at::kFloat);
-      set.tile[height](reinterpret_cast<const std::uint32_t*>(a.data_ptr<float>()),
-                       reinterpret_cast<const std::uint32_t*>(b.data_ptr<float>()), kWords,
-                       out.data_ptr<float>(), kPanelColumns, true);
-      expect_near(out, exact + 1.0, kWords);
-      if (!first.defined()) first = out;
+      FloatMatrix out(rows, kPanelColumns, 1.0f);
+      set.tile[height](reinterpret_cast<const std::uint32_t*>(a.data.data()),
+                       reinterpret_cast<const std::uint32_t*>(b.data.data()), kWords, out.data.data(),
+                       kPanelColumns, true);
+      expect_product(out, transposed(a), transposed(b), 1.0, 1.0);
+      if (first.data.empty()) first = out;
       if (std::strcmp(set.instruction_set, "scalar") != 0) {
-        EXPECT_TRUE(out.equal(first)) << set.instruction_set;
+        EXPECT_EQ(out, first) << set.instruction_set;
       }
     }
   }
@@ -162,9 +212,18 @@ TEST(Bfloat16, RoundsToNearestTiesToEven) {
   expect(3.4e38f, INFINITY);
   expect(INFINITY, INFINITY);
   EXPECT_TRUE(std::isnan(round_to_bfloat16(std::bit_cast<float>(0x7fffffffu))));
-  const at::Tensor x = random_matrix(1, 10000, 12), theirs = x.to(at::kBFloat16).to(at::kFloat);
-  for (std::int64_t i = 0; i < x.numel(); ++i) {
-    ASSERT_EQ(round_to_bfloat16(x.data_ptr<float>()[i]), theirs.data_ptr<float>()[i]);
+}
+
+// Above every bfloat16 number, both signs and the denormal ones too: half way, and just beside it.
+TEST(Bfloat16, IsTheNearestOnBothSidesOfEveryTie) {
+  for (std::uint32_t high = 0; high < 0x10000u; ++high) {
+    if ((high & 0x7f80u) == 0x7f80u) continue;  // infinite or NaN
+    for (const std::uint32_t low : {0u, 1u, 0x7fffu, 0x8000u, 0x8001u, 0xffffu}) {
+      const auto value = std::bit_cast<float>(high << 16 | low);
+      ASSERT_EQ(std::bit_cast<std::uint32_t>(round_to_bfloat16(value)),
+                std::bit_cast<std::uint32_t>(nearest_bfloat16(value)))
+          << value;
+    }
   }
 }
 

@@ -6,9 +6,9 @@
 #include <cmath>
 
 #include "strata/base/npy.h"
+#include "strata/base/parallel.h"
 #include "strata/model/block.h"
 #include "strata/model/head.h"
-#include "strata/base/parallel.h"
 #include "tests/support/float_values.h"
 #include "tests/support/paths.h"
 

@@ -1,18 +1,19 @@
 // The block and the head in LibTorch's operations, on the processor and, where there is one, on a GPU,
 // against strata's own: states, attention statistics, edits, gradients, logits.
-#include "strata/model/torch_block.h"
+#include "strata/backends/torch/torch_block.h"
 
 #include <ATen/Context.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <tuple>
 
+#include "strata/backends/torch/torch_backend.h"
+#include "strata/backends/torch/torch_device.h"
 #include "strata/base/error.h"
 #include "strata/model/backward.h"
-#include "strata/model/device.h"
-#include "strata/base/parallel.h"
 #include "tests/support/float_values.h"
 #include "tests/support/paths.h"
 #include "tests/support/tiny_checkpoint.h"
@@ -22,15 +23,15 @@ namespace {
 
 using test::random_values, test::relative_difference;
 
-using Case = std::tuple<const char*, ComputeDType, Device>;
+using Case = std::tuple<const char*, ComputeDType, const Backend*>;
 
 class TorchBlock : public testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
-    const auto [family, dtype, device] = GetParam();
-    if (device == Device::cuda && !at::hasCUDA()) GTEST_SKIP() << "LibTorch finds no CUDA device";
-    if (const std::string why = why_not_computed(dtype); !why.empty()) GTEST_SKIP() << why;
-    compute_ = {dtype, device};
+    const auto [family, dtype, backend] = GetParam();
+    if (const std::string why = backend->why_not(dtype); !why.empty()) GTEST_SKIP() << why;
+    if (const std::string why = cpu_backend().why_not(dtype); !why.empty()) GTEST_SKIP() << why;
+    compute_ = {dtype, *backend};
     require_compute(compute_);
     test::write_checkpoint(directory_.path(), {.family = family, .tied = std::strcmp(family, "qwen2") == 0});
     checkpoint_.emplace(Checkpoint::open(directory_.path()));
@@ -130,7 +131,7 @@ TEST_P(TorchBlock, LogitsAndTheirGradients) {
   const auto d_logits = random_values(kLogitRows * config().vocab, 8);
   const auto both = [&](Compute compute) {
     const HeadWeights head = load_head(*checkpoint_, load_embedding(*checkpoint_, compute));
-    EXPECT_EQ(head.unembedding.on_torch(), compute.device != Device::cpu);
+    EXPECT_EQ(&head.unembedding.backend(), compute.backend);
     std::pair<std::vector<float>, std::vector<float>> result;
     result.first.resize(static_cast<std::size_t>(kRows * config().vocab));
     result.second.resize(h.size());
@@ -147,7 +148,7 @@ TEST_P(TorchBlock, LogitsAndTheirGradients) {
 
 TEST_P(TorchBlock, WeightsComeBackAsTheyWerePut) {
   const BlockWeights weights = load_block(*checkpoint_, 0, compute_);
-  EXPECT_EQ(weights.down.compute().device, compute_.device);
+  EXPECT_EQ(&weights.down.backend(), compute_.backend);
   EXPECT_EQ(weights.dtype(), compute_.dtype);
   const std::vector<float> ours = load_block(*checkpoint_, 0, compute_.dtype).down.unpack();
   EXPECT_EQ(weights.down.unpack(), ours);
@@ -157,17 +158,19 @@ TEST_P(TorchBlock, WeightsComeBackAsTheyWerePut) {
 }
 
 std::string name_of(const testing::TestParamInfo<Case>& one) {
-  const auto& [family, dtype, device] = one.param;
-  return std::string(family) + "_" + to_string(dtype) + (device == Device::cuda ? "_cuda" : "_torch_cpu");
+  const auto& [family, dtype, backend] = one.param;
+  std::string name = std::string(family) + "_" + to_string(dtype) + "_" + std::string(backend->name());
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
 }
 
 INSTANTIATE_TEST_SUITE_P(All, TorchBlock,
                          testing::Combine(testing::Values("llama", "qwen2", "qwen3"),
                                           testing::Values(ComputeDType::float32, ComputeDType::bfloat16),
-                                          testing::Values(Device::torch_cpu, Device::cuda)),
+                                          testing::Values(&torch_cpu_backend(), &cuda_backend())),
                          name_of);
 
-TEST(Device, WhatLibTorchThrowsIsAnErrorOfOurs) {
+TEST(TorchBackend, WhatLibTorchThrowsIsAnErrorOfOurs) {
   const auto error_of = [](const std::function<void()>& body) -> Error {
     try {
       on_device(body);
@@ -178,22 +181,21 @@ TEST(Device, WhatLibTorchThrowsIsAnErrorOfOurs) {
   };
   const Error memory = error_of([] { TORCH_CHECK_WITH(OutOfMemoryError, false, "no room for 7 bytes"); });
   EXPECT_EQ(memory.kind(), ErrorKind::out_of_memory);
-  EXPECT_NE(std::string(memory.what()).find("--device cuda"), std::string::npos) << memory.what();
+  EXPECT_NE(std::string(memory.what()).find("device cuda"), std::string::npos) << memory.what();
   const Error other = error_of([] { TORCH_CHECK(false, "sizes do not match"); });
   EXPECT_EQ(other.kind(), ErrorKind::run_failed);
   EXPECT_NE(std::string(other.what()).find("sizes do not match"), std::string::npos) << other.what();
   EXPECT_EQ(std::string(other.what()).find('\n'), std::string::npos);
 }
 
-TEST(Device, CudaIsRefusedByNameWhereThereIsNone) {
-  EXPECT_NO_THROW(require_compute({ComputeDType::float32, Device::cpu}));
+TEST(TorchBackend, CudaIsRefusedByNameWhereThereIsNone) {
   if (at::hasCUDA()) GTEST_SKIP() << "there is a CUDA device";
   try {
-    require_compute({ComputeDType::float32, Device::cuda});
+    require_compute({ComputeDType::float32, cuda_backend()});
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::unsupported);
-    EXPECT_NE(std::string(error.what()).find("--device cuda"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("device cuda"), std::string::npos) << error.what();
     EXPECT_NE(std::string(error.what()).find("--device cpu"), std::string::npos) << error.what();
   }
 }

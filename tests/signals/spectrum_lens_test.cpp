@@ -272,7 +272,7 @@ class Lens : public testing::Test {
     double square = 0.0;
     for (const float v : h) square += static_cast<double>(v) * v;
     const double inverse = 1.0 / std::sqrt(square / static_cast<double>(h.size()) + world.config.norm_eps);
-    const float* norm = head.final_norm.data_ptr<float>();
+    const float* norm = head.final_norm.data();
     const std::vector<float> w = head.unembedding.unpack();
     std::vector<double> logits(40, 0.0);
     double total = 0.0;

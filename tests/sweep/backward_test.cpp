@@ -4,16 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstring>
 
 #include "strata/base/error.h"
-#include "strata/base/parallel.h"
 #include "strata/sweep/backward_sweep.h"
 #include "strata/sweep/clean_sweep.h"
 #include "strata/sweep/measure.h"
 #include "strata/theory/kappa.h"
-#include "tests/support/autograd_block.h"
 #include "tests/support/paths.h"
+#include "tests/support/plain_network.h"
 #include "tests/support/tiny_checkpoint.h"
 #include "tests/sweep/random_corpus.h"
 
@@ -59,44 +57,49 @@ class BackwardSweep : public testing::Test {
 };
 
 // kappa and B_abs of every state without sampling: sum over positions t and labels y of
-// p_t(y) |d/dh ln p_t(y)|^2, one autograd pass for each (t, y).
+// p_t(y) |d/dh ln p_t(y)|^2, by central differences in float64 along every element of the state.
 TEST_F(BackwardSweep, MatchesTheExactFisherTrace) {
-  constexpr std::int64_t kTokens = 24;
+  constexpr std::size_t kTokens = 24;
+  constexpr double kStep = 1e-5;
   const auto series = run({.tokens = kTokens, .label_samples = 4000});
   const ModelConfig& c = checkpoint_->config();
-  at::Tensor h = at::empty({kTokens, c.hidden}, at::kDouble);
-  const at::Tensor table = test::load_double(*checkpoint_, Role::embedding);
-  for (std::int64_t t = 0; t < kTokens; ++t)
-    h[t] = table[corpus_.windows[0].ids[static_cast<std::size_t>(t)]];
-  for (int state = 0; state <= c.n_layers; ++state) {
-    at::Tensor x = h.detach().clone().requires_grad_(true), z = x;
-    for (int layer = state; layer < c.n_layers; ++layer) z = test::autograd_block(*checkpoint_, layer, z);
-    const at::Tensor log_p = at::log_softmax(test::autograd_logits(*checkpoint_, z), -1);
-    const at::Tensor mean_square = x.detach().pow(2).mean(-1);
-    at::Tensor squares = at::zeros({kTokens}, at::kDouble);
-    for (std::int64_t t = 0; t + 1 < kTokens; ++t) {
-      for (std::int64_t y = 0; y < c.vocab; ++y) {
-        x.mutable_grad() = at::Tensor();
-        const at::Tensor score = log_p[t][y];
-        score.backward({}, /*retain_graph=*/true);
-        squares += score.detach().exp() * x.grad().pow(2).sum(-1);
+  const test::PlainHead head = test::plain_head(*checkpoint_);
+  const std::vector<test::PlainBlock> blocks{test::plain_block(*checkpoint_, 0),
+                                             test::plain_block(*checkpoint_, 1)};
+  Matrix h = test::plain_embedding(*checkpoint_, std::span(corpus_.windows[0].ids).first(kTokens));
+  for (std::size_t state = 0; state <= blocks.size(); ++state) {
+    const auto log_p = [&](Matrix x) {
+      for (std::size_t block = state; block < blocks.size(); ++block) x = test::forward(blocks[block], c, x);
+      x = test::logits(head, c, x);
+      test::log_softmax_rows(x);
+      return x;
+    };
+    const Matrix clean = log_p(h);
+    std::vector<double> squares(kTokens, 0.0), mean_square(kTokens, 0.0);
+    for (std::size_t i = 0; i < h.data.size(); ++i) {
+      Matrix moved = h;
+      moved.data[i] = h.data[i] + kStep;
+      const Matrix above = log_p(moved);
+      moved.data[i] = h.data[i] - kStep;
+      const Matrix below = log_p(moved);
+      for (std::size_t k = 0; k < (kTokens - 1) * clean.cols; ++k) {
+        const double slope = (above.data[k] - below.data[k]) / (2.0 * kStep);
+        squares[i / h.cols] += std::exp(clean.data[k]) * slope * slope / static_cast<double>(kTokens - 1);
       }
+      mean_square[i / h.cols] += h.data[i] * h.data[i] / static_cast<double>(h.cols);
     }
-    squares /= static_cast<double>(kTokens - 1);
     const auto total = [&](bool relative, bool all) {
       double sum = 0.0;
-      for (std::int64_t t = 0; t < kTokens; ++t) {
-        if (!all && classes_[static_cast<std::size_t>(t)] != TokenClass::ordinary) continue;
-        sum += squares[t].item<double>() * (relative ? mean_square[t].item<double>() : 1.0);
+      for (std::size_t t = 0; t < kTokens; ++t) {
+        if (all || classes_[t] == TokenClass::ordinary) sum += squares[t] * (relative ? mean_square[t] : 1.0);
       }
       return sum;
     };
-    const auto at_state = static_cast<std::size_t>(state);
-    EXPECT_NEAR(series[0].by_doc(0, at_state) / total(true, false), 1.0, 0.01) << state;
-    EXPECT_NEAR(series[1].by_doc(0, at_state) / total(true, true), 1.0, 0.01) << state;
-    EXPECT_NEAR(series[2].by_doc(0, at_state) / total(false, false), 1.0, 0.01) << state;
-    EXPECT_NEAR(series[3].by_doc(0, at_state) / total(false, true), 1.0, 0.01) << state;
-    if (state < c.n_layers) h = test::autograd_block(*checkpoint_, state, h);
+    EXPECT_NEAR(series[0].by_doc(0, state) / total(true, false), 1.0, 0.01) << state;
+    EXPECT_NEAR(series[1].by_doc(0, state) / total(true, true), 1.0, 0.01) << state;
+    EXPECT_NEAR(series[2].by_doc(0, state) / total(false, false), 1.0, 0.01) << state;
+    EXPECT_NEAR(series[3].by_doc(0, state) / total(false, true), 1.0, 0.01) << state;
+    if (state < blocks.size()) h = test::forward(blocks[state], c, h);
   }
 }
 

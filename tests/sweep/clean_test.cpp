@@ -8,8 +8,8 @@
 #include <limits>
 #include <set>
 
-#include "strata/model/block.h"
 #include "strata/base/parallel.h"
+#include "strata/model/block.h"
 #include "strata/record/run_directory.h"
 #include "strata/sweep/clean_sweep.h"
 #include "strata/sweep/lanes.h"
@@ -70,7 +70,7 @@ std::vector<std::vector<float>> plain_states(const Checkpoint& checkpoint,
 double direct_nll(const HeadWeights& head, const ModelConfig& config, const std::vector<float>& h,
                   const std::vector<std::int32_t>& ids) {
   const auto d = static_cast<std::size_t>(config.hidden);
-  const float* norm = head.final_norm.data_ptr<float>();
+  const float* norm = head.final_norm.data();
   const std::vector<float> unembedding = head.unembedding.unpack();
   double sum = 0.0;
   for (std::size_t t = 0; t + 1 < ids.size(); ++t) {

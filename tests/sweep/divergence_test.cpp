@@ -385,7 +385,7 @@ TEST_F(Twins, ThePlanRespectsTheLimit) {
   const DivergenceInput input{.original = a, .other = a, .corpus = corpus_};
   const MeasureOptions options{.lane_tokens = 500};
   const DivergencePlan roomy = plan_divergence(input, options, 1ull << 40);
-  EXPECT_STRATA_ERROR(plan_divergence(input, options, 1ull << 20), ErrorKind::out_of_memory, "--mem-limit");
+  EXPECT_STRATA_ERROR(plan_divergence(input, options, 1ull << 20), ErrorKind::out_of_memory, "mem_limit");
   const DivergencePlan tight = plan_divergence(input, options, roomy.peak_bytes - 1);
   EXPECT_LT(tight.lane_bytes, roomy.lane_bytes);
   EXPECT_LT(tight.peak_bytes, roomy.peak_bytes);

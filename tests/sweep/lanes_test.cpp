@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -17,8 +18,8 @@
 #include "strata/sweep/selection.h"
 #include "strata/sweep/substitution.h"
 #include "strata/theory/kappa.h"
-#include "tests/support/autograd_block.h"
 #include "tests/support/paths.h"
+#include "tests/support/plain_network.h"
 #include "tests/support/tiny_checkpoint.h"
 #include "tests/sweep/random_corpus.h"
 
@@ -39,9 +40,9 @@ MeasureOptions lane_options() {
 struct Change {
   std::vector<int> order = {0, 1, 2};
   int state = -1;
-  std::function<at::Tensor(const at::Tensor&)> edit_state{};
+  std::function<void(Matrix&)> edit_state{};
   int block = -1;
-  std::function<at::Tensor(const at::Tensor&)> edit_attention{};
+  test::SeeAttention edit_attention{};
   double skip = 0.0;  // share of block `block` left out
 };
 
@@ -50,24 +51,29 @@ class LaneEngine : public testing::Test {
   LaneEngine() {
     test::write_checkpoint(directory_.path(), {.layers = kLayers});
     checkpoint_.emplace(Checkpoint::open(directory_.path()));
+    for (int block = 0; block < kLayers; ++block) blocks_.push_back(test::plain_block(*checkpoint_, block));
+    head_ = test::plain_head(*checkpoint_);
   }
   [[nodiscard]] MeasureInput input() const { return {.checkpoint = *checkpoint_, .corpus = corpus_}; }
 
   // Log probabilities (tokens, vocab) in float64.
-  [[nodiscard]] at::Tensor reference(const Window& window, const Change& change) const {
-    std::vector<std::int64_t> ids(window.ids.begin(), window.ids.begin() + kTokens);
-    at::Tensor h = test::load_double(*checkpoint_, Role::embedding)
-                       .index_select(0, at::tensor(at::ArrayRef<std::int64_t>(ids), at::kLong));
+  [[nodiscard]] Matrix reference(const Window& window, const Change& change) const {
+    const ModelConfig& config = checkpoint_->config();
+    Matrix h = test::plain_embedding(*checkpoint_, std::span(window.ids).first(kTokens));
     for (std::size_t i = 0; i <= change.order.size(); ++i) {
-      if (static_cast<int>(i) == change.state) h = change.edit_state(h);
+      if (static_cast<int>(i) == change.state) change.edit_state(h);
       if (i == change.order.size()) break;
       const int block = change.order[i];
       const bool here = block == change.block;
-      const at::Tensor out =
-          test::autograd_block(*checkpoint_, block, h, here ? change.edit_attention : nullptr);
-      h = here ? (1.0 - change.skip) * out + change.skip * h : out;
+      const Matrix out = test::forward(blocks_[static_cast<std::size_t>(block)], config, h,
+                                       here ? change.edit_attention : nullptr);
+      const double kept = here ? change.skip : 0.0;
+      for (std::size_t k = 0; k < h.data.size(); ++k)
+        h.data[k] = (1.0 - kept) * out.data[k] + kept * h.data[k];
     }
-    return at::log_softmax(test::autograd_logits(*checkpoint_, h), -1);
+    Matrix log_p = test::logits(head_, config, h);
+    test::log_softmax_rows(log_p);
+    return log_p;
   }
 
   // The curve's values for every document of the lanes, against the reference with this change.
@@ -76,87 +82,95 @@ class LaneEngine : public testing::Test {
     for (const LaneWindow& lane : lane_sample(context, kTokens * 4)) {
       ASSERT_EQ(lane.tokens, kTokens);
       const Window& window = corpus_.windows[lane.window];
-      const at::Tensor p = reference(window, {}).narrow(0, 0, kTokens - 1);
-      const at::Tensor q = reference(window, change).narrow(0, 0, kTokens - 1);
-      std::vector<std::int64_t> next(window.ids.begin() + 1, window.ids.begin() + kTokens);
-      const at::Tensor index = at::tensor(at::ArrayRef<std::int64_t>(next), at::kLong).unsqueeze(1);
-      const double kl = (p.exp() * (p - q)).sum(-1).mean().item<double>();
-      const double nll = (p - q).gather(1, index).mean().item<double>();
-      const double same = p.argmax(-1).eq(q.argmax(-1)).to(at::kDouble).mean().item<double>();
+      const Matrix p = reference(window, {}), q = reference(window, change);
+      double kl = 0.0, nll = 0.0, same = 0.0;
+      for (std::size_t t = 0; t + 1 < p.rows; ++t) {
+        for (std::size_t y = 0; y < p.cols; ++y) kl += std::exp(p(t, y)) * (p(t, y) - q(t, y));
+        const auto next = static_cast<std::size_t>(window.ids[t + 1]);
+        nll += p(t, next) - q(t, next);
+        const auto top = [t](const Matrix& m) {
+          return std::ranges::max_element(m.row(t)) - m.row(t).begin();
+        };
+        same += top(p) == top(q) ? 1.0 : 0.0;
+      }
+      constexpr double kScored = kTokens - 1;
+      kl /= kScored;
       const auto d = static_cast<std::size_t>(window.document);
       SCOPED_TRACE(fmt::format("{} at {}, head {}, strength {}", curve.intervention, curve.place, curve.head,
                                curve.strength[s]));
       EXPECT_NEAR(curve.kl_nats(d, s), kl, 1e-6 + 1e-4 * kl);
-      EXPECT_NEAR(curve.delta_nll_nats(d, s), nll, 1e-5 + 1e-4 * kl);
-      EXPECT_NEAR(curve.top1_agreement(d, s), same, 1e-9);
+      EXPECT_NEAR(curve.delta_nll_nats(d, s), nll / kScored, 1e-5 + 1e-4 * kl);
+      EXPECT_NEAR(curve.top1_agreement(d, s), same / kScored, 1e-9);
     }
     ASSERT_EQ(trace.n_massive, 0);  // so that position 0 is the only sink
   }
 
   test::TemporaryDirectory directory_;
   std::optional<Checkpoint> checkpoint_;
+  std::vector<test::PlainBlock> blocks_;
+  test::PlainHead head_;
   Corpus corpus_ = test::random_corpus({});
 };
 
-// (1 - s) p + s w / sum w over the keys.
-at::Tensor mix(const at::Tensor& p, const at::Tensor& weight, double s) {
-  return (1.0 - s) * p + s * weight / weight.sum(-1, true);
+// Every state h but the first token's becomes keep * h + mean * (the mean of those states).
+void blend(Matrix& h, double keep, double mean) {
+  std::vector<double> average(h.cols, 0.0);
+  for (std::size_t t = 1; t < h.rows; ++t) {
+    for (std::size_t i = 0; i < h.cols; ++i) average[i] += h(t, i) / static_cast<double>(h.rows - 1);
+  }
+  for (std::size_t t = 1; t < h.rows; ++t) {
+    for (std::size_t i = 0; i < h.cols; ++i) h(t, i) = keep * h(t, i) + mean * average[i];
+  }
 }
 
-at::Tensor ordinary_mean(const at::Tensor& h) {
-  return h.narrow(0, 1, h.size(0) - 1).mean(0, true);
+// (1 - s) p + s w / sum w over the keys, w = weight(query, key, p) of the keys up to the query.
+void mix(Matrix& p, double s, const std::function<double(std::size_t, std::size_t, double)>& weight) {
+  for (std::size_t query = 0; query < p.rows; ++query) {
+    std::vector<double> w(query + 1);
+    double sum = 0.0;
+    for (std::size_t key = 0; key <= query; ++key) sum += w[key] = weight(query, key, p(query, key));
+    for (std::size_t key = 0; key <= query; ++key)
+      p(query, key) = (1.0 - s) * p(query, key) + s * w[key] / sum;
+  }
 }
 
-// Row 0 as it was, the others changed.
-at::Tensor but_first(const at::Tensor& h, const at::Tensor& changed) {
-  return at::cat({h.narrow(0, 0, 1), changed.narrow(0, 1, h.size(0) - 1)}, 0);
-}
-
-// What the intervention means, in LibTorch's own operators; nothing for noise and weights.
+// What the intervention means, by plain loops; nothing for noise and weights.
 std::optional<Change> meaning(const DoseCurve& curve, double s) {
-  const int place = curve.place;
-  const auto state = [&](auto edit) {
-    return Change{.state = place,
-                  .edit_state = [edit](const at::Tensor& h) { return but_first(h, edit(h)); }};
+  const std::string& id = curve.intervention;
+  const int place = curve.place, head = curve.head;
+  const auto state = [&](double keep, double mean) {
+    return Change{.state = place, .edit_state = [keep, mean](Matrix& h) { blend(h, keep, mean); }};
   };
-  const auto attention = [&](auto edit) { return Change{.block = place, .edit_attention = edit}; };
-  const at::Tensor causal = at::ones({kTokens, kTokens}, at::kDouble).tril();
-  if (curve.intervention == "scaling") return state([s](const at::Tensor& h) { return (1 + s) * h; });
-  if (curve.intervention == "translation")
-    return state([s](const at::Tensor& h) { return h + s * ordinary_mean(h); });
-  if (curve.intervention == "zero_ablation") return state([s](const at::Tensor& h) { return (1 - s) * h; });
-  if (curve.intervention == "mean_ablation")
-    return state([s](const at::Tensor& h) { return (1 - s) * h + s * ordinary_mean(h); });
-  if (curve.intervention == "block_skip") return Change{.block = place, .skip = s};
-  if (curve.intervention == "adjacent_swap") {
+  const auto attention = [&](std::function<double(std::size_t, std::size_t, double)> weight) {
+    return Change{.block = place, .edit_attention = [s, weight](int, Matrix& p) { mix(p, s, weight); }};
+  };
+  if (id == "scaling") return state(1.0 + s, 0.0);
+  if (id == "translation") return state(1.0, s);
+  if (id == "zero_ablation") return state(1.0 - s, 0.0);
+  if (id == "mean_ablation") return state(1.0 - s, s);
+  if (id == "block_skip") return Change{.block = place, .skip = s};
+  if (id == "adjacent_swap") {
     Change change;
     std::swap(change.order[static_cast<std::size_t>(place)],
               change.order[static_cast<std::size_t>(place) + 1]);
     return change;
   }
-  if (curve.intervention == "block_repeat") {
+  if (id == "block_repeat") {
     Change change;
     change.order.insert(change.order.begin() + place, static_cast<std::size_t>(s), place);
     return change;
   }
-  if (curve.intervention == "attention_uniform")
-    return attention([s, causal](const at::Tensor& p) { return mix(p, causal.expand_as(p), s); });
-  if (curve.intervention == "attention_sink_only") {
-    const at::Tensor first = at::arange(kTokens).eq(0).to(at::kDouble);
-    return attention([s, first](const at::Tensor& p) { return mix(p, p * first, s); });
+  if (id == "attention_uniform") return attention([](std::size_t, std::size_t, double) { return 1.0; });
+  if (id == "attention_sink_only")
+    return attention([](std::size_t, std::size_t key, double p) { return key == 0 ? p : 0.0; });
+  if (id == "attention_local") {
+    return attention(
+        [](std::size_t query, std::size_t key, double p) { return key == 0 || query - key < 16 ? p : 0.0; });
   }
-  if (curve.intervention == "attention_local") {
-    const at::Tensor near = causal - causal.tril(-16);
-    const at::Tensor kept = at::maximum(near, at::arange(kTokens).eq(0).to(at::kDouble).expand_as(near));
-    return attention([s, kept](const at::Tensor& p) { return mix(p, p * kept, s); });
-  }
-  if (curve.intervention == "head_ablation") {
-    const int head = curve.head;
-    return attention([s, head](const at::Tensor& p) {
-      at::Tensor q = p.clone();
-      q[head] *= 1.0 - s;
-      return q;
-    });
+  if (id == "head_ablation") {
+    return Change{.block = place, .edit_attention = [s, head](int h, Matrix& p) {
+                    for (double& value : p.data) value *= h == head ? 1.0 - s : 1.0;
+                  }};
   }
   return std::nullopt;
 }

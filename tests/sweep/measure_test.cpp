@@ -330,7 +330,7 @@ TEST_F(Planned, TooLittleMemoryIsRefusedWithWhatWouldFit) {
   EXPECT_GT(plan.memory.spilled_bytes, 0u);
   const Trace roomy = measure(input, small_options(), {});
   expect_same_bits(roomy, measure(input, planned(small_options(), plan), {}));
-  EXPECT_STRATA_ERROR(plan_measure(input, small_options(), 1 << 20), ErrorKind::out_of_memory, "--mem-limit");
+  EXPECT_STRATA_ERROR(plan_measure(input, small_options(), 1 << 20), ErrorKind::out_of_memory, "mem_limit");
   EXPECT_STRATA_ERROR(plan_measure(input, small_options(), 1 << 20), ErrorKind::out_of_memory,
                       "the run needs");
   EXPECT_STRATA_ERROR(plan_measure(input, small_options(), 1 << 20), ErrorKind::out_of_memory, "--chunks");

@@ -8,10 +8,10 @@
 #include <nlohmann/json.hpp>
 
 #include "strata/base/file.h"
+#include "strata/base/parallel.h"
 #include "strata/corpus/corpus.h"
 #include "strata/model/block.h"
 #include "strata/model/head.h"
-#include "strata/base/parallel.h"
 #include "tests/support/paths.h"
 
 namespace strata {

@@ -13,6 +13,7 @@
 #include "strata/sweep/forward.h"
 #include "strata/sweep/reference.h"
 #include "tests/support/paths.h"
+#include "tests/support/plain_backend.h"
 #include "tests/support/tiny_checkpoint.h"
 
 namespace strata {
@@ -297,11 +298,11 @@ TEST_F(VerifyReference, AGoodModelAgreesWithItself) {
   EXPECT_NE(weights[0].detail.find("30 tensors"), std::string::npos) << weights[0].detail;
 }
 
-// LibTorch's operations on the processor stand for a GPU.
+// Plain loops on the processor stand for a GPU.
 TEST_F(VerifyReference, AnotherDeviceIsComparedWithTheProcessor) {
   const auto check = [&](double tolerance) {
     return verify_forward(*checkpoint_, {ids_},
-                          {.tolerance = tolerance, .threads = 2, .device = Device::torch_cpu});
+                          {.tolerance = tolerance, .threads = 2, .backend = &test::plain_backend()});
   };
   const auto checks = check(kReferenceTolerance);
   ASSERT_EQ(checks.size(), 5u);

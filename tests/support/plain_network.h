@@ -1,0 +1,54 @@
+// The network written a second time, in float64 by plain loops over Hugging Face's tensors: slow, and
+// independent of strata's kernels. States, edits and (by finite differences) gradients are compared with it.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "strata/base/matrix.h"
+#include "strata/checkpoint/checkpoint.h"
+#include "strata/model/block.h"
+#include "strata/model/head.h"
+
+namespace strata::test {
+
+/// One block. Optional vectors are empty where the model has none.
+struct PlainBlock {
+  std::vector<double> attention_norm, qkv_bias, query_norm, key_norm, mlp_norm;
+  Matrix qkv, attention_output, gate, up, down;  // as in BlockWeights
+};
+[[nodiscard]] PlainBlock plain_block(const Checkpoint& checkpoint, int layer);
+/// From whatever backend holds them.
+[[nodiscard]] PlainBlock plain_block(const BlockWeights& weights);
+
+/// Sees, and may change, the attention probabilities of one head: (queries, keys).
+using SeeAttention = std::function<void(int head, Matrix& probability)>;
+
+/// One block on h (tokens, d), positions 0..tokens-1.
+[[nodiscard]] Matrix forward(const PlainBlock& block, const ModelConfig& config, const Matrix& h,
+                             const SeeAttention& see = {});
+
+struct PlainHead {
+  std::vector<double> final_norm;
+  Matrix unembedding;
+};
+[[nodiscard]] PlainHead plain_head(const Checkpoint& checkpoint);
+[[nodiscard]] PlainHead plain_head(const HeadWeights& head);
+/// Logits (tokens, vocab) of state L.
+[[nodiscard]] Matrix logits(const PlainHead& head, const ModelConfig& config, const Matrix& h);
+
+/// The token embedding, float32 exact.
+[[nodiscard]] Matrix plain_embedding(const Checkpoint& checkpoint, std::span<const std::int32_t> ids);
+
+/// RMSNorm of every row.
+[[nodiscard]] Matrix plain_norm(const Matrix& x, std::span<const double> weight, double eps);
+/// In place: row - ln sum exp(row).
+void log_softmax_rows(Matrix& x);
+
+[[nodiscard]] Matrix to_matrix(std::span<const float> values, std::size_t columns);
+
+/// The gradient of a scalar function at x by central differences.
+[[nodiscard]] Matrix difference_gradient(const std::function<double(const Matrix&)>& f, Matrix x);
+
+}  // namespace strata::test
