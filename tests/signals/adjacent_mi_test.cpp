@@ -123,8 +123,7 @@ TEST(CopulaMi, MeanOfPointwiseInformationIsThePlugInEstimate) {
       500, 1, [](std::size_t) { return 0.7; }, 1);
   const CopulaScores x = copula_scores(rounded(pair.x), 4), y = copula_scores(rounded(pair.y), 4);
   double product = 0.0;
-  for (std::int64_t i = 0; i < 500; ++i)
-    product += x.white.data.data()[i] * y.white.data.data()[i];
+  for (std::int64_t i = 0; i < 500; ++i) product += x.white.data.data()[i] * y.white.data.data()[i];
   const double rho = product / 500;
   EXPECT_NEAR(mean_of(pointwise_information(x.white, y.white)), -0.5 * std::log(1 - rho * rho), 1e-12);
   EXPECT_NEAR(rho, 0.7, 0.07);

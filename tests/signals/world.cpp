@@ -6,7 +6,6 @@
 
 #include "strata/base/parallel.h"
 #include "strata/base/philox.h"
-#include "strata/base/parallel.h"
 
 namespace strata::test {
 namespace {

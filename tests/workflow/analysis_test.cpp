@@ -60,11 +60,11 @@ TEST_F(Workflow, ProgressStopsAndResumeGoesOn) {
   EXPECT_TRUE(phases.contains("clean sweep"));
   EXPECT_FALSE(fs::exists(output / "results.json"));
   phases.clear();
-  const strata::Run resumed = analyze_into({.directory = output, .resume = true}, model_, text_, request_, resources_,
-                                   [&](const ProgressEvent& event) {
-                                     phases.insert(event.phase);
-                                     return true;
-                                   });
+  const strata::Run resumed = analyze_into({.directory = output, .resume = true}, model_, text_, request_,
+                                           resources_, [&](const ProgressEvent& event) {
+                                             phases.insert(event.phase);
+                                             return true;
+                                           });
   EXPECT_FALSE(phases.contains("clean sweep"));  // it was saved
   EXPECT_EQ(results_json(resumed), results_json(analyze(model_, text_, request_, resources_)));
 }
