@@ -1,8 +1,8 @@
-# cmake --install: the program, its engine, the text it uses by default, and the library for find_package(strata).
+# cmake --install: the program, the text it uses by default, and the library for find_package(strata).
 include(CMakePackageConfigHelpers)
 
-install(TARGETS strata_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(DIRECTORY texts/tales DESTINATION ${CMAKE_INSTALL_DATADIR}/strata/texts)
+install(TARGETS strata_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
+install(DIRECTORY texts/tales DESTINATION ${CMAKE_INSTALL_DATADIR}/strata/texts COMPONENT program)
 install(DIRECTORY src/strata DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h" PATTERN cli EXCLUDE)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/strata)
@@ -11,4 +11,4 @@ configure_package_config_file(cmake/strata-config.cmake.in "${PROJECT_BINARY_DIR
                               INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/strata-config-version.cmake" COMPATIBILITY SameMinorVersion)
 install(FILES "${PROJECT_BINARY_DIR}/strata-config.cmake" "${PROJECT_BINARY_DIR}/strata-config-version.cmake"
-        DESTINATION ${package_dir})
+              cmake/StrataDependencies.cmake DESTINATION ${package_dir})
