@@ -1,4 +1,4 @@
-// A model with a tokenizer.model: libsentencepiece and LibTorch in one process, which once killed it.
+// A model with a tokenizer.model through the whole program.
 #include <gtest/gtest.h>
 
 #include "tests/cli/program.h"

@@ -99,7 +99,7 @@ class Llama2 : public testing::Test {
   std::optional<std::filesystem::path> model_, gguf_;
 };
 
-TEST_F(Llama2, TheLibrarysOwnModelOnEveryVector) {
+TEST_F(Llama2, TheModelFileOnEveryVector) {
   const Tokenizer tokenizer = Tokenizer::from_sentencepiece(*model_);
   EXPECT_EQ(tokenizer.prefix(), Ids{1});
   EXPECT_TRUE(tokenizer.suffix().empty());
@@ -119,14 +119,14 @@ const std::vector<std::string> kCorners = {"<s>a</s> b<unk>c",
                                            std::string(3000, ' ') + "x",
                                            std::string(3000, 'a')};
 
-TEST_F(Llama2, TheEngineAgreesWithTheLibrary) {
-  const Tokenizer ours = Tokenizer::for_model(*gguf_);
-  const Tokenizer library = Tokenizer::from_sentencepiece(*model_);
+TEST_F(Llama2, TheGgufAgreesWithTheModelFile) {
+  const Tokenizer gguf = Tokenizer::for_model(*gguf_);
+  const Tokenizer model = Tokenizer::from_sentencepiece(*model_);
   for (const auto& texts : {tales(), kCorners}) {
     for (const std::string& text : texts) {
-      const Ids ids = library.encode(text, true);
-      EXPECT_EQ(ours.encode(text, true), ids) << in_quotes(text);
-      EXPECT_EQ(ours.decode(ids), library.decode(ids));
+      const Ids ids = model.encode(text, true);
+      EXPECT_EQ(gguf.encode(text, true), ids) << in_quotes(text);
+      EXPECT_EQ(gguf.decode(ids), model.decode(ids));
     }
   }
 }
@@ -172,26 +172,26 @@ std::string squeezed(const std::string& text) {
   return out;
 }
 
-// A GGUF made by others, with ids of 4294967295 and without add_bos_token, and the library's model beside it.
+// A GGUF made by others, with ids of 4294967295 and without add_bos_token, and the tokenizer.model beside it.
 // That model says remove_extra_whitespaces; the GGUF does not, and llama.cpp would not heed it: texts with
 // runs of spaces have different ids by construction.
-TEST(Stories260K, TheGgufAgreesWithTheLibrarysModel) {
+TEST(Stories260K, TheGgufAgreesWithTheModelFile) {
   const auto gguf = test::shared_data("third-party/models/stories260K.tok512.gguf");
-  const auto model = test::shared_data("third-party/models/stories260K.tok512.model");
+  const auto model_path = test::shared_data("third-party/models/stories260K.tok512.model");
   const auto text = test::shared_data("third-party/texts/tinystories-200k.txt");
-  if (!gguf || !model || !text) GTEST_SKIP() << "third-party/models is not here";
-  const Tokenizer ours = Tokenizer::for_model(*gguf);
-  const Tokenizer library = Tokenizer::from_sentencepiece(*model);
-  EXPECT_EQ(ours.vocab_size(), 512);
-  EXPECT_EQ(ours.prefix(), Ids{1});
-  EXPECT_EQ(library.prefix(), Ids{1});
-  for (std::int32_t id = 0; id < 512; ++id) EXPECT_EQ(ours.token_bytes(id), library.token_bytes(id)) << id;
+  if (!gguf || !model_path || !text) GTEST_SKIP() << "third-party/models is not here";
+  const Tokenizer from_gguf = Tokenizer::for_model(*gguf);
+  const Tokenizer model = Tokenizer::from_sentencepiece(*model_path);
+  EXPECT_EQ(from_gguf.vocab_size(), 512);
+  EXPECT_EQ(from_gguf.prefix(), Ids{1});
+  EXPECT_EQ(model.prefix(), Ids{1});
+  for (std::int32_t id = 0; id < 512; ++id) EXPECT_EQ(from_gguf.token_bytes(id), model.token_bytes(id)) << id;
   auto texts = tales();
   texts.push_back(read_file(*text));
   for (const std::string& one : texts)
-    EXPECT_EQ(ours.encode(squeezed(one), true), library.encode(squeezed(one), true));
-  EXPECT_EQ(library.encode("a  b", false), library.encode("a b", false));
-  EXPECT_NE(ours.encode("a  b", false), ours.encode("a b", false));
+    EXPECT_EQ(from_gguf.encode(squeezed(one), true), model.encode(squeezed(one), true));
+  EXPECT_EQ(model.encode("a  b", false), model.encode("a b", false));
+  EXPECT_NE(from_gguf.encode("a  b", false), from_gguf.encode("a b", false));
 }
 
 // Our own GGUF twins: the same ids as from the tokenizer.json they were made from.

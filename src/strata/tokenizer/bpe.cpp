@@ -73,11 +73,6 @@ const MergeTable::Entry* MergeTable::find(std::int32_t left, std::int32_t right)
   }
 }
 
-void MergeTable::merge(std::vector<std::int32_t>& ids) const {
-  STRATA_CHECK(ids.size() < static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()));
-  ids.size() <= kShortWord ? merge_short(ids) : merge_long(ids);
-}
-
 void MergeTable::merge_short(std::vector<std::int32_t>& ids) const {
   std::array<const MergeTable::Entry*, kShortWord> entry{};  // of the pair (i, i + 1)
   std::size_t n = ids.size();
@@ -104,7 +99,8 @@ void MergeTable::merge_short(std::vector<std::int32_t>& ids) const {
   ids.resize(n);
 }
 
-void MergeTable::merge_long(std::vector<std::int32_t>& ids) const {
+template <typename OnPair>
+void MergeTable::merge_long(std::vector<std::int32_t>& ids, OnPair&& on_pair) const {
   const auto n = static_cast<std::int32_t>(ids.size());
   std::vector<Symbol> symbols(ids.size());
   for (std::int32_t i = 0; i < n; ++i) {
@@ -115,8 +111,10 @@ void MergeTable::merge_long(std::vector<std::int32_t>& ids) const {
   std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> heap;
   const auto push = [&](std::int32_t left, std::int32_t right) {
     if (left < 0 || right < 0) return;
-    if (const auto* entry = find(symbol(left).id, symbol(right).id))
-      heap.push({entry->rank, left, right, symbol(left).id, symbol(right).id, entry->merged});
+    const auto* entry = find(symbol(left).id, symbol(right).id);
+    if (entry == nullptr) return;
+    on_pair(symbol(left).id, symbol(right).id, entry->merged);
+    heap.push({entry->rank, left, right, symbol(left).id, symbol(right).id, entry->merged});
   };
   for (std::int32_t i = 0; i + 1 < n; ++i) push(i, i + 1);
   while (!heap.empty()) {
@@ -135,6 +133,20 @@ void MergeTable::merge_long(std::vector<std::int32_t>& ids) const {
   }
   ids.clear();
   for (std::int32_t i = 0; i >= 0; i = symbol(i).next) ids.push_back(symbol(i).id);
+}
+
+void MergeTable::merge(std::vector<std::int32_t>& ids) const {
+  STRATA_CHECK(ids.size() < static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()));
+  ids.size() <= kShortWord ? merge_short(ids)
+                           : merge_long(ids, [](std::int32_t, std::int32_t, std::int32_t) {});
+}
+
+void MergeTable::merge(std::vector<std::int32_t>& ids, Origins& origins) const {
+  STRATA_CHECK(ids.size() < static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()));
+  if (ids.empty()) return;
+  merge_long(ids, [&](std::int32_t left, std::int32_t right, std::int32_t merged) {
+    origins[merged] = {left, right};
+  });
 }
 
 BpeModel::BpeModel(const ByteIds& byte_ids, const std::vector<BpeMerge>& merges,
@@ -157,9 +169,9 @@ void BpeModel::encode_word(std::string_view word, std::vector<std::int32_t>& out
   out.insert(out.end(), ids.begin(), ids.end());
 }
 
-CharacterBpeModel::CharacterBpeModel(const ByteIds& byte_ids, StringMap<std::int32_t> characters,
+CharacterBpeModel::CharacterBpeModel(const CharacterFallback& fallback, StringMap<std::int32_t> characters,
                                      std::int32_t vocab_size, MergeTable merges)
-    : byte_ids_(byte_ids),
+    : fallback_(fallback),
       characters_(std::move(characters)),
       vocab_size_(vocab_size),
       merges_(std::move(merges)) {
@@ -171,31 +183,36 @@ CharacterBpeModel::CharacterBpeModel(const ByteIds& byte_ids, StringMap<std::int
   }
 }
 
-void CharacterBpeModel::encode_word(std::string_view word, std::vector<std::int32_t>& out) const {
-  const auto fall_back = [&](std::string_view character, std::vector<std::int32_t>& to) {
-    for (const char byte : character) {
-      const std::int32_t id = byte_ids_[static_cast<unsigned char>(byte)];
-      STRATA_CHECK(id >= 0);
-      to.push_back(id);
-    }
-  };
-  std::vector<std::int32_t> symbols;
-  symbols.reserve(word.size());
-  for (std::size_t at = 0; at < word.size();) {
+void CharacterBpeModel::fall_back(std::string_view character, std::vector<std::int32_t>& out) const {
+  if (fallback_.unknown >= 0) return out.push_back(fallback_.unknown);
+  for (const char byte : character) {
+    const std::int32_t id = fallback_.bytes[static_cast<unsigned char>(byte)];
+    STRATA_CHECK(id >= 0);
+    out.push_back(id);
+  }
+}
+
+void CharacterBpeModel::append_symbols(std::string_view text, std::vector<std::int32_t>& symbols) const {
+  for (std::size_t at = 0; at < text.size();) {
     const std::size_t begin = at;
-    (void)next_code_point(word, at);
-    const std::string_view character = word.substr(begin, at - begin);
+    (void)next_code_point(text, at);
+    const std::string_view character = text.substr(begin, at - begin);
     const auto found = characters_.find(character);
     found == characters_.end() ? fall_back(character, symbols) : symbols.push_back(found->second);
   }
+}
+
+void CharacterBpeModel::append_ids(std::int32_t symbol, std::vector<std::int32_t>& out) const {
+  if (symbol < vocab_size_) return out.push_back(symbol);
+  fall_back(unmerged_[static_cast<std::size_t>(symbol - vocab_size_)], out);
+}
+
+void CharacterBpeModel::encode_word(std::string_view word, std::vector<std::int32_t>& out) const {
+  std::vector<std::int32_t> symbols;
+  symbols.reserve(word.size());
+  append_symbols(word, symbols);
   merges_.merge(symbols);
-  for (const std::int32_t symbol : symbols) {
-    if (symbol < vocab_size_) {
-      out.push_back(symbol);
-    } else {
-      fall_back(unmerged_[static_cast<std::size_t>(symbol - vocab_size_)], out);
-    }
-  }
+  for (const std::int32_t symbol : symbols) append_ids(symbol, out);
 }
 
 }  // namespace strata

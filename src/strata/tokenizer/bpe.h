@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace strata {
@@ -42,12 +43,17 @@ class MergeTable {
   /// Merges in place. Among all neighbouring pairs the one with the lowest rank goes first, the leftmost
   /// one on a tie; O(n log n) in the number of ids.
   void merge(std::vector<std::int32_t>& ids) const;
+  /// The pair that was last seen as able to become this id.
+  using Origins = std::unordered_map<std::int32_t, std::pair<std::int32_t, std::int32_t>>;
+  /// The same, and fills `origins`: every pair counts that was a neighbour pair at some time, merged or not.
+  void merge(std::vector<std::int32_t>& ids, Origins& origins) const;
 
  private:
   static constexpr std::uint64_t kEmpty = ~std::uint64_t{0};
   [[nodiscard]] std::size_t slot_of(std::uint64_t pair) const;
   void merge_short(std::vector<std::int32_t>& ids) const;
-  void merge_long(std::vector<std::int32_t>& ids) const;
+  template <typename OnPair>
+  void merge_long(std::vector<std::int32_t>& ids, OnPair&& on_pair) const;
   std::vector<Entry> slots_ = std::vector<Entry>(1);
 };
 
@@ -86,18 +92,31 @@ class BpeModel : public WordModel {
   StringMap<std::int32_t> whole_words_;
 };
 
+/// What stands for a character that is no token.
+struct CharacterFallback {
+  ByteIds bytes{};            ///< ids of its bytes; every byte of UTF-8 has one
+  std::int32_t unknown = -1;  ///< where it is not -1, this id instead
+};
+
 /// BPE over characters with byte fallback (SentencePiece, Llama 2).
 class CharacterBpeModel : public WordModel {
  public:
   /// `characters` maps a character (UTF-8) to its symbol. Symbols below `vocab_size` are token ids; those
-  /// above stand for characters that are no token but merge into one, and fall back to bytes unmerged.
-  /// Every byte of UTF-8 has its id in `byte_ids`.
-  CharacterBpeModel(const ByteIds& byte_ids, StringMap<std::int32_t> characters, std::int32_t vocab_size,
-                    MergeTable merges);
+  /// above stand for characters that are no token but merge into one, and fall back when they stay unmerged.
+  CharacterBpeModel(const CharacterFallback& fallback, StringMap<std::int32_t> characters,
+                    std::int32_t vocab_size, MergeTable merges);
   void encode_word(std::string_view word, std::vector<std::int32_t>& out) const override;
 
+  /// The steps of encode_word: appends the symbols of `text` ...
+  void append_symbols(std::string_view text, std::vector<std::int32_t>& symbols) const;
+  [[nodiscard]] const MergeTable& merges() const { return merges_; }
+  /// ... and the ids of one symbol after merging.
+  void append_ids(std::int32_t symbol, std::vector<std::int32_t>& out) const;
+
  private:
-  ByteIds byte_ids_{};
+  void fall_back(std::string_view character, std::vector<std::int32_t>& out) const;
+
+  CharacterFallback fallback_;
   StringMap<std::int32_t> characters_;
   std::vector<std::string> unmerged_;  // character of symbol vocab_size + i
   std::int32_t vocab_size_ = 0;

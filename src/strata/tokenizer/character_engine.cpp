@@ -1,10 +1,8 @@
 // SentencePiece-style BPE: spaces become U+2581, characters merge, unknown ones fall back to their bytes.
-#include <algorithm>
-
 #include "strata/tokenizer/added_tokens.h"
+#include "strata/tokenizer/character_words.h"
 #include "strata/tokenizer/engine.h"
 #include "strata/tokenizer/utf8.h"
-#include "strata/tokenizer/words.h"
 
 namespace strata {
 namespace {
@@ -19,27 +17,10 @@ void append_marked(std::string& out, std::string_view text) {
   }
 }
 
-// True when no merge joins something with a space mark behind it: then a text may be cut before each run
-// of marks without changing an id, and the pieces are words that come again.
-bool spaces_only_lead(const TokenizerFile& file) {
-  std::vector<bool> made(static_cast<std::size_t>(file.vocab_size), false);
-  for (const BpeMerge& merge : file.merges) made[static_cast<std::size_t>(merge.merged)] = true;
-  return std::none_of(file.vocab.begin(), file.vocab.end(), [&](const auto& entry) {
-    if (!made[static_cast<std::size_t>(entry.second)]) return false;
-    const std::string_view token = entry.first;
-    std::size_t leading = 0;
-    while (token.substr(leading).starts_with(kSpaceMark)) leading += kSpaceMark.size();
-    return token.find(kSpaceMark, leading) != std::string_view::npos;
-  });
-}
-
 class CharacterEngine : public TextEngine {
  public:
   CharacterEngine(const TokenizerFile& file, const std::string& where)
-      : space_prefix_(file.space_prefix),
-        cut_(spaces_only_lead(file)),
-        model_(byte_fallback_ids(file.vocab), file.symbols, file.vocab_size,
-               MergeTable(file.merges, file.merge_ranks)) {
+      : space_prefix_(file.space_prefix), words_(file) {
     added_.add_normalized(file.added, where, [&](const std::string& content) {
       return normalizer() ? normalized(content) : content;
     });
@@ -52,7 +33,7 @@ class CharacterEngine : public TextEngine {
       at_start = false;
     };
     const auto on_text = [&](std::string_view piece) {
-      words(piece, *cache, ids);
+      words_.encode(piece, *cache, ids);
       at_start = false;
     };
     if (normalizer()) return added_.split(normalized(stretch), on_text, on_token);
@@ -82,20 +63,8 @@ class CharacterEngine : public TextEngine {
     return out;
   }
 
-  void words(std::string_view text, WordCache& cache, std::vector<std::int32_t>& ids) const {
-    if (!cut_) return model_.encode_word(text, ids);
-    for (std::size_t begin = 0; begin < text.size();) {
-      std::size_t at = begin;
-      while (text.substr(at).starts_with(kSpaceMark)) at += kSpaceMark.size();
-      const std::size_t end = std::min(text.find(kSpaceMark, at), text.size());
-      cache.encode(text.substr(begin, end - begin), model_, ids);
-      begin = end;
-    }
-  }
-
   SpacePrefix space_prefix_;
-  bool cut_;
-  CharacterBpeModel model_;
+  CharacterWords words_;
   AddedTokenMatcher added_;
   mutable WordCachePool caches_;
 };

@@ -1,4 +1,4 @@
-// The two engines behind Tokenizer, and libsentencepiece: a stretch of text to ids.
+// The engines behind Tokenizer: a stretch of text to ids.
 #pragma once
 
 #include <cstdint>
@@ -29,5 +29,9 @@ class TextEngine {
 /// SentencePiece-style BPE: spaces to U+2581, characters, byte fallback, merges.
 [[nodiscard]] std::unique_ptr<TextEngine> make_character_engine(const TokenizerFile& file,
                                                                 const std::string& where);
+/// What libsentencepiece does with a tokenizer.model. `file` has SentencePieceRules.
+[[nodiscard]] std::unique_ptr<TextEngine> make_sentencepiece_engine(const TokenizerFile& file);
+/// The one of these that `file` asks for.
+[[nodiscard]] std::unique_ptr<TextEngine> make_engine(const TokenizerFile& file, const std::string& where);
 
 }  // namespace strata

@@ -2,196 +2,221 @@
 
 #include <fmt/format.h>
 
-#include <limits>
-#include <optional>
+#include <algorithm>
+#include <cmath>
 #include <unordered_set>
 
 #include "strata/base/error.h"
 #include "strata/tokenizer/json_view.h"
-#include "strata/tokenizer/sentencepiece_processor.h"
+#include "strata/tokenizer/piece_merges.h"
+#include "strata/tokenizer/sentencepiece_proto.h"
 #include "strata/tokenizer/utf8.h"
 
 namespace strata {
 namespace {
 
-// Protocol buffers merge a message that comes twice: these bytes behind a model set
-// normalizer_spec.add_dummy_prefix (fields 3 and 3 of sentencepiece_model.proto).
-constexpr std::string_view kWithPrefix{"\x1a\x02\x18\x01", 4};
-constexpr std::string_view kWithoutPrefix{"\x1a\x02\x18\x00", 4};
-constexpr std::uint64_t kNormalizerSpec = 3;       // of ModelProto
-constexpr std::uint64_t kDenormalizerSpec = 5;     // of ModelProto
-constexpr std::uint64_t kPrecompiledCharsMap = 2;  // of NormalizerSpec
+using ModelType = SentencePieceProto::ModelType;
 
-// One field after the other of a protocol buffer's wire format. It must not read less than the library does:
-// what it passes over is not checked by anyone. So what it cannot read (groups, which proto3 has not; tags
-// above 32 bits, which the library cuts) makes the whole file unreadable.
-class WireReader {
+constexpr const char* kNotByHand = "take the file as its trainer wrote it";
+
+class ModelReader {
  public:
-  WireReader(std::string_view bytes, const std::string& where) : rest_(bytes), where_(where) {}
+  ModelReader(const SentencePieceProto& proto, const std::string& where, TokenizerFile& file)
+      : proto_(proto), where_(where), file_(file) {}
 
-  /// The next length-delimited field; other kinds are passed over. Nothing at the end.
-  struct Field {
-    std::uint64_t number;
-    std::string_view bytes;
-  };
-  std::optional<Field> next() {
-    while (!rest_.empty()) {
-      const std::uint64_t tag = varint();
-      if (tag > std::numeric_limits<std::uint32_t>::max()) fail();
-      switch (tag & 7) {
-        case 0:
-          (void)varint();
-          continue;
-        case 1:
-          (void)take(8);
-          continue;
-        case 5:
-          (void)take(4);
-          continue;
-        case 2:
-          return Field{tag >> 3, take(varint())};
-        default:
-          fail();
+  void run() {
+    check_model_type();
+    read_rules();
+    for (std::size_t id = 0; id < proto_.pieces.size(); ++id) read_piece(id);
+    check_whole();
+    if (!file_.sentencepiece->unigram) read_merges();
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& field, const std::string& found,
+                         const std::string& expected) const {
+    throw Error(ErrorKind::bad_file,
+                {.where = where_ + ": " + field, .found = found, .expected = expected, .hint = kNotByHand});
+  }
+  [[noreturn]] void refuse(const std::string& field, const std::string& found,
+                           const std::string& expected) const {
+    throw Error(ErrorKind::unsupported,
+                {.where = where_ + ": " + field, .found = found, .expected = expected});
+  }
+  static std::string name(std::size_t id, const char* field) {
+    return fmt::format("pieces[{}].{}", id, field);
+  }
+
+  void check_model_type() const {
+    if (proto_.has_character_map) {
+      throw Error(ErrorKind::unsupported, {.where = where_,
+                                           .found = "normalisation rules are not supported",
+                                           .expected = "the rule \"identity\", as Llama has it"});
+    }
+    if (proto_.model_type == ModelType::word || proto_.model_type == ModelType::character)
+      refuse("trainer_spec.model_type", proto_.model_type == ModelType::word ? "WORD" : "CHAR",
+             "BPE or UNIGRAM");
+  }
+
+  void read_rules() {
+    file_.alphabet = TokenAlphabet::characters;
+    file_.vocab_size = static_cast<std::int32_t>(proto_.pieces.size());
+    file_.vocab.reserve(proto_.pieces.size());
+    file_.sentencepiece = SentencePieceRules{.dummy_prefix = proto_.add_dummy_prefix,
+                                             .squeeze_spaces = proto_.remove_extra_whitespaces,
+                                             .mark_spaces = proto_.escape_whitespaces,
+                                             .spaces_trail = proto_.treat_whitespace_as_suffix,
+                                             .byte_fallback = proto_.byte_fallback,
+                                             .unigram = proto_.model_type == ModelType::unigram,
+                                             .unknown = -1};
+  }
+
+  void read_piece(std::size_t id) {
+    SentencePieceRules& rules = *file_.sentencepiece;
+    const SentencePieceProto::Piece& piece = proto_.pieces[id];
+    const std::string text(piece.text);
+    if (const auto [first, is_new] = file_.vocab.emplace(text, static_cast<std::int32_t>(id)); !is_new)
+      fail_twice(id, static_cast<std::size_t>(first->second));
+    const bool in_text = piece.type == PieceType::normal || piece.type == PieceType::unused;
+    if (in_text && !std::isfinite(piece.score))
+      fail(name(id, "score"), fmt::format("{} ({})", piece.score, in_quotes(text)), "a finite number");
+    if (piece.type == PieceType::unknown) {
+      if (rules.unknown >= 0)
+        fail(name(id, "type"), fmt::format("unknown (unk), as piece {} is", rules.unknown),
+             "one unknown piece");
+      rules.unknown = static_cast<std::int32_t>(id);
+    }
+    if (piece.type == PieceType::byte) {
+      if (!rules.byte_fallback)
+        fail(name(id, "type"), fmt::format("byte piece {}", in_quotes(text)),
+             "none, as trainer_spec.byte_fallback is false");
+      if (!fallback_byte(text))
+        fail(name(id, "piece"), fmt::format("byte piece {}", in_quotes(text)), "<0x00> to <0xFF>");
+    }
+    check_reach(id, text);
+    if (piece.type == PieceType::control || piece.type == PieceType::unknown)
+      file_.added.push_back({.id = static_cast<std::int32_t>(id), .content = text});
+    rules.types.push_back(piece.type);
+    rules.scores.push_back(piece.score);
+  }
+
+  // The library keeps pieces of a text (normal, user-defined, unused) apart from the others.
+  [[noreturn]] void fail_twice(std::size_t id, std::size_t first) const {
+    const auto of_text = [&](std::size_t one) {
+      const PieceType type = proto_.pieces[one].type;
+      return type == PieceType::normal || type == PieceType::user_defined || type == PieceType::unused;
+    };
+    const std::string found = fmt::format("{}, as piece {} is", in_quotes(proto_.pieces[id].text), first);
+    if (of_text(id) == of_text(first)) fail(name(id, "piece"), found, "distinct pieces");
+    refuse(name(id, "piece"), found + ", of another kind", "distinct pieces");
+  }
+
+  // What the library reads otherwise than it was meant.
+  void check_reach(std::size_t id, const std::string& text) const {
+    const PieceType type = proto_.pieces[id].type;
+    const bool bpe = proto_.model_type == ModelType::bpe;
+    // Its tries end a piece at a zero byte.
+    const bool in_trie =
+        type == PieceType::user_defined || (!bpe && (type == PieceType::normal || type == PieceType::unused));
+    if (in_trie && text.find('\0') != std::string::npos)
+      refuse(name(id, "piece"), fmt::format("a zero byte in {}", in_quotes(text)), "none");
+    // A space of the text would become the special piece, and the library reports a failure of its own.
+    if (bpe && (type == PieceType::control || type == PieceType::unknown) &&
+        (text == kSpaceMark || text == " "))
+      refuse(name(id, "piece"), fmt::format("{} as a control or unknown piece", in_quotes(text)),
+             "another text");
+  }
+
+  void check_whole() const {
+    const SentencePieceRules& rules = *file_.sentencepiece;
+    if (rules.unknown < 0) fail("pieces", "no unknown piece (unk)", "one piece of type 2");
+    if (rules.byte_fallback) {
+      const ByteIds ids = byte_fallback_ids(file_.vocab);
+      for (std::size_t byte = 0; byte < ids.size(); ++byte) {
+        const std::int32_t id = ids[byte];
+        if (id < 0 || rules.types[static_cast<std::size_t>(id)] != PieceType::byte)
+          fail("pieces", fmt::format("no byte piece <0x{:02X}>", byte),
+               "all 256, as trainer_spec.byte_fallback is true");
       }
     }
-    return std::nullopt;
+    const bool any = std::any_of(rules.types.begin(), rules.types.end(), [](PieceType type) {
+      return type == PieceType::normal || type == PieceType::user_defined || type == PieceType::unused;
+    });
+    if (rules.unigram && !any) fail("pieces", "none that a text can have", "at least one");
   }
 
- private:
-  [[noreturn]] void fail() const {
-    throw Error(ErrorKind::bad_file, {.where = where_,
-                                      .found = "not a protocol buffer",
-                                      .expected = "a SentencePiece model",
-                                      .hint = "is the file complete?"});
-  }
-  std::uint64_t varint() {
-    std::uint64_t value = 0;
-    for (int shift = 0; shift < 64 && !rest_.empty(); shift += 7) {
-      const auto byte = static_cast<unsigned char>(rest_.front());
-      rest_.remove_prefix(1);
-      value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
-      if (byte < 0x80) return value;
+  void read_merges() {
+    std::vector<ScoredPiece> pieces(proto_.pieces.size());
+    for (std::size_t id = 0; id < pieces.size(); ++id) {
+      const SentencePieceProto::Piece& piece = proto_.pieces[id];
+      if (piece.type != PieceType::normal && piece.type != PieceType::unused) continue;
+      if (piece.text.size() > kLongestPieceBytes)
+        refuse(name(id, "piece"), fmt::format("{} bytes", piece.text.size()),
+               fmt::format("at most {}", kLongestPieceBytes));
+      pieces[id] = {.text = piece.text, .score = piece.score, .role = ScoredPiece::Role::joined};
     }
-    fail();
+    if (!merge_by_score(pieces, file_))
+      refuse("pieces", fmt::format("more than {} merges", kMostMerges), "fewer");
   }
-  std::string_view take(std::uint64_t count) {
-    if (count > rest_.size()) fail();
-    const auto bytes = rest_.substr(0, count);
-    rest_.remove_prefix(count);
-    return bytes;
-  }
-  std::string_view rest_;
+
+  const SentencePieceProto& proto_;
   const std::string& where_;
+  TokenizerFile& file_;
 };
-
-bool has_character_map(std::string_view model, const std::string& where) {
-  WireReader fields(model, where);
-  while (const auto field = fields.next()) {
-    if (field->number != kNormalizerSpec && field->number != kDenormalizerSpec) continue;
-    WireReader inner(field->bytes, where);
-    while (const auto part = inner.next())
-      if (part->number == kPrecompiledCharsMap && !part->bytes.empty()) return true;
-  }
-  return false;
-}
-
-class SentencePieceEngine : public TextEngine {
- public:
-  SentencePieceEngine(SentencePieceProcessor first, std::optional<SentencePieceProcessor> later)
-      : first_(std::move(first)), later_(std::move(later)) {}
-
-  void encode(std::string_view stretch, bool at_start, std::vector<std::int32_t>& ids) const override {
-    (at_start || !later_ ? first_ : *later_).encode(stretch, ids);
-  }
-
- private:
-  SentencePieceProcessor first_;
-  std::optional<SentencePieceProcessor> later_;  // none = the same
-};
-
-void read_pieces(const SentencePieceProcessor& processor, const std::string& where,
-                 SentencePieceModel& model) {
-  const std::int32_t count = processor.size();
-  for (std::int32_t id = 0; id < count; ++id) {
-    const std::string piece = processor.piece(id);
-    if (const auto bad = invalid_utf8_offset(piece)) {
-      throw Error(ErrorKind::bad_file,
-                  {.where = where,
-                   .found = fmt::format("invalid UTF-8 in piece {} at its byte {}", id, *bad),
-                   .expected = "UTF-8"});
-    }
-    model.ids.emplace(piece, id);
-    const bool symbol = processor.is_control(id) || processor.is_unknown(id);
-    const auto byte = processor.is_byte(id) ? fallback_byte(piece) : std::nullopt;
-    if (byte) {
-      model.tokens.emplace_back(1, static_cast<char>(*byte));
-    } else {
-      model.tokens.push_back(symbol ? piece : spelled_bytes(piece, TokenAlphabet::characters));
-    }
-    if (symbol && !piece.empty()) model.added.push_back({.id = id, .content = piece});
-  }
-}
 
 // A token that is a piece already must be that piece; the others follow without a gap.
-void read_added(const SentencePiecePolicy& policy, const std::string& where, SentencePieceModel& model) {
-  const std::size_t pieces = model.tokens.size();
+void read_added(const SentencePiecePolicy& policy, const std::string& where, TokenizerFile& file) {
   std::unordered_set<std::int32_t> listed;
-  for (const AddedToken& known : model.added) listed.insert(known.id);
+  for (const AddedToken& known : file.added) listed.insert(known.id);
   for (const AddedToken& added : policy.added) {
-    const auto id = static_cast<std::size_t>(added.id);
-    const auto known = model.ids.find(added.content);
-    const bool same = known != model.ids.end() && known->second == added.id;
-    if (!same && (known != model.ids.end() || id != model.tokens.size())) {
-      throw Error(ErrorKind::bad_file,
-                  {.where = where + ": tokenizer_config.json: added_tokens_decoder",
-                   .found = fmt::format("id {} for {}", id, in_quotes(added.content)),
-                   .expected = known != model.ids.end() ? fmt::format("{}", known->second)
-                                                        : fmt::format("{}", model.tokens.size())});
+    const auto known = file.vocab.find(added.content);
+    const bool same = known != file.vocab.end() && known->second == added.id;
+    if (!same && (known != file.vocab.end() || added.id != file.vocab_size)) {
+      throw Error(
+          ErrorKind::bad_file,
+          {.where = where + ": tokenizer_config.json: added_tokens_decoder",
+           .found = fmt::format("id {} for {}", added.id, in_quotes(added.content)),
+           .expected = fmt::format("{}", known != file.vocab.end() ? known->second : file.vocab_size)});
     }
-    if (id >= pieces && !same) {
-      model.ids.emplace(added.content, added.id);
-      model.tokens.push_back(added.content);
-      model.added.push_back(added);
-      continue;
+    if (!same) {
+      file.vocab.emplace(added.content, added.id);
+      ++file.vocab_size;
     }
-    if (listed.insert(added.id).second) model.added.push_back(added);
+    if (listed.insert(added.id).second) file.added.push_back(added);
   }
 }
 
-void add_special(bool wanted, int id, const char* name, const std::string& where,
-                 std::vector<std::int32_t>& out) {
+// The library looks for the special pieces by their texts, not by trainer_spec's ids.
+void add_special(bool wanted, std::string_view text, const char* name, const std::string& where,
+                 const TokenizerFile& file, std::vector<std::int32_t>& out) {
   if (!wanted) return;
-  if (id < 0) {
+  const auto found = file.vocab.find(text.substr(0, text.find('\0')));
+  if (found == file.vocab.end() ||
+      file.sentencepiece->types[static_cast<std::size_t>(found->second)] != PieceType::control) {
     throw Error(ErrorKind::bad_file, {.where = where,
                                       .found = fmt::format("no {} piece", name),
                                       .expected = "one, as every text gets it",
                                       .hint = "or say otherwise in tokenizer_config.json"});
   }
-  out.push_back(id);
+  out.push_back(found->second);
 }
 
 }  // namespace
 
-SentencePieceModel load_sentencepiece(std::string_view bytes, const SentencePiecePolicy& policy,
-                                      const std::string& where) {
+TokenizerFile read_sentencepiece(std::string_view bytes, const SentencePiecePolicy& policy,
+                                 const std::string& where) {
   if (bytes.empty())
     throw Error(ErrorKind::bad_file, {.where = where, .found = "empty", .expected = "a SentencePiece model"});
-  if (has_character_map(bytes, where)) {
-    throw Error(ErrorKind::unsupported, {.where = where,
-                                         .found = "normalisation rules are not supported",
-                                         .expected = "the rule \"identity\", as Llama has it"});
-  }
-  const std::string model_bytes(bytes);
-  SentencePieceProcessor first(policy.legacy ? model_bytes : model_bytes + std::string(kWithPrefix), where);
-  std::optional<SentencePieceProcessor> later;
-  if (!policy.legacy) later.emplace(model_bytes + std::string(kWithoutPrefix), where);
-  SentencePieceModel model;
-  read_pieces(first, where, model);
-  read_added(policy, where, model);
-  add_special(policy.add_bos, first.bos_id(), "BOS", where, model.prefix);
-  add_special(policy.add_eos, first.eos_id(), "EOS", where, model.suffix);
-  model.engine = std::make_unique<SentencePieceEngine>(std::move(first), std::move(later));
-  return model;
+  const SentencePieceProto proto = parse_sentencepiece_proto(bytes, where);
+  TokenizerFile file;
+  ModelReader(proto, where, file).run();
+  file.sentencepiece->first_only = !policy.legacy;
+  add_special(policy.add_bos, proto.bos_piece.empty() ? "<s>" : proto.bos_piece, "BOS", where, file,
+              file.prefix);
+  add_special(policy.add_eos, proto.eos_piece.empty() ? "</s>" : proto.eos_piece, "EOS", where, file,
+              file.suffix);
+  read_added(policy, where, file);
+  return file;
 }
 
 }  // namespace strata

@@ -1,12 +1,11 @@
-// tokenizer.model: libsentencepiece does the pieces, strata what stands around them.
+// tokenizer.model with what stands around it in tokenizer_config.json.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "strata/tokenizer/engine.h"
+#include "strata/tokenizer/tokenizer_file.h"
 
 namespace strata {
 
@@ -22,18 +21,9 @@ struct SentencePiecePolicy {
 /// Throws Error(bad_file) or Error(unsupported) naming file and key.
 [[nodiscard]] SentencePiecePolicy parse_tokenizer_config(std::string_view json, const std::string& where);
 
-struct SentencePieceModel {
-  std::unique_ptr<TextEngine> engine;
-  StringMap<std::int32_t> ids;      ///< piece or added token -> id
-  std::vector<std::string> tokens;  ///< bytes by id
-  std::vector<AddedToken> added;    ///< control and unknown pieces, and the policy's
-  std::vector<std::int32_t> prefix, suffix;
-};
-
-/// `bytes` is the file. Throws Error(bad_file) for one that libsentencepiece does not load,
-/// Error(unsupported) for one with normalisation rules of its own (character maps are not checked by the
-/// library).
-[[nodiscard]] SentencePieceModel load_sentencepiece(std::string_view bytes, const SentencePiecePolicy& policy,
-                                                    const std::string& where);
+/// `bytes` is the file. Throws Error(bad_file) naming the field that is wrong, Error(unsupported) for a model
+/// whose ids would not be exactly those of libsentencepiece.
+[[nodiscard]] TokenizerFile read_sentencepiece(std::string_view bytes, const SentencePiecePolicy& policy,
+                                               const std::string& where);
 
 }  // namespace strata

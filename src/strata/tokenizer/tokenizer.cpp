@@ -65,34 +65,24 @@ std::string gguf_digest(const GgufMetadata& metadata) {
 
 }  // namespace
 
+std::unique_ptr<TextEngine> make_engine(const TokenizerFile& file, const std::string& where) {
+  if (file.sentencepiece) return make_sentencepiece_engine(file);
+  return file.alphabet == TokenAlphabet::bytes ? make_byte_engine(file, where)
+                                               : make_character_engine(file, where);
+}
+
 struct Tokenizer::Impl {
   Impl(TokenizerFile file, const std::string& source, std::string digest)
       : where(source),
         sha256(std::move(digest)),
         prefix(std::move(file.prefix)),
         suffix(std::move(file.suffix)),
-        engine(file.alphabet == TokenAlphabet::bytes ? make_byte_engine(file, source)
-                                                     : make_character_engine(file, source)) {
+        engine(make_engine(file, source)) {
     tokens.resize(static_cast<std::size_t>(file.vocab_size));
     for (const auto& [token, id] : file.vocab)
       tokens[static_cast<std::size_t>(id)] = spelled_bytes(token, file.alphabet);
     ids = std::move(file.vocab);
-    take_added(file.added);
-  }
-
-  Impl(SentencePieceModel model, const std::string& source, std::string digest)
-      : where(source),
-        sha256(std::move(digest)),
-        prefix(std::move(model.prefix)),
-        suffix(std::move(model.suffix)),
-        ids(std::move(model.ids)),
-        tokens(std::move(model.tokens)),
-        engine(std::move(model.engine)) {
-    take_added(model.added);
-  }
-
-  void take_added(const std::vector<AddedToken>& all) {
-    for (const AddedToken& token : all) {
+    for (const AddedToken& token : file.added) {
       tokens[static_cast<std::size_t>(token.id)] = token.content;
       ids.insert_or_assign(token.content, token.id);
       if (!token.normalized) added.add(token.content, token.id);
@@ -141,7 +131,7 @@ Tokenizer Tokenizer::from_directory(const std::filesystem::path& directory) {
                  .hint = "save the tokenizer again with a newer transformers"});
   }
   const std::string bytes = read_file(model, kFileLimitBytes);
-  return Tokenizer(std::make_unique<Impl>(load_sentencepiece(bytes, policy, model.string()), model.string(),
+  return Tokenizer(std::make_unique<Impl>(read_sentencepiece(bytes, policy, model.string()), model.string(),
                                           sha256_hex(bytes)));
 }
 
@@ -152,7 +142,7 @@ Tokenizer Tokenizer::from_json(std::string_view json, const std::string& where) 
 Tokenizer Tokenizer::from_sentencepiece(const std::filesystem::path& path) {
   const std::string bytes = read_file(path, kFileLimitBytes);
   return Tokenizer(
-      std::make_unique<Impl>(load_sentencepiece(bytes, {}, path.string()), path.string(), sha256_hex(bytes)));
+      std::make_unique<Impl>(read_sentencepiece(bytes, {}, path.string()), path.string(), sha256_hex(bytes)));
 }
 
 Tokenizer Tokenizer::from_gguf(const GgufMetadata& metadata) {

@@ -1,5 +1,5 @@
-// What a tokenizer's file says, checked and reduced to what strata runs: one structure for tokenizer.json
-// and GGUF, byte-level BPE and SentencePiece-style BPE.
+// What a tokenizer's file says, checked and reduced to what strata runs: one structure for tokenizer.json,
+// tokenizer.model and GGUF; byte-level BPE, SentencePiece-style BPE and unigram.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +34,33 @@ enum class SpacePrefix {
   first_spaceless,  ///< before the text, unless it begins with a space (Metaspace "first")
 };
 
+/// ModelProto.SentencePiece.Type, as sentencepiece_model.proto numbers them.
+enum class PieceType : std::uint8_t {
+  normal = 1,
+  unknown = 2,
+  control = 3,
+  user_defined = 4,
+  unused = 5,
+  byte = 6,
+};
+
+/// What a tokenizer.model says beyond the vocabulary and the merges.
+struct SentencePieceRules {
+  bool dummy_prefix = true;    ///< add_dummy_prefix: a space before each stretch between added tokens ...
+  bool first_only = false;     ///< ... or ("legacy": false) before the text alone, whatever dummy_prefix says
+  bool squeeze_spaces = true;  ///< remove_extra_whitespaces
+  bool mark_spaces = true;     ///< escape_whitespaces: spaces become U+2581
+  bool spaces_trail = false;   ///< treat_whitespace_as_suffix: that space stands behind the stretch
+  bool byte_fallback = false;  ///< unknown characters become their bytes, else each run of them `unknown`
+  bool unigram = false;        ///< a unigram model, which has no merges
+  std::int32_t unknown = 0;    ///< id of the unknown piece
+  std::vector<PieceType> types;  ///< by id; tokens added by tokenizer_config.json have none
+  std::vector<float> scores;     ///< by id, as many
+};
+
 /// One file, validated: ids distinct and below `vocab_size`, merges between known tokens; in the alphabet of
-/// characters every byte that occurs in UTF-8 spelled by a token.
+/// characters every byte that occurs in UTF-8 spelled by a token, unless `sentencepiece` says that none falls
+/// back to bytes.
 struct TokenizerFile {
   TokenAlphabet alphabet = TokenAlphabet::bytes;
   StringMap<std::int32_t> vocab;          ///< token as the file spells it -> id
@@ -57,6 +82,8 @@ struct TokenizerFile {
   // Of the character alphabet.
   SpacePrefix space_prefix = SpacePrefix::none;
   StringMap<std::int32_t> symbols;  ///< character -> token id, or vocab_size and above: no token, but merges
+  std::optional<SentencePieceRules>
+      sentencepiece;  ///< of a tokenizer.model; `space_prefix` has no meaning then
 };
 
 /// Throws Error(bad_file) naming file and key, Error(unsupported) naming the component. "truncation" and
