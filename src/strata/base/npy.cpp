@@ -5,8 +5,10 @@
 #include <minizip/zip.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <set>
@@ -69,10 +71,10 @@ std::vector<T> copy_values(std::string_view data, std::size_t count, const std::
   return values;
 }
 
-constexpr std::size_t kChunkBytes = std::size_t{1} << 30;  // minizip takes 32-bit lengths
-constexpr std::uint64_t kZip64Bytes = 0xffffffff;          // an entry of this size needs the zip64 fields
-constexpr uLong kFirstDate = 0x210000;                     // 1980-01-01 00:00, the first date of the format
-constexpr uLong kMadeOnUnix = (3 << 8) | 63;               // the system, and version 6.3 of the format
+// Larger archives need the zip64 fields, which minizip 1.1 writes but does not read where long has 64 bits.
+constexpr std::uint64_t kLargestArchive = 0xfffffffe;
+constexpr uLong kFirstDate = 0x210000;        // 1980-01-01 00:00, the first date of the format
+constexpr uLong kMadeOnUnix = (3 << 8) | 63;  // the system, and version 6.3 of the format
 constexpr uLong kRegularFile = 0100666UL << 16;
 constexpr uLong kUtf8Name = 1 << 11;
 constexpr uLong kEncrypted = 1;
@@ -96,15 +98,21 @@ bool write_entry(void* archive, const std::string& name, std::string_view bytes)
   if (zipOpenNewFileInZip4_64(archive, name.c_str(), &info, nullptr, 0, nullptr, 0, nullptr, /*method=*/0,
                               /*level=*/0, /*raw=*/0, -MAX_WBITS, DEF_MEM_LEVEL, Z_DEFAULT_STRATEGY, nullptr,
                               0, kMadeOnUnix, ascii ? 0 : kUtf8Name,
-                              /*zip64=*/bytes.size() >= kZip64Bytes ? 1 : 0) != ZIP_OK)
+                              /*zip64=*/0) != ZIP_OK)
     return false;
-  while (!bytes.empty()) {
-    const std::string_view chunk = bytes.substr(0, kChunkBytes);
-    if (zipWriteInFileInZip(archive, chunk.data(), static_cast<unsigned>(chunk.size())) != ZIP_OK)
-      return false;
-    bytes.remove_prefix(chunk.size());
-  }
+  if (zipWriteInFileInZip(archive, bytes.data(), static_cast<unsigned>(bytes.size())) != ZIP_OK) return false;
   return zipCloseFileInZip(archive) == ZIP_OK;
+}
+
+// Whether the file ends with a whole end record. minizip reads what a file cut short lacks of it as 0. strata
+// writes no comment, which would come after it.
+bool ends_with_end_record(const std::filesystem::path& path) {
+  constexpr std::string_view kEndRecord("PK\x05\x06", 4);
+  constexpr std::streamoff kEndRecordBytes = 22;
+  std::ifstream file(path, std::ios::binary);
+  std::array<char, kEndRecord.size()> magic{};
+  return file.seekg(-kEndRecordBytes, std::ios::end) && file.read(magic.data(), magic.size()) &&
+         std::string_view(magic.data(), magic.size()) == kEndRecord;
 }
 
 // The bytes of the current entry, or nothing where they end early or do not match their checksum.
@@ -113,8 +121,9 @@ std::optional<std::string> read_entry(void* archive, std::size_t size_bytes) {
   std::string bytes(size_bytes, '\0');
   std::size_t done = 0;
   while (done < size_bytes) {
-    const auto wanted = static_cast<unsigned>(std::min(size_bytes - done, kChunkBytes));
-    const int got = unzReadCurrentFile(archive, bytes.data() + done, wanted);
+    constexpr std::size_t kAtOnce = 1 << 30;  // the answer is an int
+    const std::size_t wanted = std::min(size_bytes - done, kAtOnce);
+    const int got = unzReadCurrentFile(archive, bytes.data() + done, static_cast<unsigned>(wanted));
     if (got <= 0) break;
     done += static_cast<std::size_t>(got);
   }
@@ -226,10 +235,15 @@ void write_npz_atomic(const std::filesystem::path& path, const std::vector<Named
                 {.where = path.string(), .found = what, .hint = "what was there before is unchanged"});
   };
   if (!archive) fail("cannot create the archive");
+  constexpr std::uint64_t kRecordBytes = 128;  // more than an entry's two headers, without its name
+  std::uint64_t size_bytes = 0;
   std::set<std::string_view> names;
   for (const NamedArray& entry : arrays) {
     if (!names.insert(entry.name).second) fail(fmt::format("cannot add {}: it is there already", entry.name));
-    if (!write_entry(archive.get(), entry.name + ".npy", format_npy(entry.array)))
+    const std::string bytes = format_npy(entry.array);
+    size_bytes += bytes.size() + 2 * entry.name.size() + kRecordBytes;
+    if (size_bytes > kLargestArchive) fail("arrays of 4 GiB and more together do not fit in one .npz");
+    if (!write_entry(archive.get(), entry.name + ".npy", bytes))
       fail(fmt::format("cannot write {}", entry.name));
   }
   if (zipClose(archive.release(), nullptr) != ZIP_OK) fail("cannot write the archive");
@@ -242,11 +256,13 @@ std::vector<NamedArray> read_npz(const std::filesystem::path& path) {
   std::error_code unreadable;
   std::uintmax_t left = std::filesystem::file_size(path, unreadable);
   if (unreadable) left = 0;
+  if (left > kLargestArchive) bad(path.string(), "4 GiB or more", "a smaller .npz file");
   const ZipReader archive(unzOpen64(path.c_str()));
   unz_global_info64 directory{};
-  if (!archive || unzGetGlobalInfo64(archive.get(), &directory) != UNZ_OK) {
-    throw Error(ErrorKind::bad_file,
-                {.where = path.string(), .found = "not a zip archive", .expected = "an .npz file"});
+  if (!archive || !ends_with_end_record(path) || unzGetGlobalInfo64(archive.get(), &directory) != UNZ_OK) {
+    throw Error(
+        ErrorKind::bad_file,
+        {.where = path.string(), .found = "not a zip archive, or one cut short", .expected = "an .npz file"});
   }
   std::vector<NamedArray> arrays;
   std::set<std::string> names;
