@@ -1,8 +1,8 @@
 # cmake --install: the program, the text it uses by default, and the library for find_package(strata).
 include(CMakePackageConfigHelpers)
 
-install(TARGETS strata_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(DIRECTORY texts/tales DESTINATION ${CMAKE_INSTALL_DATADIR}/strata/texts)
+install(TARGETS strata_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
+install(DIRECTORY texts/tales DESTINATION ${CMAKE_INSTALL_DATADIR}/strata/texts COMPONENT program)
 
 # What strata/strata.h is made of; every other header is internal.
 foreach(header strata.h base/error.h base/matrix.h base/progress.h model/compute.h record/divergence.h record/findings.h
@@ -26,4 +26,4 @@ configure_package_config_file(cmake/strata-config.cmake.in "${PROJECT_BINARY_DIR
                               INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/strata-config-version.cmake" COMPATIBILITY SameMinorVersion)
 install(FILES "${PROJECT_BINARY_DIR}/strata-config.cmake" "${PROJECT_BINARY_DIR}/strata-config-version.cmake"
-        DESTINATION ${package_dir})
+              cmake/StrataDependencies.cmake DESTINATION ${package_dir})

@@ -205,5 +205,124 @@ TEST(Npz, RoundTripsAndIsReproducible) {
   EXPECT_STRATA_ERROR(read_npz(dir.path() / "bad.npz"), ErrorKind::bad_file, "not a zip archive");
 }
 
+std::string two_arrays(const std::filesystem::path& path) {
+  write_npz_atomic(path,
+                   {{"a", {{2}, std::vector<double>{1, 2}}}, {"b", {{3}, std::vector<float>{3, 4, 5}}}});
+  return read_file(path);
+}
+
+// Offsets are those of PKWARE's APPNOTE.TXT.
+TEST(Npz, DatesAndAttributesAreFixed) {
+  const test::TemporaryDirectory dir;
+  const std::string bytes = two_arrays(dir.path() / "x.npz");
+  const auto field = [&](std::size_t at, std::size_t count) {
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < count; ++i)
+      value |= std::uint64_t{static_cast<unsigned char>(bytes[at + i])} << (8 * i);
+    return value;
+  };
+  const std::size_t record = bytes.find("PK\x01\x02");
+  ASSERT_NE(record, std::string::npos);
+  EXPECT_EQ(field(record + 12, 4), 0x210000u);       // 1980-01-01 00:00
+  EXPECT_EQ(field(record + 30, 2), 0u);              // no extra fields
+  EXPECT_EQ(field(record + 38, 4), 0100666u << 16);  // a regular file
+  EXPECT_EQ(field(28, 2), 0u);                       // nor in the local header
+  EXPECT_EQ(field(10, 4), 0x210000u);
+}
+
+TEST(Npz, OddNames) {
+  const test::TemporaryDirectory dir;
+  const std::vector<std::string> names = {"", "..", "/a/b", "a b\n", "\xc3\xa4\xe2\x82\xac", "x.npy", "\xff"};
+  std::vector<NamedArray> arrays;
+  for (const std::string& name : names) arrays.push_back({name, {{}, std::vector<std::int32_t>{1}}});
+  write_npz_atomic(dir.path() / "x.npz", arrays);
+  const auto back = read_npz(dir.path() / "x.npz");
+  ASSERT_EQ(back.size(), names.size());
+  for (std::size_t i = 0; i < names.size(); ++i) EXPECT_EQ(back[i].name, names[i]);
+}
+
+TEST(Npz, TwoArraysOfOneName) {
+  const test::TemporaryDirectory dir;
+  const std::filesystem::path path = dir.path() / "x.npz";
+  std::string bytes = two_arrays(path);
+  const NamedArray one{"a", {{}, std::vector<std::int32_t>{1}}};
+  EXPECT_STRATA_ERROR(write_npz_atomic(path, {one, one}), ErrorKind::run_failed, "cannot add a");
+  EXPECT_EQ(read_file(path), bytes);
+  EXPECT_FALSE(std::filesystem::exists(dir.path() / "x.npz.tmp"));
+  for (std::size_t at = bytes.find("b.npy"); at != std::string::npos; at = bytes.find("b.npy", at))
+    bytes[at] = 'a';
+  test::write_text(path, bytes);
+  EXPECT_STRATA_ERROR(read_npz(path), ErrorKind::bad_file, "a second entry of that name");
+}
+
+TEST(Npz, TruncatedAnywhere) {
+  const test::TemporaryDirectory dir;
+  const std::filesystem::path path = dir.path() / "x.npz";
+  const std::string good = two_arrays(path);
+  for (std::size_t size = 0; size < good.size(); ++size) {
+    test::write_text(path, good.substr(0, size));
+    EXPECT_STRATA_ERROR(read_npz(path), ErrorKind::bad_file, "x.npz");
+  }
+}
+
+// Values are protected by their checksum, and so no flipped byte may change one unnoticed.
+TEST(Npz, AFlippedByteIsAnErrorOrChangesNoValue) {
+  const test::TemporaryDirectory dir;
+  const std::filesystem::path path = dir.path() / "x.npz";
+  const std::string good = two_arrays(path);
+  const auto want = read_npz(path);
+  std::size_t refused = 0;
+  for (std::size_t at = 0; at < good.size(); ++at) {
+    for (const char flip : {'\x01', '\x80', '\xff'}) {
+      std::string bad = good;
+      bad[at] = static_cast<char>(bad[at] ^ flip);
+      test::write_text(path, bad);
+      try {
+        const auto arrays = read_npz(path);
+        ASSERT_EQ(arrays.size(), want.size()) << at;
+        for (std::size_t i = 0; i < arrays.size(); ++i) {
+          EXPECT_EQ(arrays[i].array.data, want[i].array.data) << at;
+          EXPECT_EQ(arrays[i].array.shape, want[i].array.shape) << at;
+        }
+      } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::bad_file) << at;
+        ++refused;
+      }
+    }
+  }
+  EXPECT_GT(refused, good.size());
+}
+
+TEST(Npz, FourGibibytesAreTooMuch) {
+  const test::TemporaryDirectory dir;
+  const std::filesystem::path path = dir.path() / "x.npz";
+  two_arrays(path);
+  std::filesystem::resize_file(path, std::uintmax_t{1} << 32);  // takes no room on the disk
+  EXPECT_STRATA_ERROR(read_npz(path), ErrorKind::bad_file, "4 GiB");
+}
+
+TEST(Npz, EntriesThatLie) {
+  const test::TemporaryDirectory dir;
+  const std::filesystem::path path = dir.path() / "x.npz";
+  const std::string good = two_arrays(path);
+  const std::size_t record = good.find("PK\x01\x02");
+  const auto bad = [&](std::size_t at, char value, const char* text) {
+    std::string bytes = good;
+    bytes[record + at] = value;
+    test::write_text(path, bytes);
+    EXPECT_STRATA_ERROR(read_npz(path), ErrorKind::bad_file, text);
+  };
+  bad(8, 1, "encrypted");
+  bad(10, 8, "compressed");
+  bad(16, good[record + 16] == 0 ? 1 : 0, "does not match its checksum");
+  bad(20, 7, "compressed");                   // stored in fewer bytes than it has
+  bad(42, 9, "does not match its checksum");  // where the entry begins
+  bad(28, 4, "a.np");                         // a shorter name: the next field is read as its end
+  std::string shorter = good;                 // both sizes, and so consistent with each other
+  for (const std::size_t at : {record + 20, record + 24}) shorter[at] = static_cast<char>(shorter[at] - 8);
+  test::write_text(path, shorter);
+  EXPECT_STRATA_ERROR(read_npz(path), ErrorKind::bad_file, "does not match its checksum");
+}
+
 }  // namespace
 }  // namespace strata

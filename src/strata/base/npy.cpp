@@ -1,12 +1,17 @@
 #include "strata/base/npy.h"
 
 #include <fmt/format.h>
-#include <zip.h>
+#include <minizip/unzip.h>
+#include <minizip/zip.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "strata/base/checked.h"
 #include "strata/base/error.h"
@@ -66,13 +71,65 @@ std::vector<T> copy_values(std::string_view data, std::size_t count, const std::
   return values;
 }
 
-struct ZipCloser {
-  void operator()(zip_t* archive) const { zip_discard(archive); }
-};
-using Zip = std::unique_ptr<zip_t, ZipCloser>;
+// Larger archives need the zip64 fields, which minizip 1.1 writes but does not read where long has 64 bits.
+constexpr std::uint64_t kLargestArchive = 0xfffffffe;
+constexpr uLong kFirstDate = 0x210000;        // 1980-01-01 00:00, the first date of the format
+constexpr uLong kMadeOnUnix = (3 << 8) | 63;  // the system, and version 6.3 of the format
+constexpr uLong kRegularFile = 0100666UL << 16;
+constexpr uLong kUtf8Name = 1 << 11;
+constexpr uLong kEncrypted = 1;
 
-[[noreturn]] void zip_failed(const std::filesystem::path& path, ErrorKind kind, const std::string& what) {
-  throw Error(kind, {.where = path.string(), .found = what, .hint = "what was there before is unchanged"});
+struct ZipCloser {
+  void operator()(void* archive) const { zipClose(archive, nullptr); }
+};
+using ZipWriter = std::unique_ptr<void, ZipCloser>;
+
+struct UnzipCloser {
+  void operator()(void* archive) const { unzClose(archive); }
+};
+using ZipReader = std::unique_ptr<void, UnzipCloser>;
+
+// False when the disk is full, or for another reason of the system's.
+bool write_entry(void* archive, const std::string& name, std::string_view bytes) {
+  zip_fileinfo info{};
+  info.dosDate = kFirstDate;
+  info.external_fa = kRegularFile;
+  const bool ascii = std::all_of(name.begin(), name.end(), [](char c) { return (c & 0x80) == 0; });
+  if (zipOpenNewFileInZip4_64(archive, name.c_str(), &info, nullptr, 0, nullptr, 0, nullptr, /*method=*/0,
+                              /*level=*/0, /*raw=*/0, -MAX_WBITS, DEF_MEM_LEVEL, Z_DEFAULT_STRATEGY, nullptr,
+                              0, kMadeOnUnix, ascii ? 0 : kUtf8Name,
+                              /*zip64=*/0) != ZIP_OK)
+    return false;
+  if (zipWriteInFileInZip(archive, bytes.data(), static_cast<unsigned>(bytes.size())) != ZIP_OK) return false;
+  return zipCloseFileInZip(archive) == ZIP_OK;
+}
+
+// Whether the file ends with a whole end record. minizip reads what a file cut short lacks of it as 0. strata
+// writes no comment, which would come after it.
+bool ends_with_end_record(const std::filesystem::path& path) {
+  constexpr std::string_view kEndRecord("PK\x05\x06", 4);
+  constexpr std::streamoff kEndRecordBytes = 22;
+  std::ifstream file(path, std::ios::binary);
+  std::array<char, kEndRecord.size()> magic{};
+  return file.seekg(-kEndRecordBytes, std::ios::end) && file.read(magic.data(), magic.size()) &&
+         std::string_view(magic.data(), magic.size()) == kEndRecord;
+}
+
+// The bytes of the current entry, or nothing where they end early or do not match their checksum.
+std::optional<std::string> read_entry(void* archive, std::size_t size_bytes) {
+  if (unzOpenCurrentFile(archive) != UNZ_OK) return std::nullopt;
+  std::string bytes(size_bytes, '\0');
+  std::size_t done = 0;
+  while (done < size_bytes) {
+    constexpr std::size_t kAtOnce = 1 << 30;  // the answer is an int
+    const std::size_t wanted = std::min(size_bytes - done, kAtOnce);
+    const int got = unzReadCurrentFile(archive, bytes.data() + done, static_cast<unsigned>(wanted));
+    if (got <= 0) break;
+    done += static_cast<std::size_t>(got);
+  }
+  const bool checksum_matches = unzCloseCurrentFile(archive) == UNZ_OK;
+  if (done != size_bytes || !checksum_matches) return std::nullopt;
+  return bytes;
 }
 
 }  // namespace
@@ -169,30 +226,27 @@ NpyArray read_npy(const std::filesystem::path& path) {
 
 void write_npz_atomic(const std::filesystem::path& path, const std::vector<NamedArray>& arrays) {
   const std::filesystem::path temporary = path.string() + ".tmp";
+  ZipWriter archive(zipOpen64(temporary.c_str(), APPEND_STATUS_CREATE));
   const auto fail = [&](const std::string& what) {
+    archive.reset();
     std::error_code ignored;
     std::filesystem::remove(temporary, ignored);
-    zip_failed(path, ErrorKind::run_failed, what);
+    throw Error(ErrorKind::run_failed,
+                {.where = path.string(), .found = what, .hint = "what was there before is unchanged"});
   };
-  int code = 0;
-  Zip archive(zip_open(temporary.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code));
   if (!archive) fail("cannot create the archive");
-  std::vector<std::string> contents;  // libzip reads the buffers when it closes the archive
-  contents.reserve(arrays.size());
+  constexpr std::uint64_t kRecordBytes = 128;  // more than an entry's two headers, without its name
+  std::uint64_t size_bytes = 0;
+  std::set<std::string_view> names;
   for (const NamedArray& entry : arrays) {
-    const std::string& bytes = contents.emplace_back(format_npy(entry.array));
-    zip_source_t* source = zip_source_buffer(archive.get(), bytes.data(), bytes.size(), 0);
-    const auto index = zip_file_add(archive.get(), (entry.name + ".npy").c_str(), source, ZIP_FL_ENC_UTF_8);
-    if (index < 0) fail(fmt::format("cannot add {}: {}", entry.name, zip_strerror(archive.get())));
-    const auto at = static_cast<zip_uint64_t>(index);
-    // A fixed date (the format's epoch), so that equal arrays give equal bytes.
-    if (zip_set_file_compression(archive.get(), at, ZIP_CM_STORE, 0) != 0 ||
-        zip_file_set_dostime(archive.get(), at, 0, 0x21, 0) != 0) {
-      fail(fmt::format("cannot add {}: {}", entry.name, zip_strerror(archive.get())));
-    }
+    if (!names.insert(entry.name).second) fail(fmt::format("cannot add {}: it is there already", entry.name));
+    const std::string bytes = format_npy(entry.array);
+    size_bytes += bytes.size() + 2 * entry.name.size() + kRecordBytes;
+    if (size_bytes > kLargestArchive) fail("arrays of 4 GiB and more together do not fit in one .npz");
+    if (!write_entry(archive.get(), entry.name + ".npy", bytes))
+      fail(fmt::format("cannot write {}", entry.name));
   }
-  if (zip_close(archive.get()) != 0) fail(fmt::format("cannot write: {}", zip_strerror(archive.get())));
-  (void)archive.release();
+  if (zipClose(archive.release(), nullptr) != ZIP_OK) fail("cannot write the archive");
   std::error_code error;
   std::filesystem::rename(temporary, path, error);
   if (error) fail("cannot rename: " + error.message());
@@ -202,41 +256,44 @@ std::vector<NamedArray> read_npz(const std::filesystem::path& path) {
   std::error_code unreadable;
   std::uintmax_t left = std::filesystem::file_size(path, unreadable);
   if (unreadable) left = 0;
-  int code = 0;
-  const Zip archive(zip_open(path.c_str(), ZIP_RDONLY, &code));
-  if (!archive) {
-    throw Error(ErrorKind::bad_file,
-                {.where = path.string(), .found = "not a zip archive", .expected = "an .npz file"});
+  if (left > kLargestArchive) bad(path.string(), "4 GiB or more", "a smaller .npz file");
+  const ZipReader archive(unzOpen64(path.c_str()));
+  unz_global_info64 directory{};
+  if (!archive || !ends_with_end_record(path) || unzGetGlobalInfo64(archive.get(), &directory) != UNZ_OK) {
+    throw Error(
+        ErrorKind::bad_file,
+        {.where = path.string(), .found = "not a zip archive, or one cut short", .expected = "an .npz file"});
   }
   std::vector<NamedArray> arrays;
-  const auto count = zip_get_num_entries(archive.get(), 0);
-  for (zip_int64_t i = 0; i < count; ++i) {
-    zip_stat_t info{};
-    constexpr zip_uint64_t kNeeded =
-        ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;
-    if (zip_stat_index(archive.get(), static_cast<zip_uint64_t>(i), 0, &info) != 0 ||
-        (info.valid & kNeeded) != kNeeded) {
+  std::set<std::string> names;
+  for (ZPOS64_T i = 0; i < directory.number_entry; ++i) {
+    unz_file_info64 info{};
+    const int found = i == 0 ? unzGoToFirstFile(archive.get()) : unzGoToNextFile(archive.get());
+    if (found != UNZ_OK ||
+        unzGetCurrentFileInfo64(archive.get(), &info, nullptr, 0, nullptr, 0, nullptr, 0) != UNZ_OK) {
       throw Error(ErrorKind::bad_file, {.where = path.string(), .found = "an unreadable entry"});
     }
-    std::string name = info.name;
+    std::string name(info.size_filename, '\0');
+    if (unzGetCurrentFileInfo64(archive.get(), &info, name.data(), info.size_filename, nullptr, 0, nullptr,
+                                0) != UNZ_OK) {
+      throw Error(ErrorKind::bad_file, {.where = path.string(), .found = "an entry without a name"});
+    }
     const std::string where = path.string() + ": " + name;
-    if (info.comp_method != ZIP_CM_STORE || info.comp_size != info.size) {
-      bad(where, "a compressed entry", "an entry stored uncompressed, as strata writes it");
+    if (!names.insert(name).second) bad(where, "a second entry of that name", "one entry for each array");
+    if (info.compression_method != 0 || info.compressed_size != info.uncompressed_size ||
+        (info.flag & kEncrypted) != 0) {
+      bad(where, "a compressed or encrypted entry", "an entry stored as it is, as strata writes it");
     }
     // The directory may claim any size, and let entries share their bytes: together they fit in the file.
-    if (info.size > left) {
-      bad(where, fmt::format("{} bytes, {} left of the file", info.size, left), "entries within the file");
+    if (info.uncompressed_size > left) {
+      bad(where, fmt::format("{} bytes, {} left of the file", info.uncompressed_size, left),
+          "entries within the file");
     }
-    left -= info.size;
-    const std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> file(
-        zip_fopen_index(archive.get(), static_cast<zip_uint64_t>(i), 0), &zip_fclose);
-    std::string bytes(info.size, '\0');
-    if (!file ||
-        zip_fread(file.get(), bytes.data(), bytes.size()) != static_cast<zip_int64_t>(bytes.size())) {
-      bad(where, "an unreadable entry", "an .npy array");
-    }
+    left -= info.uncompressed_size;
+    const auto bytes = read_entry(archive.get(), info.uncompressed_size);
+    if (!bytes) bad(where, "an entry that ends early or does not match its checksum", "an .npy array");
     if (name.ends_with(".npy")) name.resize(name.size() - 4);
-    arrays.push_back({std::move(name), parse_npy(bytes, where)});
+    arrays.push_back({std::move(name), parse_npy(*bytes, where)});
   }
   return arrays;
 }

@@ -1,7 +1,11 @@
+// OpenSSL's own SHA-256 functions. Its EVP functions would link every algorithm it has, 4 MB. OpenSSL 3 marks
+// the older functions as deprecated; this macro asks for the interface of version 1.1, where they are not.
+#define OPENSSL_API_COMPAT 0x10100000L
+
 #include "strata/base/sha256.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
+#include <openssl/sha.h>
 
 #include <array>
 
@@ -10,19 +14,18 @@
 namespace strata {
 
 struct Sha256::Impl {
-  EVP_MD_CTX* context = EVP_MD_CTX_new();
-  ~Impl() { EVP_MD_CTX_free(context); }
+  SHA256_CTX context;
 };
 
 Sha256::Sha256() : impl_(std::make_unique<Impl>()) {
-  STRATA_CHECK(impl_->context != nullptr && EVP_DigestInit_ex(impl_->context, EVP_sha256(), nullptr) == 1);
+  STRATA_CHECK(SHA256_Init(&impl_->context) == 1);
 }
 Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 
 void Sha256::update(std::span<const std::byte> bytes) {
-  STRATA_CHECK(EVP_DigestUpdate(impl_->context, bytes.data(), bytes.size()) == 1);
+  STRATA_CHECK(SHA256_Update(&impl_->context, bytes.data(), bytes.size()) == 1);
 }
 
 void Sha256::update(std::string_view text) {
@@ -31,8 +34,7 @@ void Sha256::update(std::string_view text) {
 
 std::string Sha256::hex() {
   std::array<unsigned char, 32> digest{};
-  unsigned int size = 0;
-  STRATA_CHECK(EVP_DigestFinal_ex(impl_->context, digest.data(), &size) == 1 && size == digest.size());
+  STRATA_CHECK(SHA256_Final(digest.data(), &impl_->context) == 1);
   return fmt::format("{:02x}", fmt::join(digest, ""));
 }
 

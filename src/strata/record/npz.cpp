@@ -59,7 +59,7 @@ void check_same(const std::vector<double>& here, const std::vector<double>& json
 }  // namespace
 
 std::vector<NamedArray> arrays_of(const Run& run) {
-  // The version is also what keeps the archive from being empty, which libzip cannot write.
+  // The version is also what keeps the archive from being empty, which minizip cannot read.
   std::vector<NamedArray> arrays{{"schema_version", {{}, std::vector<std::int64_t>{kSchemaVersion}}}};
   for (const CkaRecord& cka : run.trace.cka) {
     const std::string name = cka_name(run.trace, cka);

@@ -1,0 +1,41 @@
+# The libraries that strata is linked with. strata itself and the installed strata-config.cmake both read this file.
+# A library is linked statically where its static form is installed, else as a shared library.
+find_package(Threads REQUIRED)
+find_package(fmt 9 REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+
+# strata_library(NAME HEADER file LIBRARIES a b ... [STATIC_DEFINITION macro]): the imported target strata::NAME.
+# `macro` is what the library's header asks for when the library is static.
+function(strata_library name)
+  if(TARGET strata::${name})
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "HEADER;STATIC_DEFINITION" "LIBRARIES" ${ARGN})
+  string(TOUPPER "STRATA_${name}" prefix)
+  find_path(${prefix}_INCLUDE_DIR ${ARG_HEADER})
+  set(files "")
+  set(all_static TRUE)
+  foreach(library ${ARG_LIBRARIES})
+    string(MAKE_C_IDENTIFIER "${prefix}_${library}_LIBRARY" variable)
+    find_library(${variable} NAMES ${CMAKE_STATIC_LIBRARY_PREFIX}${library}${CMAKE_STATIC_LIBRARY_SUFFIX} ${library})
+    if(NOT ${prefix}_INCLUDE_DIR OR NOT ${variable})
+      message(FATAL_ERROR "strata needs lib${library} and its header ${ARG_HEADER}; docs/dependencies.md names the package")
+    endif()
+    mark_as_advanced(${prefix}_INCLUDE_DIR ${variable})
+    list(APPEND files "${${variable}}")
+    if(NOT ${variable} MATCHES "\\${CMAKE_STATIC_LIBRARY_SUFFIX}$")
+      set(all_static FALSE)
+    endif()
+  endforeach()
+  add_library(strata::${name} INTERFACE IMPORTED)
+  set_target_properties(strata::${name} PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${${prefix}_INCLUDE_DIR}"
+                                                   INTERFACE_LINK_LIBRARIES "${files}")
+  if(all_static AND ARG_STATIC_DEFINITION)
+    set_target_properties(strata::${name} PROPERTIES INTERFACE_COMPILE_DEFINITIONS "${ARG_STATIC_DEFINITION}")
+  endif()
+endfunction()
+
+strata_library(crypto HEADER openssl/sha.h LIBRARIES crypto)
+strata_library(minizip HEADER minizip/unzip.h LIBRARIES minizip z)
+strata_library(pcre2 HEADER pcre2.h LIBRARIES pcre2-8)
+strata_library(utf8proc HEADER utf8proc.h LIBRARIES utf8proc STATIC_DEFINITION UTF8PROC_STATIC)
