@@ -252,13 +252,13 @@ TEST(Calibrate, RefusesNonsense) {
     change(options);
     EXPECT_STRATA_ERROR((void)calibrate(options), ErrorKind::usage, says);
   };
-  refused([](CalibrationOptions& o) { o.trials = 0; }, "--trials");
-  refused([](CalibrationOptions& o) { o.surrogates = 18; }, "--surrogates");
-  refused([](CalibrationOptions& o) { o.bootstraps = 0; }, "--replicates");
-  refused([](CalibrationOptions& o) { o.layers = {}; }, "--layers");
-  refused([](CalibrationOptions& o) { o.layers = {5}; }, "--layers");
+  refused([](CalibrationOptions& o) { o.trials = 0; }, "trials");
+  refused([](CalibrationOptions& o) { o.surrogates = 18; }, "surrogates");
+  refused([](CalibrationOptions& o) { o.bootstraps = 0; }, "replicates");
+  refused([](CalibrationOptions& o) { o.layers = {}; }, "layers");
+  refused([](CalibrationOptions& o) { o.layers = {5}; }, "layers");
   refused([](CalibrationOptions& o) { o.detectors = {"eye"}; }, "eye");
-  refused([](CalibrationOptions& o) { o.kinds = {}; }, "--kinds");
+  refused([](CalibrationOptions& o) { o.kinds = {}; }, "kinds");
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "strata/base/philox.h"
 #include "strata/linalg/decompose.h"
+#include "strata/linalg/product.h"
 #include "strata/signals/effective_rank.h"
 #include "strata/signals/matrix_entropy.h"
 #include "strata/signals/participation_ratio.h"
@@ -63,7 +64,8 @@ double closed_rank(const std::vector<double>& variance) {
   return std::exp(entropy);
 }
 
-// Eigenvalues of the sample covariance by the singular values of the centred rows.
+// Eigenvalues of the sample covariance times the rows, from products of columns (effective_rank has those of
+// rows).
 std::vector<double> sample_spectrum(Matrix x) {
   for (std::size_t k = 0; k < x.cols; ++k) {
     double mean = 0.0;
@@ -71,8 +73,8 @@ std::vector<double> sample_spectrum(Matrix x) {
     for (std::size_t i = 0; i < x.rows; ++i) x(i, k) -= mean;
   }
   std::vector<double> spectrum;
-  for (const double v : linalg::singular_values(x).values) {
-    if (v > 1e-9) spectrum.push_back(v * v);
+  for (const double v : linalg::symmetric_eigenvalues(linalg::gram_of_columns(x))) {
+    if (v > 1e-12) spectrum.push_back(v);
   }
   return spectrum;
 }

@@ -104,7 +104,7 @@ Matrix clipped_square_root(const SymmetricEigen& eigen) {
 SingularValues singular_values(const Matrix& x) {
   for (const double value : x.data) STRATA_CHECK(std::isfinite(value));
   if (x.data.empty()) return {{}, Matrix(x.rows, 0), Matrix(x.cols, 0)};
-  const Eigen::BDCSVD<Eigen::MatrixXd> svd(view(x), Eigen::ComputeThinU | Eigen::ComputeThinV);
+  const Eigen::JacobiSVD<Eigen::MatrixXd> svd(view(x), Eigen::ComputeThinU | Eigen::ComputeThinV);
   return {to_vector(svd.singularValues()), to_matrix(svd.matrixU()), to_matrix(svd.matrixV())};
 }
 

@@ -31,7 +31,8 @@ struct SymmetricEigen {
 /// V sqrt(max(lambda, 0)) V^T: the positive square root, negative eigenvalues clipped.
 [[nodiscard]] Matrix clipped_square_root(const SymmetricEigen& eigen);
 
-/// x = u diag(values) v^T with k = min(rows, columns) columns of u and v.
+/// x = u diag(values) v^T with k = min(rows, columns) columns of u and v. By Jacobi rotations: meant for k up
+/// to about 100.
 struct SingularValues {
   std::vector<double> values;  ///< descending
   Matrix u, v;
