@@ -2,8 +2,8 @@
 // libsentencepiece with its own model. Run it from anywhere; the vocabularies are third-party data
 // (tests/support/paths.h), and without them only our own small one is measured.
 //
-//   cmake --preset lite -DSTRATA_BENCH=ON && cmake --build --preset lite --target tokenizer_bench
-//   build/lite/bench/tokenizer/tokenizer_bench
+//   cmake --preset release -DSTRATA_BENCH=ON && cmake --build --preset release --target tokenizer_bench
+//   build/release/bench/tokenizer/tokenizer_bench
 //
 // Measured by CPU time on one shared core (Release, 562 KB of English prose): Qwen2's vocabulary of 151,936
 // tokens 63 MB/s, 34 MB/s with an empty word cache; Llama 2's 63 and 21 MB/s; libsentencepiece with Llama 2's

@@ -17,7 +17,7 @@ namespace strata {
 /// on top; `strata analyze --dry-run` counts them and measures the machine.
 struct CostEstimate {
   std::uint64_t weight_bytes = 0;      ///< two blocks, embedding and unembedding, in float32
-  std::uint64_t program_bytes = 0;     ///< the program with LibTorch loaded
+  std::uint64_t program_bytes = 0;     ///< the program itself
   std::uint64_t bytes_per_ktoken = 0;  ///< residual stream of 1,000 tokens
   double flops_per_ktoken = 0.0;       ///< multiply-adds times two of the clean sweep, 1,000 tokens
   double assumed_flops_per_second = 0.0;
