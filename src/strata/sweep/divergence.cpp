@@ -28,7 +28,6 @@ constexpr SeriesInfo kRelativeDifference = {"relative_difference", "1", Axis::st
 constexpr SeriesInfo kCosineDistance = {"cosine_distance", "1", Axis::state, Group::control};
 constexpr SeriesInfo kLocalError = {"local_error", "1", Axis::block, Group::control};
 
-
 void check_twins(const Checkpoint& original, const Checkpoint& other) {
   struct Dimension {
     const char* name;

@@ -19,8 +19,6 @@
 namespace strata {
 namespace {
 
-// Resident size of the program with LibTorch and the BLAS's buffers after a run on next to nothing, measured
-// on Debian 12.
 constexpr std::uint64_t kMostSegments = 7;          // that segmentation gives: a bottleneck in each
 constexpr std::uint64_t kMappedBytes = 2ull << 24;  // of a tensor that is being read, and of the next piece
 
