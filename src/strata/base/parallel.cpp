@@ -4,6 +4,7 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -28,7 +29,11 @@ void parallel_for(std::size_t count, int threads, const std::function<void(std::
     }
   };
   std::vector<std::jthread> pool;
-  for (std::size_t t = 1; t < n; ++t) pool.emplace_back(work);
+  try {
+    for (std::size_t t = 1; t < n; ++t) pool.emplace_back(work);
+  } catch (const std::system_error&) {
+    // The system gives no more threads: those that there are do it all.
+  }
   work();
   pool.clear();  // joins
   if (failure) std::rethrow_exception(failure);

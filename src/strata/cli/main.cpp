@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "strata/base/error.h"
+#include "strata/cli/allocator.h"
 #include "strata/cli/bus_error.h"
 #include "strata/cli/command.h"
 #include "strata/cli/version.h"
@@ -95,6 +96,7 @@ int run(int argc, char** argv) {
 }  // namespace strata
 
 int main(int argc, char** argv) {
+  strata::settle_allocator();
   try {
     strata::report_bus_errors();
     strata::add_optional_backends();
