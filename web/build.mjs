@@ -6,6 +6,7 @@
 // report_template writes it. Installs web/node_modules from package-lock.json when it is absent or out of date; needs
 // no network otherwise.
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -65,6 +66,9 @@ function fill(html, marker, content) {
   return parts[0] + content + parts[1];
 }
 
+// What the page's policy allows to run is exactly this text, by its digest.
+const hash = (text) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+
 if (parseInt(process.versions.node, 10) < 18) {
   console.error(`web: Node.js is version ${process.versions.node}; the report's front end needs 18 or newer`);
   process.exit(1);
@@ -74,6 +78,8 @@ checkTypes();
 const { script, style } = await bundle();
 if (/<\/script|<!--/i.test(script)) throw new Error('the script must not contain </script or <!--');
 let html = readFileSync(join(root, 'src', 'template.html'), 'utf8');
+html = fill(html, '@STYLE_HASH@', hash(style));
+html = fill(html, '@SCRIPT_HASH@', hash(script));
 html = fill(html, '@STYLE@', style);
 html = fill(html, '@SCRIPT@', script);
 if (/[^\n\x20-\x7e]/.test(html)) throw new Error('the template must be ASCII');

@@ -54,13 +54,16 @@ TEST_F(Compare, WritesItsFilesAndSaysWhereDamageBegins) {
   EXPECT_EQ(text.find(path("").string()), std::string::npos);
   const auto manifest = nlohmann::json::parse(slurp(path("out") / "manifest.json"));
   EXPECT_EQ(manifest["digests"]["other_sha256"], json["other"]["checkpoint_sha256"]);
+  for (const char* phase : {"weights", "joint sweep", "substitution"})
+    EXPECT_GE(manifest["seconds"].at(phase), 0.0) << phase;
+  EXPECT_GT(json["weight_correlation"], 0.99);
   EXPECT_EQ(json["other"]["checkpoint_sha256"].get<std::string>().size(), 64u);
 
   // Other threads and batches, over the first run: the same bytes, and --json prints them.
   const std::string csv = slurp(path("out") / "divergence.csv");
   const Result again = compare("original", "rounded", "out", {"-t", "1", "-b", "1", "--json", "--quiet"});
   ASSERT_EQ(again.code, 0) << again.err;
-  EXPECT_EQ(again.err, "");
+  EXPECT_EQ(count_lines(again.err), 1u) << again.err;  // that a random model has learnt nothing
   EXPECT_TRUE(again.out == text);
   EXPECT_TRUE(slurp(path("out") / "divergence.json") == text);
   EXPECT_TRUE(slurp(path("out") / "divergence.csv") == csv);
@@ -76,6 +79,9 @@ TEST_F(Compare, RefusesWhatItCannotCompare) {
   TinyCheckpoint deeper = tiny_with_tokenizer();
   deeper.layers = 4;
   write_model(path("deeper"), deeper);
+  TinyCheckpoint stranger = tiny_with_tokenizer();
+  stranger.seed = 77;
+  write_model(path("stranger"), stranger);
   write_text(path("run") / "results.json", "{}");
   write_text(path("full") / "precious.txt", "x");
   struct Case {
@@ -85,6 +91,7 @@ TEST_F(Compare, RefusesWhatItCannotCompare) {
   };
   const std::vector<Case> cases = {
       {compare("original", "deeper", "no"), 2, "blocks 3 against 4"},
+      {compare("original", "stranger", "no"), 2, "weights of two models: their median correlation"},
       {compare("run", "original", "no"), 2, "run directories beside something else"},
       {compare("original", "run", "no"), 2, "run directories beside something else"},
       {compare("original", "absent", "no"), 2, "absent"},

@@ -71,6 +71,20 @@ TEST_F(Dump, StatesAreThoseOfAnIndependentEngine) {
   for (const Json& array : json["arrays"]) EXPECT_EQ(array["sha256"].get<std::string>().size(), 64u);
 }
 
+TEST_F(Dump, WeightsOfNothingAreAWarning) {
+  TinyCheckpoint tiny = tiny_with_tokenizer();
+  tiny.edit_tensors = [](std::vector<StoredTensor>& tensors) {
+    for (StoredTensor& tensor : tensors) {
+      if (tensor.name.ends_with("1.mlp.up_proj.weight")) tensor.bytes.assign(tensor.bytes.size(), '\0');
+    }
+  };
+  write_model(path("zero"), tiny);
+  const Result result = dump("out", {"--quiet"}, path("zero").string());
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.err.rfind("warning: weights: 1 of ", 0), 0u) << result.err;
+  EXPECT_EQ(dump("sound", {"--quiet"}).err, "");
+}
+
 TEST_F(Dump, ThreadsAndLayersChangeNoByte) {
   ASSERT_EQ(dump("all").code, 0);
   ASSERT_EQ(dump("some", {"--layers", "2,5-6", "-t", "1", "--what", "states,attention"}).code, 0);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "strata/base/npy.h"
+#include "tests/cli/byte_model.h"
 #include "tests/cli/program.h"
 
 namespace strata::test {
@@ -153,6 +154,51 @@ TEST_F(Verify, AModelAgainstItself) {
   const Result random = strata({"verify", path("random").string()});
   EXPECT_EQ(random.code, 0) << random.out;  // a random model is legal
   EXPECT_NE(random.out.find("note: not below ln(vocabulary)"), std::string::npos) << random.out;
+}
+
+// The space that SentencePiece puts before a text failed every sound Llama 2 tokenizer.
+TEST_F(Verify, TheSpaceBeforeATextIsNoFault) {
+  write_checkpoint(path("model"), tiny_with_tokenizer());
+  write_text(path("model") / "tokenizer.model", byte_model());
+  const Result result = strata({"verify", path("model").string(), "--json"});
+  EXPECT_EQ(result.code, 0) << result.out << result.err;
+  bool said = false;
+  const auto json = nlohmann::json::parse(result.out);
+  for (const auto& check : json["checks"]) {
+    if (check["name"] != "tokenizer round trip") continue;
+    EXPECT_EQ(check["passed"], true) << check;
+    said = check["detail"].get<std::string>().find("puts a space before 16 of them") != std::string::npos;
+  }
+  EXPECT_TRUE(said) << result.out;
+}
+
+// The weights may be fine where only the tokenizer is unknown, and the line says what to do.
+TEST_F(Verify, AnUnknownTokenizerIsNotAnUnknownModel) {
+  write_model(path("model"), tiny_with_tokenizer());
+  auto tokenizer = nlohmann::json::parse(slurp(path("model") / "tokenizer.json"));
+  tokenizer["model"]["type"] = "WordPiece";
+  write_text(path("model") / "tokenizer.json", tokenizer.dump());
+  const Result result = strata({"verify", path("model").string()});
+  EXPECT_EQ(result.code, 5) << result.out << result.err;
+  EXPECT_EQ((result.out + result.err).find("does not compute this model"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("WordPiece"), std::string::npos) << result.out;
+  EXPECT_EQ(result.out.find("nats"), std::string::npos) << result.out;  // a loss of random ids
+  EXPECT_EQ(result.out.find("nan"), std::string::npos) << result.out;
+}
+
+TEST_F(Verify, WeightsOfNothingAreNoted) {
+  TinyCheckpoint tiny = tiny_with_tokenizer();
+  tiny.edit_tensors = [](std::vector<StoredTensor>& tensors) {
+    for (StoredTensor& tensor : tensors) {
+      if (tensor.name == "model.layers.1.mlp.down_proj.weight")
+        tensor.bytes.assign(tensor.bytes.size(), '\0');
+    }
+  };
+  write_model(path("zero"), tiny);
+  const Result result = strata({"verify", path("zero").string()});
+  EXPECT_EQ(result.code, 0) << result.out << result.err;
+  EXPECT_NE(result.out.find("nothing but zeros (model.layers.1.mlp.down_proj.weight)"), std::string::npos)
+      << result.out;
 }
 
 TEST_F(Verify, DamagedWeightsAreListedOneByOne) {

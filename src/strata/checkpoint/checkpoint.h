@@ -89,6 +89,12 @@ class Checkpoint {
   /// The same for each of tensors(): a whole number of times its size_bytes.
   [[nodiscard]] std::vector<std::uint64_t> bytes_read_by_tensor() const;
 
+  /// The value of each of tensors() that is one value throughout, as far as they were loaded; NaN for the
+  /// others.
+  [[nodiscard]] std::vector<float> constant_values() const;
+  /// Takes up what constant_values() gave another Checkpoint of the same model.
+  void know_constants(const std::vector<float>& values) const;
+
   /// SHA-256 of each of tensors() as far as it is known, for a run that is taken up again elsewhere.
   [[nodiscard]] std::vector<std::string> tensor_digests() const;
   /// Takes up what tensor_digests() gave another Checkpoint of the same model. Each tensor is compared with

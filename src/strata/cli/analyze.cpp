@@ -12,6 +12,7 @@
 #include "strata/base/resources.h"
 #include "strata/cli/command.h"
 #include "strata/cli/installed.h"
+#include "strata/cli/number_option.h"
 #include "strata/cli/numbers.h"
 #include "strata/cli/stop_signals.h"
 #include "strata/cli/terminal.h"
@@ -138,7 +139,6 @@ void register_analyze(CLI::App& app, Program& program) {
   Request& r = o->request;
   Resources& resources = o->resources;
   resources.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  const auto at_least = [](int n) { return CLI::Range(n, 1 << 30); };
   command
       ->add_option("-m,--model,MODEL", o->model,
                    "Directory with config.json, .gguf file, or org/name[@revision]")
@@ -147,15 +147,10 @@ void register_analyze(CLI::App& app, Program& program) {
       "-f,--file", o->text.path,
       "UTF-8 file, directory of files, .jsonl, or .npy token ids (default: the tales that come with strata)");
   command->add_option("-o,--output", o->output, "Run directory (default: runs/<model>)");
-  command
-      ->add_option("-c,--ctx-size", o->text.context,
-                   "Longest window in tokens (default: 512 or the model's limit)")
-      ->check(at_least(1));
-  command
-      ->add_option("-b,--batch-size", resources.batch,
-                   "Windows in flight at once; changes memory, never a number")
-      ->check(at_least(1))
-      ->capture_default_str();
+  add_number(*command, "-c,--ctx-size", o->text.context, 1, kMostOfAnything,
+             "Longest window in tokens (default: 512 or the model's limit)", false);
+  add_number(*command, "-b,--batch-size", resources.batch, 1, kMostOfAnything,
+             "Windows in flight at once; changes memory, never a number");
   command
       ->add_option_function<std::string>(
           "--dtype", [&r](const std::string& name) { r.dtype = kDTypes.at(name); },
@@ -169,40 +164,28 @@ void register_analyze(CLI::App& app, Program& program) {
           "what "
           "there is)")
       ->default_str("cpu");
-  command->add_option("-t,--threads", resources.threads, "Threads; changes speed, never a number")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
-  command
-      ->add_option("--chunks", o->text.chunks, "At most this many windows, taken in turn from the documents")
-      ->check(at_least(1));
-  command->add_option("--limit", o->text.limit, "At most this many documents")->check(at_least(1));
-  command->add_option("--positions", r.positions, "Sampled positions in all, for CKA and spectra")
-      ->check(at_least(64))
-      ->capture_default_str();
-  command
-      ->add_option("--lens-positions", r.lens_positions, "Sampled positions per document, for the logit lens")
-      ->check(at_least(1))
-      ->capture_default_str();
-  command->add_option("--lane-tokens", r.lane_tokens, "Tokens in perturbed lanes, in all")
-      ->check(at_least(64))
-      ->capture_default_str();
-  command
-      ->add_option("--label-samples", r.label_samples,
-                   "Draws of the labels in the backward sweep; more lower its sampling error")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
+  add_number(*command, "-t,--threads", resources.threads, 1, 1024, "Threads; changes speed, never a number");
+  add_number(*command, "--chunks", o->text.chunks, 1, kMostOfAnything,
+             "At most this many windows, taken in turn from the documents", false);
+  add_number(*command, "--limit", o->text.limit, 1, kMostOfAnything, "At most this many documents", false);
+  add_number(*command, "--positions", r.positions, 64, kMostOfAnything,
+             "Sampled positions in all, for CKA and spectra");
+  add_number(*command, "--lens-positions", r.lens_positions, 1, kMostOfAnything,
+             "Sampled positions per document, for the logit lens");
+  add_number(*command, "--lane-tokens", r.lane_tokens, 64, kMostOfAnything,
+             "Tokens in perturbed lanes, in all");
+  add_number(*command, "--label-samples", r.label_samples, 1, 1024,
+             "Draws of the labels in the backward sweep; more lower its sampling error");
   command->add_option("--layers", o->layers, "States or blocks to perturb, like 3,7,10-14 (default: all)");
   command->add_option("--signals", r.signals, "Signals to measure (default: all)")->delimiter(',');
   command
       ->add_option("--interventions", r.interventions,
                    "Interventions to run, all or none (default: relative_noise, joint_noise, block_skip)")
       ->delimiter(',');
-  command->add_option("--surrogates", r.surrogates, "Surrogates of each test of the number of boundaries")
-      ->check(CLI::Range(19, 100000))
-      ->capture_default_str();
-  command->add_option("--replicates", r.replicates, "Half-samples of documents and bootstraps of layers")
-      ->check(CLI::Range(20, 10000))
-      ->capture_default_str();
+  add_number(*command, "--surrogates", r.surrogates, 19, 100'000,
+             "Surrogates of each test of the number of boundaries");
+  add_number(*command, "--replicates", r.replicates, 20, 10'000,
+             "Half-samples of documents and bootstraps of layers");
   command
       ->add_option("--null-models", r.null_models,
                    "Networks with random weights on the same text: a number, or auto (19 up to 100M "
@@ -215,7 +198,7 @@ void register_analyze(CLI::App& app, Program& program) {
   command->add_flag(
       "--bottleneck", r.bottleneck,
       "Train a bottleneck at the first state of each segment: an achieved rate-distortion curve");
-  command->add_option("-s,--seed", r.seed, "Seed of every random choice")->capture_default_str();
+  add_seed(*command, r.seed, "Seed of every random choice");
   command->add_option("--mem-limit", o->mem_limit,
                       "Memory to stay within, like 8G (default: 70% of what is available)");
   command->add_flag("--clean-only", r.clean_only,

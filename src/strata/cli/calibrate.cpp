@@ -14,6 +14,7 @@
 #include "strata/base/file.h"
 #include "strata/cli/command.h"
 #include "strata/cli/installed.h"
+#include "strata/cli/number_option.h"
 #include "strata/workflow/planted_networks.h"
 #include "strata/workflow/trained_networks.h"
 
@@ -77,8 +78,8 @@ void register_calibrate(CLI::App& app, Program& program) {
   auto options = std::make_shared<CalibrateOptions>();
   CalibrationOptions& o = options->calibration;
   o.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  command->add_option("--trials", o.trials, "Trials of each cell")->capture_default_str();
-  command->add_option("--layers", o.layers, "Numbers of layers")->delimiter(',')->capture_default_str();
+  add_number(*command, "--trials", o.trials, 1, 1'000'000, "Trials of each cell");
+  add_numbers(*command, "--layers", o.layers, 4, 1024, "Numbers of layers");
   command->add_option("--detectors", o.detectors, "either, signals, states; reproductions: kernel_cka, fused")
       ->delimiter(',')
       ->capture_default_str();
@@ -92,12 +93,10 @@ void register_calibrate(CLI::App& app, Program& program) {
       ->add_option("--models", options->models,
                    "Trained models whose blocks networks are made of (default: those in models/)")
       ->delimiter(',');
-  command->add_option("--surrogates", o.surrogates, "Surrogates of each test")->capture_default_str();
-  command->add_option("--replicates", o.bootstraps, "Resamples of each interval")->capture_default_str();
-  command->add_option("-s,--seed", o.seed, "Seed of every random number")->capture_default_str();
-  command->add_option("-t,--threads", o.threads, "Threads; they never change a number")
-      ->check(CLI::Range(1, 4096))
-      ->capture_default_str();
+  add_number(*command, "--surrogates", o.surrogates, 1, 100'000, "Surrogates of each test");
+  add_number(*command, "--replicates", o.bootstraps, 1, 100'000, "Resamples of each interval");
+  add_seed(*command, o.seed, "Seed of every random number");
+  add_number(*command, "-t,--threads", o.threads, 1, 4096, "Threads; they never change a number");
   command->add_option("-o,--output", options->output,
                       "Directory for calibration.json, calibration.csv and plots (SVG)");
   command->add_flag("--short", options->brief, "A look in a minute: 20 trials, 12 and 28 layers");

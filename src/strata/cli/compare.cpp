@@ -9,6 +9,7 @@
 #include "strata/cli/command.h"
 #include "strata/cli/compare_study.h"
 #include "strata/cli/compare_twins.h"
+#include "strata/cli/number_option.h"
 #include "strata/families/study_file.h"
 
 namespace strata {
@@ -83,18 +84,14 @@ int compare(CompareOptions& o, const CLI::App& command, const std::string& comma
 }
 
 void add_text_options(CLI::App& command, TwinOptions& o) {
-  const auto at_least = [](int n) { return CLI::Range(n, 1 << 30); };
   command.add_option("-f,--file", o.text.path,
                      "Twins: UTF-8 file, directory of files, .jsonl, or .npy token ids (default: the tales)");
-  command
-      .add_option("-c,--ctx-size", o.text.context,
-                  "Twins: longest window in tokens (default: 512 or the model's limit)")
-      ->check(at_least(1));
-  command
-      .add_option("--chunks", o.text.chunks,
-                  "Twins: at most this many windows, taken in turn from the documents")
-      ->check(at_least(1));
-  command.add_option("--limit", o.text.limit, "Twins: at most this many documents")->check(at_least(1));
+  add_number(command, "-c,--ctx-size", o.text.context, 1, kMostOfAnything,
+             "Twins: longest window in tokens (default: 512 or the model's limit)", false);
+  add_number(command, "--chunks", o.text.chunks, 1, kMostOfAnything,
+             "Twins: at most this many windows, taken in turn from the documents", false);
+  add_number(command, "--limit", o.text.limit, 1, kMostOfAnything, "Twins: at most this many documents",
+             false);
 }
 
 }  // namespace
@@ -122,22 +119,13 @@ void register_compare(CLI::App& app, Program& program) {
   command->add_flag("--dry-run", o->study.dry_run,
                     "Print which runs a study has and which it needs, and stop");
   add_text_options(*command, o->twins);
-  command
-      ->add_option("--threshold", o->twins.question.threshold,
-                   "Twins: relative difference at which damage begins")
-      ->check(CLI::Range(0.0, 1e6))
-      ->capture_default_str();
-  command->add_option("--lane-tokens", m.lane_tokens, "Tokens in lanes, in all")
-      ->check(CLI::Range(64, 1 << 30))
-      ->capture_default_str();
-  command->add_option("-s,--seed", o->seed, "Seed of every random choice of the comparison")
-      ->capture_default_str();
-  command->add_option("-t,--threads", m.threads, "Threads; changes speed, never a number")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
-  command->add_option("-b,--batch-size", m.batch, "Windows in flight at once; changes memory, never a number")
-      ->check(CLI::Range(1, 1 << 30))
-      ->capture_default_str();
+  add_number(*command, "--threshold", o->twins.question.threshold, 0.0, 1e6,
+             "Twins: relative difference at which damage begins");
+  add_number(*command, "--lane-tokens", m.lane_tokens, 64, kMostOfAnything, "Tokens in lanes, in all");
+  add_seed(*command, o->seed, "Seed of every random choice of the comparison");
+  add_number(*command, "-t,--threads", m.threads, 1, 1024, "Threads; changes speed, never a number");
+  add_number(*command, "-b,--batch-size", m.batch, 1, kMostOfAnything,
+             "Windows in flight at once; changes memory, never a number");
   command->add_option("--mem-limit", o->twins.mem_limit,
                       "Memory to stay within, like 8G (default: 70% of what is available)");
   command->add_flag("--json", o->twins.json, "Print study.json or divergence.json on stdout as well");

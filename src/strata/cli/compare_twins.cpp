@@ -17,6 +17,7 @@
 #include "strata/sweep/divergence.h"
 #include "strata/theory/divergence.h"
 #include "strata/workflow/build_info.h"
+#include "strata/workflow/phase_clock.h"
 
 namespace strata {
 namespace {
@@ -35,6 +36,7 @@ void check_output(const std::filesystem::path& directory) {
 }
 
 std::string with_error(const Estimate& e) {
+  if (std::isnan(e.mean)) return "undefined";
   if (std::isnan(e.standard_error)) return fmt::format("{:.3g}", e.mean);
   return fmt::format("{:.3g} ({:.1g})", e.mean, e.standard_error);
 }
@@ -79,7 +81,7 @@ std::string summary(const DivergenceRecord& record, const std::filesystem::path&
 struct ManifestFacts {
   std::uint64_t limit_bytes = 0;
   DivergencePlan plan;
-  double seconds = 0.0;
+  std::vector<std::pair<std::string, double>> seconds;  // per phase
   std::uint64_t bytes_read = 0;
 };
 
@@ -88,6 +90,8 @@ std::string manifest_text(const DivergenceRecord& record, const TwinOptions& opt
   using Json = nlohmann::ordered_json;
   Json memory = Json::object();
   for (const MemoryItem& item : facts.plan.memory) memory[item.what] = item.bytes;
+  Json seconds = Json::object();
+  for (const auto& [phase, value] : facts.seconds) seconds[phase] = value;
   const Json json = {{"schema_version", kDivergenceSchemaVersion},
                      {"tool", {{"name", "strata"}, {"version", version()}, {"build", build_text()}}},
                      {"command_line", command_line},
@@ -111,7 +115,7 @@ std::string manifest_text(const DivergenceRecord& record, const TwinOptions& opt
                        {"measured_peak_bytes", peak_rss_bytes()},
                        {"predicted", memory}}},
                      {"weights", {{"bytes_read", facts.bytes_read}}},
-                     {"seconds", {{"measure", facts.seconds}}}};
+                     {"seconds", seconds}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -143,13 +147,14 @@ int compare_twins(const TwinOptions& asked, const std::string& command_line) {
   options.measure.lane_bytes = facts.plan.lane_bytes;
 
   ProgressPrinter printer(options.quiet);
-  const auto start = std::chrono::steady_clock::now();
+  PhaseClock clock("weights");
   DivergenceRecord record = measure_divergence(input, options.measure, [&](const ProgressEvent& event) {
+    clock.see(event.phase);
     printer(event);
     return true;
   });
   printer.finish();
-  facts.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  facts.seconds = clock.seconds();
   facts.bytes_read = original.bytes_read() + other.bytes_read();
   record.run.tool_version = version();
   record.findings = conclude_divergence(record, options.question);

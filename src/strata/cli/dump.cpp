@@ -21,6 +21,7 @@
 #include "strata/model/backend.h"
 #include "strata/sweep/catalogue.h"
 #include "strata/sweep/measure.h"
+#include "strata/sweep/model_warnings.h"
 #include "strata/sweep/plan.h"
 #include "strata/sweep/state_stream.h"
 
@@ -316,6 +317,8 @@ int dump(const DumpCommand& asked) {
   }
   printer.finish();
   job.save_index();
+  for (const std::string& warning : weight_warnings(checkpoint))
+    fmt::print(stderr, "warning: {}\n", warning);
   if (!command.quiet)
     fmt::print(stderr, "{}: {} arrays, {} rows\n", command.output.string(), job.index.arrays.size(),
                job.rows.count());

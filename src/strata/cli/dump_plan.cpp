@@ -10,6 +10,7 @@
 
 #include "strata/base/error.h"
 #include "strata/base/sha256.h"
+#include "strata/cli/number_option.h"
 #include "strata/cli/numbers.h"
 #include "strata/dump/fingerprint.h"
 
@@ -199,18 +200,16 @@ void add_dump_flags(CLI::App& app, DumpCommand& o) {
   app.add_option("-f,--file", o.text.path,
                  "UTF-8 file, directory of files, .jsonl, or .npy token ids (default: the tales)");
   app.add_option("-o,--output", o.output, "New directory (default: runs/<model>-dump)");
-  app.add_option("-c,--ctx-size", o.text.context, "Longest window in tokens")->check(CLI::Range(1, 1 << 30));
-  app.add_option("--chunks", o.text.chunks, "At most this many windows, taken in turn from the documents")
-      ->check(CLI::Range(1, 1 << 30));
-  app.add_option("--limit", o.text.limit, "At most this many documents")->check(CLI::Range(1, 1 << 30));
+  add_number(app, "-c,--ctx-size", o.text.context, 1, kMostOfAnything, "Longest window in tokens", false);
+  add_number(app, "--chunks", o.text.chunks, 1, kMostOfAnything,
+             "At most this many windows, taken in turn from the documents", false);
+  add_number(app, "--limit", o.text.limit, 1, kMostOfAnything, "At most this many documents", false);
   app.add_option("--what", o.what, "states, attention, signals")->delimiter(',')->capture_default_str();
   app.add_option("--layers", o.layers, "States, and blocks for attention, like 3,7,10-14 (default: all)");
   app.add_option("--signals", o.signals, "Signals, with --what signals (default: all of the clean sweep)")
       ->delimiter(',');
-  app.add_option("--positions", o.positions,
-                 "Sampled positions in all, the same at every layer (0: every one)")
-      ->check(CLI::Range(0, 1 << 30))
-      ->capture_default_str();
+  add_number(app, "--positions", o.positions, 0, kMostOfAnything,
+             "Sampled positions in all, the same at every layer (0: every one)");
   app.add_option("--pool",
                  "One row for each document: none, mean or mean-without-first (position 0 left out)")
       ->check(CLI::IsMember({"none", "mean", "mean-without-first"}))
@@ -220,10 +219,8 @@ void add_dump_flags(CLI::App& app, DumpCommand& o) {
       ->each([&o](const std::string& name) { o.format = kFormats.at(name); });
   app.add_flag("--resume", o.resume,
                "Go on with an earlier dump: finished arrays are kept, missing ones made");
-  app.add_option("-s,--seed", o.seed, "Seed of the sampled positions")->capture_default_str();
-  app.add_option("-t,--threads", o.threads, "Threads; they never change a number")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
+  add_seed(app, o.seed, "Seed of the sampled positions");
+  add_number(app, "-t,--threads", o.threads, 1, 1024, "Threads; they never change a number");
   app.add_option("--mem-limit", o.mem_limit,
                  "Memory to stay within, like 8G (default: 70% of what is available)");
   app.add_flag("--dry-run", o.dry_run, "Print what would be written and stop");

@@ -15,6 +15,7 @@
 #include "strata/base/resources.h"
 #include "strata/checkpoint/published.h"
 #include "strata/cli/command.h"
+#include "strata/cli/number_option.h"
 #include "strata/cli/numbers.h"
 #include "strata/cli/terminal.h"
 
@@ -148,17 +149,19 @@ int run_synth(SynthCommand command) {
 void add_shape_flags(CLI::App& command, SynthCommand& o) {
   command.add_option("--like", o.like, "Shape of a published model, like llama-2-7b or qwen3-0.6b");
   command.add_option("--family", o.family, "llama, qwen2 or qwen3");
-  command.add_option("--layers", o.layers, "Blocks");
-  command.add_option("--hidden", o.hidden, "Width of the residual stream");
-  command.add_option("--ffn", o.ffn, "Width of the MLP");
-  command.add_option("--heads", o.heads, "Attention heads");
-  command.add_option("--kv-heads", o.kv_heads, "Key/value heads");
-  command.add_option("--head-dim", o.head_dim, "Head dimension (default: hidden / heads)");
-  command.add_option("--vocab", o.vocab, "Vocabulary");
-  command.add_option("--context", o.context, "Longest context");
-  command.add_option("--theta", o.theta, "RoPE base");
-  command.add_option("--eps", o.eps, "RMSNorm's epsilon");
-  command.add_option("--tied", o.tied, "Whether the embedding is the unembedding too: true or false");
+  add_number(command, "--layers", o.layers, 1, kMostOfAnything, "Blocks");
+  add_number(command, "--hidden", o.hidden, 1, kMostOfAnything, "Width of the residual stream");
+  add_number(command, "--ffn", o.ffn, 1, kMostOfAnything, "Width of the MLP");
+  add_number(command, "--heads", o.heads, 1, kMostOfAnything, "Attention heads");
+  add_number(command, "--kv-heads", o.kv_heads, 1, kMostOfAnything, "Key/value heads");
+  add_number(command, "--head-dim", o.head_dim, 1, kMostOfAnything,
+             "Head dimension (default: hidden / heads)");
+  add_number(command, "--vocab", o.vocab, 1, kMostOfAnything, "Vocabulary");
+  add_number(command, "--context", o.context, 1, kMostOfAnything, "Longest context");
+  add_number(command, "--theta", o.theta, 0.0, 1e15, "RoPE base");
+  add_number(command, "--eps", o.eps, 0.0, 1.0, "RMSNorm's epsilon");
+  command.add_option("--tied", o.tied, "Whether the embedding is the unembedding too")
+      ->check(CLI::IsMember({"true", "false"}));
 }
 
 }  // namespace
@@ -178,17 +181,14 @@ void register_synth(CLI::App& app, Program& program) {
   command->add_option("--format", o->format, "safetensors or gguf")
       ->check(CLI::IsMember({"safetensors", "gguf"}))
       ->capture_default_str();
-  auto* shards = command->add_option("--shards", o->options.shards, "Number of safetensors files")
-                     ->check(CLI::Range(1, 99'999))
-                     ->capture_default_str();
+  auto* shards =
+      add_number(*command, "--shards", o->options.shards, 1, 99'999, "Number of safetensors files");
   command->add_option("--shard-size", o->shard_size, "As many files as this size needs, like 5G")
       ->excludes(shards);
   command->add_option("--tokenizer", o->tokenizer,
                       "tokenizer.json, or a directory with one, to copy beside it");
-  command->add_option("-s,--seed", o->options.seed, "Seed of the weights")->capture_default_str();
-  command->add_option("-t,--threads", o->options.threads, "Threads; changes speed, never a byte")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
+  add_seed(*command, o->options.seed, "Seed of the weights");
+  add_number(*command, "-t,--threads", o->options.threads, 1, 1024, "Threads; changes speed, never a byte");
   command->add_flag("--quiet", o->quiet, "Print nothing but errors");
   command->callback([&program, o] { program.run = [o] { return run_synth(*o); }; });
 }

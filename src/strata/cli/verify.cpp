@@ -14,6 +14,7 @@
 #include "strata/base/philox.h"
 #include "strata/cli/command.h"
 #include "strata/cli/installed.h"
+#include "strata/cli/number_option.h"
 #include "strata/cli/terminal.h"
 #include "strata/model/backend.h"
 #include "strata/workflow/text.h"
@@ -232,21 +233,15 @@ void register_verify(CLI::App& app, Program& program) {
   o->verify.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   command->add_option("-m,--model,MODEL", o->model, "Model to check")->required();
   command->add_option("--reference", o->reference, "Directory of .npy arrays of one forward pass");
-  command
-      ->add_option("--tolerance", o->verify.tolerance,
-                   "Largest difference allowed, over the RMS of the token's row, or the value where larger")
-      ->check(CLI::Range(0.0, 1e6))
-      ->capture_default_str();
+  add_number(*command, "--tolerance", o->verify.tolerance, 0.0, 1e6,
+             "Largest difference allowed, over the RMS of the token's row, or the value where larger");
   command->add_option("-f,--file", o->text.path,
                       "Without a reference: UTF-8 file, directory, .jsonl or .npy ids (default: the tales)");
-  command->add_option("-c,--ctx-size", o->text.context, "Longest window in tokens")
-      ->check(CLI::Range(1, 1 << 30));
-  command->add_option("--chunks", o->text.chunks, "Windows, taken in turn from the documents")
-      ->check(CLI::Range(1, 1 << 30))
-      ->capture_default_str();
-  command->add_option("-t,--threads", o->verify.threads, "Threads; changes speed, never a number")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
+  add_number(*command, "-c,--ctx-size", o->text.context, 1, kMostOfAnything, "Longest window in tokens",
+             false);
+  add_number(*command, "--chunks", o->text.chunks, 1, kMostOfAnything,
+             "Windows, taken in turn from the documents");
+  add_number(*command, "-t,--threads", o->verify.threads, 1, 1024, "Threads; changes speed, never a number");
   command
       ->add_option_function<std::string>(
           "--device", [o](const std::string& name) { o->verify.backend = &backend_named(name); },

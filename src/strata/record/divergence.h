@@ -95,6 +95,8 @@ struct DivergenceRecord {
   std::vector<std::int64_t> differing_tokens;  ///< per state: tokens whose states differ in any bit
   std::int64_t differing_logits = 0;           ///< scored positions whose logits differ in any bit
   std::vector<Substitution> substitutions;     ///< everything, embedding, blocks, head
+  double weight_correlation =
+      kUndefinedValue;  ///< median over matrices of three blocks; NaN in older records
   std::vector<std::string> warnings;
   DivergenceFindings findings;
 

@@ -103,12 +103,13 @@ void fields(Visitor& visit, T& x) {
 
 template <class Visitor, Is<DivergenceRecord> T>
 void fields(Visitor& visit, T& x) {
-  auto& [run, original, other, documents, series, differing_tokens, differing_logits, substitutions, warnings,
-         findings] = x;
+  auto& [run, original, other, documents, series, differing_tokens, differing_logits, substitutions,
+         weight_correlation, warnings, findings] = x;
   visit("run", run);
   visit("original", original);
   visit("other", other);
   visit("warnings", warnings);
+  visit.optional("weight_correlation", weight_correlation);
   visit("findings", findings);
   visit("documents", documents);
   visit("differing_tokens", differing_tokens);

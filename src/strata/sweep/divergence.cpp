@@ -18,6 +18,8 @@
 #include "strata/sweep/block_stream.h"
 #include "strata/sweep/clean_sweep.h"
 #include "strata/sweep/lanes.h"
+#include "strata/sweep/likeness.h"
+#include "strata/sweep/model_warnings.h"
 #include "strata/sweep/scratch.h"
 #include "strata/sweep/substitution.h"
 
@@ -293,6 +295,25 @@ void warn_of_gaps(DivergenceRecord& record) {
         fmt::format("KL is undefined in {} documents: the logits overflow float32 there", gaps));
 }
 
+// The state of either model; of a loss only the original's: a twin may be ruined, and that is what is
+// measured.
+void warn_of_models(const DivergenceInput& input, DivergenceRecord& record) {
+  for (const Checkpoint* model : {&input.original, &input.other}) {
+    for (const std::string& warning : weight_warnings(*model))
+      record.warnings.push_back(fmt::format("{}: {}", model->name(), warning));
+  }
+  double nll = 0.0;
+  std::int64_t scored = 0;
+  for (const DivergenceDocument& document : record.documents) {
+    nll += static_cast<double>(document.scored) * document.nll_original_nats;
+    scored += document.scored;
+  }
+  if (scored == 0) return;
+  for (const std::string& warning :
+       loss_warnings(nll / static_cast<double>(scored), input.original.config().vocab))
+    record.warnings.push_back(fmt::format("{}: {}", input.original.name(), warning));
+}
+
 double gib(std::uint64_t bytes) {
   return static_cast<double>(bytes) / 1073741824.0;
 }
@@ -347,7 +368,10 @@ DivergencePlan plan_divergence(const DivergenceInput& input, const MeasureOption
 DivergenceRecord measure_divergence(const DivergenceInput& input, const MeasureOptions& options,
                                     const Progress& progress) {
   check_twins(input.original, input.other);
+  const Likeness likeness = weight_likeness(input.original, input.other);
+  require_likeness(input.original, input.other, likeness);
   DivergenceRecord record;
+  record.weight_correlation = likeness.median;
   SweepContext context = make_context(input.original.config(), input.corpus);
   context.seed = options.seed;
   context.threads = options.threads;
@@ -375,6 +399,7 @@ DivergenceRecord measure_divergence(const DivergenceInput& input, const MeasureO
                                             .phase = "substitution"},
                                            progress);
   warn_of_gaps(record);
+  warn_of_models(input, record);
   record.run = card_of(input, context, options);
   record.original = model_card(input.original);
   record.other = model_card(input.other);

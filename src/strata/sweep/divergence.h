@@ -34,7 +34,8 @@ struct DivergencePlan {
 
 /// Measures everything of the record but the findings. Of the options it uses seed, threads, batch,
 /// lane_tokens and lane_bytes; threads, batch and lane_bytes never change a number. Throws Error(usage) like
-/// plan_divergence, Error(run_failed) naming the model and block whose state is not finite.
+/// plan_divergence and where the weights are of two models (sweep/likeness), Error(run_failed) naming the
+/// model and block whose state is not finite.
 [[nodiscard]] DivergenceRecord measure_divergence(const DivergenceInput& input, const MeasureOptions& options,
                                                   const Progress& progress);
 

@@ -19,6 +19,7 @@
 #include "strata/sweep/bottleneck_sweep.h"
 #include "strata/sweep/clean_sweep.h"
 #include "strata/sweep/lanes.h"
+#include "strata/sweep/model_warnings.h"
 #include "strata/sweep/noise_floor.h"
 #include "strata/sweep/selection.h"
 #include "strata/sweep/snapshots.h"
@@ -143,6 +144,21 @@ void warn_of_gaps(const std::vector<DoseCurve>& curves, Trace& trace) {
                       curve.intervention, to_string(curve.axis), curve.place, curve.strength[s], gaps));
     }
   }
+}
+
+// The state of the model itself; the lanes' warnings come before.
+void warn_of_model(const Checkpoint& checkpoint, Trace& trace) {
+  double nll = 0.0;
+  std::int64_t scored = 0;
+  for (const Document& document : trace.documents) {
+    if (document.scored == 0) continue;
+    nll += static_cast<double>(document.scored) * document.nll_nats;
+    scored += document.scored;
+  }
+  const double mean = scored > 0 ? nll / static_cast<double>(scored) : 0.0;
+  for (auto& warning : weight_warnings(checkpoint)) trace.warnings.push_back(std::move(warning));
+  for (auto& warning : loss_warnings(mean, checkpoint.config().vocab))
+    trace.warnings.push_back(std::move(warning));
 }
 
 // Curves into the record, without what cannot be told from the arithmetic (that is no overflow: hence the
@@ -319,6 +335,7 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
   add_documents(trace, context, clean.losses, sample, input.tokenizer);
   if (floor) trace.warnings.push_back(noise_floor_text(*floor, options.compute.dtype));
   add_curves(trace, std::move(curves), floor);
+  warn_of_model(input.checkpoint, trace);
   if (input.tokenizer != nullptr) name_tokens(*input.tokenizer, trace);
   for (LensPassage& passage : trace.lens_passages) {
     if (input.tokenizer == nullptr) break;

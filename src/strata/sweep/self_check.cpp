@@ -9,6 +9,7 @@
 #include "strata/model/backend.h"
 #include "strata/model/kernels.h"
 #include "strata/sweep/forward.h"
+#include "strata/sweep/model_warnings.h"
 #include "strata/sweep/verify.h"
 
 namespace strata {
@@ -201,26 +202,73 @@ std::vector<Check> verify_weights(const Checkpoint& checkpoint) {
     }
   }
   if (!failed.empty()) return failed;
-  return {{"weights", true, fmt::format("{} tensors, {} values, all finite", tensors, values)}};
+  std::string detail = fmt::format("{} tensors, {} values, all finite", tensors, values);
+  for (const std::string& warning : weight_warnings(checkpoint)) detail += "; note: " + warning;
+  return {{"weights", true, detail}};
 }
+
+namespace {
+
+std::size_t leading_spaces(std::string_view text) {
+  return std::min(text.find_first_not_of(' '), text.size());
+}
+
+// `text` with nothing lost or changed and only spaces put in: after an added token, too, SentencePiece adds
+// one.
+bool only_spaces_added(std::string_view back, std::string_view text) {
+  std::size_t at = 0;
+  for (const char c : back) {
+    if (at < text.size() && c == text[at]) {
+      ++at;
+    } else if (c != ' ') {
+      return false;
+    }
+  }
+  return at == text.size();
+}
+
+enum class RoundTrip { same, spaces, same_ids, another_text };
+
+RoundTrip round_trip(const Tokenizer& tokenizer, const std::vector<std::int32_t>& ids, std::string_view back,
+                     std::string_view text, bool adds_spaces) {
+  if (back == text) return RoundTrip::same;
+  if (adds_spaces && only_spaces_added(back, text)) return RoundTrip::spaces;
+  return tokenizer.encode(back, false) == ids ? RoundTrip::same_ids : RoundTrip::another_text;
+}
+
+}  // namespace
 
 Check verify_round_trip(const Tokenizer& tokenizer, const std::vector<RawDocument>& documents) {
   const std::string name = "tokenizer round trip";
-  std::size_t tokens = 0, normalised = 0;
+  std::size_t tokens = 0, begun = 0, normalised = 0, spaced = 0;
   for (const RawDocument& document : documents) {
     const auto ids = tokenizer.encode(document.text, false, document.name);
-    const std::string back = tokenizer.decode(ids);
+    std::string back = tokenizer.decode(ids);
     tokens += ids.size();
-    if (back == document.text) continue;
-    if (tokenizer.encode(back, false) != ids) {
-      const auto at = std::mismatch(back.begin(), back.end(), document.text.begin(), document.text.end());
-      return {name, false,
-              fmt::format("{}: comes back as another text, first at byte {}", document.name,
-                          at.second - document.text.begin())};
+    // SentencePiece puts a space before every text.
+    const bool begins = leading_spaces(back) == leading_spaces(document.text) + 1;
+    if (begins) back.erase(0, 1);
+    begun += begins ? 1 : 0;
+    switch (round_trip(tokenizer, ids, back, document.text, begins)) {
+      case RoundTrip::same:
+        break;
+      case RoundTrip::spaces:
+        ++spaced;
+        break;
+      case RoundTrip::same_ids:
+        ++normalised;
+        break;
+      case RoundTrip::another_text: {
+        const auto at = std::mismatch(back.begin(), back.end(), document.text.begin(), document.text.end());
+        return {name, false,
+                fmt::format("{}: comes back as another text, first at byte {}", document.name,
+                            at.second - document.text.begin())};
+      }
     }
-    ++normalised;
   }
   std::string detail = fmt::format("{} documents, {} tokens", documents.size(), tokens);
+  if (begun > 0) detail += fmt::format("; note: the tokenizer puts a space before {} of them", begun);
+  if (spaced > 0) detail += fmt::format("; note: and after added tokens, in {} of them", spaced);
   if (normalised > 0) detail += fmt::format("; note: {} of them normalised, with the same ids", normalised);
   return {name, true, detail};
 }

@@ -25,6 +25,9 @@ void Snapshots::persist_all(Archive& archive, const Persist& persist) {
   std::vector<std::string> digests = checkpoint_.tensor_digests();
   archive.sized(digests);
   if (archive.reading()) checkpoint_.expect_digests(digests);
+  std::vector<float> constants = checkpoint_.constant_values();
+  archive.sized(constants);
+  if (archive.reading()) checkpoint_.know_constants(constants);
   persist(archive);
   archive.finish();
 }

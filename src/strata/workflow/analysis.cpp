@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <thread>
 
 #include "strata/base/error.h"
@@ -22,10 +21,6 @@ namespace strata {
 namespace {
 
 namespace fs = std::filesystem;
-
-double now_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 void check_ids(const std::vector<std::string>& asked, const std::vector<std::string>& known,
                const char* field) {
@@ -134,10 +129,7 @@ MeasureOptions Analysis::options(const Resources& resources) const {
 }
 
 Analysis::Analysis(Model model, Text text, Request request, const Resources& resources)
-    : model_(std::move(model)),
-      text_(std::move(text)),
-      request_(std::move(request)),
-      last_mark_(now_seconds()) {
+    : model_(std::move(model)), text_(std::move(text)), request_(std::move(request)) {
   check_request(request_);
   measure_ = options(resources);
   model_.checkpoint().set_load_threads(measure_.threads);
@@ -149,16 +141,16 @@ Analysis::Analysis(Model model, Text text, Request request, const Resources& res
       plan_nulls(input(), measure_, manifest_.mem_limit_bytes, request_.shuffled_text, request_.null_models);
 }
 
-void Analysis::mark(const char* phase) {
-  const double now = now_seconds();
-  manifest_.seconds.emplace_back(phase, now - last_mark_);
-  last_mark_ = now;
-}
-
 void Analysis::measure_all(const fs::path& directory, const fs::path& snapshots, const std::string& key,
-                           const Progress& progress, Run& run) {
+                           const Progress& asked, Run& run) {
+  // Every phase is timed as it is reported, those of the nulls under one name.
+  bool nulls = false;
+  const Progress progress = [&](const ProgressEvent& event) {
+    clock_.see(nulls ? "nulls" : event.phase);
+    return !asked || asked(event);
+  };
   const auto report = [&](const char* phase, int step) {
-    if (progress && !progress({phase, step, 1, 0})) {
+    if (!progress({phase, step, 1, 0})) {
       throw Error(ErrorKind::interrupted, {.where = phase, .found = "interrupted"});
     }
   };
@@ -166,11 +158,9 @@ void Analysis::measure_all(const fs::path& directory, const fs::path& snapshots,
   bool segmented = false;
   const auto find = [&](const Trace& trace) {
     segmented = true;
-    mark("measure");
     report("boundaries", 0);
     run.findings = find_segments(trace, tests);
     report("boundaries", 1);
-    mark("boundaries");
     return run.findings.segments;
   };
   measure_.find_segments = find;
@@ -182,17 +172,14 @@ void Analysis::measure_all(const fs::path& directory, const fs::path& snapshots,
   run.trace = measure(input(), measure_, progress);
   run.trace.run.tool_version = version();
   run.trace.run.surrogates = request_.surrogates;
-  if (segmented) {
-    mark("lanes over segments");
-  } else {
-    (void)find(run.trace);  // no lanes over segments were asked for
-  }
+  if (!segmented) (void)find(run.trace);  // no lanes over segments were asked for
+  nulls = true;
+  clock_.see("nulls");
   measure_nulls(input(), measure_, tests, nulls_, directory, {snapshots, key}, progress, run);
-  mark("nulls");
+  nulls = false;
   report("brittleness", 0);
   add_brittleness(run.trace, request_.seed, run.findings);
   report("brittleness", 1);
-  mark("brittleness");
 }
 
 Run Analysis::run(const Destination* destination, const Progress& progress) {
@@ -210,7 +197,6 @@ Run Analysis::run(const Destination* destination, const Progress& progress) {
   require_disk(nulls_, directory);
   manifest_.command_line = destination->command;
   manifest_.plan.weight_bytes_read += nulls_.weight_bytes_read();
-  mark("open and plan");
   const PartialRun partial(directory,
                            {.checkpoint = model_.checkpoint(),
                             .text = text_.loaded(),
@@ -230,6 +216,7 @@ Run Analysis::run(const Destination* destination, const Progress& progress) {
   }
   manifest_.options = measure_;
   manifest_.set_reads(model_.checkpoint());
+  manifest_.seconds = clock_.seconds();
   manifest_.spilled = StateStore::traffic();
   manifest_.peak_rss_bytes = peak_rss_bytes();
   if (progress) (void)progress({"writing", 0, 1, 0});

@@ -10,6 +10,7 @@
 #include "strata/workflow/analyze.h"
 #include "strata/workflow/manifest.h"
 #include "strata/workflow/nulls.h"
+#include "strata/workflow/phase_clock.h"
 #include "strata/workflow/text.h"
 
 namespace strata {
@@ -31,7 +32,6 @@ class Analysis {
   [[nodiscard]] MeasureOptions options(const Resources& resources) const;
   void measure_all(const std::filesystem::path& directory, const std::filesystem::path& snapshots,
                    const std::string& key, const Progress& progress, Run& run);
-  void mark(const char* phase);  // seconds since the last mark
 
   Model model_;
   Text text_;
@@ -39,7 +39,7 @@ class Analysis {
   MeasureOptions measure_;
   ManifestInput manifest_;
   NullPlan nulls_;
-  double last_mark_ = 0.0;
+  PhaseClock clock_{"open and plan"};
 };
 
 }  // namespace strata

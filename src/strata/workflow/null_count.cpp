@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-
 #include "strata/base/error.h"
+#include "strata/base/numbers.h"
 
 namespace strata {
 namespace {
@@ -12,7 +11,7 @@ namespace {
 constexpr std::int64_t kSmallModel = 100'000'000;    // parameters
 constexpr std::int64_t kLargeModel = 2'000'000'000;  // a checkpoint of gigabytes: only where it is asked for
 constexpr int kManyTwins = 19;                       // the fewest with which a rank can reach p = 0.05
-constexpr int kMostTwins = 999;
+constexpr std::uint64_t kMostTwins = 999;
 
 }  // namespace
 
@@ -30,14 +29,13 @@ NullModelCount null_model_count(const std::string& asked, const ModelConfig& con
                            static_cast<double>(parameters) / 1e9)};
   }
   if (asked == "auto") return {parameters <= kSmallModel ? kManyTwins : 1, ""};
-  int count = 0;
-  const auto [end, error] = std::from_chars(asked.data(), asked.data() + asked.size(), count);
-  if (error != std::errc{} || end != asked.data() + asked.size() || count < 0 || count > kMostTwins) {
+  const auto count = parse_whole(asked);
+  if (!count || *count > kMostTwins) {
     throw Error(ErrorKind::usage, {.option = "null_models",
                                    .found = fmt::format("'{}'", asked),
                                    .expected = fmt::format("auto or a number from 0 to {}", kMostTwins)});
   }
-  return {count, ""};
+  return {static_cast<int>(*count), ""};
 }
 
 }  // namespace strata

@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-
 #include "strata/base/error.h"
+#include "strata/base/numbers.h"
 #include "strata/corpus/shuffle.h"
 #include "strata/sweep/catalogue.h"
 
@@ -14,16 +13,17 @@ namespace {
 // As many windows as CKA needs, of different documents where the text has them.
 constexpr SampleOptions kAuto{.documents = 16, .tokens = 4096, .window = 256};
 
+constexpr std::uint64_t kMostDocuments = 1 << 30;
+
 SampleOptions sample_options(const std::string& asked) {
   if (asked == "auto") return kAuto;
-  int documents = 0;
-  const auto [end, error] = std::from_chars(asked.data(), asked.data() + asked.size(), documents);
-  if (error != std::errc{} || end != asked.data() + asked.size() || documents < 1) {
+  const auto documents = parse_whole(asked);
+  if (!documents || *documents < 1 || *documents > kMostDocuments) {
     throw Error(ErrorKind::usage, {.option = "shuffled_text",
                                    .found = fmt::format("'{}'", asked),
                                    .expected = "none, auto or a number of documents"});
   }
-  return {.documents = documents};
+  return {.documents = static_cast<int>(*documents)};
 }
 
 Trace sweep(const MeasureInput& input, const Corpus& corpus, MeasureOptions options,
