@@ -67,6 +67,7 @@ std::string dump_index_json(const DumpIndex& index) {
   Json of = Json::object();
   for (const auto& [key, value] : index.facts) of[key] = value;
   Json json{{"schema_version", kSchema},
+            {"tool", {{"name", "strata"}}},
             {"complete", std::none_of(index.arrays.begin(), index.arrays.end(),
                                       [](const DumpedArray& a) { return a.sha256.empty(); })},
             {"of", of},
