@@ -1,5 +1,5 @@
-// A process that is killed, or a disk that fails, at any file-system call: the same command then ends with the bytes
-// of a run that nothing disturbed, nothing is left behind, and no file of anyone else is touched.
+// A process that is killed, or a disk that fails, at any file-system call: the same command then ends with
+// the bytes of a run that nothing disturbed, nothing is left behind, and no file of anyone else is touched.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -47,7 +47,7 @@ struct Command {
   std::string name;
   std::vector<std::string> arguments;  // OUT stands for the output
   std::string output = "out";
-  bool over_earlier = false;  // over an earlier result with foreign files beside its own
+  bool over_earlier = false;      // over an earlier result with foreign files beside its own
   bool whole_is_refused = false;  // a second time: "already there"
 };
 
@@ -80,10 +80,31 @@ class Faults : public testing::TestWithParam<std::string> {
   static fs::path models() { return directory_->path() / "models"; }
 
   static std::vector<std::string> analyze(std::vector<std::string> more) {
-    std::vector<std::string> arguments = {"analyze", (models() / "original").string(), "-o", "OUT", "-f",
-                                          (models() / "text").string(), "-t", "1", "--chunks", "3", "--ctx-size",
-                                          "64", "--positions", "64", "--lens-positions", "2", "--lane-tokens", "64",
-                                          "--layers", "1", "--surrogates", "19", "--replicates", "20", "--quiet"};
+    std::vector<std::string> arguments = {"analyze",
+                                          (models() / "original").string(),
+                                          "-o",
+                                          "OUT",
+                                          "-f",
+                                          (models() / "text").string(),
+                                          "-t",
+                                          "1",
+                                          "--chunks",
+                                          "3",
+                                          "--ctx-size",
+                                          "64",
+                                          "--positions",
+                                          "64",
+                                          "--lens-positions",
+                                          "2",
+                                          "--lane-tokens",
+                                          "64",
+                                          "--layers",
+                                          "1",
+                                          "--surrogates",
+                                          "19",
+                                          "--replicates",
+                                          "20",
+                                          "--quiet"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
   }
@@ -92,8 +113,7 @@ class Faults : public testing::TestWithParam<std::string> {
     const std::string a = (models() / "original").string(), b = (models() / "rounded").string();
     const std::string text = (models() / "text").string();
     return {
-        {.name = "analyze",
-         .arguments = analyze({"--null-models", "1", "--shuffled-text", "auto"})},
+        {.name = "analyze", .arguments = analyze({"--null-models", "1", "--shuffled-text", "auto"})},
         {.name = "analyze_again",
          .arguments = analyze({"--null-models", "0", "--shuffled-text", "none", "--interventions", "none"}),
          .over_earlier = true},
@@ -108,15 +128,18 @@ class Faults : public testing::TestWithParam<std::string> {
                        "--lane-tokens", "64", "--quiet", "-t", "1"}},
         {.name = "dump",
          .arguments = {"dump", a, "-o", "OUT", "-f", text, "--chunks", "3", "--ctx-size", "64", "--what",
-                       "states,attention,signals", "--signals", "angular_step", "--quiet", "-t", "1", "--resume"}},
+                       "states,attention,signals", "--signals", "angular_step", "--quiet", "-t", "1",
+                       "--resume"}},
         {.name = "report", .arguments = {"report", "OUT"}, .over_earlier = true},
         {.name = "synth",
-         .arguments = {"synth", "-o", "OUT", "--layers", "2", "--hidden", "32", "--heads", "2", "--kv-heads", "2",
-                       "--ffn", "32", "--vocab", "64", "--shards", "2", "--quiet", "-t", "1"},
+         .arguments = {"synth",   "-o",       "OUT",        "--layers", "2",     "--hidden", "32",
+                       "--heads", "2",        "--kv-heads", "2",        "--ffn", "32",       "--vocab",
+                       "64",      "--shards", "2",          "--quiet",  "-t",    "1"},
          .whole_is_refused = true},
         {.name = "synth_gguf",
-         .arguments = {"synth", "-o", "OUT", "--format", "gguf", "--layers", "2", "--hidden", "32", "--heads", "2",
-                       "--kv-heads", "2", "--ffn", "32", "--vocab", "64", "--quiet", "-t", "1"},
+         .arguments = {"synth",    "-o",      "OUT",     "--format", "gguf",       "--layers", "2",
+                       "--hidden", "32",      "--heads", "2",        "--kv-heads", "2",        "--ffn",
+                       "32",       "--vocab", "64",      "--quiet",  "-t",         "1"},
          .output = "out.gguf",
          .whole_is_refused = true}};
   }
@@ -170,8 +193,8 @@ std::vector<long> points(long count) {
 }
 
 std::vector<std::string> with_fault(const fs::path& root, const char* what, long at) {
-  return {"LD_PRELOAD=" STRATA_FAULT_SHIM, "STRATA_FAULT_ROOT=" + root.string(), fmt::format("STRATA_FAULT_AT={}", at),
-          fmt::format("STRATA_FAULT_DO={}", what)};
+  return {"LD_PRELOAD=" STRATA_FAULT_SHIM, "STRATA_FAULT_ROOT=" + root.string(),
+          fmt::format("STRATA_FAULT_AT={}", at), fmt::format("STRATA_FAULT_DO={}", what)};
 }
 
 TEST_P(Faults, AnyCallMayFailOrBeTheLast) {

@@ -1,5 +1,5 @@
-// Whose a directory is, one run at a time, streams that are closed or full, and text that is no UTF-8: the program as
-// a user runs it.
+// Whose a directory is, one run at a time, streams that are closed or full, and text that is no UTF-8: the
+// program as a user runs it.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -18,16 +18,18 @@ namespace fs = std::filesystem;
 std::map<std::string, std::string> tree_of(const fs::path& directory) {
   std::map<std::string, std::string> tree;
   for (const auto& entry : fs::recursive_directory_iterator(directory))
-    tree[entry.path().lexically_relative(directory).string()] = entry.is_directory() ? "/" : slurp(entry.path());
+    tree[entry.path().lexically_relative(directory).string()] =
+        entry.is_directory() ? "/" : slurp(entry.path());
   return tree;
 }
 
 // Runs the program in a shell, for its redirections. ARGUMENTS is shell text.
 Result in_shell(const std::string& arguments, const fs::path& out) {
-  const std::string command =
-      fmt::format("{} {} </dev/null", STRATA_PROGRAM, arguments);
+  const std::string command = fmt::format("{} {} </dev/null", STRATA_PROGRAM, arguments);
   const int status = std::system(command.c_str());
-  return {.code = WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status), .out = slurp(out), .err = ""};
+  return {.code = WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status),
+          .out = slurp(out),
+          .err = ""};
 }
 
 class Ownership : public testing::Test {
@@ -42,7 +44,8 @@ class Ownership : public testing::Test {
   static void TearDownTestSuite() { delete directory_; }
   static fs::path at(const std::string& name) { return directory_->path() / name; }
   static fs::path model() { return at("model"); }
-  static std::vector<std::string> analyze(const fs::path& output, const std::vector<std::string>& more = {"--quiet"}) {
+  static std::vector<std::string> analyze(const fs::path& output,
+                                          const std::vector<std::string>& more = {"--quiet"}) {
     std::vector<std::string> quick = {"--interventions", "none", "--chunks", "4", "--ctx-size", "64"};
     quick.insert(quick.end(), more.begin(), more.end());
     return quick_analyze(model(), output, quick);
@@ -173,7 +176,8 @@ TEST_F(Ownership, AnEmptyDirectoryAndItsModeSurviveAFailedRun) {
 // Two runs in one directory: the second says which process has it, and changes nothing.
 TEST_F(Ownership, ASecondRunInTheDirectoryIsRefused) {
   const fs::path output = at("shared");
-  Child first({"analyze", repo_path("models/llama-nano").string(), "-o", output.string(), "-t", "1", "--chunks", "64"});
+  Child first({"analyze", repo_path("models/llama-nano").string(), "-o", output.string(), "-t", "1",
+               "--chunks", "64"});
   ASSERT_TRUE(first.wait_for("clean sweep: "));
   for (const auto& more : {std::vector<std::string>{"--quiet"}, {"--quiet", "--resume"}}) {
     const Result second = strata(analyze(output, more));
@@ -193,8 +197,17 @@ TEST_F(Ownership, ASecondRunInTheDirectoryIsRefused) {
 // A comparison that is stopped goes on with what it has measured, to the same bytes.
 TEST_F(Ownership, AComparisonGoesOnAfterCtrlC) {
   const auto compare = [&](const std::string& output) {
-    return std::vector<std::string>{"compare", repo_path("models/llama-nano").string(), at("nano-twin").string(),
-                                    "-o", at(output).string(), "-t", "1", "--chunks", "24", "--lane-tokens", "512"};
+    return std::vector<std::string>{"compare",
+                                    repo_path("models/llama-nano").string(),
+                                    at("nano-twin").string(),
+                                    "-o",
+                                    at(output).string(),
+                                    "-t",
+                                    "1",
+                                    "--chunks",
+                                    "24",
+                                    "--lane-tokens",
+                                    "512"};
   };
   fs::copy(repo_path("models/llama-nano"), at("nano-twin"), fs::copy_options::recursive);
   ASSERT_EQ(strata(compare("compare-whole")).code, 0);
@@ -223,7 +236,8 @@ TEST_F(Ownership, ClosedAndFullStreams) {
   };
   for (const char* closed : {"2>&-", "2>/dev/full", "2>&1 >/dev/null | true"}) {
     fs::remove_all(at("streamed"));
-    EXPECT_EQ(in_shell(arguments(fmt::format("{} >{}", closed, out.string()).c_str()), out).code, 0) << closed;
+    EXPECT_EQ(in_shell(arguments(fmt::format("{} >{}", closed, out.string()).c_str()), out).code, 0)
+        << closed;
   }
   fs::remove_all(at("streamed"));
   EXPECT_EQ(in_shell(arguments(fmt::format("2>&- >{}", out.string()).c_str()), out).code, 0);
@@ -235,7 +249,8 @@ TEST_F(Ownership, ClosedAndFullStreams) {
     const std::string shell = quiet ? full : fmt::format("{} 2>{}", full, err.string());
     EXPECT_EQ(in_shell(arguments(shell.c_str()), out).code, 1) << full;
     EXPECT_TRUE(fs::exists(at("streamed") / "results.json")) << full;  // the run itself is kept
-    if (!quiet) EXPECT_NE(slurp(err).find("cannot write to standard output: "), std::string::npos) << slurp(err);
+    if (!quiet)
+      EXPECT_NE(slurp(err).find("cannot write to standard output: "), std::string::npos) << slurp(err);
   }
   for (const char* command : {"--version", "--help", "analyze --help", "inspect", "verify"}) {
     const std::string line = std::string_view(command).find('-') == std::string_view::npos
@@ -247,14 +262,18 @@ TEST_F(Ownership, ClosedAndFullStreams) {
 
 // Names that a terminal would obey reach it as '?', whatever prints them.
 TEST_F(Ownership, NothingThatATerminalObeysIsPrinted) {
-  const std::string name = "m\x1b[2J\x1b]0;t\x07\xc2\x9b" "31m\xe2\x80\xae" "e\xe2\x81\xa6\xe2\x80\x8e\r\nx";
+  const std::string name =
+      "m\x1b[2J\x1b]0;t\x07\xc2\x9b"
+      "31m\xe2\x80\xae"
+      "e\xe2\x81\xa6\xe2\x80\x8e\r\nx";
   const fs::path bad = at(name);
   fs::copy(model(), bad);
   const std::vector<std::vector<std::string>> all = {
       quick_analyze(bad, at("out-of-" + name), {"--interventions", "none", "--chunks", "4"}),
       {"inspect", bad.string()},
       {"verify", bad.string(), "--chunks", "1"},
-      {"compare", bad.string(), at("rounded").string(), "-o", at("compared " + name).string(), "--chunks", "4"},
+      {"compare", bad.string(), at("rounded").string(), "-o", at("compared " + name).string(), "--chunks",
+       "4"},
       {"dump", bad.string(), "-o", at("dumped " + name).string(), "--chunks", "4"},
       {"report", at("out-of-" + name).string()},
       {"analyze", bad.string(), "-f", at("no such " + name).string()},
@@ -263,7 +282,8 @@ TEST_F(Ownership, NothingThatATerminalObeysIsPrinted) {
   for (const auto& arguments : all) {
     const Result result = strata(arguments);
     for (const std::string& text : {result.err, result.out}) {
-      for (const char* sequence : {"\x1b", "\x07", "\r", "\xc2\x9b", "\xe2\x80\xae", "\xe2\x81\xa6", "\xe2\x80\x8e"})
+      for (const char* sequence :
+           {"\x1b", "\x07", "\r", "\xc2\x9b", "\xe2\x80\xae", "\xe2\x81\xa6", "\xe2\x80\x8e"})
         EXPECT_EQ(text.find(sequence), std::string::npos) << arguments[0] << ": " << text;
     }
   }
@@ -273,7 +293,8 @@ TEST_F(Ownership, NothingThatATerminalObeysIsPrinted) {
 TEST_F(Ownership, PathsThatAreNoUtf8EnterTheRecord) {
   const std::string name = "mod\xe8le";
   fs::copy(model(), at(name));
-  write_text(at("t\xe9xts") / "caf\xe9.txt", slurp(repo_path("texts/tales") / names_in(repo_path("texts/tales"))[0]));
+  write_text(at("t\xe9xts") / "caf\xe9.txt",
+             slurp(repo_path("texts/tales") / names_in(repo_path("texts/tales"))[0]));
   const fs::path output = at("sorti\xe9");
   const auto arguments =
       quick_analyze(at(name), output, {"-f", at("t\xe9xts").string(), "--interventions", "none", "--quiet"});
@@ -284,13 +305,16 @@ TEST_F(Ownership, PathsThatAreNoUtf8EnterTheRecord) {
   for (const char* file : {"results.json", "manifest.json", "report.html", "states.csv"})
     EXPECT_EQ(slurp(output / file).find('\xe9'), std::string::npos) << file;
   EXPECT_EQ(strata({"report", output.string()}).code, 0);
-  const Result twins = strata({"compare", at(name).string(), at("rounded").string(), "-o", at("jum\xe9l").string(),
-                               "--chunks", "4", "--quiet"});
+  const Result twins = strata({"compare", at(name).string(), at("rounded").string(), "-o",
+                               at("jum\xe9l").string(), "--chunks", "4", "--quiet"});
   EXPECT_EQ(twins.code, 0) << twins.err;
-  const Result dump = strata({"dump", at(name).string(), "-o", at("d\xe9").string(), "--chunks", "4", "--quiet"});
+  const Result dump =
+      strata({"dump", at(name).string(), "-o", at("d\xe9").string(), "--chunks", "4", "--quiet"});
   EXPECT_EQ(dump.code, 0) << dump.err;
-  EXPECT_EQ(strata({"dump", at(name).string(), "-o", at("d\xe9").string(), "--chunks", "4", "--quiet", "--resume"}).code,
-            0);
+  EXPECT_EQ(
+      strata({"dump", at(name).string(), "-o", at("d\xe9").string(), "--chunks", "4", "--quiet", "--resume"})
+          .code,
+      0);
 }
 
 // Temporary files of killed runs go with the next one, by their exact names.
@@ -298,13 +322,14 @@ TEST_F(Ownership, TemporaryFilesOfKilledRunsAreSwept) {
   const fs::path output = at("swept");
   ASSERT_EQ(strata(analyze(output)).code, 0);
   const auto files = names_in(output);
-  for (const char* name : {"results.json.tmp123", "arrays.npz.tmp", "arrays.npz.tmp.aB3xYz", "report.html.tmp9",
-                           "strata-spill-a1B2c3"})
+  for (const char* name : {"results.json.tmp123", "arrays.npz.tmp", "arrays.npz.tmp.aB3xYz",
+                           "report.html.tmp9", "strata-spill-a1B2c3"})
     write_text(output / name, "left");
   write_text(output / ".strata-random-weights-3" / "model.safetensors", "left");
   write_text(output / ".strata-random-weights-4.tmp77" / "config.json.tmp5", "left");
-  const std::vector<std::string> mine = {".strata-random-weights-x", "arrays.npz.tmp.five5", "notes.tmp123",
-                                         "results.json.tmp", "results.json.tmp12a", "strata-spill-notes.txt"};
+  const std::vector<std::string> mine = {
+      ".strata-random-weights-x", "arrays.npz.tmp.five5", "notes.tmp123",
+      "results.json.tmp",         "results.json.tmp12a",  "strata-spill-notes.txt"};
   for (const std::string& name : mine) write_text(output / name, "mine");
   ASSERT_EQ(strata(analyze(output)).code, 0);
   std::vector<std::string> expected = files;

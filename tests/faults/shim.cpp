@@ -1,5 +1,5 @@
-// Loaded before libc (LD_PRELOAD): counts the file-system calls of a program below one directory, and at the n-th
-// kills the process, fails the call, or fills the disk. The environment says what:
+// Loaded before libc (LD_PRELOAD): counts the file-system calls of a program below one directory, and at the
+// n-th kills the process, fails the call, or fills the disk. The environment says what:
 //   STRATA_FAULT_ROOT   calls on paths below it count
 //   STRATA_FAULT_AT     the number of the call, from 1; 0: only count
 //   STRATA_FAULT_DO     kill, error (this call alone) or full (this and every later one that needs room)
@@ -58,7 +58,8 @@ enum class Fate { none, kill, error };
 // Counts a call; what becomes of it.
 Fate next(bool needs_room) {
   const long number = ++calls;
-  const long at = std::atol(variable("STRATA_FAULT_AT").data() == nullptr ? "0" : std::getenv("STRATA_FAULT_AT"));
+  const long at =
+      std::atol(variable("STRATA_FAULT_AT").data() == nullptr ? "0" : std::getenv("STRATA_FAULT_AT"));
   const std::string_view what = variable("STRATA_FAULT_DO");
   if (at <= 0) return Fate::none;
   if (what == "full") return number >= at && needs_room ? Fate::error : Fate::none;
@@ -123,15 +124,15 @@ mode_t mode_of(int flags, va_list list) {
 
 extern "C" {
 
-#define STRATA_OPEN(NAME)                                                                    \
-  int NAME(const char* path, int flags, ...) {                                               \
-    va_list list;                                                                            \
-    va_start(list, flags);                                                                   \
-    const mode_t mode = mode_of(flags, list);                                                \
-    va_end(list);                                                                            \
-    const bool mine = below_root(path);                                                      \
+#define STRATA_OPEN(NAME)                                                                        \
+  int NAME(const char* path, int flags, ...) {                                                   \
+    va_list list;                                                                                \
+    va_start(list, flags);                                                                       \
+    const mode_t mode = mode_of(flags, list);                                                    \
+    va_end(list);                                                                                \
+    const bool mine = below_root(path);                                                          \
     if (mine && fails((flags & O_CREAT) != 0, (flags & O_CREAT) != 0 ? ENOSPC : EIO)) return -1; \
-    return opened(real<int (*)(const char*, int, ...)>(#NAME)(path, flags, mode), mine);      \
+    return opened(real<int (*)(const char*, int, ...)>(#NAME)(path, flags, mode), mine);         \
   }
 STRATA_OPEN(open)
 STRATA_OPEN(open64)
@@ -142,8 +143,8 @@ int close(int fd) {
 }
 
 ssize_t write(int fd, const void* data, size_t size) {
-  return write_or_fail(fd, size,
-                       [&](size_t n) { return real<ssize_t (*)(int, const void*, size_t)>("write")(fd, data, n); });
+  return write_or_fail(
+      fd, size, [&](size_t n) { return real<ssize_t (*)(int, const void*, size_t)>("write")(fd, data, n); });
 }
 
 ssize_t pwrite(int fd, const void* data, size_t size, off_t offset) {
@@ -158,10 +159,10 @@ ssize_t pwrite64(int fd, const void* data, size_t size, off64_t offset) {
   });
 }
 
-#define STRATA_ON_DESCRIPTOR(NAME, PARAMETERS, ARGUMENTS, ERROR)  \
-  int NAME PARAMETERS {                                           \
-    if (is_ours(fd) && fails(false, ERROR)) return -1;            \
-    return real<int(*) PARAMETERS>(#NAME) ARGUMENTS;              \
+#define STRATA_ON_DESCRIPTOR(NAME, PARAMETERS, ARGUMENTS, ERROR) \
+  int NAME PARAMETERS {                                          \
+    if (is_ours(fd) && fails(false, ERROR)) return -1;           \
+    return real<int(*) PARAMETERS>(#NAME) ARGUMENTS;             \
   }
 STRATA_ON_DESCRIPTOR(fsync, (int fd), (fd), EIO)
 STRATA_ON_DESCRIPTOR(fdatasync, (int fd), (fd), EIO)
@@ -169,10 +170,10 @@ STRATA_ON_DESCRIPTOR(ftruncate, (int fd, off_t size), (fd, size), EIO)
 STRATA_ON_DESCRIPTOR(ftruncate64, (int fd, off64_t size), (fd, size), EIO)
 STRATA_ON_DESCRIPTOR(flock, (int fd, int operation), (fd, operation), ENOLCK)
 
-#define STRATA_ON_PATH(NAME, PARAMETERS, ARGUMENTS, ROOM, ERROR)  \
-  int NAME PARAMETERS {                                           \
-    if (below_root(path) && fails(ROOM, ERROR)) return -1;        \
-    return real<int(*) PARAMETERS>(#NAME) ARGUMENTS;              \
+#define STRATA_ON_PATH(NAME, PARAMETERS, ARGUMENTS, ROOM, ERROR) \
+  int NAME PARAMETERS {                                          \
+    if (below_root(path) && fails(ROOM, ERROR)) return -1;       \
+    return real<int(*) PARAMETERS>(#NAME) ARGUMENTS;             \
   }
 STRATA_ON_PATH(mkdir, (const char* path, mode_t mode), (path, mode), true, ENOSPC)
 STRATA_ON_PATH(unlink, (const char* path), (path), false, EIO)
@@ -184,8 +185,8 @@ STRATA_ON_PATH(rename, (const char* path, const char* to), (path, to), false, EI
 
 int renameat2(int from_directory, const char* from, int to_directory, const char* to, unsigned flags) {
   if (below_root(from) && fails(false, EIO)) return -1;
-  return real<int (*)(int, const char*, int, const char*, unsigned)>("renameat2")(from_directory, from, to_directory,
-                                                                                   to, flags);
+  return real<int (*)(int, const char*, int, const char*, unsigned)>("renameat2")(from_directory, from,
+                                                                                  to_directory, to, flags);
 }
 
 DIR* opendir(const char* path) {

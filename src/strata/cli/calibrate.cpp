@@ -49,6 +49,8 @@ bool asks_for(const CalibrationOptions& options, std::initializer_list<std::stri
 int run_calibrate(const CalibrateOptions& asked) {
   CalibrateOptions options = asked;
   CalibrationOptions& o = options.calibration;
+  std::optional<OutputDirectory> output;
+  if (!options.output.empty()) output.emplace(options.output, OutputKind::calibration);
   if (asks_for(o, {"networks", "random"})) o.network = planted_networks(o.bootstraps, o.threads);
   if (asks_for(o, {"trained", "trained_null"})) {
     if (options.models.empty()) options.models = trained_models();
@@ -60,8 +62,6 @@ int run_calibrate(const CalibrateOptions& asked) {
     if (terminal)
       say_raw(fmt::format("\r\033[K{}", done == total ? "" : fmt::format("{}/{} {}", done, total, cell)));
   };
-  std::optional<OutputDirectory> output;
-  if (!options.output.empty()) output.emplace(options.output, OutputKind::calibration);
   const auto rows = calibrate(options.calibration, progress);
   print_lines(calibration_text(rows));
   if (!output) return 0;
