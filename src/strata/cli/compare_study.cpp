@@ -246,7 +246,7 @@ void print_plan(const std::vector<Step>& steps) {
   for (const Step& step : steps) {
     const char* state = step.there ? "record" : can_be_had(step) ? "analyze" : "missing";
     const auto& from = step.there || step.model.empty() ? step.directory : step.model;
-    print("{:<8} {} on {} ({})\n", state, step.about.model, step.about.text, from.string());
+    show("{:<8} {} on {} ({})\n", state, step.about.model, step.about.text, from.string());
   }
 }
 

@@ -255,14 +255,14 @@ void check_memory(const Job& job, const StateStreamPlan& plan) {
 void print_plan(const Job& job, const StateStreamPlan& plan) {
   std::size_t missing = 0;
   for (const DumpedArray& array : job.index.arrays) missing += array.sha256.empty() ? 1 : 0;
-  print("{} arrays, {} to be written: {}\n", job.index.arrays.size(), missing,
+  show("{} arrays, {} to be written: {}\n", job.index.arrays.size(), missing,
         human_bytes(missing_bytes(job)));
-  print("rows {}; temporary file {}; memory {}\n", job.rows.count(), human_bytes(plan.scratch_bytes),
+  show("rows {}; temporary file {}; memory {}\n", job.rows.count(), human_bytes(plan.scratch_bytes),
         human_bytes(plan.memory_bytes + program_bytes()));
   for (const DumpedArray& array : job.index.arrays)
-    print("  {:<40} {:<8} {}{}\n", array.file, to_string(array.spec.type), fmt::join(array.spec.shape, " x "),
+    show("  {:<40} {:<8} {}{}\n", array.file, to_string(array.spec.type), fmt::join(array.spec.shape, " x "),
           array.sha256.empty() ? "" : "  (there)");
-  if (job.command.has("signals")) print("  and the signals: one more pass, their arrays are small\n");
+  if (job.command.has("signals")) show("  and the signals: one more pass, their arrays are small\n");
 }
 
 // "interrupted" with what that means here.

@@ -59,7 +59,7 @@ void say(fmt::format_string<T...> format, T&&... values) {
 
 /// The same on stdout.
 template <class... T>
-void print(fmt::format_string<T...> format, T&&... values) {
+void show(fmt::format_string<T...> format, T&&... values) {
   const fmt::string_view text = format;
   print_lines(detail::message({text.data(), text.size()}, detail::harmless(std::forward<T>(values))...));
 }

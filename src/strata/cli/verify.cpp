@@ -207,13 +207,13 @@ int verify(const VerifyCommand& asked) {
     json.update(verdict.json);
     print_data(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   } else {
-    print("{}:{}", checkpoint.path().string(), reference ? " " : "\n");
+    show("{}:{}", checkpoint.path().string(), reference ? " " : "\n");
     print_lines(verdict.text);
-    if (!digest.empty()) print("checkpoint sha256 {}\n", digest);
+    if (!digest.empty()) show("checkpoint sha256 {}\n", digest);
     if (verdict.checks == 0)
-      print("nothing was compared: not verified\n");
+      show("nothing was compared: not verified\n");
     else
-      print("{} of {} checks passed\n", verdict.checks - verdict.failures, verdict.checks);
+      show("{} of {} checks passed\n", verdict.checks - verdict.failures, verdict.checks);
   }
   return passed ? 0 : exit_code(ErrorKind::verification);
 }

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <span>
 #include <utility>
@@ -201,15 +202,14 @@ void remove_abandoned(const fs::path& path) {
 
 void write_gguf(const Layout& layout, const SynthOptions& options, const fs::path& path) {
   const MadeParents parents(path);
-  remove_abandoned(path);
   const fs::path temporary = temporary_name(path);
   struct Guard {
     const fs::path& path;
     ~Guard() { (void)::unlink(path.c_str()); }
   } const guard{temporary};
   write_weights(layout, options, temporary);
-  // Unlike rename, link never replaces what has come there meanwhile.
-  if (::link(temporary.c_str(), path.c_str()) != 0) {
+  // Never over what has come there meanwhile, where the file system can tell.
+  if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0) {
     if (errno == EEXIST) check_absent(path);
     if (::rename(temporary.c_str(), path.c_str()) != 0)
       fail(path, fmt::format("cannot rename: {}", std::strerror(errno)));
@@ -260,6 +260,7 @@ void write_synthetic(const SynthOptions& options, const fs::path& asked) {
   if (directory) {
     check_output_directory(path, OutputKind::checkpoint);
   } else {
+    remove_abandoned(path);
     check_absent(path);
   }
   if (!options.tokenizer.empty())
