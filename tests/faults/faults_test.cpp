@@ -65,9 +65,9 @@ class Faults : public testing::TestWithParam<std::string> {
       write_text(models() / "text" / fmt::format("{}.txt", i), text);
     }
     for (const int layers : {6, 8}) {
-      Run run = synthetic_run(layers);
+      const strata::Run record = synthetic_run(layers);
       const fs::path at = models() / fmt::format("run-{}", layers);
-      write_run(at, run);
+      write_run(at, record);
     }
     write_text(models() / "study.toml",
                "[analyze]\nlane_tokens = 64\nchunks = 3\nctx_size = 64\nsurrogates = 19\nreplicates = 20\n"
@@ -257,7 +257,7 @@ TEST_P(Faults, AnyCallMayFailOrBeTheLast) {
 INSTANTIATE_TEST_SUITE_P(Commands, Faults,
                          testing::Values("analyze", "analyze_again", "compare_runs", "compare_study",
                                          "compare_twins", "dump", "report", "synth", "synth_gguf"),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& named) { return named.param; });
 
 }  // namespace
 }  // namespace strata::test

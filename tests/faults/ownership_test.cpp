@@ -234,11 +234,17 @@ TEST_F(Ownership, ClosedAndFullStreams) {
   const auto arguments = [&](const char* more) {
     return fmt::format("{} {}", fmt::join(analyze(at("streamed"), {"--json"}), " "), more);
   };
-  for (const char* closed : {"2>&-", "2>/dev/full", "2>&1 >/dev/null | true"}) {
+  for (const char* closed : {"2>&-", "2>/dev/full"}) {
     fs::remove_all(at("streamed"));
     EXPECT_EQ(in_shell(arguments(fmt::format("{} >{}", closed, out.string()).c_str()), out).code, 0)
         << closed;
   }
+  // A pipe whose reader is gone.
+  fs::remove_all(at("streamed"));
+  const std::string piped = fmt::format("( {} {} >{}; echo $? >{} ) 2>&1 | true", STRATA_PROGRAM,
+                                        arguments(""), out.string(), at("code").string());
+  EXPECT_EQ(std::system(piped.c_str()), 0);
+  EXPECT_EQ(slurp(at("code")), "0\n");
   fs::remove_all(at("streamed"));
   EXPECT_EQ(in_shell(arguments(fmt::format("2>&- >{}", out.string()).c_str()), out).code, 0);
   EXPECT_EQ(slurp(out), slurp(at("streamed") / "results.json"));
@@ -249,8 +255,9 @@ TEST_F(Ownership, ClosedAndFullStreams) {
     const std::string shell = quiet ? full : fmt::format("{} 2>{}", full, err.string());
     EXPECT_EQ(in_shell(arguments(shell.c_str()), out).code, 1) << full;
     EXPECT_TRUE(fs::exists(at("streamed") / "results.json")) << full;  // the run itself is kept
-    if (!quiet)
+    if (!quiet) {
       EXPECT_NE(slurp(err).find("cannot write to standard output: "), std::string::npos) << slurp(err);
+    }
   }
   for (const char* command : {"--version", "--help", "analyze --help", "inspect", "verify"}) {
     const std::string line = std::string_view(command).find('-') == std::string_view::npos

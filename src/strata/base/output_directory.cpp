@@ -151,8 +151,7 @@ void OutputDirectory::lock() {
       if (error == EWOULDBLOCK) refuse(path_, "in use by " + who, "wait for it, or choose another --output");
       fail(file, "lock", error);
     }
-    struct stat mine {
-    }, named{};
+    struct stat mine = {}, named = {};
     if (::fstat(fd, &mine) == 0 && ::stat(file.c_str(), &named) == 0 && mine.st_ino == named.st_ino &&
         mine.st_dev == named.st_dev) {
       lock_ = fd;
@@ -226,9 +225,14 @@ void OutputDirectory::release_names() {
     std::error_code ignored;
     std::vector<std::string> beside = output_names::entries(path_);
     std::erase(beside, std::string(kPartialFolder));
-    // The mark is needed as long as nothing else says whose the files are.
-    const bool saved = there(partial() / "run.json");
-    if (!saved && (beside.empty() || output_names::finished_kind(path_))) {
+    // A description of a run that has saved nothing is of no use.
+    const bool saved = output_names::has_snapshot(partial());
+    if (!saved) output_names::remove_saved(partial());
+    // The mark is needed as long as nothing else says whose the files are. It was not written where they
+    // turned out to be another's.
+    struct stat info = {};
+    const bool written = ::fstat(lock_, &info) != 0 || info.st_size > 0;
+    if (!written || (!saved && (beside.empty() || output_names::finished_kind(path_)))) {
       fs::remove(partial() / kWriting, ignored);
       fs::remove(partial() / kOwner, ignored);
     }

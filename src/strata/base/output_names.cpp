@@ -250,6 +250,12 @@ bool is_checkpoint_file(std::string_view name) {
          });
 }
 
+bool has_snapshot(const fs::path& partial) {
+  const std::vector<std::string> names = entries(partial);
+  return std::any_of(names.begin(), names.end(),
+                     [&](const std::string& name) { return is_snapshot(partial / name); });
+}
+
 void sweep_partial_temporaries(const fs::path& partial) {
   std::error_code ignored;
   for (const std::string& name : entries(partial)) {

@@ -45,6 +45,8 @@ struct Kind {
 /// A file of a checkpoint that strata writes, or its temporary name.
 [[nodiscard]] bool is_checkpoint_file(std::string_view name);
 
+/// Whether a run has saved anything in `partial`.
+[[nodiscard]] bool has_snapshot(const std::filesystem::path& partial);
 void sweep_partial_temporaries(const std::filesystem::path& partial);
 /// Removes run.json, the snapshots, and their folders where nothing else is in them.
 void remove_saved(const std::filesystem::path& partial);

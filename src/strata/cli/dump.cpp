@@ -256,12 +256,12 @@ void print_plan(const Job& job, const StateStreamPlan& plan) {
   std::size_t missing = 0;
   for (const DumpedArray& array : job.index.arrays) missing += array.sha256.empty() ? 1 : 0;
   show("{} arrays, {} to be written: {}\n", job.index.arrays.size(), missing,
-        human_bytes(missing_bytes(job)));
+       human_bytes(missing_bytes(job)));
   show("rows {}; temporary file {}; memory {}\n", job.rows.count(), human_bytes(plan.scratch_bytes),
-        human_bytes(plan.memory_bytes + program_bytes()));
+       human_bytes(plan.memory_bytes + program_bytes()));
   for (const DumpedArray& array : job.index.arrays)
     show("  {:<40} {:<8} {}{}\n", array.file, to_string(array.spec.type), fmt::join(array.spec.shape, " x "),
-          array.sha256.empty() ? "" : "  (there)");
+         array.sha256.empty() ? "" : "  (there)");
   if (job.command.has("signals")) show("  and the signals: one more pass, their arrays are small\n");
 }
 
@@ -287,6 +287,7 @@ int dump(const DumpCommand& asked) {
           .windows = {}};
   for (const Window& window : text.corpus.windows) job.windows.push_back(window.ids);
   job.index = plan_dump(command, checkpoint, text.corpus, job.rows);
+  make_text_valid(job.index);
   const StateStreamPlan plan = plan_state_stream(checkpoint, job.windows, command.threads);
   if (command.dry_run) {
     look_at_directory(job);

@@ -207,7 +207,8 @@ int verify(const VerifyCommand& asked) {
     json.update(verdict.json);
     print_data(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   } else {
-    show("{}:{}", checkpoint.path().string(), reference ? " " : "\n");
+    show("{}:", checkpoint.path().string());
+    print_lines(reference ? " " : "\n");
     print_lines(verdict.text);
     if (!digest.empty()) show("checkpoint sha256 {}\n", digest);
     if (verdict.checks == 0)

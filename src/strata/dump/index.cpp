@@ -7,6 +7,7 @@
 
 #include "strata/base/error.h"
 #include "strata/base/json_depth.h"
+#include "strata/base/text.h"
 
 namespace strata {
 namespace {
@@ -62,6 +63,11 @@ DumpedArray parse_array(const Json& json) {
 }
 
 }  // namespace
+
+void make_text_valid(DumpIndex& index) {
+  for (auto& [key, value] : index.facts) value = valid_utf8(value);
+  for (std::string& document : index.documents) document = valid_utf8(document);
+}
 
 std::string dump_index_json(const DumpIndex& index) {
   Json of = Json::object();
