@@ -115,5 +115,18 @@ TEST(Architecture, NothingButTheProgramPrints) {
   }
 }
 
+// And in cli, one file: it knows what a terminal would obey, and what a stream does that is closed or full.
+TEST(Architecture, OneFileOfTheProgramPrints) {
+  for (const auto& entry : fs::directory_iterator(test::repo_path("src/strata/cli"))) {
+    if (entry.path().stem() == "say") continue;
+    std::ifstream file(entry.path());
+    for (std::string line; std::getline(file, line);) {
+      const std::string code = line.substr(0, line.find("//"));
+      for (const char* call : {"fmt::print(", " printf(", "fprintf(", "std::cout", "std::cerr", " puts(", "fputs("})
+        EXPECT_EQ(code.find(call), std::string::npos) << entry.path() << ": " << line << " (use cli/say.h)";
+    }
+  }
+}
+
 }  // namespace
 }  // namespace strata

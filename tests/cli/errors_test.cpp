@@ -217,6 +217,8 @@ void expect_refused(const Broken& broken) {
   if (broken.edit) broken.edit(tiny);
   write_model(model, tiny);
   if (broken.damage) broken.damage(model);
+  const char* const manifest = R"({"schema_version": 1, "tool": {"name": "strata"}})";
+  write_text(run / "manifest.json", manifest);  // which says that the directory is strata's
   write_text(run / "results.json", "an earlier run");
   write_text(run / "report.html", "its report");
   std::vector<std::string> more = {"--quiet"};
@@ -234,7 +236,7 @@ void expect_refused(const Broken& broken) {
   EXPECT_NE(result.err.find(broken.says), std::string::npos) << result.err;
   EXPECT_EQ(slurp(run / "results.json"), "an earlier run");
   EXPECT_EQ(slurp(run / "report.html"), "its report");
-  EXPECT_EQ(names_in(run), (std::vector<std::string>{"report.html", "results.json"}));
+  EXPECT_EQ(names_in(run), (std::vector<std::string>{"manifest.json", "report.html", "results.json"}));
 }
 
 TEST(Refused, CorruptAndForeignCheckpoints) {

@@ -33,6 +33,7 @@ class Child {
   /// Waits until stderr contains `text`; false when the program ended without it.
   [[nodiscard]] bool wait_for(std::string_view text);
   void send(int signal) const;
+  [[nodiscard]] pid_t process() const { return pid_; }
   [[nodiscard]] Result wait();
 
  private:

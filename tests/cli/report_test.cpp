@@ -19,7 +19,8 @@ TEST(ReportCommand, MakesThePageOfEachKindAgain) {
   write_study(at("study"), synthetic_study());
   write_divergence(at("twins"), synthetic_twins(false));
   for (const char* kind : {"model", "study", "twins"})
-    write_text(at(kind) / "manifest.json", R"({"command_line": "strata as it was"})");
+    write_text(at(kind) / "manifest.json",
+               R"({"schema_version": 1, "tool": {"name": "strata"}, "command_line": "strata as it was"})");
   const Result result = strata({"report", at("model").string(), at("study").string(), at("twins").string()});
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(result.out, "");
@@ -37,7 +38,8 @@ TEST(ReportCommand, WhatIsNoRecordOrOfAnotherSchemaIsOneLine) {
   EXPECT_EQ(empty.code, 3);
   EXPECT_EQ(count_lines(empty.err), 1u) << empty.err;
   EXPECT_NE(empty.err.find("study.json"), std::string::npos) << empty.err;
-  write_text(directory.path() / "manifest.json", R"({"command_line": "x"})");
+  write_text(directory.path() / "manifest.json",
+             R"({"schema_version": 1, "tool": {"name": "strata"}, "command_line": "x"})");
   write_text(directory.path() / "study.json", R"({"schema_version": 99})");
   const Result later = strata({"report", directory.path().string()});
   EXPECT_NE(later.code, 0);

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "strata/base/error.h"
+#include "strata/base/file.h"
 #include "strata/base/sha256.h"
 
 namespace strata {
@@ -116,8 +117,8 @@ Archive::Archive(std::filesystem::path path, const std::string& key, Direction d
     impl.check(key_digest);
     return;
   }
-  impl.temporary = impl.path.string() + fmt::format(".tmp{}", ::getpid());
-  impl.fd = ::open(impl.temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  impl.temporary = temporary_name(impl.path);
+  impl.fd = ::open(impl.temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
   if (impl.fd < 0) impl.fail("create");
   impl.put(kMagic.data(), kMagic.size());
   impl.put(key_digest.data(), key_digest.size());
@@ -175,6 +176,7 @@ void Archive::finish() {
   if (::close(std::exchange(impl.fd, -1)) != 0) impl.fail("write");
   if (::rename(impl.temporary.c_str(), impl.path.c_str()) != 0) impl.fail("rename");
   impl.temporary.clear();
+  sync_directory(impl.path.has_parent_path() ? impl.path.parent_path() : std::filesystem::path("."));
 }
 
 }  // namespace strata

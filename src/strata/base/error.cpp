@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <string_view>
+
+#include "strata/base/text.h"
+
 namespace strata {
 namespace {
 
@@ -9,10 +13,7 @@ constexpr std::size_t kLongestPart = 4096;  // as long as a path may be
 
 // Parts may quote a file: no control character reaches a terminal, and no file decides how long a line is.
 std::string harmless(const std::string& part) {
-  std::string clean = part.substr(0, kLongestPart);
-  for (char& c : clean) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
+  std::string clean = for_terminal(std::string_view(part).substr(0, kLongestPart));
   if (part.size() > kLongestPart) clean += "...";
   return clean;
 }

@@ -93,6 +93,17 @@ void MappedFile::unmap() noexcept {
   data_ = nullptr;
 }
 
+std::span<const std::byte> MappedFile::view(std::uint64_t offset_bytes, std::uint64_t size_bytes) const {
+  if (offset_bytes > size_bytes_ || size_bytes > size_bytes_ - offset_bytes) {
+    throw Error(ErrorKind::bad_file,
+                {.where = path_.string(),
+                 .found = fmt::format("{} bytes", size_bytes_),
+                 .expected = fmt::format("{} bytes from byte {} on", size_bytes, offset_bytes),
+                 .hint = "the file changed while it was read: run again when nothing changes it"});
+  }
+  return bytes().subspan(static_cast<std::size_t>(offset_bytes), static_cast<std::size_t>(size_bytes));
+}
+
 void MappedFile::release(std::span<const std::byte> range) const {
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   const auto begin = (reinterpret_cast<std::uintptr_t>(range.data()) + page - 1) / page * page;
@@ -142,8 +153,28 @@ std::uint64_t free_disk_bytes(const std::filesystem::path& path) {
   return static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize;
 }
 
+std::filesystem::path temporary_name(const std::filesystem::path& path) {
+  return path.string() + fmt::format(".tmp{}", ::getpid());
+}
+
+bool is_temporary_name(std::string_view name, std::string_view of) {
+  constexpr std::string_view kMark = ".tmp";
+  if (!name.starts_with(of) || !name.substr(of.size()).starts_with(kMark)) return false;
+  const std::string_view process = name.substr(of.size() + kMark.size());
+  return !process.empty() && process.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+void sync_directory(const std::filesystem::path& directory) {
+  const Descriptor opened(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (opened.get() < 0 && errno == EACCES) return;  // may be written but not listed: the kernel decides when
+  // EINVAL: a file system that has no such call for directories.
+  if (opened.get() >= 0 && (::fsync(opened.get()) == 0 || errno == EINVAL)) return;
+  throw Error(ErrorKind::run_failed, {.where = directory.string(),
+                                      .found = "cannot write the directory to the disk: " + reason(errno)});
+}
+
 void write_file_atomic(const std::filesystem::path& path, std::string_view content) {
-  const std::filesystem::path temporary = path.string() + fmt::format(".tmp{}", ::getpid());
+  const std::filesystem::path temporary = temporary_name(path);
   const auto fail = [&](const char* step) {
     const int error = errno;
     (void)::unlink(temporary.c_str());
@@ -151,7 +182,7 @@ void write_file_atomic(const std::filesystem::path& path, std::string_view conte
                                         .found = fmt::format("cannot {}: {}", step, reason(error)),
                                         .hint = "what was there before is unchanged"});
   };
-  Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644));
   if (file.get() < 0) fail("create");
   std::size_t done = 0;
   while (done < content.size()) {

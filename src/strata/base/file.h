@@ -22,6 +22,9 @@ class MappedFile {
   MappedFile& operator=(const MappedFile&) = delete;
 
   [[nodiscard]] std::span<const std::byte> bytes() const { return {data_, size_bytes_}; }
+  /// A part of it. Throws Error(bad_file) where the mapped file does not reach that far: another, shorter
+  /// file may have taken the name since its header was read.
+  [[nodiscard]] std::span<const std::byte> view(std::uint64_t offset_bytes, std::uint64_t size_bytes) const;
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   /// Tells the kernel that these bytes are no longer needed, so that the resident size is honest.
   void release(std::span<const std::byte> range) const;
@@ -45,7 +48,16 @@ class MappedFile {
 [[nodiscard]] std::uint64_t free_disk_bytes(const std::filesystem::path& path);
 
 /// Writes a temporary file beside `path` and renames it over `path`, so that a reader sees the old
-/// bytes or the new ones, never half. Throws Error(run_failed) and removes the temporary file.
+/// bytes or the new ones, never half. The bytes are on the disk; the name is once sync_directory was called.
+/// Throws Error(run_failed) and removes the temporary file.
 void write_file_atomic(const std::filesystem::path& path, std::string_view content);
+
+/// Names in `directory` are on the disk when it returns. Throws Error(run_failed).
+void sync_directory(const std::filesystem::path& directory);
+
+/// The name under which a file is written before it takes its own: "<path>.tmp<process>".
+[[nodiscard]] std::filesystem::path temporary_name(const std::filesystem::path& path);
+/// Whether `name` is the temporary name of a file called `of`, by any process.
+[[nodiscard]] bool is_temporary_name(std::string_view name, std::string_view of);
 
 }  // namespace strata

@@ -16,6 +16,7 @@
 #include "strata/base/checked.h"
 #include "strata/base/error.h"
 #include "strata/base/file.h"
+#include "strata/base/zip_file.h"
 
 namespace strata {
 namespace {
@@ -225,10 +226,14 @@ NpyArray read_npy(const std::filesystem::path& path) {
 }
 
 void write_npz_atomic(const std::filesystem::path& path, const std::vector<NamedArray>& arrays) {
-  const std::filesystem::path temporary = path.string() + ".tmp";
-  ZipWriter archive(zipOpen64(temporary.c_str(), APPEND_STATUS_CREATE));
-  const auto fail = [&](const std::string& what) {
+  const std::filesystem::path temporary = temporary_name(path);
+  ZipFile file(temporary);
+  zlib_filefunc64_def functions = file.functions();
+  ZipWriter archive(
+      file.failed() ? nullptr : zipOpen2_64(temporary.c_str(), APPEND_STATUS_CREATE, nullptr, &functions));
+  const auto fail = [&](std::string what) {
     archive.reset();
+    if (file.failed()) what += fmt::format(": {}", std::strerror(file.error()));
     std::error_code ignored;
     std::filesystem::remove(temporary, ignored);
     throw Error(ErrorKind::run_failed,
@@ -246,7 +251,7 @@ void write_npz_atomic(const std::filesystem::path& path, const std::vector<Named
     if (!write_entry(archive.get(), entry.name + ".npy", bytes))
       fail(fmt::format("cannot write {}", entry.name));
   }
-  if (zipClose(archive.release(), nullptr) != ZIP_OK) fail("cannot write the archive");
+  if (zipClose(archive.release(), nullptr) != ZIP_OK || !file.sync()) fail("cannot write the archive");
   std::error_code error;
   std::filesystem::rename(temporary, path, error);
   if (error) fail("cannot rename: " + error.message());

@@ -26,6 +26,7 @@ std::string bar_text(const CalibrationRow& row) {
 std::string calibration_json(const CalibrationOptions& options, const std::vector<CalibrationRow>& rows) {
   Json document;
   document["schema_version"] = 1;
+  document["tool"] = {{"name", "strata"}};
   document["trials"] = options.trials;
   document["surrogates"] = options.surrogates;
   document["bootstraps"] = options.bootstraps;

@@ -16,7 +16,7 @@ struct Shards {
   std::map<std::string, TensorInfo> tensors;  ///< every tensor of every file, by name
 
   [[nodiscard]] std::span<const std::byte> bytes(const TensorInfo& tensor) const {
-    return maps[tensor.file].bytes().subspan(tensor.offset_bytes, tensor.size_bytes);
+    return maps[tensor.file].view(tensor.offset_bytes, tensor.size_bytes);
   }
   /// Adds a tensor of a file that is already mapped. Throws Error(bad_file) when the name is taken.
   void add(TensorInfo tensor);

@@ -14,6 +14,7 @@
 #include "strata/cli/installed.h"
 #include "strata/cli/number_option.h"
 #include "strata/cli/numbers.h"
+#include "strata/cli/say.h"
 #include "strata/cli/stop_signals.h"
 #include "strata/cli/terminal.h"
 #include "strata/model/backend.h"
@@ -66,9 +67,9 @@ std::string plan_text(const MeasurePlan& plan, const NullPlan& nulls, std::uint6
 
 void print_text(const Text& text, const AnalyzeOptions& options) {
   if (options.quiet) return;
-  fmt::print(stderr, "text {}: {} documents, {} windows, {} tokens; {}\n", text.name(), text.documents(),
-             text.windows(), text.tokens(), text.loaded().corpus.bos_policy);
-  for (const std::string& note : text.notes()) fmt::print(stderr, "note: {}\n", note);
+  say("text {}: {} documents, {} windows, {} tokens; {}\n", text.name(), text.documents(), text.windows(),
+      text.tokens(), text.loaded().corpus.bos_policy);
+  for (const std::string& note : text.notes()) say("note: {}\n", note);
 }
 
 // What a signal does in each phase: between steps a run is asked to stop; within the boundaries and the
@@ -87,7 +88,7 @@ void choose_handler(const ProgressEvent& event) {
 
 int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   AnalyzeOptions options = asked;
-  if (!options.quiet) fmt::print(stderr, "strata {}: {}\n", version(), options.model.string());
+  if (!options.quiet) say("strata {}: {}\n", version(), options.model.string());
   const Model model = Model::open(options.model);
   if (!options.layers.empty()) {
     options.request.layers = parse_layers(options.layers, model.blocks(), "--layers");
@@ -101,12 +102,12 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
     return plan_text(analysis.plan(), analysis.nulls(), analysis.memory_limit_bytes());
   };
   if (options.dry_run) {
-    fmt::print("{}", plan());
+    print_lines(plan());
     return 0;
   }
-  if (options.verbose > 0) fmt::print(stderr, "{}", plan());
+  if (options.verbose > 0) say_lines(plan());
   if (const std::string& note = analysis.nulls().models.note; !options.quiet && !note.empty())
-    fmt::print(stderr, "note: networks with random weights: {}\n", note);
+    say("note: networks with random weights: {}\n", note);
   if (options.output.empty()) options.output = std::filesystem::path("runs") / model.name();
   const Destination destination{
       .directory = options.output, .command = command_line, .resume = options.resume};
@@ -120,9 +121,9 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   });
   on_stop(SIG_DFL);
   printer.finish();
-  for (const std::string& warning : run.trace.warnings) fmt::print(stderr, "warning: {}\n", warning);
-  if (!options.quiet) fmt::print(stderr, "{}", summary_text(run, (options.output / "report.html").string()));
-  if (options.json) fmt::print("{}", results_json(run));
+  for (const std::string& warning : run.trace.warnings) say("warning: {}\n", warning);
+  if (!options.quiet) say_raw(summary_text(run, (options.output / "report.html").string()));
+  if (options.json) print_data(results_json(run));
   return 0;
 }
 

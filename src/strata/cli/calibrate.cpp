@@ -8,13 +8,16 @@
 #include <filesystem>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <thread>
 
 #include "strata/base/file.h"
+#include "strata/base/output_directory.h"
 #include "strata/cli/command.h"
 #include "strata/cli/installed.h"
 #include "strata/cli/number_option.h"
+#include "strata/cli/say.h"
 #include "strata/workflow/planted_networks.h"
 #include "strata/workflow/trained_networks.h"
 
@@ -47,6 +50,8 @@ bool asks_for(const CalibrationOptions& options, std::initializer_list<std::stri
 int run_calibrate(const CalibrateOptions& asked) {
   CalibrateOptions options = asked;
   CalibrationOptions& o = options.calibration;
+  std::optional<OutputDirectory> output;
+  if (!options.output.empty()) output.emplace(options.output, OutputKind::calibration);
   if (asks_for(o, {"networks", "random"})) o.network = planted_networks(o.bootstraps, o.threads);
   if (asks_for(o, {"trained", "trained_null"})) {
     if (options.models.empty()) options.models = trained_models();
@@ -56,15 +61,17 @@ int run_calibrate(const CalibrateOptions& asked) {
   const bool terminal = !options.quiet && isatty(STDERR_FILENO) == 1;
   const auto progress = [&](std::size_t done, std::size_t total, const std::string& cell) {
     if (terminal)
-      fmt::print(stderr, "\r\033[K{}", done == total ? "" : fmt::format("{}/{} {}", done, total, cell));
+      say_raw(fmt::format("\r\033[K{}", done == total ? "" : fmt::format("{}/{} {}", done, total, cell)));
   };
-  if (!options.output.empty()) std::filesystem::create_directories(options.output);
   const auto rows = calibrate(options.calibration, progress);
-  fmt::print("{}", calibration_text(rows));
-  if (options.output.empty()) return 0;
+  print_lines(calibration_text(rows));
+  if (!output) return 0;
   write_file_atomic(options.output / "calibration.csv", calibration_csv(rows));
   for (const auto& [file, svg] : calibration_plots(rows)) write_file_atomic(options.output / file, svg);
+  sync_directory(options.output);
   write_file_atomic(options.output / "calibration.json", calibration_json(options.calibration, rows));
+  sync_directory(options.output);
+  output->finish();
   return 0;
 }
 

@@ -8,13 +8,16 @@
 
 #include "strata/base/error.h"
 #include "strata/base/file.h"
+#include "strata/base/output_directory.h"
 #include "strata/base/resources.h"
 #include "strata/checkpoint/locate.h"
 #include "strata/cli/analyze.h"
+#include "strata/cli/say.h"
 #include "strata/cli/study_text.h"
 #include "strata/cli/terminal.h"
 #include "strata/families/study.h"
 #include "strata/families/study_file.h"
+#include "strata/record/valid_text.h"
 #include "strata/report/report.h"
 #include "strata/workflow/build_info.h"
 #include "strata/workflow/partial_run.h"
@@ -33,26 +36,17 @@ struct Step {
   bool there = false;
 };
 
+// A run that stopped in its last writes is not a record yet; analyze goes on with it.
 bool is_record(const std::filesystem::path& directory) {
   std::error_code unreadable;
-  return std::filesystem::exists(directory / "results.json", unreadable);
+  return std::filesystem::exists(directory / "results.json", unreadable) && !is_unfinished(directory);
 }
 
-// Only a new or empty directory, an earlier study, or one that was interrupted is written to.
-void check_output(const std::filesystem::path& directory) {
+// A run whose process was killed after its last write is finished but for what it would have removed.
+void tidy(const std::filesystem::path& directory) {
   std::error_code unreadable;
-  if (!std::filesystem::exists(directory, unreadable) ||
-      std::filesystem::exists(directory / "study.json", unreadable))
-    return;
-  bool clean = std::filesystem::is_directory(directory, unreadable);
-  if (clean) {
-    for (const auto& entry : std::filesystem::directory_iterator(directory, unreadable))
-      clean = clean && entry.path().filename() == "runs";
-  }
-  if (clean) return;
-  throw Error(ErrorKind::usage, {.where = directory.string(),
-                                 .found = "exists and is not an earlier study",
-                                 .hint = "choose another --output"});
+  if (std::filesystem::exists(directory / kPartialFolder, unreadable))
+    const OutputDirectory taken(directory, OutputKind::analysis);
 }
 
 std::vector<Step> steps_of(const StudyFile& file, const std::filesystem::path& output) {
@@ -106,8 +100,7 @@ void leave_out_missing(std::vector<Step>& steps, bool skip) {
                                    .expected = "paths, or models of the Hugging Face cache",
                                    .hint = steps.empty() ? "" : "--skip-missing leaves them out"});
   }
-  for (const std::string& model : missing)
-    fmt::print(stderr, "warning: {} is not on this machine; left out\n", model);
+  for (const std::string& model : missing) say("warning: {} is not on this machine; left out\n", model);
 }
 
 AnalyzeOptions analysis_of(const Step& step, const StudyFile& file, const StudyOptions& options) {
@@ -240,9 +233,9 @@ void analyze_missing(std::vector<Step>& steps, const StudyFile& file, const Stud
   const auto missing = std::count_if(steps.begin(), steps.end(), [](const Step& s) { return !s.there; });
   std::ptrdiff_t done = 0;
   for (Step& step : steps) {
+    if (step.there && !step.model.empty()) tidy(step.directory);
     if (step.there) continue;
-    if (!options.quiet)
-      fmt::print(stderr, "\nrun {} of {}: {} on {}\n", ++done, missing, step.about.model, step.about.text);
+    if (!options.quiet) say("\nrun {} of {}: {} on {}\n", ++done, missing, step.about.model, step.about.text);
     (void)analyze(analysis_of(step, file, options), command_line);
     facts.analyzed.push_back(fmt::format("{} on {}", step.about.model, step.about.text));
   }
@@ -253,7 +246,7 @@ void print_plan(const std::vector<Step>& steps) {
   for (const Step& step : steps) {
     const char* state = step.there ? "record" : can_be_had(step) ? "analyze" : "missing";
     const auto& from = step.there || step.model.empty() ? step.directory : step.model;
-    fmt::print("{:<8} {} on {} ({})\n", state, step.about.model, step.about.text, from.string());
+    show("{:<8} {} on {} ({})\n", state, step.about.model, step.about.text, from.string());
   }
 }
 
@@ -274,7 +267,7 @@ int compare_study(const StudyOptions& asked, const std::string& command_line) {
   if (!options.main_text.empty()) card.main_text = options.main_text;
   if (options.output.empty())
     options.output = std::filesystem::path("runs") / (options.file.empty() ? "comparison" : card.name);
-  check_output(options.output);
+  check_output_directory(options.output, OutputKind::study);
 
   std::vector<Step> steps =
       options.file.empty() ? steps_of_runs(options.runs) : steps_of(file, options.output);
@@ -283,6 +276,7 @@ int compare_study(const StudyOptions& asked, const std::string& command_line) {
     return 0;
   }
   leave_out_missing(steps, options.skip_missing);
+  OutputDirectory output(options.output, OutputKind::study);
   ManifestFacts facts;
   analyze_missing(steps, file, options, command_line, facts);
 
@@ -298,14 +292,19 @@ int compare_study(const StudyOptions& asked, const std::string& command_line) {
     entries.push_back(make_entry(step.about, card, options.threads));
     step.about.run = {};  // what is needed of it is in the entry
   }
-  const Study study = make_study(card, entries, file.expected);
+  Study study = make_study(card, entries, file.expected);
+  make_text_valid(study);
   facts.seconds_compare = seconds_since(start);
-  write_study(options.output, study);
-  write_file_atomic(options.output / "report.html", study_report_html(study, command_line));
-  write_file_atomic(options.output / "manifest.json", manifest_text(study, command_line, facts));
-  for (const std::string& warning : study.warnings) fmt::print(stderr, "warning: {}\n", warning);
-  if (!options.quiet) fmt::print(stderr, "{}\nwritten: {}\n", study_text(study), options.output.string());
-  if (options.json) fmt::print("{}", study_json(study));
+  const std::string page = study_report_html(study, command_line);
+  output.commit(
+      [&] {
+        write_study(output.path(), study);
+        write_file_atomic(output.path() / "report.html", page);
+      },
+      manifest_text(study, command_line, facts));
+  for (const std::string& warning : study.warnings) say("warning: {}\n", warning);
+  if (!options.quiet) say_lines(fmt::format("{}\nwritten: {}\n", study_text(study), options.output.string()));
+  if (options.json) print_data(study_json(study));
   return 0;
 }
 

@@ -5,35 +5,28 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <csignal>
 #include <nlohmann/json.hpp>
 
 #include "strata/base/error.h"
 #include "strata/base/file.h"
+#include "strata/base/output_directory.h"
 #include "strata/base/resources.h"
 #include "strata/cli/installed.h"
 #include "strata/cli/numbers.h"
+#include "strata/cli/say.h"
+#include "strata/cli/stop_signals.h"
 #include "strata/cli/terminal.h"
+#include "strata/record/valid_text.h"
 #include "strata/report/report.h"
 #include "strata/sweep/divergence.h"
 #include "strata/theory/divergence.h"
 #include "strata/workflow/build_info.h"
 #include "strata/workflow/phase_clock.h"
+#include "strata/workflow/partial_run.h"
 
 namespace strata {
 namespace {
-
-// Only a new or empty directory, or one of an earlier comparison, is written to.
-void check_output(const std::filesystem::path& directory) {
-  std::error_code unreadable;
-  if (!std::filesystem::exists(directory, unreadable) ||
-      std::filesystem::exists(directory / "divergence.json", unreadable) ||
-      (std::filesystem::is_directory(directory, unreadable) &&
-       std::filesystem::is_empty(directory, unreadable)))
-    return;
-  throw Error(ErrorKind::usage, {.where = directory.string(),
-                                 .found = "exists and is not an earlier comparison",
-                                 .hint = "choose another --output"});
-}
 
 std::string with_error(const Estimate& e) {
   if (std::isnan(e.mean)) return "undefined";
@@ -128,13 +121,12 @@ int compare_twins(const TwinOptions& asked, const std::string& command_line) {
   if (options.output.empty())
     options.output =
         std::filesystem::path("runs") / fmt::format("compare-{}-{}", name(original), name(other));
-  check_output(options.output);
+  OutputDirectory output(options.output, OutputKind::twins);
   const LoadedText text = load_text(original, with_default_text(options.text));
   if (!options.quiet) {
-    fmt::print(stderr, "text {}: {} documents, {} windows, {} tokens; {}\n", text.corpus.name,
-               text.corpus.documents.size(), text.corpus.windows.size(), text.corpus.token_count(),
-               text.corpus.bos_policy);
-    for (const std::string& note : text.corpus.notes) fmt::print(stderr, "note: {}\n", note);
+    say("text {}: {} documents, {} windows, {} tokens; {}\n", text.corpus.name, text.corpus.documents.size(),
+        text.corpus.windows.size(), text.corpus.token_count(), text.corpus.bos_policy);
+    for (const std::string& note : text.corpus.notes) say("note: {}\n", note);
   }
   const DivergenceInput input{.original = original,
                               .other = other,
@@ -146,24 +138,46 @@ int compare_twins(const TwinOptions& asked, const std::string& command_line) {
   facts.plan = plan_divergence(input, options.measure, facts.limit_bytes);
   options.measure.lane_bytes = facts.plan.lane_bytes;
 
+  const PartialRun partial(output, {.original = original,
+                                    .other = other,
+                                    .text = text,
+                                    .options = options.measure,
+                                    .command_line = command_line});
+  options.measure.snapshot_directory = partial.directory();
+  options.measure.snapshot_key = partial.key();
+  on_stop(ask_to_stop);
   ProgressPrinter printer(options.quiet);
   PhaseClock clock("weights");
-  DivergenceRecord record = measure_divergence(input, options.measure, [&](const ProgressEvent& event) {
-    clock.see(event.phase);
-    printer(event);
-    return true;
-  });
+  DivergenceRecord record;
+  try {
+    record = measure_divergence(input, options.measure, [&](const ProgressEvent& event) {
+      clock.see(event.phase);
+      printer(event);
+      return !stop_asked();
+    });
+  } catch (const Error& error) {
+    printer.finish();
+    partial.stop(error, "the same command goes on");
+    throw;
+  }
+  on_stop(SIG_IGN);
   printer.finish();
   facts.seconds = clock.seconds();
   facts.bytes_read = original.bytes_read() + other.bytes_read();
   record.run.tool_version = version();
   record.findings = conclude_divergence(record, options.question);
-  write_divergence(options.output, record);
-  write_file_atomic(options.output / "report.html", twins_report_html(record, command_line));
-  write_file_atomic(options.output / "manifest.json", manifest_text(record, options, command_line, facts));
-  for (const std::string& warning : record.warnings) fmt::print(stderr, "warning: {}\n", warning);
-  if (!options.quiet) fmt::print(stderr, "{}", summary(record, options.output));
-  if (options.json) fmt::print("{}", divergence_json(record));
+  make_text_valid(record);
+  const std::string page = twins_report_html(record, command_line);
+  output.commit(
+      [&] {
+        write_divergence(output.path(), record);
+        write_file_atomic(output.path() / "report.html", page);
+      },
+      manifest_text(record, options, command_line, facts));
+  on_stop(SIG_DFL);
+  for (const std::string& warning : record.warnings) say("warning: {}\n", warning);
+  if (!options.quiet) say_lines(summary(record, options.output));
+  if (options.json) print_data(divergence_json(record));
   return 0;
 }
 

@@ -10,12 +10,14 @@
 
 #include "strata/base/error.h"
 #include "strata/base/file.h"
+#include "strata/base/output_directory.h"
 #include "strata/base/resources.h"
 #include "strata/base/sha256.h"
 #include "strata/cli/command.h"
 #include "strata/cli/dump_plan.h"
 #include "strata/cli/installed.h"
 #include "strata/cli/numbers.h"
+#include "strata/cli/say.h"
 #include "strata/cli/terminal.h"
 #include "strata/dump/fingerprint.h"
 #include "strata/model/backend.h"
@@ -48,7 +50,12 @@ struct Job {
   std::vector<std::vector<std::int32_t>> windows;
 
   [[nodiscard]] fs::path path_of(const DumpedArray& array) const { return command.output / array.file; }
-  void save_index() const { write_file_atomic(command.output / kDumpIndexFile, dump_index_json(index)); }
+  // The index never names a file that a power cut could take.
+  void save_index() const {
+    sync_directory(command.output);
+    write_file_atomic(command.output / kDumpIndexFile, dump_index_json(index));
+    sync_directory(command.output);
+  }
   // The array of this content and place if it still has to be written, or nullptr.
   [[nodiscard]] DumpedArray* missing(const std::string& content, int place) {
     for (DumpedArray& array : index.arrays) {
@@ -58,35 +65,27 @@ struct Job {
   }
 };
 
-void refuse_directory(const fs::path& directory, const char* found, const char* hint) {
-  throw Error(ErrorKind::usage, {.where = directory.string(), .found = found, .hint = hint});
-}
-
 // A directory is a new or empty one, or, with --resume, an earlier dump of the same.
 void look_at_directory(Job& job) {
   const fs::path& directory = job.command.output;
+  check_output_directory(directory, OutputKind::dump);
   const fs::path index = directory / kDumpIndexFile;
-  if (fs::exists(index)) {
-    if (!job.command.resume)
-      refuse_directory(directory, "holds a dump already",
-                       "--resume goes on with it, or name another --output");
-    const DumpIndex there = parse_dump_index(read_file(index, kIndexBytes), index.string());
-    check_same_dump(there, job.index, directory);
-    for (const std::string& file : keep_finished(there, job.index, job.command.format, directory))
-      fmt::print(stderr, "warning: {} is not what was written; it is made again if asked for\n", file);
-  } else if (fs::exists(directory) && !(fs::is_directory(directory) && fs::is_empty(directory))) {
-    refuse_directory(directory, "exists and is not a dump", "choose another --output");
+  if (!fs::exists(index)) return;
+  if (!job.command.resume) {
+    throw Error(ErrorKind::usage, {.where = directory.string(),
+                                   .found = "holds a dump already",
+                                   .hint = "--resume goes on with it, or name another --output"});
   }
+  const DumpIndex there = parse_dump_index(read_file(index, kIndexBytes), index.string());
+  check_same_dump(there, job.index, directory);
+  for (const std::string& file : keep_finished(there, job.index, job.command.format, directory))
+    say("warning: {} is not what was written; it is made again if asked for\n", file);
 }
 
-void create_output(const fs::path& directory) {
-  std::error_code error;
-  fs::create_directories(directory, error);
-  if (error) {
-    throw Error(ErrorKind::run_failed, {.where = directory.string(),
-                                        .found = "cannot create: " + error.message(),
-                                        .hint = "choose another --output"});
-  }
+// What a killed process had begun of the arrays that the index names.
+void remove_parts(const Job& job) {
+  std::error_code absent;
+  for (const DumpedArray& array : job.index.arrays) fs::remove(part_of(job.path_of(array)), absent);
 }
 
 std::uint64_t missing_bytes(const Job& job) {
@@ -257,14 +256,14 @@ void check_memory(const Job& job, const StateStreamPlan& plan) {
 void print_plan(const Job& job, const StateStreamPlan& plan) {
   std::size_t missing = 0;
   for (const DumpedArray& array : job.index.arrays) missing += array.sha256.empty() ? 1 : 0;
-  fmt::print("{} arrays, {} to be written: {}\n", job.index.arrays.size(), missing,
-             human_bytes(missing_bytes(job)));
-  fmt::print("rows {}; temporary file {}; memory {}\n", job.rows.count(), human_bytes(plan.scratch_bytes),
-             human_bytes(plan.memory_bytes + program_bytes()));
+  show("{} arrays, {} to be written: {}\n", job.index.arrays.size(), missing,
+       human_bytes(missing_bytes(job)));
+  show("rows {}; temporary file {}; memory {}\n", job.rows.count(), human_bytes(plan.scratch_bytes),
+       human_bytes(plan.memory_bytes + program_bytes()));
   for (const DumpedArray& array : job.index.arrays)
-    fmt::print("  {:<40} {:<8} {}{}\n", array.file, to_string(array.spec.type),
-               fmt::join(array.spec.shape, " x "), array.sha256.empty() ? "" : "  (there)");
-  if (job.command.has("signals")) fmt::print("  and the signals: one more pass, their arrays are small\n");
+    show("  {:<40} {:<8} {}{}\n", array.file, to_string(array.spec.type), fmt::join(array.spec.shape, " x "),
+         array.sha256.empty() ? "" : "  (there)");
+  if (job.command.has("signals")) show("  and the signals: one more pass, their arrays are small\n");
 }
 
 // "interrupted" with what that means here.
@@ -289,14 +288,17 @@ int dump(const DumpCommand& asked) {
           .windows = {}};
   for (const Window& window : text.corpus.windows) job.windows.push_back(window.ids);
   job.index = plan_dump(command, checkpoint, text.corpus, job.rows);
+  make_text_valid(job.index);
   const StateStreamPlan plan = plan_state_stream(checkpoint, job.windows, command.threads);
-  look_at_directory(job);
   if (command.dry_run) {
+    look_at_directory(job);
     print_plan(job, plan);
     return 0;
   }
+  OutputDirectory output(command.output, OutputKind::dump);
+  look_at_directory(job);
   check_memory(job, plan);
-  create_output(command.output);
+  remove_parts(job);
   check_room(job, plan.scratch_bytes);
   job.save_index();
   std::signal(SIGINT, stop_dump);
@@ -318,10 +320,10 @@ int dump(const DumpCommand& asked) {
   printer.finish();
   job.save_index();
   for (const std::string& warning : weight_warnings(checkpoint))
-    fmt::print(stderr, "warning: {}\n", warning);
+    say("warning: {}\n", warning);
+  output.finish();
   if (!command.quiet)
-    fmt::print(stderr, "{}: {} arrays, {} rows\n", command.output.string(), job.index.arrays.size(),
-               job.rows.count());
+    say("{}: {} arrays, {} rows\n", command.output.string(), job.index.arrays.size(), job.rows.count());
   return 0;
 }
 

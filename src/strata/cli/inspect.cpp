@@ -6,6 +6,7 @@
 #include <string>
 
 #include "strata/cli/command.h"
+#include "strata/cli/say.h"
 #include "strata/workflow/card.h"
 
 namespace strata {
@@ -34,8 +35,11 @@ void register_inspect(CLI::App& app, Program& program) {
   command->callback([&program, options] {
     program.run = [options] {
       const Card card = make_card(options->model);
-      fmt::print(
-          "{}", options->json ? card_json(card, options->tensors) + "\n" : card_text(card, options->tensors));
+      if (options->json) {
+        print_data(card_json(card, options->tensors) + "\n");
+      } else {
+        print_lines(card_text(card, options->tensors));
+      }
       return 0;
     };
   });

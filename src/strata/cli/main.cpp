@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdio>
 #include <new>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "strata/cli/allocator.h"
 #include "strata/cli/bus_error.h"
 #include "strata/cli/command.h"
+#include "strata/cli/say.h"
 #include "strata/cli/version.h"
 
 namespace strata {
@@ -77,16 +79,20 @@ int run(int argc, char** argv) {
   if (!arguments.empty() && !arguments[0].starts_with('-') &&
       app.get_subcommands([&](const CLI::App* command) { return command->check_name(arguments[0]); })
           .empty()) {
-    fmt::print(stderr, "strata: no subcommand '{}' (see strata --help)\n", arguments[0]);
+    say("strata: no subcommand '{}' (see strata --help)\n", arguments[0]);
     return exit_code(ErrorKind::usage);
   }
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
   try {
     app.parse(arguments);
   } catch (const CLI::Success& success) {
-    return app.exit(success);
+    std::ostringstream out, err;
+    const int code = app.exit(success, out, err);
+    print_lines(out.str());
+    say_lines(err.str());
+    return code;
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "strata: {} (see strata --help)\n", error.what());
+    say("strata: {} (see strata --help)\n", error.what());
     return exit_code(ErrorKind::usage);
   }
   return program.run();
@@ -95,21 +101,31 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace strata
 
-int main(int argc, char** argv) {
-  strata::settle_allocator();
+namespace {
+
+int guarded(int argc, char** argv) {
+  using strata::say;
   try {
     strata::report_bus_errors();
     strata::add_optional_backends();
     std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of the write, which can be told
     return strata::run(argc, argv);
   } catch (const strata::Error& error) {
-    fmt::print(stderr, "strata: {}\n", strata::with_flag(error));
+    say("strata: {}\n", strata::with_flag(error));
     return strata::exit_code(error.kind());
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "strata: out of memory; lower --mem-limit, --chunks or --batch-size\n");
+    say("strata: out of memory; lower --mem-limit, --chunks or --batch-size\n");
     return strata::exit_code(strata::ErrorKind::out_of_memory);
   } catch (const std::exception& error) {
-    fmt::print(stderr, "strata: {}\n", error.what());
+    say("strata: {}\n", error.what());
     return strata::exit_code(strata::ErrorKind::run_failed);
   }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  strata::settle_allocator();
+  strata::prepare_streams();
+  return strata::finish_streams(guarded(argc, argv));
 }

@@ -8,7 +8,9 @@
 
 #include "strata/base/error.h"
 #include "strata/base/file.h"
+#include "strata/base/output_directory.h"
 #include "strata/cli/command.h"
+#include "strata/cli/say.h"
 #include "strata/record/run_directory.h"
 #include "strata/workflow/manifest.h"
 #include "strata/workflow/partial_run.h"
@@ -21,15 +23,16 @@ namespace fs = std::filesystem;
 // What strata writes, by the file that comes last of its tables.
 struct Kind {
   const char* file;
+  OutputKind kind;
   std::string (*html)(const fs::path& directory, const std::string& command);
 };
 
 constexpr Kind kKinds[] = {
-    {"results.json",
+    {"results.json", OutputKind::analysis,
      [](const fs::path& d, const std::string& c) { return model_report_html(read_run(d), c); }},
-    {"study.json",
+    {"study.json", OutputKind::study,
      [](const fs::path& d, const std::string& c) { return study_report_html(read_study(d), c); }},
-    {"divergence.json",
+    {"divergence.json", OutputKind::twins,
      [](const fs::path& d, const std::string& c) { return twins_report_html(read_divergence(d), c); }},
 };
 
@@ -43,10 +46,12 @@ void make_again(const fs::path& directory) {
   }
   for (const Kind& kind : kKinds) {
     if (!fs::exists(directory / kind.file, unreadable)) continue;
+    const OutputDirectory taken(directory, kind.kind);
     const auto manifest = directory / "manifest.json";
     const std::string command = command_of_manifest(read_file(manifest), manifest.string());
     write_file_atomic(directory / "report.html", kind.html(directory, command));
-    fmt::print(stderr, "report: {}\n", (directory / "report.html").string());
+    sync_directory(directory);
+    say("report: {}\n", (directory / "report.html").string());
     return;
   }
   throw Error(ErrorKind::bad_file, {.where = directory.string(),

@@ -23,6 +23,12 @@ void say(std::string_view text) {
 void on_stop(void (*handler)(int)) {
   std::signal(SIGINT, handler);
   std::signal(SIGTERM, handler);
+  // A terminal that is closed; nohup asked that it does nothing.
+  static const bool ignored = [] {
+    struct sigaction before {};
+    return ::sigaction(SIGHUP, nullptr, &before) == 0 && before.sa_handler == SIG_IGN;
+  }();
+  if (!ignored) std::signal(SIGHUP, handler);
 }
 
 void ask_to_stop(int) {
@@ -31,7 +37,7 @@ void ask_to_stop(int) {
 }
 
 void stop_now(int) {
-  say("strata: interrupted; --resume goes on from what was saved\n");
+  say("strata: interrupted; what was saved before is kept\n");
   _exit(exit_code(ErrorKind::interrupted));
 }
 

@@ -1,9 +1,9 @@
-// What SIGINT and SIGTERM do to a run.
+// What SIGINT, SIGTERM and SIGHUP do to a run.
 #pragma once
 
 namespace strata {
 
-/// Installs a handler for both: ask_to_stop, stop_now, SIG_IGN or SIG_DFL.
+/// Installs a handler for all three: ask_to_stop, stop_now, SIG_IGN or SIG_DFL.
 void on_stop(void (*handler)(int));
 
 /// The step in progress ends and is saved; a second signal does not wait for it.

@@ -6,6 +6,7 @@
 #include <limits>
 #include <sstream>
 
+#include "strata/base/text.h"
 #include "strata/cli/terminal.h"
 
 namespace strata {
@@ -95,7 +96,7 @@ std::string segment_table(const Run& run) {
     const auto interval =
         fmt::format("{} .. {}", number(b.kappa_interval_90.lo), number(b.kappa_interval_90.hi));
     out +=
-        fmt::format("  {:<{}} {:<10} {:>6}  {:>11}  {:>19}  {:>11}\n", b.segment.name, width,
+        fmt::format("  {:<{}} {:<10} {:>6}  {:>11}  {:>19}  {:>11}\n", for_terminal(b.segment.name), width,
                     fmt::format("[{}, {})", b.segment.begin, b.segment.end), b.segment.end - b.segment.begin,
                     number(b.kappa_geometric), interval, number(b.skip_kl_nats));
   }
@@ -105,9 +106,10 @@ std::string segment_table(const Run& run) {
 }  // namespace
 
 std::string summary_text(const Run& run, const std::string& report_path) {
-  std::string out = fmt::format("\n{} ({}, {} blocks) on {}\n", painted(run.trace.model.name, "1"),
-                                run.trace.model.family, run.trace.n_layers(), run.trace.run.corpus_name);
-  for (const std::string& sentence : run.findings.sentences) out += wrapped(sentence, 2);
+  std::string out =
+      fmt::format("\n{} ({}, {} blocks) on {}\n", painted(for_terminal(run.trace.model.name), "1"),
+                  run.trace.model.family, run.trace.n_layers(), for_terminal(run.trace.run.corpus_name));
+  for (const std::string& sentence : run.findings.sentences) out += wrapped(for_terminal(sentence), 2);
   if (!run.findings.segments.empty()) {
     out += '\n' + segment_bar(run.findings.segments) + kappa_row(run);
     if (run.findings.segments_forced)
@@ -115,7 +117,7 @@ std::string summary_text(const Run& run, const std::string& report_path) {
     out += "  blocks are 0-based, ranges half-open: [start, end)\n\n";
     out += segment_table(run);
   }
-  if (!report_path.empty()) out += fmt::format("\nreport: {}\n", report_path);
+  if (!report_path.empty()) out += fmt::format("\nreport: {}\n", for_terminal(report_path));
   return out;
 }
 

@@ -17,6 +17,7 @@
 #include "strata/cli/command.h"
 #include "strata/cli/number_option.h"
 #include "strata/cli/numbers.h"
+#include "strata/cli/say.h"
 #include "strata/cli/terminal.h"
 
 namespace strata {
@@ -139,9 +140,9 @@ int run_synth(SynthCommand command) {
   write_synthetic(options, command.output);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!command.quiet) {
-    fmt::print(stderr, "{}: {} parameters, {} in {:.1f} s ({:.0f} MB/s)\n", command.output.string(),
-               count_parameters(options.config).total, human_bytes(total), seconds,
-               static_cast<double>(total) / 1e6 / seconds);
+    say("{}: {} parameters, {} in {:.1f} s ({:.0f} MB/s)\n", command.output.string(),
+        count_parameters(options.config).total, human_bytes(total), seconds,
+        static_cast<double>(total) / 1e6 / seconds);
   }
   return 0;
 }

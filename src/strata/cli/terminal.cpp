@@ -13,6 +13,7 @@
 #include <fstream>
 
 #include "strata/base/resources.h"
+#include "strata/cli/say.h"
 
 namespace strata {
 namespace {
@@ -110,11 +111,10 @@ void ProgressPrinter::operator()(const ProgressEvent& event) {
     state_.rss_bytes = rss_bytes();
     state_.peak_bytes = peak_rss_bytes();
     if (terminal_) {
-      fmt::print(stderr, "\r\x1b[2K{}", progress_text(state_, terminal_columns()));
-      std::fflush(stderr);
+      say_raw("\r\x1b[2K" + progress_text(state_, terminal_columns()));
       line_open_ = true;
     } else {
-      fmt::print(stderr, "{}\n", progress_text(state_, 0));
+      say("{}\n", progress_text(state_, 0));
     }
   }
   state_.tokens += event.tokens;
@@ -122,7 +122,7 @@ void ProgressPrinter::operator()(const ProgressEvent& event) {
 }
 
 void ProgressPrinter::finish() {
-  if (line_open_) fmt::print(stderr, "\n");
+  if (line_open_) say_raw("\n");
   line_open_ = false;
 }
 

@@ -15,6 +15,7 @@
 #include "strata/cli/command.h"
 #include "strata/cli/installed.h"
 #include "strata/cli/number_option.h"
+#include "strata/cli/say.h"
 #include "strata/cli/terminal.h"
 #include "strata/model/backend.h"
 #include "strata/workflow/text.h"
@@ -205,15 +206,16 @@ int verify(const VerifyCommand& asked) {
                  {"passed", passed},
                  {"failures", verdict.failures}};
     json.update(verdict.json);
-    fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+    print_data(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   } else {
-    fmt::print("{}:{}", checkpoint.path().string(), reference ? " " : "\n");
-    fmt::print("{}", verdict.text);
-    if (!digest.empty()) fmt::print("checkpoint sha256 {}\n", digest);
+    show("{}:", checkpoint.path().string());
+    print_lines(reference ? " " : "\n");
+    print_lines(verdict.text);
+    if (!digest.empty()) show("checkpoint sha256 {}\n", digest);
     if (verdict.checks == 0)
-      fmt::print("nothing was compared: not verified\n");
+      show("nothing was compared: not verified\n");
     else
-      fmt::print("{} of {} checks passed\n", verdict.checks - verdict.failures, verdict.checks);
+      show("{} of {} checks passed\n", verdict.checks - verdict.failures, verdict.checks);
   }
   return passed ? 0 : exit_code(ErrorKind::verification);
 }

@@ -117,11 +117,15 @@ std::string digest_of_array(const std::filesystem::path& path, ArrayFormat forma
   return digest.hex();
 }
 
+std::filesystem::path part_of(const std::filesystem::path& path) {
+  return path.string() + ".part";
+}
+
 ArrayWriter::ArrayWriter(std::filesystem::path path, ArrayFormat format, const ArraySpec& spec)
-    : path_(std::move(path)), part_(path_.string() + ".part"), format_(format), spec_(spec) {
+    : path_(std::move(path)), part_(part_of(path_)), format_(format), spec_(spec) {
   const std::string header = array_header(format, spec);
   header_bytes_ = header.size();
-  fd_ = ::open(part_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  fd_ = ::open(part_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
   if (fd_ < 0) fail(part_, "create");
   write_all(fd_, part_, std::as_bytes(std::span(header)), 0);
 }

@@ -37,7 +37,10 @@ struct ArraySpec {
 [[nodiscard]] std::string digest_of_array(const std::filesystem::path& path, ArrayFormat format,
                                           const ArraySpec& spec);
 
-/// Writes one array under "<path>.part". Rows may come in any order and from several threads, each once.
+/// "<path>.part", the name of an array that is being written.
+[[nodiscard]] std::filesystem::path part_of(const std::filesystem::path& path);
+
+/// Writes one array under part_of(path). Rows may come in any order and from several threads, each once.
 class ArrayWriter {
  public:
   /// Replaces an older ".part". Throws Error(run_failed) when it cannot be created.

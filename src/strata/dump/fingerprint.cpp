@@ -18,7 +18,7 @@ std::string checkpoint_fingerprint(const Checkpoint& checkpoint) {
   for (const TensorInfo& tensor : checkpoint.tensors()) {
     digest.update(
         fmt::format("{} {} {}\n", tensor.name, to_string(tensor.dtype), fmt::join(tensor.shape, "x")));
-    const auto bytes = files[tensor.file].bytes().subspan(tensor.offset_bytes, tensor.size_bytes);
+    const auto bytes = files[tensor.file].view(tensor.offset_bytes, tensor.size_bytes);
     const std::size_t end = std::min(kEnd, bytes.size());
     digest.update(bytes.first(end));
     digest.update(bytes.last(end));

@@ -7,6 +7,7 @@
 
 #include "strata/base/error.h"
 #include "strata/base/json_depth.h"
+#include "strata/base/text.h"
 
 namespace strata {
 namespace {
@@ -63,10 +64,16 @@ DumpedArray parse_array(const Json& json) {
 
 }  // namespace
 
+void make_text_valid(DumpIndex& index) {
+  for (auto& [key, value] : index.facts) value = valid_utf8(value);
+  for (std::string& document : index.documents) document = valid_utf8(document);
+}
+
 std::string dump_index_json(const DumpIndex& index) {
   Json of = Json::object();
   for (const auto& [key, value] : index.facts) of[key] = value;
   Json json{{"schema_version", kSchema},
+            {"tool", {{"name", "strata"}}},
             {"complete", std::none_of(index.arrays.begin(), index.arrays.end(),
                                       [](const DumpedArray& a) { return a.sha256.empty(); })},
             {"of", of},

@@ -32,6 +32,9 @@ struct DumpIndex {
   std::vector<DumpedArray> arrays;
 };
 
+/// Facts and names become valid UTF-8, as they are when the index is read back.
+void make_text_valid(DumpIndex& index);
+
 [[nodiscard]] std::string dump_index_json(const DumpIndex& index);
 /// Throws Error(bad_file) naming `where` for anything but an index; file names without a directory in them.
 [[nodiscard]] DumpIndex parse_dump_index(const std::string& text, const std::string& where);

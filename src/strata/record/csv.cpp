@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "strata/base/text.h"
 #include "strata/record/internal.h"
 
 namespace strata {
@@ -16,11 +17,7 @@ std::string cell(double value) {
 }
 
 std::string cell(std::string_view text) {
-  if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
-  std::string quoted = "\"";
-  for (const char c : text) quoted.append(c == '"' ? 2 : 1, c);
-  quoted += '"';
-  return quoted;
+  return csv_text(text);
 }
 
 // A table filled column by column; every column has the same length.

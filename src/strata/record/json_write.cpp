@@ -37,7 +37,8 @@ void append(const Json& value, std::size_t depth, std::string& out) {
   for (const auto& item : value.items()) {
     if (!first) out += separator;
     first = false;
-    if (value.is_object()) out += Json(item.key()).dump() + ": ";
+    if (value.is_object())
+      out += Json(item.key()).dump(-1, ' ', false, Json::error_handler_t::replace) + ": ";
     append(item.value(), depth + 1, out);
   }
   if (!on_one_line) out += '\n' + std::string(depth, ' ');

@@ -1,5 +1,6 @@
 #include "strata/record/persist.h"
 
+#include "strata/record/divergence_fields.h"
 #include "strata/record/fields.h"
 
 namespace strata {
@@ -55,6 +56,10 @@ void persist(Archive& archive, std::vector<DoseCurve>& curves) {
 
 void persist(Archive& archive, std::vector<Series>& series) {
   Persister(archive).put(series);
+}
+
+void persist(Archive& archive, DivergenceRecord& record) {
+  Persister(archive).put(record);
 }
 
 void persist(Archive& archive, Trace& trace) {

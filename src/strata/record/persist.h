@@ -3,6 +3,7 @@
 #pragma once
 
 #include "strata/base/archive.h"
+#include "strata/record/divergence.h"
 #include "strata/record/trace.h"
 
 namespace strata {
@@ -10,5 +11,6 @@ namespace strata {
 void persist(Archive& archive, Trace& trace);
 void persist(Archive& archive, std::vector<DoseCurve>& curves);
 void persist(Archive& archive, std::vector<Series>& series);
+void persist(Archive& archive, DivergenceRecord& record);
 
 }  // namespace strata

@@ -2,6 +2,7 @@
 
 #include "strata/base/error.h"
 #include "strata/base/file.h"
+#include "strata/base/text.h"
 #include "strata/record/json_reader.h"
 #include "strata/record/json_writer.h"
 #include "strata/record/study_fields.h"
@@ -13,12 +14,8 @@ std::string cell(double value) {
   return std::isfinite(value) ? record_json::shortest(value) : "";
 }
 
-// RFC 4180: quoted where it has to be.
 std::string cell(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string out = "\"";
-  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return out + "\"";
+  return csv_text(text);
 }
 
 // One row of families.csv.

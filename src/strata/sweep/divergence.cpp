@@ -6,12 +6,15 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <optional>
 
+#include "strata/base/archive.h"
 #include "strata/base/error.h"
 #include "strata/base/parallel.h"
 #include "strata/model/backend.h"
 #include "strata/model/block.h"
 #include "strata/model/head.h"
+#include "strata/record/persist.h"
 #include "strata/signals/per_token.h"
 #include "strata/signals/sinks.h"
 #include "strata/signals/token_math.h"
@@ -21,6 +24,7 @@
 #include "strata/sweep/likeness.h"
 #include "strata/sweep/model_warnings.h"
 #include "strata/sweep/scratch.h"
+#include "strata/sweep/snapshots.h"
 #include "strata/sweep/substitution.h"
 
 namespace strata {
@@ -314,6 +318,15 @@ void warn_of_models(const DivergenceInput& input, DivergenceRecord& record) {
     record.warnings.push_back(fmt::format("{}: {}", input.original.name(), warning));
 }
 
+// What the joint sweep has measured, with the digests of the other model's weights: those of the original go
+// with every snapshot.
+void persist_sweep(Archive& archive, const Checkpoint& other, DivergenceRecord& record) {
+  std::vector<std::string> digests = other.tensor_digests();
+  archive.sized(digests);
+  if (archive.reading()) other.expect_digests(digests);
+  persist(archive, record);
+}
+
 double gib(std::uint64_t bytes) {
   return static_cast<double>(bytes) / 1073741824.0;
 }
@@ -365,11 +378,17 @@ DivergencePlan plan_divergence(const DivergenceInput& input, const MeasureOption
   return plan;
 }
 
-DivergenceRecord measure_divergence(const DivergenceInput& input, const MeasureOptions& options,
+DivergenceRecord measure_divergence(const DivergenceInput& input, const MeasureOptions& asked,
                                     const Progress& progress) {
   check_twins(input.original, input.other);
   const Likeness likeness = weight_likeness(input.original, input.other);
   require_likeness(input.original, input.other, likeness);
+  MeasureOptions options = asked;
+  std::optional<Snapshots> saved;
+  if (!options.snapshot_directory.empty()) {
+    saved.emplace(options.snapshot_directory, options.snapshot_key, input.original, options.snapshot_share);
+    options.snapshots = &*saved;
+  }
   DivergenceRecord record;
   record.weight_correlation = likeness.median;
   SweepContext context = make_context(input.original.config(), input.corpus);
@@ -379,11 +398,13 @@ DivergenceRecord measure_divergence(const DivergenceInput& input, const MeasureO
                   other_embedding = load_embedding(input.other, options.compute);
   const HeadWeights head = load_head(input.original, embedding),
                     other_head = load_head(input.other, other_embedding);
-  {
+  const auto after_sweep = [&](Archive& archive) { persist_sweep(archive, input.other, record); };
+  if (!saved || !saved->load("joint sweep", after_sweep)) {
     JointSweep sweep(input, context, options);
     sweep.run(embedding, other_embedding, progress);
     add_documents(input, context, sweep.compare_outputs(head, other_head), sweep.classes(), record);
     sweep.add_series(head, record);
+    if (saved) saved->save("joint sweep", after_sweep);
   }
   const auto sample = lane_sample(context, options.lane_tokens);
   for (const LaneWindow& lane : sample) {

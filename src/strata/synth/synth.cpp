@@ -2,16 +2,19 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <span>
 #include <utility>
 
 #include "strata/base/error.h"
 #include "strata/base/file.h"
+#include "strata/base/output_directory.h"
 #include "strata/base/parallel.h"
 #include "strata/synth/layout.h"
 #include "strata/synth/weights.h"
@@ -25,6 +28,7 @@ using synth::PlacedTensor;
 using synth::WeightFile;
 
 constexpr std::uint64_t kPieceBytes = std::uint64_t{4} << 20;
+constexpr const char* kConfig = "config.json";
 constexpr std::size_t kMaxTokenizerBytes = std::size_t{1} << 28;
 
 [[noreturn]] void fail(const fs::path& path, const std::string& what) {
@@ -37,6 +41,7 @@ class OutputFile {
   explicit OutputFile(fs::path path)
       : path_(std::move(path)), fd_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)) {
     if (fd_ < 0) fail(path_, fmt::format("cannot create: {}", std::strerror(errno)));
+    (void)::flock(fd_, LOCK_EX | LOCK_NB);  // says that this process lives
   }
   ~OutputFile() {
     if (fd_ >= 0) ::close(fd_);
@@ -137,12 +142,11 @@ void write_weights(const Layout& layout, const SynthOptions& options, const fs::
   for (std::size_t i = 0; i < files.size(); ++i) files[i].finish(layout.files[i].size_bytes);
 }
 
-void check_absent(const fs::path& path, bool directory) {
+void check_absent(const fs::path& path) {
   if (!fs::exists(fs::symlink_status(path))) return;
-  if (directory && fs::is_directory(path) && fs::is_empty(path)) return;
   throw Error(ErrorKind::usage, {.where = path.string(),
                                  .found = "already there",
-                                 .expected = directory ? "a new or empty directory" : "a new file",
+                                 .expected = "a new file",
                                  .hint = "nothing is ever overwritten"});
 }
 
@@ -155,27 +159,84 @@ void check_room(const fs::path& path, std::uint64_t needed) {
                .expected = fmt::format("{:.1f} GiB", static_cast<double>(needed) / 1073741824.0)});
 }
 
-// Removes what was written so far unless it became the checkpoint.
-class TemporaryOutput {
+// Directories of a path that had to be made; those that stay empty are removed again.
+class MadeParents {
  public:
-  explicit TemporaryOutput(const fs::path& path) : path_(path.string() + fmt::format(".tmp{}", ::getpid())) {}
-  ~TemporaryOutput() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
-  }
-  TemporaryOutput(const TemporaryOutput&) = delete;
-  TemporaryOutput& operator=(const TemporaryOutput&) = delete;
-  [[nodiscard]] const fs::path& path() const { return path_; }
-  void become(const fs::path& path) {
+  explicit MadeParents(const fs::path& path) {
     std::error_code error;
-    fs::rename(path_, path, error);
-    if (error) fail(path, "cannot rename: " + error.message());
-    path_.clear();
+    for (fs::path at = path.parent_path(); !at.empty() && !fs::exists(at, error); at = at.parent_path())
+      made_.push_back(at);
+    if (!made_.empty()) fs::create_directories(made_.front(), error);
+    if (error) fail(path, "cannot create: " + error.message());
   }
+  ~MadeParents() {
+    for (const fs::path& directory : made_) (void)::rmdir(directory.c_str());
+  }
+  MadeParents(const MadeParents&) = delete;
+  MadeParents& operator=(const MadeParents&) = delete;
 
  private:
-  fs::path path_;
+  std::vector<fs::path> made_;  // innermost first
 };
+
+// What a killed process has left of the same file: its name, the beginning of a GGUF, and no process that
+// holds it.
+void remove_abandoned(const fs::path& path) {
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  std::error_code ignored;
+  std::vector<fs::path> left;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    if (is_temporary_name(entry.path().filename().string(), path.filename().string()) &&
+        fs::is_regular_file(entry.symlink_status(ignored)))
+      left.push_back(entry.path());
+  }
+  for (const fs::path& file : left) {
+    const int fd = ::open(file.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    char magic[4] = {};
+    const ssize_t got = fd < 0 ? -1 : ::read(fd, magic, sizeof(magic));
+    const bool ours = got == 0 || (got == 4 && std::memcmp(magic, "GGUF", 4) == 0);
+    if (ours && ::flock(fd, LOCK_EX | LOCK_NB) == 0) fs::remove(file, ignored);
+    if (fd >= 0) ::close(fd);
+  }
+}
+
+void write_gguf(const Layout& layout, const SynthOptions& options, const fs::path& path) {
+  const MadeParents parents(path);
+  const fs::path temporary = temporary_name(path);
+  struct Guard {
+    const fs::path& path;
+    ~Guard() { (void)::unlink(path.c_str()); }
+  } const guard{temporary};
+  write_weights(layout, options, temporary);
+  // Never over what has come there meanwhile, where the file system can tell.
+  if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0) {
+    if (errno == EEXIST) check_absent(path);
+    if (::rename(temporary.c_str(), path.c_str()) != 0)
+      fail(path, fmt::format("cannot rename: {}", std::strerror(errno)));
+  }
+  sync_directory(path.has_parent_path() ? path.parent_path() : fs::path("."));
+}
+
+void write_directory(const Layout& layout, const SynthOptions& options, const fs::path& path) {
+  OutputDirectory output(path, OutputKind::checkpoint);
+  remove_checkpoint_files(path);  // of a process that was killed
+  try {
+    write_weights(layout, options, path);
+    // config.json comes last: without it nothing takes the directory for a model.
+    for (auto document = layout.documents.rbegin(); document != layout.documents.rend(); ++document) {
+      if (document->first != kConfig) write_file_atomic(path / document->first, document->second);
+    }
+    sync_directory(path);
+    for (const auto& [name, content] : layout.documents) {
+      if (name == kConfig) write_file_atomic(path / name, content);
+    }
+    sync_directory(path);
+  } catch (...) {
+    remove_checkpoint_files(path);
+    throw;
+  }
+  output.finish();
+}
 
 // "models/llama/" is models/llama.
 fs::path without_slash(const fs::path& path) {
@@ -196,18 +257,16 @@ void write_synthetic(const SynthOptions& options, const fs::path& asked) {
   Layout layout = synth::plan_layout(options);
   const bool directory = options.format == ModelFormat::safetensors;
   const fs::path path = without_slash(asked);
-  check_absent(path, directory);
+  if (directory) {
+    check_output_directory(path, OutputKind::checkpoint);
+  } else {
+    remove_abandoned(path);
+    check_absent(path);
+  }
   if (!options.tokenizer.empty())
     layout.documents.emplace_back("tokenizer.json", read_file(options.tokenizer, kMaxTokenizerBytes));
   check_room(path, layout.size_bytes());
-  std::error_code error;
-  if (path.has_parent_path()) fs::create_directories(path.parent_path(), error);
-  TemporaryOutput temporary(path);
-  if (directory) fs::create_directory(temporary.path(), error);
-  if (error) fail(path, "cannot create: " + error.message());
-  for (const auto& [name, content] : layout.documents) write_file_atomic(temporary.path() / name, content);
-  write_weights(layout, options, temporary.path());
-  temporary.become(path);
+  directory ? write_directory(layout, options, path) : write_gguf(layout, options, path);
 }
 
 }  // namespace strata

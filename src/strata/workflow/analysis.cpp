@@ -7,8 +7,10 @@
 
 #include "strata/base/error.h"
 #include "strata/base/file.h"
+#include "strata/base/output_directory.h"
 #include "strata/base/resources.h"
 #include "strata/base/state_store.h"
+#include "strata/record/valid_text.h"
 #include "strata/report/report.h"
 #include "strata/sweep/catalogue.h"
 #include "strata/theory/bottleneck_grid.h"
@@ -39,56 +41,15 @@ void check_request(const Request& request) {
   check_ids(request.interventions, known, "interventions");
 }
 
-// Takes an empty directory away again when the run did not fill it.
-class EmptyDirectoryGuard {
- public:
-  explicit EmptyDirectoryGuard(fs::path directory) : directory_(std::move(directory)) {}
-  ~EmptyDirectoryGuard() {
-    std::error_code not_empty;
-    fs::remove(directory_, not_empty);
-  }
-  EmptyDirectoryGuard(const EmptyDirectoryGuard&) = delete;
-  EmptyDirectoryGuard& operator=(const EmptyDirectoryGuard&) = delete;
-
- private:
-  fs::path directory_;
-};
-
-// A run directory is only ever a new one or one that strata wrote: nothing else is overwritten.
-void prepare_output(const fs::path& directory) {
-  std::error_code error;
-  if (fs::exists(directory) && !fs::exists(directory / "results.json") &&
-      !fs::exists(directory / "partial") && !(fs::is_directory(directory) && fs::is_empty(directory))) {
-    throw Error(ErrorKind::usage, {.where = directory.string(),
-                                   .found = "exists and is not a strata run directory",
-                                   .hint = "choose another --output"});
-  }
-  fs::create_directories(directory, error);
-  if (error) {
-    throw Error(ErrorKind::run_failed, {.where = directory.string(),
-                                        .found = "cannot create: " + error.message(),
-                                        .hint = "choose another --output"});
-  }
-}
-
-void write_outputs(const fs::path& directory, const Run& run, const std::string& command,
+void write_outputs(OutputDirectory& output, const Run& run, const std::string& command,
                    const std::string& manifest) {
-  // A directory without it is not finished: the files are of one run or it is not there.
-  fs::remove(directory / "manifest.json");
-  write_run(directory, run);
-  write_file_atomic(directory / "report.html", model_report_html(run, command));
-  write_file_atomic(directory / "manifest.json", manifest);
-}
-
-// What a person must know when a run stops before the end.
-void stop_saved(const PartialRun& partial, const Error& error) {
-  const bool saved = partial.saved();
-  if (!saved) partial.remove();
-  if (error.kind() != ErrorKind::interrupted) return;
-  throw Error(ErrorKind::interrupted,
-              {.where = error.what(),
-               .found = saved ? "saved in " + partial.directory().string() : "nothing was saved",
-               .hint = saved ? "the same command with --resume goes on" : ""});
+  const std::string page = model_report_html(run, command);
+  output.commit(
+      [&] {
+        write_run(output.path(), run);
+        write_file_atomic(output.path() / "report.html", page);
+      },
+      manifest);
 }
 
 SegmentationOptions tests_of(const Request& request, int threads) {
@@ -187,17 +148,16 @@ Run Analysis::run(const Destination* destination, const Progress& progress) {
   if (destination == nullptr) {
     const ScratchDirectory scratch;
     measure_.spill_directory = scratch.path();
-    measure_all(scratch.path(), scratch.path() / "partial", "", progress, run);
+    measure_all(scratch.path(), scratch.path() / "networks", "", progress, run);
+    make_text_valid(run);
     return run;
   }
-  const fs::path& directory = destination->directory;
-  remove_null_models(directory);
-  prepare_output(directory);
-  const EmptyDirectoryGuard guard(directory);
+  OutputDirectory output(destination->directory, OutputKind::analysis);
+  const fs::path& directory = output.path();
   require_disk(nulls_, directory);
   manifest_.command_line = destination->command;
   manifest_.plan.weight_bytes_read += nulls_.weight_bytes_read();
-  const PartialRun partial(directory,
+  const PartialRun partial(output,
                            {.checkpoint = model_.checkpoint(),
                             .text = text_.loaded(),
                             .options = measure_,
@@ -211,7 +171,7 @@ Run Analysis::run(const Destination* destination, const Progress& progress) {
   try {
     measure_all(directory, partial.directory(), partial.key(), progress, run);
   } catch (const Error& error) {
-    stop_saved(partial, error);
+    partial.stop(error, "the same command with --resume goes on");
     throw;
   }
   manifest_.options = measure_;
@@ -219,9 +179,9 @@ Run Analysis::run(const Destination* destination, const Progress& progress) {
   manifest_.seconds = clock_.seconds();
   manifest_.spilled = StateStore::traffic();
   manifest_.peak_rss_bytes = peak_rss_bytes();
+  make_text_valid(run);
   if (progress) (void)progress({"writing", 0, 1, 0});
-  write_outputs(directory, run, destination->command, manifest_json(run, manifest_));
-  partial.remove();
+  write_outputs(output, run, destination->command, manifest_json(run, manifest_));
   if (progress) (void)progress({"writing", 1, 1, 0});
   return run;
 }

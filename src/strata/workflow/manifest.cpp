@@ -97,7 +97,7 @@ std::string manifest_json(const Run& run, const ManifestInput& input) {
   Json seconds = Json::object();
   for (const auto& [phase, value] : input.seconds) seconds[phase] = value;
   json["seconds"] = seconds;
-  return json.dump(2) + "\n";
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 std::string command_of_manifest(const std::string& text, const std::string& where) {

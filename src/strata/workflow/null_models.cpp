@@ -6,6 +6,7 @@
 
 #include "strata/base/archive.h"
 #include "strata/base/error.h"
+#include "strata/base/output_directory.h"
 #include "strata/base/philox.h"
 #include "strata/record/persist.h"
 #include "strata/synth/synth.h"
@@ -36,10 +37,7 @@ SynthOptions synth_options(const MeasureInput& input, const MeasureOptions& opti
 class Written {
  public:
   explicit Written(fs::path path) : path_(std::move(path)) {}
-  ~Written() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
+  ~Written() { (void)remove_checkpoint(path_); }
   Written(const Written&) = delete;
   Written& operator=(const Written&) = delete;
 
@@ -78,8 +76,7 @@ void save_trace(const NullSnapshots& saved, const std::string& name, Trace& trac
   Archive archive(trace_file(saved, name), saved.key + name, Archive::Direction::write);
   persist(archive, trace);
   archive.finish();
-  std::error_code ignored;
-  fs::remove_all(saved.directory / name, ignored);
+  remove_snapshots(saved.directory / name);
 }
 
 }  // namespace
@@ -126,13 +123,6 @@ std::vector<NullModel> measure_null_models(const MeasureInput& input, const Meas
     models.push_back({count_record(trace, tests), primary_curves(trace)});
   }
   return models;
-}
-
-void remove_null_models(const fs::path& directory) {
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(directory, ignored)) {
-    if (entry.path().filename().string().starts_with(kPrefix)) fs::remove_all(entry.path(), ignored);
-  }
 }
 
 }  // namespace strata

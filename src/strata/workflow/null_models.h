@@ -39,7 +39,4 @@ struct NullModel {
     const MeasureInput& input, const MeasureOptions& options, const SegmentationOptions& segmentation,
     int count, const std::filesystem::path& directory, const NullSnapshots& saved, const Progress& progress);
 
-/// Takes away what a killed run left in `directory`.
-void remove_null_models(const std::filesystem::path& directory);
-
 }  // namespace strata

@@ -19,7 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kFolder = "partial";
 constexpr std::size_t kMaxBytes = std::size_t{1} << 24;
 constexpr int kMaxDepth = 16;
 
@@ -55,6 +54,21 @@ std::string text_digest(const LoadedText& text) {
   return sha.hex();
 }
 
+// Paths and options need not be UTF-8.
+std::string text_of(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
+Json describe(const PartialRun::TwinIdentity& identity) {
+  const MeasureOptions& o = identity.options;
+  return {{"build", build_text()},
+          {"original", model_digest(identity.original)},
+          {"other checkpoint", model_digest(identity.other)},
+          {"text", text_digest(identity.text)},
+          {"--seed", o.seed},
+          {"--lane-tokens", o.lane_tokens}};
+}
+
 Json describe(const PartialRun::Identity& identity) {
   const MeasureOptions& o = identity.options;
   return {{"build", build_text()},
@@ -88,7 +102,7 @@ std::string difference(const Json& before, const Json& now) {
     if (old == before.end()) return "no " + key;
     if (*old == value) continue;
     if (!key.starts_with("--")) return "another " + key;
-    return fmt::format("{} {}, not {}", key, old->dump(), value.dump());
+    return fmt::format("{} {}, not {}", key, text_of(*old), text_of(value));
   }
   return {};
 }
@@ -112,61 +126,68 @@ bool has_snapshot(const fs::path& directory) {
   return false;
 }
 
-// What a run that was killed while it wrote has left.
-void remove_temporary_files(const fs::path& directory) {
-  std::error_code absent;
-  std::vector<fs::path> left;
-  for (const auto& entry : fs::directory_iterator(directory, absent)) {
-    if (entry.path().extension().string().starts_with(".tmp")) left.push_back(entry.path());
-  }
-  for (const fs::path& file : left) fs::remove(file, absent);
-}
-
 }  // namespace
 
-PartialRun::PartialRun(const fs::path& output, const Identity& identity, bool resume)
-    : directory_(output / kFolder) {
-  const Json now = describe(identity);
+PartialRun::PartialRun(const OutputDirectory& output, const Identity& identity, bool resume)
+    : output_(output) {
+  begin(describe(identity), identity.command_line,
+        "an unfinished run of strata analyze; the same command with --resume goes on", resume);
+}
+
+PartialRun::PartialRun(const OutputDirectory& output, const TwinIdentity& identity) : output_(output) {
+  begin(describe(identity), identity.command_line,
+        "an unfinished comparison of two checkpoints; the same command goes on", std::nullopt);
+}
+
+void PartialRun::begin(const Description& asked, const std::string& command_line, const char* what,
+                       std::optional<bool> resume) {
+  const Json now = Json::parse(text_of(asked));  // as it will be read back
   key_ = sha256_hex(now.dump());
-  const fs::path file = directory_ / "run.json";
-  if (fs::exists(file) && has_snapshot(directory_)) {
-    if (!resume)
-      refuse(output, "holds an unfinished run", "go on with --resume, or remove " + directory_.string());
+  const fs::path file = directory() / "run.json";
+  if (fs::exists(file) && saved()) {
+    if (resume && !*resume)
+      refuse(output_.path(), "holds an unfinished run",
+             "go on with --resume, or remove " + directory().string());
     const std::string other = difference(read_description(file), now);
-    if (!other.empty())
-      refuse(output, "the unfinished run there has " + other, "--resume needs what it began with");
-  } else if (resume && fs::exists(output / "manifest.json")) {
-    refuse(output, "holds a finished run", "there is nothing to --resume");
+    if (!other.empty()) {
+      refuse(
+          output_.path(), "the unfinished run there has " + other,
+          resume ? "--resume needs what it began with" : "ask for that, or remove " + directory().string());
+    }
+  } else if (resume.value_or(false) && is_finished_output(output_.path())) {
+    refuse(output_.path(), "holds a finished run", "there is nothing to --resume");
   }
-  std::error_code error;
-  fs::create_directories(directory_, error);
-  if (error) {
-    throw Error(ErrorKind::run_failed,
-                {.where = directory_.string(), .found = "cannot create: " + error.message()});
-  }
-  remove_temporary_files(directory_);
-  remove_temporary_files(output);
-  const Json description = {
-      {"what", "an unfinished run of strata analyze; the same command with --resume goes on"},
-      {"command_line", identity.command_line},
-      {"run", now}};
-  write_file_atomic(file, description.dump(2) + "\n");
+  const Json description = {{"what", what}, {"command_line", command_line}, {"run", now}};
+  write_file_atomic(file, text_of(description) + "\n");
+  sync_directory(directory());
 }
 
 bool PartialRun::saved() const {
-  return has_snapshot(directory_);
+  return has_snapshot(directory());
 }
 
 void PartialRun::remove() const {
-  std::error_code ignored;
-  fs::remove_all(directory_, ignored);
+  output_.forget_partial();
+}
+
+void PartialRun::stop(const Error& error, const char* how) const {
+  const bool kept = saved();
+  if (!kept) remove();
+  if (error.kind() != ErrorKind::interrupted) return;
+  throw Error(ErrorKind::interrupted,
+              {.where = error.what(),
+               .found = kept ? "saved in " + directory().string() : "nothing was saved",
+               .hint = kept ? how : ""});
+}
+
+bool is_unfinished(const fs::path& run) {
+  std::error_code unreadable;
+  return !fs::exists(run / "manifest.json", unreadable) &&
+         fs::exists(run / kPartialFolder / "run.json", unreadable);
 }
 
 void refuse_unfinished(const fs::path& run) {
-  std::error_code unreadable;
-  if (fs::exists(run / "manifest.json", unreadable) || !fs::exists(run / kFolder / "run.json", unreadable)) {
-    return;
-  }
+  if (!is_unfinished(run)) return;
   throw Error(ErrorKind::bad_file, {.where = run.string(),
                                     .found = "a run that is not finished",
                                     .hint = "strata analyze with --resume goes on with it"});

@@ -2,12 +2,16 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
+
+#include "strata/base/output_directory.h"
 
 namespace strata {
 
 class ScratchDirectory {
  public:
-  /// In the system's temporary directory (TMPDIR). Throws Error(run_failed) where none can be made.
+  /// In the system's temporary directory (TMPDIR). Those that killed processes of this user have left there
+  /// are removed. Throws Error(run_failed) where none can be made.
   ScratchDirectory();
   ~ScratchDirectory();
   ScratchDirectory(const ScratchDirectory&) = delete;
@@ -16,6 +20,7 @@ class ScratchDirectory {
 
  private:
   std::filesystem::path path_;
+  std::optional<OutputDirectory> held_;  // its lock tells others that this process lives
 };
 
 }  // namespace strata
