@@ -62,7 +62,7 @@ int compare(CompareOptions& o, const CLI::App& command, const std::string& comma
     o.twins.measure.seed = o.seed;
     return compare_twins(o.twins, command_line);
   }
-  refuse_flags(command, {"--file", "--ctx-size", "--chunks", "--limit", "--threshold"},
+  refuse_flags(command, {"--file", "--ctx-size", "--chunks", "--limit", "--tokenizer", "--threshold"},
                "run directories and study files");
   if (use == Use::runs) {
     refuse_flags(command, {"--lane-tokens", "--mem-limit", "--batch-size", "--skip-missing", "--dry-run"},
@@ -95,6 +95,8 @@ void add_text_options(CLI::App& command, TwinOptions& o) {
                   "Twins: at most this many windows, taken in turn from the documents")
       ->check(at_least(1));
   command.add_option("--limit", o.text.limit, "Twins: at most this many documents")->check(at_least(1));
+  command.add_option("--tokenizer", o.text.tokenizer,
+                     "Twins: instead of the original's own: folder, tokenizer.json or .model, vocab.json or GGUF");
 }
 
 }  // namespace

@@ -198,6 +198,8 @@ void add_dump_flags(CLI::App& app, DumpCommand& o) {
       ->required();
   app.add_option("-f,--file", o.text.path,
                  "UTF-8 file, directory of files, .jsonl, or .npy token ids (default: the tales)");
+  app.add_option("--tokenizer", o.text.tokenizer,
+                 "Instead of the model's own: folder, tokenizer.json, tokenizer.model, vocab.json or GGUF");
   app.add_option("-o,--output", o.output, "New directory (default: runs/<model>-dump)");
   app.add_option("-c,--ctx-size", o.text.context, "Longest window in tokens")->check(CLI::Range(1, 1 << 30));
   app.add_option("--chunks", o.text.chunks, "At most this many windows, taken in turn from the documents")
