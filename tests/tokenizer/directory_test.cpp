@@ -1,4 +1,5 @@
-// Which files of a folder count: BOS by the class's rules, added tokens, vocab.json and merges.txt, broken links.
+// Which files of a folder count: BOS by the class's rules, added tokens, vocab.json and merges.txt, broken
+// links.
 #include <gtest/gtest.h>
 
 #include "strata/base/error.h"
@@ -19,11 +20,13 @@ constexpr auto kForeign = ErrorKind::unsupported;
 
 class Directory : public testing::Test {
  protected:
-  // A byte-level tokenizer with "ab" as 256, "<s>" as 257, "</s>" as 258; with a template, BOS before every text.
+  // A byte-level tokenizer with "ab" as 256, "<s>" as 257, "</s>" as 258; with a template, BOS before every
+  // text.
   static Json tokenizer(bool bos) {
     Json json = test::tiny_json({"a b"});
     for (const auto& [text, id] : {std::pair("<s>", 257), std::pair("</s>", 258)})
-      json["added_tokens"].push_back({{"id", id}, {"content", text}, {"normalized", false}, {"special", true}});
+      json["added_tokens"].push_back(
+          {{"id", id}, {"content", text}, {"normalized", false}, {"special", true}});
     if (bos) {
       json["post_processor"] = {
           {"type", "TemplateProcessing"},
@@ -50,8 +53,8 @@ class Directory : public testing::Test {
 // transformers 4.57: LlamaTokenizerFast and its like build the template anew, the other classes leave it.
 TEST_F(Directory, BosFollowsTheClassBothWays) {
   const std::pair<Ids, Ids> bos = {{257}, {}}, none = {{}, {}};
-  for (const char* name : {"LlamaTokenizerFast", "LlamaTokenizer", "CodeLlamaTokenizerFast", "CohereTokenizer",
-                           "GemmaTokenizerFast"}) {
+  for (const char* name : {"LlamaTokenizerFast", "LlamaTokenizer", "CodeLlamaTokenizerFast",
+                           "CohereTokenizer", "GemmaTokenizerFast"}) {
     SCOPED_TRACE(name);
     Json config = {{"tokenizer_class", name}, {"bos_token", "<s>"}, {"eos_token", "</s>"}};
     EXPECT_EQ(around(false, config), bos);  // add_bos_token is true by default
@@ -95,7 +98,8 @@ TEST_F(Directory, WhoDecidedIsSaidOnlyWhereFilesDisagree) {
   (void)around(true, {{"tokenizer_class", "LlamaTokenizerFast"}, {"bos_token", "<s>"}});
   EXPECT_EQ(load().special_source(), "");
   (void)around(false, {{"tokenizer_class", "Qwen2Tokenizer"}, {"add_bos_token", true}});
-  EXPECT_NE(load().special_source().find("Qwen2Tokenizer does not read add_bos_token true"), std::string::npos);
+  EXPECT_NE(load().special_source().find("Qwen2Tokenizer does not read add_bos_token true"),
+            std::string::npos);
   (void)around(true, {{"tokenizer_class", "PreTrainedTokenizerFast"}, {"add_bos_token", true}});
   EXPECT_EQ(load().special_source(), "");
 }
@@ -149,7 +153,8 @@ TEST_F(Directory, CorruptOrDanglingFilesAreErrors) {
   refused({{"bos_token", 1}}, kBad, "bos_token");
   refused({{"bos_token", {{"text", "<s>"}}}}, kBad, "no key \"content\"");
   refused({{"tokenizer_class", llama}, {"bos_token", nullptr}}, kBad, "bos_token: null");
-  refused({{"tokenizer_class", llama}, {"add_eos_token", true}, {"eos_token", nullptr}}, kBad, "eos_token: null");
+  refused({{"tokenizer_class", llama}, {"add_eos_token", true}, {"eos_token", nullptr}}, kBad,
+          "eos_token: null");
   refused({{"additional_special_tokens", "x"}}, kBad, "additional_special_tokens");
   refused({{"added_tokens_decoder", {{"300", {{"content", "<q>"}}}}}}, kBad, "id 300");
   refused({{"added_tokens_decoder", {{"259", {{"content", "<q>"}, {"lstrip", true}}}}}}, kForeign, "lstrip");
@@ -200,7 +205,9 @@ TEST_F(VocabMerges, Gpt2CutsAtItsOwnPattern) {
 }
 
 TEST_F(VocabMerges, CorruptTwins) {
-  const auto refused = [&](ErrorKind kind, const char* message) { EXPECT_STRATA_ERROR(load(), kind, message); };
+  const auto refused = [&](ErrorKind kind, const char* message) {
+    EXPECT_STRATA_ERROR(load(), kind, message);
+  };
   write("BertTokenizer");
   refused(kForeign, "\"BertTokenizer\" from vocab.json");
   write("Qwen2Tokenizer", "a b c\n");

@@ -1,5 +1,5 @@
-// Categories, composition and cuts of every character, against the programs that the tokenizers were made for. The
-// references are digests: tests/golden/tokenizers_unicode.txt of Hugging Face's tokenizers (made by
+// Categories, composition and cuts of every character, against the programs that the tokenizers were made
+// for. The references are digests: tests/golden/tokenizers_unicode.txt of Hugging Face's tokenizers (made by
 // engine_reference.py, which is run again where Python has tokenizers), gguf/pre_tokenizers.txt of llama.cpp.
 #include <gtest/gtest.h>
 
@@ -58,9 +58,9 @@ Strings golden_lines(const char* path) {
 
 std::string numeric_of_digits() {
   auto json = test::tiny_json();
-  json["pre_tokenizer"] = {{"type", "Sequence"},
-                           {"pretokenizers",
-                            {{{"type", "Digits"}, {"individual_digits", true}}, json["pre_tokenizer"]}}};
+  json["pre_tokenizer"] = {
+      {"type", "Sequence"},
+      {"pretokenizers", {{{"type", "Digits"}, {"individual_digits", true}}, json["pre_tokenizer"]}}};
   // "a" and the first byte of the character merge unless the character is a word of its own.
   Strings merges;
   for (int byte = 0x30; byte < 0x100; ++byte)
@@ -127,7 +127,7 @@ TEST(Unicode, LettersNewerThanPcre2sTables) {
     SplitPattern(pattern, "p", tables).split(text, [&](std::string_view word) { result.emplace_back(word); });
     return result;
   };
-  const std::string garay = "\U00010d50\U00010d51";  // letters of Unicode 16
+  const std::string garay = "\U00010d50\U00010d51";      // letters of Unicode 16
   const std::string ideograph = "\U00031350\U0002ebf0";  // of 15 and 15.1
   EXPECT_EQ(words(R"(\p{L}+)", "a" + garay + "!", UnicodeTables::tokenizers), (Strings{"a" + garay, "!"}));
   EXPECT_EQ(words(R"(\p{L}+)", "a" + garay + "!", UnicodeTables::llama_cpp), (Strings{"a", garay + "!"}));
@@ -198,15 +198,36 @@ TEST(GgufPreTokenizers, TextsAreCutAsInLlamaCpp) {
       {"tekken", cases, {"Hello", "World", " camel", "Case", " \u00e9\u00c9a", " it", "'s", " We", "'LL"}},
       {"gpt-4o", cases, {"Hello", "World", " camel", "Case", " \u00e9\u00c9a", " it's", " We'LL"}},
       {"qwen35", cases, {"HelloWorld", " camelCase", " \u00e9\u00c9a", " it", "'s", " We", "'LL"}},
-      {"deepseek-llm", cases, {"HelloWorld", " camelCase", " \u00e9\u00c9", "a", " it", "'", "s", " We", "'", "LL"}},
-      {"deepseek-coder", cases, {"HelloWorld", " camelCase", " \u00e9\u00c9a", " it", "'", "s", " We", "'", "LL"}},
-      {"tekken", digits, {"a", "1", "2", "3", "4", " ", "1", "2", "\u0663", "\u0664", " x", "/y", "//\\", " end", "./", " ", " foo"}},
-      {"gpt-4o", digits, {"a", "123", "4", " ", "12\u0663", "\u0664", " x", "/y", "//\\", " end", "./", " ", " foo"}},
-      {"deepseek-llm", digits, {"a", "1234", " ", "12\u0663\u0664", " x", "/", "y", "//\\", " end", "./", " ", " foo"}},
-      {"deepseek-coder", digits, {"a", "1", "2", "3", "4", " ", "1", "2", "\u0663", "\u0664", " x", "/", "y", "//\\", " end", "./", " ", " foo"}},
-      {"qwen35", scripts, {"\u00dcn\u00ef", " \u092e\u0930\u093e", " \u65e5\u672c", "\u3000\u5168", "\u3001\u3002\uff01"}},
-      {"qwen2", scripts, {"\u00dcn\u00ef", " \u092e\u0930", "\u093e", " \u65e5\u672c", "\u3000\u5168", "\u3001\u3002\uff01"}},
-      {"deepseek-llm", scripts, {"\u00dc", "n", "\u00ef", " ", "\u092e\u0930\u093e", " ", "\u65e5\u672c", "\u3000", "\u5168", "\u3001\u3002", "\uff01"}},
+      {"deepseek-llm",
+       cases,
+       {"HelloWorld", " camelCase", " \u00e9\u00c9", "a", " it", "'", "s", " We", "'", "LL"}},
+      {"deepseek-coder",
+       cases,
+       {"HelloWorld", " camelCase", " \u00e9\u00c9a", " it", "'", "s", " We", "'", "LL"}},
+      {"tekken",
+       digits,
+       {"a", "1", "2", "3", "4", " ", "1", "2", "\u0663", "\u0664", " x", "/y", "//\\", " end", "./", " ",
+        " foo"}},
+      {"gpt-4o",
+       digits,
+       {"a", "123", "4", " ", "12\u0663", "\u0664", " x", "/y", "//\\", " end", "./", " ", " foo"}},
+      {"deepseek-llm",
+       digits,
+       {"a", "1234", " ", "12\u0663\u0664", " x", "/", "y", "//\\", " end", "./", " ", " foo"}},
+      {"deepseek-coder",
+       digits,
+       {"a", "1", "2", "3", "4", " ", "1", "2", "\u0663", "\u0664", " x", "/", "y", "//\\", " end", "./", " ",
+        " foo"}},
+      {"qwen35",
+       scripts,
+       {"\u00dcn\u00ef", " \u092e\u0930\u093e", " \u65e5\u672c", "\u3000\u5168", "\u3001\u3002\uff01"}},
+      {"qwen2",
+       scripts,
+       {"\u00dcn\u00ef", " \u092e\u0930", "\u093e", " \u65e5\u672c", "\u3000\u5168", "\u3001\u3002\uff01"}},
+      {"deepseek-llm",
+       scripts,
+       {"\u00dc", "n", "\u00ef", " ", "\u092e\u0930\u093e", " ", "\u65e5\u672c", "\u3000", "\u5168",
+        "\u3001\u3002", "\uff01"}},
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(std::string(row.name) + ": " + row.text);

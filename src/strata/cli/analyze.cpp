@@ -146,8 +146,9 @@ void register_analyze(CLI::App& app, Program& program) {
   command->add_option(
       "-f,--file", o->text.path,
       "UTF-8 file, directory of files, .jsonl, or .npy token ids (default: the tales that come with strata)");
-  command->add_option("--tokenizer", o->text.tokenizer,
-                      "Instead of the model's own: folder, tokenizer.json, tokenizer.model, vocab.json or GGUF");
+  command->add_option(
+      "--tokenizer", o->text.tokenizer,
+      "Instead of the model's own: folder, tokenizer.json, tokenizer.model, vocab.json or GGUF");
   command->add_option("-o,--output", o->output, "Run directory (default: runs/<model>)");
   command
       ->add_option("-c,--ctx-size", o->text.context,

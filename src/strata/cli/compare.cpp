@@ -95,8 +95,9 @@ void add_text_options(CLI::App& command, TwinOptions& o) {
                   "Twins: at most this many windows, taken in turn from the documents")
       ->check(at_least(1));
   command.add_option("--limit", o.text.limit, "Twins: at most this many documents")->check(at_least(1));
-  command.add_option("--tokenizer", o.text.tokenizer,
-                     "Twins: instead of the original's own: folder, tokenizer.json or .model, vocab.json or GGUF");
+  command.add_option(
+      "--tokenizer", o.text.tokenizer,
+      "Twins: instead of the original's own: folder, tokenizer.json or .model, vocab.json or GGUF");
 }
 
 }  // namespace

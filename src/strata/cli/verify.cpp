@@ -102,8 +102,8 @@ Json reference_json(const ReferenceCheck& check) {
 }
 
 // A missing or foreign tokenizer matters only where there is a text; a damaged one always does.
-std::optional<Tokenizer> tokenizer_if_readable(const Checkpoint& checkpoint, const std::filesystem::path& given,
-                                              std::string& note) {
+std::optional<Tokenizer> tokenizer_if_readable(const Checkpoint& checkpoint,
+                                               const std::filesystem::path& given, std::string& note) {
   try {
     return find_tokenizer(checkpoint, given);
   } catch (const Error& error) {
@@ -245,8 +245,9 @@ void register_verify(CLI::App& app, Program& program) {
   command->add_option("--chunks", o->text.chunks, "Windows, taken in turn from the documents")
       ->check(CLI::Range(1, 1 << 30))
       ->capture_default_str();
-  command->add_option("--tokenizer", o->text.tokenizer,
-                      "Instead of the model's own: folder, tokenizer.json, tokenizer.model, vocab.json or GGUF");
+  command->add_option(
+      "--tokenizer", o->text.tokenizer,
+      "Instead of the model's own: folder, tokenizer.json, tokenizer.model, vocab.json or GGUF");
   command->add_option("-t,--threads", o->verify.threads, "Threads; changes speed, never a number")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

@@ -1,6 +1,6 @@
-// Names, patterns and flags of llama.cpp (llama_vocab::impl::load and llm_tokenizer_bpe in src/llama-vocab.cpp). Its
-// unicode.cpp matches patterns with \p{...} on a text of categories, others on characters with every white space
-// beyond ASCII made U+000B; where that matters the patterns here say so.
+// Names, patterns and flags of llama.cpp (llama_vocab::impl::load and llm_tokenizer_bpe in
+// src/llama-vocab.cpp). Its unicode.cpp matches patterns with \p{...} on a text of categories, others on
+// characters with every white space beyond ASCII made U+000B; where that matters the patterns here say so.
 #include "strata/tokenizer/gguf_pre_tokenizers.h"
 
 #include <fmt/format.h>
@@ -33,8 +33,8 @@ constexpr std::string_view kDeepSeekCjk = R"((?:(?!\s)[一-龥ࠀ-一가-퟿])+)
 constexpr std::string_view kDeepSeekLetters =
     R"(\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+)";
 constexpr std::array<std::string_view, 6> kDeepSeekLlm = {
-    kLineBreaks, kDeepSeekLetters, R"(\s?[!-/:-~！-／：-～‘-‟、-。]+)",
-    R"(\s+(?!\s)(?!\S))", kDeepSeekCjk, R"(\p{N}+)"};
+    kLineBreaks,          kDeepSeekLetters, R"(\s?[!-/:-~！-／：-～‘-‟、-。]+)",
+    R"(\s+(?!\s)(?!\S))", kDeepSeekCjk,     R"(\p{N}+)"};
 constexpr std::array<std::string_view, 6> kDeepSeekCoder = {kLineBreaks, R"(\s?\p{L}+)", R"(\s?\p{P}+)",
                                                             kDeepSeekCjk, R"(\p{N})"};
 

@@ -10,7 +10,7 @@ namespace strata {
 struct GgufPreTokenizer {
   std::string_view name;
   bool ignore_merges;
-  bool add_bos;  ///< unless tokenizer.ggml.add_bos_token says otherwise
+  bool add_bos;                              ///< unless tokenizer.ggml.add_bos_token says otherwise
   std::array<std::string_view, 6> patterns;  ///< one after the other; empty ones are none
 };
 

@@ -71,8 +71,10 @@ class Application {
   }
 
  private:
-  [[noreturn]] void refuse(const std::string& key, const std::string& found, const std::string& expected) const {
-    throw Error(ErrorKind::bad_file, {.where = config_.where + ": " + key, .found = found, .expected = expected});
+  [[noreturn]] void refuse(const std::string& key, const std::string& found,
+                           const std::string& expected) const {
+    throw Error(ErrorKind::bad_file,
+                {.where = config_.where + ": " + key, .found = found, .expected = expected});
   }
 
   [[nodiscard]] std::optional<std::int32_t> id_of(const std::string& token) const {
@@ -82,7 +84,8 @@ class Application {
     return found == file_.vocab.end() ? std::nullopt : std::optional(found->second);
   }
 
-  // tokenizers numbers new tokens behind the others, whatever the file says; an id that disagrees has two readings.
+  // tokenizers numbers new tokens behind the others, whatever the file says; an id that disagrees has two
+  // readings.
   void add(AddedToken token, bool has_id) {
     const auto known = id_of(token.content);
     const std::int32_t id = known.value_or(next_);
@@ -107,7 +110,8 @@ class Application {
     if (is_null) refuse(key, "null", fmt::format("a token, as {} is true", flag));
     const std::string text = named == config_.named.end() ? fallback : *named->second;
     const auto id = id_of(text);
-    if (!id) refuse(key, in_quotes(text) + ", which is no token", fmt::format("a token, as {} is true", flag));
+    if (!id)
+      refuse(key, in_quotes(text) + ", which is no token", fmt::format("a token, as {} is true", flag));
     return *id;
   }
 
@@ -126,8 +130,8 @@ class Application {
   [[noreturn]] void refuse_prefix_space(const char* in_tokenizer) const {
     throw Error(ErrorKind::unsupported,
                 {.where = config_.where + ": add_prefix_space",
-                 .found = fmt::format("{}, though tokenizer.json puts {} before a text", *config_.add_prefix_space,
-                                      in_tokenizer),
+                 .found = fmt::format("{}, though tokenizer.json puts {} before a text",
+                                      *config_.add_prefix_space, in_tokenizer),
                  .expected = "both to say the same"});
   }
 
@@ -142,15 +146,19 @@ class Application {
     if (bos) file_.prefix = {special("bos_token", "<s>", "add_bos_token")};
     if (eos) file_.suffix = {special("eos_token", "</s>", "add_eos_token")};
     if (bos == had_bos) return;
-    file_.special_source = fmt::format("add_bos_token {} in tokenizer_config.json ({}), not the template of tokenizer.json",
-                                       !config_.add_bos ? "absent" : bos ? "true" : "false", rule.name);
+    file_.special_source =
+        fmt::format("add_bos_token {} in tokenizer_config.json ({}), not the template of tokenizer.json",
+                    !config_.add_bos ? "absent"
+                    : bos            ? "true"
+                                     : "false",
+                    rule.name);
   }
 
   void note_unread_flags() {
     if (!config_.add_bos || *config_.add_bos == template_begins_with_bos()) return;
-    file_.special_source = fmt::format("the template of tokenizer.json; {} does not read add_bos_token {} of tokenizer_config.json",
-                                       config_.tokenizer_class.empty() ? "its class" : config_.tokenizer_class,
-                                       *config_.add_bos);
+    file_.special_source = fmt::format(
+        "the template of tokenizer.json; {} does not read add_bos_token {} of tokenizer_config.json",
+        config_.tokenizer_class.empty() ? "its class" : config_.tokenizer_class, *config_.add_bos);
   }
 
   const HuggingFaceConfig& config_;
@@ -178,7 +186,8 @@ HuggingFaceConfig parse_hugging_face_config(std::string_view json, const std::st
   const JsonView root(parsed, where + ": ");
   HuggingFaceConfig config;
   config.where = where;
-  if (root.has("tokenizer_class")) config.tokenizer_class = slow_class_name(root.at("tokenizer_class").string());
+  if (root.has("tokenizer_class"))
+    config.tokenizer_class = slow_class_name(root.at("tokenizer_class").string());
   config.add_bos = read_flag(root, "add_bos_token");
   config.add_eos = read_flag(root, "add_eos_token");
   if (root.has("add_prefix_space")) config.add_prefix_space = root.at("add_prefix_space").boolean();

@@ -69,9 +69,8 @@ std::optional<HuggingFaceConfig> read_config(const fs::path& directory) {
 
 FoundTokenizer read_json(const fs::path& path) {
   const std::string text = read_whole(path);
-  FoundTokenizer found{.file = parse_tokenizer_file(text, path.string()),
-                       .where = path.string(),
-                       .sha256 = sha256_hex(text)};
+  FoundTokenizer found{
+      .file = parse_tokenizer_file(text, path.string()), .where = path.string(), .sha256 = sha256_hex(text)};
   if (const auto config = read_config(path.parent_path())) apply_hugging_face_config(*config, found.file);
   return found;
 }
@@ -99,9 +98,9 @@ FoundTokenizer read_vocab_merges(const fs::path& directory) {
   const fs::path vocab = directory / "vocab.json", merges = directory / "merges.txt";
   for (const auto& [here, missing] : {std::pair(vocab, merges), std::pair(merges, vocab)}) {
     if (is_there(missing)) continue;
-    throw Error(ErrorKind::bad_file, {.where = missing.string(),
-                                      .found = "missing",
-                                      .expected = "it beside " + here.filename().string()});
+    throw Error(
+        ErrorKind::bad_file,
+        {.where = missing.string(), .found = "missing", .expected = "it beside " + here.filename().string()});
   }
   const std::string vocab_text = read_whole(vocab), merges_text = read_whole(merges);
   HuggingFaceConfig config;
@@ -111,9 +110,10 @@ FoundTokenizer read_vocab_merges(const fs::path& directory) {
     config.where = (directory / "tokenizer_config.json").string();
     complete_class(directory, config);
   }
-  FoundTokenizer found{.file = parse_vocab_merges(vocab_text, vocab.string(), merges_text, merges.string(), config),
-                       .where = vocab.string(),
-                       .sha256 = sha256_hex(sha256_hex(vocab_text) + sha256_hex(merges_text))};
+  FoundTokenizer found{
+      .file = parse_vocab_merges(vocab_text, vocab.string(), merges_text, merges.string(), config),
+      .where = vocab.string(),
+      .sha256 = sha256_hex(sha256_hex(vocab_text) + sha256_hex(merges_text))};
   apply_hugging_face_config(config, found.file);
   return found;
 }
@@ -130,9 +130,10 @@ FoundTokenizer read_tokenizer_directory(const fs::path& directory) {
   if (is_there(directory / "tokenizer.json")) return read_json(directory / "tokenizer.json");
   if (is_there(directory / "tokenizer.model")) return read_model(directory / "tokenizer.model");
   if (has_tokenizer(directory)) return read_vocab_merges(directory);
-  throw Error(ErrorKind::bad_file, {.where = (directory / "tokenizer.json").string(),
-                                    .found = "missing, and so are tokenizer.model, and vocab.json with merges.txt",
-                                    .expected = "the model's tokenizer beside its weights"});
+  throw Error(ErrorKind::bad_file,
+              {.where = (directory / "tokenizer.json").string(),
+               .found = "missing, and so are tokenizer.model, and vocab.json with merges.txt",
+               .expected = "the model's tokenizer beside its weights"});
 }
 
 FoundTokenizer read_tokenizer_path(const fs::path& path) {

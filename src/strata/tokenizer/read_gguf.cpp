@@ -23,7 +23,8 @@ const GgufPreTokenizer& pre_tokenizer(const GgufMetadata& metadata) {
     metadata.refuse(kKey, "missing: the file does not say how words are cut", gguf_pre_tokenizer_names());
   const std::string_view name = metadata.string(kKey);
   if (const auto* known = find_gguf_pre_tokenizer(name)) return *known;
-  metadata.refuse(kKey, fmt::format("pre-tokenizer {} is not supported", in_quotes(name)), gguf_pre_tokenizer_names());
+  metadata.refuse(kKey, fmt::format("pre-tokenizer {} is not supported", in_quotes(name)),
+                  gguf_pre_tokenizer_names());
 }
 
 GgufTokens read_tokens(const GgufMetadata& metadata, TokenizerFile& file) {

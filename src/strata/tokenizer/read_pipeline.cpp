@@ -65,8 +65,8 @@ class PreTokenizerReader {
     add_split(component, pattern.at("Regex").string(), pattern.at("Regex").where());
   }
 
-  // Rust's char::is_numeric, the general category N of Unicode 17 (tokenizers 0.23.3), which has 13 characters
-  // more than 16: each character a word, or each run of them.
+  // Rust's char::is_numeric, the general category N of Unicode 17 (tokenizers 0.23.3), which has 13
+  // characters more than 16: each character a word, or each run of them.
   void read_digits(const JsonView& component) {
     const bool individual = component.at("individual_digits").boolean();
     const std::string numeric = "[\\p{N}\U00011de0-\U00011de9\U00016ff4-\U00016ff6]";

@@ -56,7 +56,8 @@ class VocabularyReader {
   // The share of merges that training leaves out at random: 0 leaves out none.
   static void check_dropout(const JsonView& dropout) {
     if (!dropout.json().is_number()) dropout.wrong_type("a number or null");
-    if (dropout.json().get<double>() != 0.0) dropout.unsupported("dropout " + dropout.json().dump(), "0 or null");
+    if (dropout.json().get<double>() != 0.0)
+      dropout.unsupported("dropout " + dropout.json().dump(), "0 or null");
   }
 
   void refuse_text(const char* key) const {

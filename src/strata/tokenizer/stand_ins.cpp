@@ -49,10 +49,10 @@ std::vector<CodePointRange> literals_of(std::string_view pattern) {
 // Whether every range holds all of `change` and `stand_in`, or none of them.
 bool fits(const std::vector<CodePointRange>& literals, const CategoryChange& change, char32_t stand_in) {
   return stand_in != 0 && std::all_of(literals.begin(), literals.end(), [&](const CodePointRange& range) {
-    const auto holds = [&](char32_t c) { return c >= range.first && c <= range.last; };
-    const bool apart = change.last < range.first || change.first > range.last;
-    return holds(stand_in) ? holds(change.first) && holds(change.last) : apart;
-  });
+           const auto holds = [&](char32_t c) { return c >= range.first && c <= range.last; };
+           const bool apart = change.last < range.first || change.first > range.last;
+           return holds(stand_in) ? holds(change.first) && holds(change.last) : apart;
+         });
 }
 
 }  // namespace
@@ -70,8 +70,9 @@ StandIns::StandIns(UnicodeTables tables, std::string_view pattern) : pages_(0x11
 
 const StandIns::Range* StandIns::find(char32_t c) const {
   if (!pages_[c / kPage]) return nullptr;
-  const auto behind = std::upper_bound(ranges_.begin(), ranges_.end(), c,
-                                       [](char32_t value, const Range& range) { return value < range.first; });
+  const auto behind =
+      std::upper_bound(ranges_.begin(), ranges_.end(), c,
+                       [](char32_t value, const Range& range) { return value < range.first; });
   if (behind == ranges_.begin()) return nullptr;
   const Range& range = *std::prev(behind);
   return c <= range.last ? &range : nullptr;
@@ -106,8 +107,9 @@ std::optional<std::string> StandIns::replace(std::string_view text, const std::s
 }
 
 bool composes_since_unicode_9(char32_t c) {
-  const auto behind = std::upper_bound(std::begin(kComposingSince9), std::end(kComposingSince9), c,
-                                       [](char32_t value, const CodePointRange& range) { return value < range.first; });
+  const auto behind =
+      std::upper_bound(std::begin(kComposingSince9), std::end(kComposingSince9), c,
+                       [](char32_t value, const CodePointRange& range) { return value < range.first; });
   return behind != std::begin(kComposingSince9) && c <= std::prev(behind)->last;
 }
 

@@ -1,9 +1,9 @@
 // The categories of a tokenizer's own Unicode version, on top of PCRE2's tables.
 //
-// Hugging Face's tokenizers cut with Oniguruma's Unicode 16.0, llama.cpp with its tables of 15.1, PCRE2 10.42 with
-// Unicode 14. Before a text is matched, each character whose category is another one in the engine's version is
-// replaced by an older character of the right category that has as many bytes, so that word ends stay where they are.
-// Texts without such characters are matched as they are.
+// Hugging Face's tokenizers cut with Oniguruma's Unicode 16.0, llama.cpp with its tables of 15.1, PCRE2 10.42
+// with Unicode 14. Before a text is matched, each character whose category is another one in the engine's
+// version is replaced by an older character of the right category that has as many bytes, so that word ends
+// stay where they are. Texts without such characters are matched as they are.
 #pragma once
 
 #include <cstdint>

@@ -17,8 +17,9 @@ constexpr std::string_view kQwen2Pattern =
 
 Json read_merges(std::string_view text, const std::string& where) {
   if (const auto bad = invalid_utf8_offset(text))
-    throw Error(ErrorKind::bad_file,
-                {.where = where, .found = fmt::format("invalid UTF-8 at byte {}", *bad), .expected = "UTF-8"});
+    throw Error(
+        ErrorKind::bad_file,
+        {.where = where, .found = fmt::format("invalid UTF-8 at byte {}", *bad), .expected = "UTF-8"});
   Json merges = Json::array();
   std::size_t number = 0;
   for (std::size_t at = 0; at < text.size(); ++number) {
@@ -31,10 +32,9 @@ Json read_merges(std::string_view text, const std::string& where) {
     const std::size_t space = line.find(' ');
     if (space == 0 || space + 1 >= line.size() || space == std::string_view::npos ||
         line.find(' ', space + 1) != std::string_view::npos)
-      throw Error(ErrorKind::bad_file,
-                  {.where = fmt::format("{}: line {}", where, number + 1),
-                   .found = in_quotes(line),
-                   .expected = "two tokens with one space between them"});
+      throw Error(ErrorKind::bad_file, {.where = fmt::format("{}: line {}", where, number + 1),
+                                        .found = in_quotes(line),
+                                        .expected = "two tokens with one space between them"});
     merges.push_back(line);
   }
   return merges;
@@ -46,8 +46,9 @@ Json byte_level(bool add_prefix_space, bool use_regex) {
 
 }  // namespace
 
-TokenizerFile parse_vocab_merges(std::string_view vocab, const std::string& vocab_where, std::string_view merges,
-                                 const std::string& merges_where, const HuggingFaceConfig& config) {
+TokenizerFile parse_vocab_merges(std::string_view vocab, const std::string& vocab_where,
+                                 std::string_view merges, const std::string& merges_where,
+                                 const HuggingFaceConfig& config) {
   const bool qwen2 = config.tokenizer_class == "Qwen2Tokenizer";
   if (!qwen2 && config.tokenizer_class != "GPT2Tokenizer") {
     throw Error(ErrorKind::unsupported,

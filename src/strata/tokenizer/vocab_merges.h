@@ -9,8 +9,8 @@
 
 namespace strata {
 
-/// What transformers makes of the two files for the class in `config`: Qwen2Tokenizer or GPT2Tokenizer. Throws
-/// Error(bad_file) naming file and line, Error(unsupported) for other classes.
+/// What transformers makes of the two files for the class in `config`: Qwen2Tokenizer or GPT2Tokenizer.
+/// Throws Error(bad_file) naming file and line, Error(unsupported) for other classes.
 [[nodiscard]] TokenizerFile parse_vocab_merges(std::string_view vocab, const std::string& vocab_where,
                                                std::string_view merges, const std::string& merges_where,
                                                const HuggingFaceConfig& config);

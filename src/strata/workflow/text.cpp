@@ -57,14 +57,15 @@ Tokenizer open_tokenizer(const Checkpoint& checkpoint, const std::filesystem::pa
 void check_ids(const Corpus& corpus, const Tokenizer& tokenizer, std::int32_t vocab) {
   if (tokenizer.vocab_size() <= vocab) return;
   for (const Window& window : corpus.windows) {
-    const auto beyond = std::find_if(window.ids.begin(), window.ids.end(),
-                                     [&](std::int32_t id) { return id >= vocab; });
+    const auto beyond =
+        std::find_if(window.ids.begin(), window.ids.end(), [&](std::int32_t id) { return id >= vocab; });
     if (beyond == window.ids.end()) continue;
-    throw Error(ErrorKind::bad_file,
-                {.where = corpus.documents[static_cast<std::size_t>(window.document)].name,
-                 .found = fmt::format("token {} (\"{}\")", *beyond, tokenizer.token_bytes(*beyond)),
-                 .expected = fmt::format("tokens below {}, the rows of the model's embedding", vocab),
-                 .hint = fmt::format("take it out of the text, or is {} of another model?", tokenizer.where())});
+    throw Error(
+        ErrorKind::bad_file,
+        {.where = corpus.documents[static_cast<std::size_t>(window.document)].name,
+         .found = fmt::format("token {} (\"{}\")", *beyond, tokenizer.token_bytes(*beyond)),
+         .expected = fmt::format("tokens below {}, the rows of the model's embedding", vocab),
+         .hint = fmt::format("take it out of the text, or is {} of another model?", tokenizer.where())});
   }
 }
 

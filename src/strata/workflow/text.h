@@ -16,8 +16,8 @@ struct LoadedText {
   Corpus corpus;
 };
 
-/// The tokenizer at `given`, or, where that is empty, the one that comes with the model; nothing where none does.
-/// Throws what reading it throws.
+/// The tokenizer at `given`, or, where that is empty, the one that comes with the model; nothing where none
+/// does. Throws what reading it throws.
 [[nodiscard]] std::optional<Tokenizer> find_tokenizer(const Checkpoint& checkpoint,
                                                       const std::filesystem::path& given = {});
 
