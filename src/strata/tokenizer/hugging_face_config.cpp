@@ -61,8 +61,11 @@ class Application {
 
   void run() {
     for (const AddedToken& token : config_.added) add(token, true);
-    for (const auto& [key, text] : config_.named)
-      if (text && !text->empty()) add({.content = *text}, false);
+    for (const char* key : kNamed) {
+      const auto named = config_.named.find(key);
+      if (named != config_.named.end() && named->second && !named->second->empty())
+        add({.content = *named->second}, false);
+    }
     for (const std::string& text : config_.extra)
       if (!text.empty()) add({.content = text}, false);
     set_prefix_space();
