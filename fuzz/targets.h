@@ -30,6 +30,11 @@ void config(std::string_view input);
 /// as <0x00> to <0xFF> with byte_fallback behind a '#', else in the byte-level alphabet.
 void tokenizer(std::string_view input);
 
+/// vocab.json, merges.txt, tokenizer_config.json and a text, with zero bytes between them. A vocabulary that
+/// does not begin with '{' continues one that holds the 256 bytes; without a configuration the class is
+/// Qwen2Tokenizer.
+void tokenizer_folder(std::string_view input);
+
 /// The keys tokenizer.ggml.* of a GGUF file, in lines of a letter and a value: 'm' model, 'p' pre, 't' a
 /// token (its type as a digit, its score as a byte, its text), 'g' a merge, 'b' and 'e' the ids of BOS and
 /// EOS, 'B', 'E' and 's' the flags add_bos, add_eos and add_space_prefix, 'x' the text to encode. The 256
@@ -66,6 +71,7 @@ inline constexpr Target kTargets[] = {
     {"gguf", gguf},
     {"config", config},
     {"tokenizer", tokenizer},
+    {"tokenizer_folder", tokenizer_folder},
     {"tokenizer_gguf", tokenizer_gguf},
     {"sentencepiece", sentencepiece},
     {"record", record},

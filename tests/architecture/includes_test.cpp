@@ -46,7 +46,7 @@ const std::map<std::string, Names> kMayInclude = {
       "bottleneck"}},
     {"workflow",
      {"base", "record", "segmentation", "calibration", "theory", "report", "gguf", "checkpoint", "synth",
-      "corpus", "model", "signals", "sweep", "interventions"}},
+      "tokenizer", "corpus", "model", "signals", "sweep", "interventions"}},
     {"cli",
      {"base", "record", "calibration", "theory", "families", "report", "checkpoint", "synth", "dump", "model",
       "backends", "sweep", "workflow"}},

@@ -220,6 +220,28 @@ void tokenizer_seeds(const SeedFolder& folder) {
   }
 }
 
+void tokenizer_folder_seeds(const SeedFolder& folder) {
+  const auto add = [&](std::string_view name, std::string_view vocab, std::string_view merges,
+                       std::string_view config, std::string_view text) {
+    std::string input;
+    for (const std::string_view part : {vocab, merges, config}) input += std::string(part) + '\0';
+    folder.add(name, input + std::string(text));
+  };
+  add("merges", R"(,"ab":256})", "#version: 0.2\na b\n", "", "ab 12 x");
+  add("gpt2", R"(,"ab":256})", "a b\n", R"({"tokenizer_class":"GPT2Tokenizer","add_prefix_space":true})",
+      "ab 12 it's");
+  add("llama", R"(,"<s>":256})", "",
+      R"({"tokenizer_class":"Qwen2Tokenizer","bos_token":{"content":"<s>"},"pad_token":"<p>","additional_special_tokens":["<x>"]})",
+      "<s>a<p><x>");
+  add("decoder", "}", "",
+      R"({"tokenizer_class":"Qwen2Tokenizer","add_bos_token":null,"added_tokens_decoder":{"256":{"content":"<q>","lstrip":false}}})",
+      "<q>\u00e9");
+  add("newer", "}", "", "", "a\u0315\u0897\u0334 \U00010d50\U00031350 \u1c89");
+  add("broken-merges", "}", "a b c\n", "", "a");
+  add("broken-config", "}", "", R"({"bos_token":3})", "a");
+  add("few-bytes", R"({"a":0,"b":1,"ab":2})", "a b\n", "", "abc");
+}
+
 void tokenizer_gguf_seeds(const SeedFolder& folder) {
   folder.add("llama",
              "mllama\nt1\1\u2581\nt1\1a\nt1\1b\nt1\2ab\nt1\3\u2581ab\nt3\0<s>\nb\5\1\nB1\nxab abab\n");
@@ -300,6 +322,7 @@ int main(int argc, char** argv) {
   gguf_seeds(SeedFolder(argv[1], "gguf"));
   config_seeds(SeedFolder(argv[1], "config"));
   tokenizer_seeds(SeedFolder(argv[1], "tokenizer"));
+  tokenizer_folder_seeds(SeedFolder(argv[1], "tokenizer_folder"));
   tokenizer_gguf_seeds(SeedFolder(argv[1], "tokenizer_gguf"));
   sentencepiece_seeds(SeedFolder(argv[1], "sentencepiece"));
   record_seeds(SeedFolder(argv[1], "record"));

@@ -138,7 +138,6 @@ TEST(Json, ForeignComponentsAreRefusedByName) {
   refused("/normalizer", nullptr, "byte_fallback without");
   refused("/pre_tokenizer", {{"type", "Metaspace"}}, "behind \"Prepend\"");
   refused("/model/ignore_merges", true, "ignore_merges with byte_fallback");
-  refused("/decoder", nullptr, "without decoder");
   refused("/decoder/decoders/0/content", "x", "content");
   refused("/decoder/decoders/1/type", "WordPiece", "decoder \"WordPiece\"");
   auto json = tiny_characters_json({"\u2581"});

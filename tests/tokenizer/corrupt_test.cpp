@@ -165,11 +165,9 @@ TEST(Foreign, ComponentsAreRefusedByName) {
       {
           {"/model/type", "Unigram", "model.type: model \"Unigram\" is not supported"},
           {"/model/type", "WordPiece", "WordPiece"},
-          {"/model/dropout", 0.1, "dropout"},
-          {"/model/unk_token", "<unk>", "unk_token \"<unk>\""},
+          {"/model/dropout", 0.1, "dropout 0.1"},
           {"/model/continuing_subword_prefix", "##", "continuing_subword_prefix"},
           {"/model/end_of_word_suffix", "</w>", "end_of_word_suffix"},
-          {"/model/fuse_unk", true, "fuse_unk"},
           {"/model/byte_fallback", true, "byte_fallback"},
           {"/added_tokens/0/lstrip", true, "added token with lstrip"},
           {"/added_tokens/0/rstrip", true, "added token with rstrip"},
@@ -194,7 +192,7 @@ TEST(Foreign, ComponentsAreRefusedByName) {
            {{"type", "Sequence"},
             {"processors", {complete()["post_processor"], complete()["post_processor"]}}},
            "second TemplateProcessing"},
-          {"/decoder", nullptr, "without decoder"},
+          {"/version", "2.0", "version \"2.0\""},
           {"/decoder/type", "Metaspace", "decoder \"Metaspace\""},
           {"/decoder/type", "Sequence", "decoder \"Sequence\""},
       });

@@ -147,6 +147,9 @@ void register_analyze(CLI::App& app, Program& program) {
   command->add_option(
       "-f,--file", o->text.path,
       "UTF-8 file, directory of files, .jsonl, or .npy token ids (default: the tales that come with strata)");
+  command->add_option(
+      "--tokenizer", o->text.tokenizer,
+      "Instead of the model's own: folder, tokenizer.json, tokenizer.model, vocab.json or GGUF");
   command->add_option("-o,--output", o->output, "Run directory (default: runs/<model>)");
   add_number(*command, "-c,--ctx-size", o->text.context, 1, kMostOfAnything,
              "Longest window in tokens (default: 512 or the model's limit)", false);

@@ -63,7 +63,7 @@ int compare(CompareOptions& o, const CLI::App& command, const std::string& comma
     o.twins.measure.seed = o.seed;
     return compare_twins(o.twins, command_line);
   }
-  refuse_flags(command, {"--file", "--ctx-size", "--chunks", "--limit", "--threshold"},
+  refuse_flags(command, {"--file", "--ctx-size", "--chunks", "--limit", "--tokenizer", "--threshold"},
                "run directories and study files");
   if (use == Use::runs) {
     refuse_flags(command, {"--lane-tokens", "--mem-limit", "--batch-size", "--skip-missing", "--dry-run"},
@@ -92,6 +92,9 @@ void add_text_options(CLI::App& command, TwinOptions& o) {
              "Twins: at most this many windows, taken in turn from the documents", false);
   add_number(command, "--limit", o.text.limit, 1, kMostOfAnything, "Twins: at most this many documents",
              false);
+  command.add_option(
+      "--tokenizer", o.text.tokenizer,
+      "Twins: instead of the original's own: folder, tokenizer.json or .model, vocab.json or GGUF");
 }
 
 }  // namespace

@@ -199,6 +199,8 @@ void add_dump_flags(CLI::App& app, DumpCommand& o) {
       ->required();
   app.add_option("-f,--file", o.text.path,
                  "UTF-8 file, directory of files, .jsonl, or .npy token ids (default: the tales)");
+  app.add_option("--tokenizer", o.text.tokenizer,
+                 "Instead of the model's own: folder, tokenizer.json, tokenizer.model, vocab.json or GGUF");
   app.add_option("-o,--output", o.output, "New directory (default: runs/<model>-dump)");
   add_number(app, "-c,--ctx-size", o.text.context, 1, kMostOfAnything, "Longest window in tokens", false);
   add_number(app, "--chunks", o.text.chunks, 1, kMostOfAnything,

@@ -104,9 +104,10 @@ Json reference_json(const ReferenceCheck& check) {
 }
 
 // A missing or foreign tokenizer matters only where there is a text; a damaged one always does.
-std::optional<Tokenizer> tokenizer_if_readable(const Checkpoint& checkpoint, std::string& note) {
+std::optional<Tokenizer> tokenizer_if_readable(const Checkpoint& checkpoint,
+                                               const std::filesystem::path& given, std::string& note) {
   try {
-    return find_tokenizer(checkpoint);
+    return find_tokenizer(checkpoint, given);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::unsupported) throw;
     note = error.what();
@@ -122,7 +123,7 @@ struct Verdict {
 
 Verdict against_reference(const Checkpoint& checkpoint, const VerifyCommand& command) {
   std::string note;
-  const auto tokenizer = tokenizer_if_readable(checkpoint, note);
+  const auto tokenizer = tokenizer_if_readable(checkpoint, command.text.tokenizer, note);
   ReferenceCheck check =
       verify_reference(checkpoint, tokenizer ? &*tokenizer : nullptr, command.reference, command.verify);
   if (!note.empty()) check.notes.push_back(note);
@@ -244,6 +245,9 @@ void register_verify(CLI::App& app, Program& program) {
   add_number(*command, "--chunks", o->text.chunks, 1, kMostOfAnything,
              "Windows, taken in turn from the documents");
   add_number(*command, "-t,--threads", o->verify.threads, 1, 1024, "Threads; changes speed, never a number");
+  command->add_option(
+      "--tokenizer", o->text.tokenizer,
+      "Instead of the model's own: folder, tokenizer.json, tokenizer.model, vocab.json or GGUF");
   command
       ->add_option_function<std::string>(
           "--device", [o](const std::string& name) { o->verify.backend = &backend_named(name); },

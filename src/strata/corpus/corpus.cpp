@@ -103,11 +103,14 @@ void drop_unused_documents(Corpus& corpus) {
 }
 
 std::string policy_in_words(const Tokenizer& tokenizer) {
-  if (tokenizer.prefix().empty()) return "no BOS: windows are the text's own tokens; EOS is never added";
+  const std::string source =
+      tokenizer.special_source().empty() ? "" : fmt::format(" (by {})", tokenizer.special_source());
+  if (tokenizer.prefix().empty())
+    return "no BOS: windows are the text's own tokens; EOS is never added" + source;
   std::string tokens;
   for (const std::int32_t id : tokenizer.prefix())
     tokens += fmt::format("{}{} ({})", tokens.empty() ? "" : ", ", tokenizer.token_bytes(id), id);
-  return fmt::format("each window begins with {}; EOS is never added", tokens);
+  return fmt::format("each window begins with {}; EOS is never added{}", tokens, source);
 }
 
 /// Documents that have no window, with their token counts.

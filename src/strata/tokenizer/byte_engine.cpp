@@ -1,34 +1,16 @@
 // Byte-level BPE: normalise, find added tokens of the normalised text, cut into words, merge.
-#include <utf8proc.h>
-
 #include <algorithm>
-#include <cstdlib>
 
 #include "strata/base/error.h"
 #include "strata/tokenizer/added_tokens.h"
 #include "strata/tokenizer/engine.h"
+#include "strata/tokenizer/nfc.h"
 #include "strata/tokenizer/split_pattern.h"
 #include "strata/tokenizer/utf8.h"
 #include "strata/tokenizer/words.h"
 
 namespace strata {
 namespace {
-
-// Canonical composition (Unicode, annex 15). Code points below U+0300 are composed already.
-bool may_need_nfc(std::string_view text) {
-  const auto needs_work = [](char c) { return static_cast<unsigned char>(c) >= 0xcc; };
-  return std::any_of(text.begin(), text.end(), needs_work);
-}
-
-std::string to_nfc(std::string_view text) {
-  utf8proc_uint8_t* composed = nullptr;
-  const utf8proc_ssize_t size = utf8proc_map(
-      reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
-      &composed, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(composed, &std::free);
-  STRATA_CHECK(size >= 0);
-  return {reinterpret_cast<const char*>(composed), static_cast<std::size_t>(size)};
-}
 
 BpeModel make_model(const TokenizerFile& file) {
   ByteIds byte_ids{};
@@ -48,8 +30,8 @@ class ByteEngine : public TextEngine {
   ByteEngine(const TokenizerFile& file, const std::string& where)
       : nfc_(file.nfc), add_prefix_space_(file.add_prefix_space), model_(make_model(file)) {
     for (std::size_t i = 0; i < file.split_patterns.size(); ++i)
-      splits_.emplace_back(file.split_patterns[i], file.split_where[i]);
-    if (file.byte_level_split) byte_level_split_.emplace(kGpt2Pattern, where);
+      splits_.emplace_back(file.split_patterns[i], file.split_where[i], file.unicode);
+    if (file.byte_level_split) byte_level_split_.emplace(kGpt2Pattern, where, file.unicode);
     added_.add_normalized(file.added, where,
                           [&](const std::string& content) { return nfc_ ? to_nfc(content) : content; });
   }

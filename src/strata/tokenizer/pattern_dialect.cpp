@@ -58,8 +58,11 @@ class Translator {
         return escape(false);
       case '{':
         return counted();
+      case '$':  // the end of a line or of the text
+        out_ += R"((?=\n|\z))";
+        ++at_;
+        return;
       case '^':
-      case '$':
       case '.':
       case '}':
       case ']':

@@ -4,11 +4,10 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <limits>
 #include <unordered_set>
 
-#include "strata/tokenizer/split_pattern.h"
+#include "strata/tokenizer/gguf_pre_tokenizers.h"
 #include "strata/tokenizer/utf8.h"
 
 namespace strata {
@@ -17,54 +16,15 @@ namespace {
 // Special ids are written as u32; files mean "none" by this (-1 in a signed one).
 constexpr std::int64_t kNone32 = 0xffffffff;
 
-struct PreTokenizer {
-  std::string_view name;
-  bool ignore_merges;
-  bool add_bos;  // unless tokenizer.ggml.add_bos_token says otherwise
-  std::array<std::string_view, 4> patterns;
-};
-
-constexpr std::string_view kLlama3 =
-    R"((?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kQwen2 =
-    R"((?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-// A match and what lies between matches are both words, so GPT-2's pattern with and without its last
-// alternative \s+ (which llama.cpp leaves out) cuts alike.
-constexpr std::array<std::string_view, 4> kDefault = {R"([\p{P}\$\+<=>\^~\|]+)", kGpt2Pattern, R"(\p{N}+)",
-                                                      "[0-9][0-9][0-9]"};
-
-// Names, patterns and flags of llama.cpp (llama_vocab::impl::load, llm_tokenizer_bpe).
-constexpr auto kPreTokenizers = std::to_array<PreTokenizer>({
-    {"llama-bpe", true, true, {kLlama3}},
-    {"llama3", true, true, {kLlama3}},
-    {"llama-v3", true, true, {kLlama3}},
-    {"falcon3", true, true, {kLlama3}},
-    {"smaug-bpe", false, false, {kLlama3}},
-    {"qwen2", false, false, {kQwen2}},
-    {"deepseek-r1-qwen", false, false, {kQwen2}},
-    {"megrez", false, false, {kQwen2}},
-    {"kormo", false, false, {kQwen2}},
-    {"f2llmv2", false, false, {kQwen2}},
-    {"smollm", false, false, {R"(\p{N})", kGpt2Pattern}},
-    {"default", false, false, kDefault},
-});
-
-std::string known_names() {
-  std::string names;
-  for (const PreTokenizer& known : kPreTokenizers)
-    names += fmt::format("{}\"{}\"", names.empty() ? "one of " : ", ", known.name);
-  return names;
-}
-
-const PreTokenizer& pre_tokenizer(const GgufMetadata& metadata) {
+const GgufPreTokenizer& pre_tokenizer(const GgufMetadata& metadata) {
   constexpr const char* kKey = "tokenizer.ggml.pre";
   // llama.cpp takes "default" for an absent key and warns that the ids will be worse than the model's.
   if (!metadata.has(kKey))
-    metadata.refuse(kKey, "missing: the file does not say how words are cut", known_names());
+    metadata.refuse(kKey, "missing: the file does not say how words are cut", gguf_pre_tokenizer_names());
   const std::string_view name = metadata.string(kKey);
-  for (const PreTokenizer& known : kPreTokenizers)
-    if (known.name == name) return known;
-  metadata.refuse(kKey, fmt::format("pre-tokenizer {} is not supported", in_quotes(name)), known_names());
+  if (const auto* known = find_gguf_pre_tokenizer(name)) return *known;
+  metadata.refuse(kKey, fmt::format("pre-tokenizer {} is not supported", in_quotes(name)),
+                  gguf_pre_tokenizer_names());
 }
 
 GgufTokens read_tokens(const GgufMetadata& metadata, TokenizerFile& file) {
@@ -73,7 +33,9 @@ GgufTokens read_tokens(const GgufMetadata& metadata, TokenizerFile& file) {
   GgufTokens tokens{.texts = metadata.strings(kTokens)};
   if (tokens.texts.empty() || tokens.texts.size() > std::numeric_limits<std::int32_t>::max() / 4)
     metadata.fail(kTokens, fmt::format("{} tokens", tokens.texts.size()), "at least one, fewer than 2^29");
-  const auto types = metadata.integers(kTypes);
+  // Absent: every token is an ordinary one (llama.cpp).
+  const auto types =
+      metadata.has(kTypes) ? metadata.integers(kTypes) : std::vector<std::int64_t>(tokens.texts.size(), 1);
   if (types.size() != tokens.texts.size())
     metadata.fail(kTypes, fmt::format("{} types", types.size()),
                   fmt::format("one for each of {} tokens", tokens.texts.size()));
@@ -133,7 +95,7 @@ void read_special(const GgufMetadata& metadata, const SpecialToken& special, con
 }  // namespace
 
 void read_gguf_byte_bpe(const GgufMetadata& metadata, TokenizerFile& file) {
-  const PreTokenizer& pre = pre_tokenizer(metadata);
+  const GgufPreTokenizer& pre = pre_tokenizer(metadata);
   file.ignore_merges = pre.ignore_merges;
   for (const std::string_view pattern : pre.patterns) {
     if (pattern.empty()) continue;
@@ -173,6 +135,7 @@ TokenizerFile read_gguf_tokenizer(const GgufMetadata& metadata) {
     metadata.refuse(kModel, fmt::format("tokenizer {} is not supported", in_quotes(model)),
                     "\"gpt2\" (byte-level BPE) or \"llama\" (SentencePiece)");
   TokenizerFile file;
+  file.unicode = UnicodeTables::llama_cpp;
   file.alphabet = characters ? TokenAlphabet::characters : TokenAlphabet::bytes;
   const GgufTokens tokens = read_tokens(metadata, file);
   read_added(tokens, file);

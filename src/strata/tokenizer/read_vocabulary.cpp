@@ -36,7 +36,7 @@ class VocabularyReader {
   void check_options() const {
     const std::string type = model_.at("type").string();
     if (type != "BPE") model_.at("type").unsupported("model " + in_quotes(type), "\"BPE\"");
-    if (model_.has("dropout")) model_.at("dropout").unsupported("dropout", "null");
+    if (model_.has("dropout")) check_dropout(model_.at("dropout"));
     for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) refuse_text(key);
     file_.ignore_merges = model_.flag("ignore_merges");
     if (model_.flag("byte_fallback")) {
@@ -48,8 +48,16 @@ class VocabularyReader {
         model_.at("ignore_merges").unsupported("ignore_merges with byte_fallback", "false");
       return;
     }
-    refuse_text("unk_token");
-    if (model_.flag("fuse_unk")) model_.at("fuse_unk").unsupported("fuse_unk without byte_fallback", "false");
+    // A byte without a token is an error of the text here, so nothing becomes unk_token.
+    if (model_.has("unk_token")) (void)model_.at("unk_token").string();
+    (void)model_.flag("fuse_unk");
+  }
+
+  // The share of merges that training leaves out at random: 0 leaves out none.
+  static void check_dropout(const JsonView& dropout) {
+    if (!dropout.json().is_number()) dropout.wrong_type("a number or null");
+    if (dropout.json().get<double>() != 0.0)
+      dropout.unsupported("dropout " + dropout.json().dump(), "0 or null");
   }
 
   void refuse_text(const char* key) const {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <optional>
 
 #include "strata/base/error.h"
 #include "strata/tokenizer/utf8.h"
@@ -55,10 +56,12 @@ Code compile(const std::string& pattern, std::string_view original, const std::s
 struct SplitPattern::Impl {
   Code code;
   std::string where;
+  StandIns stand_ins;
 };
 
-SplitPattern::SplitPattern(std::string_view pattern, const std::string& where)
-    : impl_(std::make_unique<Impl>(Impl{compile(to_pcre2(pattern, where), pattern, where), where})) {
+SplitPattern::SplitPattern(std::string_view pattern, const std::string& where, UnicodeTables tables)
+    : impl_(std::make_unique<Impl>(
+          Impl{compile(to_pcre2(pattern, where), pattern, where), where, StandIns(tables, pattern)})) {
   // Without JIT support the interpreter gives the same matches, only slower.
   (void)pcre2_jit_compile(impl_->code.get(), PCRE2_JIT_COMPLETE);
 }
@@ -79,7 +82,8 @@ void SplitPattern::split(std::string_view text, const std::function<void(std::st
   const std::uint64_t kibibytes = kFreeHeapKibibytes + text.size() / 4;
   pcre2_set_heap_limit(context.get(),
                        static_cast<std::uint32_t>(std::min<std::uint64_t>(kibibytes, kMost32)));
-  const auto subject = reinterpret_cast<PCRE2_SPTR>(text.data());
+  const std::optional<std::string> replaced = impl_->stand_ins.replace(text, impl_->where);
+  const auto subject = reinterpret_cast<PCRE2_SPTR>(replaced ? replaced->data() : text.data());
   std::size_t done = 0;    // end of the last match: everything before it has been handed out
   std::size_t search = 0;  // where the next search begins
   while (search <= text.size()) {

@@ -3,17 +3,15 @@
 // Published files are written for Oniguruma (what Hugging Face's tokenizers runs); strata runs PCRE2.
 // The two agree on a subset of the syntax, and only that subset is accepted; \s is spelled out because
 // PCRE2's has U+180E, which Unicode's White_Space (and Oniguruma) has not.
-//
-// Limit: \p{...} follows the Unicode version of each engine. PCRE2 10.42 has Unicode 14; letters and digits
-// assigned later (rare scripts, CJK extensions H and I) are "other" to it and cut differently from an engine
-// that knows them. Compared over planes 0-3 and 14 with tokenizers 0.23.2: \s and the (?i:'s|...) endings
-// agree on every code point, \p{L} differs on 9,272 and \p{N} on 120, all assigned after Unicode 14.
+// \p{...} follows the Unicode version of the engine that the file was written for (stand_ins.h).
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+
+#include "strata/tokenizer/stand_ins.h"
 
 namespace strata {
 
@@ -23,7 +21,8 @@ class SplitPattern {
  public:
   /// Throws Error(bad_file) for a broken pattern, Error(unsupported) naming the construct for one that
   /// the two engines could read differently. `where` names file and key.
-  SplitPattern(std::string_view pattern, const std::string& where);
+  SplitPattern(std::string_view pattern, const std::string& where,
+               UnicodeTables tables = UnicodeTables::tokenizers);
   ~SplitPattern();
   SplitPattern(SplitPattern&&) noexcept;
   SplitPattern& operator=(SplitPattern&&) noexcept;

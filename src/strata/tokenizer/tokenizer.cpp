@@ -2,12 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <fstream>
+
 #include "strata/base/error.h"
 #include "strata/base/file.h"
 #include "strata/base/sha256.h"
 #include "strata/gguf/gguf.h"
 #include "strata/tokenizer/added_tokens.h"
 #include "strata/tokenizer/engine.h"
+#include "strata/tokenizer/read_directory.h"
 #include "strata/tokenizer/sentencepiece_model.h"
 #include "strata/tokenizer/tokenizer_file.h"
 #include "strata/tokenizer/utf8.h"
@@ -22,12 +26,6 @@ std::string le(std::uint64_t value, int bytes) {
   std::string text;
   for (int i = 0; i < bytes; ++i) text += static_cast<char>((value >> (8 * i)) & 0xff);
   return text;
-}
-
-// A path that cannot be looked up is as good as absent.
-bool is_there(const std::filesystem::path& path) {
-  std::error_code unreadable;
-  return std::filesystem::exists(path, unreadable);
 }
 
 [[noreturn]] void refuse_byte(const MissingByte& missing, std::string_view text, const std::string& where,
@@ -63,6 +61,12 @@ std::string gguf_digest(const GgufMetadata& metadata) {
   return digest.hex();
 }
 
+bool begins_with_gguf_magic(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::array<char, 4> magic{};
+  return file.read(magic.data(), magic.size()) && std::string_view(magic.data(), magic.size()) == "GGUF";
+}
+
 }  // namespace
 
 std::unique_ptr<TextEngine> make_engine(const TokenizerFile& file, const std::string& where) {
@@ -77,6 +81,7 @@ struct Tokenizer::Impl {
         sha256(std::move(digest)),
         prefix(std::move(file.prefix)),
         suffix(std::move(file.suffix)),
+        special_source(std::move(file.special_source)),
         engine(make_engine(file, source)) {
     tokens.resize(static_cast<std::size_t>(file.vocab_size));
     for (const auto& [token, id] : file.vocab)
@@ -92,6 +97,7 @@ struct Tokenizer::Impl {
   std::string where;
   std::string sha256;
   std::vector<std::int32_t> prefix, suffix;
+  std::string special_source;
   StringMap<std::int32_t> ids;      // by the token's text in the file
   std::vector<std::string> tokens;  // bytes by id; empty = no such id
   AddedTokenMatcher added;
@@ -104,35 +110,23 @@ Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
 Tokenizer Tokenizer::for_model(const std::filesystem::path& path) {
-  if (path.extension() != ".gguf") return from_directory(path);
+  std::error_code unreadable;
+  if (std::filesystem::is_directory(path, unreadable)) return from_directory(path);
   const MappedFile file(path);
   return from_gguf(parse_gguf(file.bytes(), path.string()).metadata);
 }
 
 Tokenizer Tokenizer::from_directory(const std::filesystem::path& directory) {
-  const auto json = directory / "tokenizer.json";
-  const auto model = directory / "tokenizer.model";
-  if (is_there(json)) return from_json(read_file(json, kFileLimitBytes), json.string());
-  if (!is_there(model)) {
-    throw Error(ErrorKind::bad_file, {.where = json.string(),
-                                      .found = "missing, and so is tokenizer.model",
-                                      .expected = "the model's tokenizer beside its weights",
-                                      .hint = "or give token ids as .npy with -f"});
-  }
-  SentencePiecePolicy policy;
-  const auto config = directory / "tokenizer_config.json";
-  if (is_there(config)) policy = parse_tokenizer_config(read_file(config, kFileLimitBytes), config.string());
-  const auto older = directory / "added_tokens.json";
-  if (policy.added.empty() && is_there(older)) {
-    throw Error(ErrorKind::unsupported,
-                {.where = older.string(),
-                 .found = "tokens added to tokenizer.model in this file are not supported",
-                 .expected = "added_tokens_decoder in tokenizer_config.json, or tokenizer.json",
-                 .hint = "save the tokenizer again with a newer transformers"});
-  }
-  const std::string bytes = read_file(model, kFileLimitBytes);
-  return Tokenizer(std::make_unique<Impl>(read_sentencepiece(bytes, policy, model.string()), model.string(),
-                                          sha256_hex(bytes)));
+  FoundTokenizer found = read_tokenizer_directory(directory);
+  return Tokenizer(std::make_unique<Impl>(std::move(found.file), found.where, std::move(found.sha256)));
+}
+
+Tokenizer Tokenizer::from_path(const std::filesystem::path& path) {
+  std::error_code unreadable;
+  if (std::filesystem::is_directory(path, unreadable)) return from_directory(path);
+  if (begins_with_gguf_magic(path)) return for_model(path);
+  FoundTokenizer found = read_tokenizer_path(path);
+  return Tokenizer(std::make_unique<Impl>(std::move(found.file), found.where, std::move(found.sha256)));
 }
 
 Tokenizer Tokenizer::from_json(std::string_view json, const std::string& where) {
@@ -197,6 +191,10 @@ const std::vector<std::int32_t>& Tokenizer::prefix() const {
 
 const std::vector<std::int32_t>& Tokenizer::suffix() const {
   return impl_->suffix;
+}
+
+const std::string& Tokenizer::special_source() const {
+  return impl_->special_source;
 }
 
 std::optional<std::int32_t> Tokenizer::id_of(std::string_view token) const {

@@ -19,13 +19,15 @@ class GgufMetadata;
 /// kind of file means.
 class Tokenizer {
  public:
-  /// `path` is a directory with config.json beside the tokenizer, or a .gguf file (of a split model the
+  /// `path` is a directory with config.json beside the tokenizer, or a GGUF file (of a split model the
   /// first one); the GGUF is mapped while it is read, and no longer.
   [[nodiscard]] static Tokenizer for_model(const std::filesystem::path& path);
-  /// Reads `directory`/tokenizer.json; where there is none, tokenizer.model with what tokenizer_config.json
-  /// says of BOS, EOS and added tokens. Error(bad_file) when neither is there.
+  /// Reads `directory`/tokenizer.json, else tokenizer.model, else vocab.json with merges.txt, and what
+  /// tokenizer_config.json says of BOS, EOS and added tokens. Error(bad_file) when none is there.
   [[nodiscard]] static Tokenizer from_directory(const std::filesystem::path& directory);
-  /// The content of a tokenizer.json; `where` names it in errors.
+  /// A folder as above, a file of these names, or the tokenizer inside a GGUF file.
+  [[nodiscard]] static Tokenizer from_path(const std::filesystem::path& path);
+  /// The content of a tokenizer.json alone; `where` names it in errors.
   [[nodiscard]] static Tokenizer from_json(std::string_view json, const std::string& where);
   /// A SentencePiece model alone: BOS before every text, no EOS, as transformers' LlamaTokenizer.
   [[nodiscard]] static Tokenizer from_sentencepiece(const std::filesystem::path& path);
@@ -53,6 +55,8 @@ class Tokenizer {
   /// Ids put before (after) every text, as the file says; usually BOS or nothing.
   [[nodiscard]] const std::vector<std::int32_t>& prefix() const;
   [[nodiscard]] const std::vector<std::int32_t>& suffix() const;
+  /// Where several files disagree on these, which one counted and why; else empty.
+  [[nodiscard]] const std::string& special_source() const;
   /// Id of a token (added or ordinary) by its text in the file.
   [[nodiscard]] std::optional<std::int32_t> id_of(std::string_view token) const;
   /// The file, for messages about it.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "strata/tokenizer/hugging_face_config.h"
 #include "strata/tokenizer/json_view.h"
 #include "strata/tokenizer/sentencepiece_model.h"
 #include "strata/tokenizer/utf8.h"
@@ -22,15 +23,15 @@ std::int32_t parse_id(const JsonView& token, std::string_view text) {
   return static_cast<std::int32_t>(id);
 }
 
-AddedToken read_added_token(const JsonView& token, std::string_view id) {
+}  // namespace
+
+AddedToken read_decoder_entry(const JsonView& token, std::string_view id) {
   for (const char* key : {"single_word", "lstrip", "rstrip"})
     if (token.flag(key)) token.at(key).unsupported(fmt::format("added token with {}", key), "false");
   const std::string content = token.at("content").string();
   if (content.empty()) token.at("content").bad("an empty token", "at least one character");
   return {.id = parse_id(token, id), .content = content};
 }
-
-}  // namespace
 
 SentencePiecePolicy parse_tokenizer_config(std::string_view json, const std::string& where) {
   const nlohmann::json parsed = parse_json_object(json, where);
@@ -46,7 +47,7 @@ SentencePiecePolicy parse_tokenizer_config(std::string_view json, const std::str
   added.require_object();
   for (const auto& [id, value] : added.json().items())
     policy.added.push_back(
-        read_added_token(JsonView(value, fmt::format("{}[{}]", added.where(), in_quotes(id))), id));
+        read_decoder_entry(JsonView(value, fmt::format("{}[{}]", added.where(), in_quotes(id))), id));
   // The keys are strings: "10" comes before "9".
   std::sort(policy.added.begin(), policy.added.end(),
             [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; });

@@ -10,6 +10,9 @@ namespace strata {
 TokenizerFile parse_tokenizer_file(std::string_view json, const std::string& where) {
   const nlohmann::json parsed = parse_json_object(json, where);
   const JsonView root(parsed, where + ": ");
+  // tokenizers reads no other.
+  if (root.has("version") && root.at("version").string() != "1.0")
+    root.at("version").unsupported("version " + in_quotes(root.at("version").string()), "\"1.0\"");
   TokenizerFile file;
   read_vocabulary(root, file);
   read_pipeline(root, file);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "strata/tokenizer/bpe.h"
+#include "strata/tokenizer/stand_ins.h"
 
 namespace strata {
 
@@ -70,10 +71,12 @@ struct TokenizerFile {
   std::int32_t vocab_size = 0;       ///< one past the largest id
   std::vector<std::int32_t> prefix;  ///< ids before every text (BOS)
   std::vector<std::int32_t> suffix;  ///< and after it (EOS)
+  std::string special_source;        ///< where several files disagree on these two, which one counted
 
   // Of the byte alphabet.
   bool ignore_merges = false;  ///< a word that is a token is that token
   bool nfc = false;
+  UnicodeTables unicode = UnicodeTables::tokenizers;  ///< that the patterns follow
   std::vector<std::string> split_patterns;  ///< applied one after the other, as the file spells them
   std::vector<std::string> split_where;     ///< file and key of each
   bool add_prefix_space = false;            ///< ByteLevel puts a space before a piece that has none ...

@@ -36,6 +36,9 @@ struct TextOptions {
   int context = 0;             ///< longest window in tokens; 0 = 512, or the model's limit if that is less
   int chunks = 0;              ///< at most so many windows, taken in turn from the documents; 0 = all
   int limit = 0;               ///< at most so many documents; 0 = all
+  /// Instead of the model's own: a folder, tokenizer.json, tokenizer.model, vocab.json or GGUF file; empty =
+  /// its own.
+  std::filesystem::path tokenizer = {};
 };
 
 /// Documents cut into windows of token ids. Copies share them.

@@ -7,6 +7,7 @@
 #include "strata/base/error.h"
 #include "strata/base/file.h"
 #include "strata/gguf/gguf.h"
+#include "strata/tokenizer/read_directory.h"
 
 namespace strata {
 namespace {
@@ -25,19 +26,60 @@ int chosen_context(const ModelConfig& config, int asked) {
   return asked;
 }
 
+Tokenizer open_given(const std::filesystem::path& path) {
+  std::error_code unreadable;
+  if (std::filesystem::exists(path, unreadable)) return Tokenizer::from_path(path);
+  throw Error(ErrorKind::usage,
+              {.option = "tokenizer",
+               .found = path.string() + ", which is not there",
+               .expected = "a folder, a tokenizer.json, tokenizer.model or vocab.json, or a GGUF file"});
+}
+
+// Every unusable tokenizer has the same ways out.
+Tokenizer open_own(const Checkpoint& checkpoint) {
+  try {
+    return Tokenizer::for_model(checkpoint.path());
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::unsupported && error.kind() != ErrorKind::bad_file) throw;
+    Problem problem = error.problem();
+    if (!problem.hint.empty()) problem.hint += "; or ";
+    problem.hint += "give another tokenizer with --tokenizer, or token ids (.npy) with --file";
+    throw Error(error.kind(), problem);
+  }
+}
+
+Tokenizer open_tokenizer(const Checkpoint& checkpoint, const std::filesystem::path& given) {
+  return given.empty() ? open_own(checkpoint) : open_given(given);
+}
+
+// A tokenizer may have more tokens than the embedding has rows (padding, tokens for images): only a text that
+// uses one of them cannot be computed.
+void check_ids(const Corpus& corpus, const Tokenizer& tokenizer, std::int32_t vocab) {
+  if (tokenizer.vocab_size() <= vocab) return;
+  for (const Window& window : corpus.windows) {
+    const auto beyond =
+        std::find_if(window.ids.begin(), window.ids.end(), [&](std::int32_t id) { return id >= vocab; });
+    if (beyond == window.ids.end()) continue;
+    throw Error(
+        ErrorKind::bad_file,
+        {.where = corpus.documents[static_cast<std::size_t>(window.document)].name,
+         .found = fmt::format("token {} (\"{}\")", *beyond, tokenizer.token_bytes(*beyond)),
+         .expected = fmt::format("tokens below {}, the rows of the model's embedding", vocab),
+         .hint = fmt::format("take it out of the text, or is {} of another model?", tokenizer.where())});
+  }
+}
+
 }  // namespace
 
-std::optional<Tokenizer> find_tokenizer(const Checkpoint& checkpoint) {
+std::optional<Tokenizer> find_tokenizer(const Checkpoint& checkpoint, const std::filesystem::path& given) {
   const auto& path = checkpoint.path();
-  if (std::filesystem::is_directory(path)) {
-    if (!std::filesystem::exists(path / "tokenizer.json") &&
-        !std::filesystem::exists(path / "tokenizer.model"))
-      return std::nullopt;
-  } else {
+  if (given.empty() && std::filesystem::is_directory(path)) {
+    if (!has_tokenizer(path)) return std::nullopt;
+  } else if (given.empty()) {
     const MappedFile file(path);
     if (!parse_gguf(file.bytes(), path.string()).metadata.has("tokenizer.ggml.model")) return std::nullopt;
   }
-  return Tokenizer::for_model(path);
+  return open_tokenizer(checkpoint, given);
 }
 
 LoadedText load_text(const Checkpoint& checkpoint, const TextOptions& options) {
@@ -50,21 +92,15 @@ LoadedText load_text(const Checkpoint& checkpoint, const TextOptions& options) {
     loaded.corpus = corpus_from_ids(path, config.vocab, cut);
     return loaded;
   }
-  loaded.tokenizer = Tokenizer::for_model(checkpoint.path());
-  if (loaded.tokenizer->vocab_size() > config.vocab) {
-    throw Error(ErrorKind::bad_file,
-                {.where = loaded.tokenizer->where(),
-                 .found = fmt::format("{} token ids", loaded.tokenizer->vocab_size()),
-                 .expected = fmt::format("at most the model's vocabulary of {}", config.vocab),
-                 .hint = "the tokenizer belongs to another model"});
-  }
-  if (!config.eos_ids.empty() && config.eos_ids[0] < loaded.tokenizer->vocab_size()) {
+  loaded.tokenizer = open_tokenizer(checkpoint, options.tokenizer);
+  if (!config.eos_ids.empty() && loaded.tokenizer->has_token(config.eos_ids[0])) {
     cut.end_of_text = loaded.tokenizer->token_bytes(config.eos_ids[0]);
   }
   auto name = std::filesystem::absolute(path).lexically_normal();
   if (name.filename().empty()) name = name.parent_path();
   loaded.corpus =
       make_corpus(read_documents(path, cut.end_of_text), name.filename().string(), *loaded.tokenizer, cut);
+  check_ids(loaded.corpus, *loaded.tokenizer, config.vocab);
   return loaded;
 }
 

@@ -16,8 +16,10 @@ struct LoadedText {
   Corpus corpus;
 };
 
-/// The tokenizer that comes with the model; nothing where none does. Throws what reading it throws.
-[[nodiscard]] std::optional<Tokenizer> find_tokenizer(const Checkpoint& checkpoint);
+/// The tokenizer at `given`, or, where that is empty, the one that comes with the model; nothing where none
+/// does. Throws what reading it throws.
+[[nodiscard]] std::optional<Tokenizer> find_tokenizer(const Checkpoint& checkpoint,
+                                                      const std::filesystem::path& given = {});
 
 [[nodiscard]] LoadedText load_text(const Checkpoint& checkpoint, const TextOptions& options);
 

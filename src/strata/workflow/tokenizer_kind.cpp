@@ -124,6 +124,8 @@ TokenizerKind tokenizer_kind(const ModelLocation& location) {
     return of_json(location.path / "tokenizer.json");
   if (fs::exists(location.path / "tokenizer.model", unreadable))
     return {.kind = "SentencePiece", .source = "tokenizer.model"};
+  if (fs::exists(location.path / "vocab.json", unreadable))
+    return {.kind = "byte-level BPE", .source = "vocab.json and merges.txt"};
   return {};
 }
 
