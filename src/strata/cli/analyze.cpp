@@ -15,6 +15,7 @@
 #include "strata/cli/numbers.h"
 #include "strata/cli/stop_signals.h"
 #include "strata/cli/terminal.h"
+#include "strata/cli/text_flags.h"
 #include "strata/model/backend.h"
 #include "strata/workflow/analysis.h"
 #include "strata/workflow/build_info.h"
@@ -63,13 +64,6 @@ std::string plan_text(const MeasurePlan& plan, const NullPlan& nulls, std::uint6
   return out + null_plan_text(nulls, plan.flops_per_second);
 }
 
-void print_text(const Text& text, const AnalyzeOptions& options) {
-  if (options.quiet) return;
-  fmt::print(stderr, "text {}: {} documents, {} windows, {} tokens; {}\n", text.name(), text.documents(),
-             text.windows(), text.tokens(), text.loaded().corpus.bos_policy);
-  for (const std::string& note : text.notes()) fmt::print(stderr, "note: {}\n", note);
-}
-
 // What a signal does in each phase: between steps a run is asked to stop; within the boundaries and the
 // brittleness there are no steps, and a run directory is written whole.
 void choose_handler(const ProgressEvent& event) {
@@ -93,8 +87,11 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   }
   if (!options.mem_limit.empty())
     options.resources.memory_bytes = parse_size(options.mem_limit, "--mem-limit");
+  options.text.memory_bytes =
+      options.resources.memory_bytes == 0 ? default_memory_limit_bytes() : options.resources.memory_bytes;
   const Text text = load_text(model, with_default_text(options.text));
-  print_text(text, options);
+  const Corpus& corpus = text.loaded().corpus;
+  print_text_remarks(corpus, options.quiet);
   Analysis analysis(model, text, options.request, options.resources);
   const auto plan = [&] {
     return plan_text(analysis.plan(), analysis.nulls(), analysis.memory_limit_bytes());
@@ -119,7 +116,11 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   });
   on_stop(SIG_DFL);
   printer.finish();
-  for (const std::string& warning : run.trace.warnings) fmt::print(stderr, "warning: {}\n", warning);
+  for (const std::string& warning : run.trace.warnings) {
+    const auto& said = corpus.warnings;
+    if (std::find(said.begin(), said.end(), warning) == said.end())
+      fmt::print(stderr, "warning: {}\n", warning);
+  }
   if (!options.quiet) fmt::print(stderr, "{}", summary_text(run, (options.output / "report.html").string()));
   if (options.json) fmt::print("{}", results_json(run));
   return 0;
@@ -143,14 +144,8 @@ void register_analyze(CLI::App& app, Program& program) {
       ->add_option("-m,--model,MODEL", o->model,
                    "Directory with config.json, .gguf file, or org/name[@revision]")
       ->required();
-  command->add_option(
-      "-f,--file", o->text.path,
-      "UTF-8 file, directory of files, .jsonl, or .npy token ids (default: the tales that come with strata)");
+  add_text_flags(*command, o->text);
   command->add_option("-o,--output", o->output, "Run directory (default: runs/<model>)");
-  command
-      ->add_option("-c,--ctx-size", o->text.context,
-                   "Longest window in tokens (default: 512 or the model's limit)")
-      ->check(at_least(1));
   command
       ->add_option("-b,--batch-size", resources.batch,
                    "Windows in flight at once; changes memory, never a number")
@@ -172,10 +167,6 @@ void register_analyze(CLI::App& app, Program& program) {
   command->add_option("-t,--threads", resources.threads, "Threads; changes speed, never a number")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-  command
-      ->add_option("--chunks", o->text.chunks, "At most this many windows, taken in turn from the documents")
-      ->check(at_least(1));
-  command->add_option("--limit", o->text.limit, "At most this many documents")->check(at_least(1));
   command->add_option("--positions", r.positions, "Sampled positions in all, for CKA and spectra")
       ->check(at_least(64))
       ->capture_default_str();

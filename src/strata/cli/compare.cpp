@@ -9,6 +9,7 @@
 #include "strata/cli/command.h"
 #include "strata/cli/compare_study.h"
 #include "strata/cli/compare_twins.h"
+#include "strata/cli/text_flags.h"
 #include "strata/families/study_file.h"
 
 namespace strata {
@@ -62,8 +63,8 @@ int compare(CompareOptions& o, const CLI::App& command, const std::string& comma
     o.twins.measure.seed = o.seed;
     return compare_twins(o.twins, command_line);
   }
-  refuse_flags(command, {"--file", "--ctx-size", "--chunks", "--limit", "--threshold"},
-               "run directories and study files");
+  refuse_flags(command, text_flag_names(), "run directories and study files");
+  refuse_flags(command, {"--threshold"}, "run directories and study files");
   if (use == Use::runs) {
     refuse_flags(command, {"--lane-tokens", "--mem-limit", "--batch-size", "--skip-missing", "--dry-run"},
                  "run directories");
@@ -80,21 +81,6 @@ int compare(CompareOptions& o, const CLI::App& command, const std::string& comma
   o.study.json = o.twins.json;
   o.study.quiet = o.twins.quiet;
   return compare_study(o.study, command_line);
-}
-
-void add_text_options(CLI::App& command, TwinOptions& o) {
-  const auto at_least = [](int n) { return CLI::Range(n, 1 << 30); };
-  command.add_option("-f,--file", o.text.path,
-                     "Twins: UTF-8 file, directory of files, .jsonl, or .npy token ids (default: the tales)");
-  command
-      .add_option("-c,--ctx-size", o.text.context,
-                  "Twins: longest window in tokens (default: 512 or the model's limit)")
-      ->check(at_least(1));
-  command
-      .add_option("--chunks", o.text.chunks,
-                  "Twins: at most this many windows, taken in turn from the documents")
-      ->check(at_least(1));
-  command.add_option("--limit", o.text.limit, "Twins: at most this many documents")->check(at_least(1));
 }
 
 }  // namespace
@@ -121,7 +107,7 @@ void register_compare(CLI::App& app, Program& program) {
                     "Leave out models of a study that are not there");
   command->add_flag("--dry-run", o->study.dry_run,
                     "Print which runs a study has and which it needs, and stop");
-  add_text_options(*command, o->twins);
+  add_text_flags(*command, o->twins.text, "Twins: ");
   command
       ->add_option("--threshold", o->twins.question.threshold,
                    "Twins: relative difference at which damage begins")

@@ -13,6 +13,7 @@
 #include "strata/cli/installed.h"
 #include "strata/cli/numbers.h"
 #include "strata/cli/terminal.h"
+#include "strata/cli/text_flags.h"
 #include "strata/report/report.h"
 #include "strata/sweep/divergence.h"
 #include "strata/theory/divergence.h"
@@ -125,20 +126,16 @@ int compare_twins(const TwinOptions& asked, const std::string& command_line) {
     options.output =
         std::filesystem::path("runs") / fmt::format("compare-{}-{}", name(original), name(other));
   check_output(options.output);
+  ManifestFacts facts;
+  facts.limit_bytes =
+      options.mem_limit.empty() ? default_memory_limit_bytes() : parse_size(options.mem_limit, "--mem-limit");
+  options.text.memory_bytes = facts.limit_bytes;
   const LoadedText text = load_text(original, with_default_text(options.text));
-  if (!options.quiet) {
-    fmt::print(stderr, "text {}: {} documents, {} windows, {} tokens; {}\n", text.corpus.name,
-               text.corpus.documents.size(), text.corpus.windows.size(), text.corpus.token_count(),
-               text.corpus.bos_policy);
-    for (const std::string& note : text.corpus.notes) fmt::print(stderr, "note: {}\n", note);
-  }
+  print_text_remarks(text.corpus, options.quiet);
   const DivergenceInput input{.original = original,
                               .other = other,
                               .corpus = text.corpus,
                               .tokenizer = text.tokenizer ? &*text.tokenizer : nullptr};
-  ManifestFacts facts;
-  facts.limit_bytes =
-      options.mem_limit.empty() ? default_memory_limit_bytes() : parse_size(options.mem_limit, "--mem-limit");
   facts.plan = plan_divergence(input, options.measure, facts.limit_bytes);
   options.measure.lane_bytes = facts.plan.lane_bytes;
 
@@ -156,7 +153,11 @@ int compare_twins(const TwinOptions& asked, const std::string& command_line) {
   write_divergence(options.output, record);
   write_file_atomic(options.output / "report.html", twins_report_html(record, command_line));
   write_file_atomic(options.output / "manifest.json", manifest_text(record, options, command_line, facts));
-  for (const std::string& warning : record.warnings) fmt::print(stderr, "warning: {}\n", warning);
+  for (const std::string& warning : record.warnings) {
+    const auto& said = text.corpus.warnings;
+    if (std::find(said.begin(), said.end(), warning) == said.end())
+      fmt::print(stderr, "warning: {}\n", warning);
+  }
   if (!options.quiet) fmt::print(stderr, "{}", summary(record, options.output));
   if (options.json) fmt::print("{}", divergence_json(record));
   return 0;

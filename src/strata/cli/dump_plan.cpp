@@ -11,6 +11,7 @@
 #include "strata/base/error.h"
 #include "strata/base/sha256.h"
 #include "strata/cli/numbers.h"
+#include "strata/cli/text_flags.h"
 #include "strata/dump/fingerprint.h"
 
 namespace strata {
@@ -196,13 +197,8 @@ void add_dump_flags(CLI::App& app, DumpCommand& o) {
   app.add_option("-m,--model,MODEL", o.model,
                  "Directory with config.json, .gguf file, or org/name[@revision]")
       ->required();
-  app.add_option("-f,--file", o.text.path,
-                 "UTF-8 file, directory of files, .jsonl, or .npy token ids (default: the tales)");
+  add_text_flags(app, o.text);
   app.add_option("-o,--output", o.output, "New directory (default: runs/<model>-dump)");
-  app.add_option("-c,--ctx-size", o.text.context, "Longest window in tokens")->check(CLI::Range(1, 1 << 30));
-  app.add_option("--chunks", o.text.chunks, "At most this many windows, taken in turn from the documents")
-      ->check(CLI::Range(1, 1 << 30));
-  app.add_option("--limit", o.text.limit, "At most this many documents")->check(CLI::Range(1, 1 << 30));
   app.add_option("--what", o.what, "states, attention, signals")->delimiter(',')->capture_default_str();
   app.add_option("--layers", o.layers, "States, and blocks for attention, like 3,7,10-14 (default: all)");
   app.add_option("--signals", o.signals, "Signals, with --what signals (default: all of the clean sweep)")

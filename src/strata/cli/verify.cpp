@@ -15,6 +15,7 @@
 #include "strata/cli/command.h"
 #include "strata/cli/installed.h"
 #include "strata/cli/terminal.h"
+#include "strata/cli/text_flags.h"
 #include "strata/model/backend.h"
 #include "strata/workflow/text.h"
 
@@ -140,10 +141,10 @@ TestWindows windows_of(const Checkpoint& checkpoint, const VerifyCommand& comman
                        std::vector<Check>& checks) {
   TestWindows windows;
   try {
-    LoadedText text = load_text(checkpoint, with_default_text(command.text));
-    if (text.tokenizer)
-      checks.push_back(
-          verify_round_trip(*text.tokenizer, read_documents(with_default_text(command.text).path, "")));
+    TextOptions options = with_default_text(command.text);
+    options.keep_texts = true;  // a pipe can be read only once
+    LoadedText text = load_text(checkpoint, options);
+    if (text.tokenizer) checks.push_back(verify_round_trip(*text.tokenizer, text.texts));
     for (Window& window : text.corpus.windows) windows.ids.push_back(std::move(window.ids));
     return windows;
   } catch (const Error& error) {
@@ -237,13 +238,8 @@ void register_verify(CLI::App& app, Program& program) {
                    "Largest difference allowed, over the RMS of the token's row, or the value where larger")
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
-  command->add_option("-f,--file", o->text.path,
-                      "Without a reference: UTF-8 file, directory, .jsonl or .npy ids (default: the tales)");
-  command->add_option("-c,--ctx-size", o->text.context, "Longest window in tokens")
-      ->check(CLI::Range(1, 1 << 30));
-  command->add_option("--chunks", o->text.chunks, "Windows, taken in turn from the documents")
-      ->check(CLI::Range(1, 1 << 30))
-      ->capture_default_str();
+  add_text_flags(*command, o->text, "Without a reference: ");
+  command->get_option("--chunks")->default_str(std::to_string(kWindows));
   command->add_option("-t,--threads", o->verify.threads, "Threads; changes speed, never a number")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
