@@ -169,7 +169,7 @@ TextInput::TextInput(const std::filesystem::path& path) : where_(path.string()) 
   const bool standard = path == "-" || path == "/dev/stdin" || path == "/dev/fd/0";
   name_ = standard ? "stdin" : path.filename().string();
   if (standard) where_ = "standard input";
-  const int fd = path == "-" ? 0 : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  const int fd = standard ? 0 : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
   if (fd < 0) {
     const int error = errno;
     throw Error(error == ENOENT ? ErrorKind::usage : ErrorKind::bad_file,
