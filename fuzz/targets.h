@@ -56,6 +56,10 @@ void record(std::string_view input);
 /// A study file (TOML, or JSON when it begins with '{'), or a study.json when it begins with "{\n".
 void study(std::string_view input);
 
+/// A byte that says how the user calls it (name, --text-key, --ids-dtype, --text-format), and a file of text
+/// or token ids.
+void texts(std::string_view input);
+
 /// What a tokenizer is put through once it is loaded: fixed texts and `text`, with and without special
 /// tokens.
 void use_tokenizer(const Tokenizer& tokenizer, std::string_view text);
@@ -76,6 +80,7 @@ inline constexpr Target kTargets[] = {
     {"sentencepiece", sentencepiece},
     {"record", record},
     {"study", study},
+    {"texts", texts},
 };
 
 }  // namespace strata::fuzz

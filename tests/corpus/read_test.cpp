@@ -74,6 +74,7 @@ TEST_F(Read, JsonlLines) {
 
 TEST_F(Read, JsonlErrorsNameTheLine) {
   const auto bad = [&](const std::string& line, const char* message) {
+    SCOPED_TRACE(line.substr(0, 40));
     const auto path = put("a.jsonl", "{\"text\": \"x\"}\n\n" + line + "\n");
     EXPECT_STRATA_ERROR(read_documents(path, ""), ErrorKind::bad_file, message);
     EXPECT_STRATA_ERROR(read_documents(path, ""), ErrorKind::bad_file, "a.jsonl: line 3");
@@ -82,10 +83,11 @@ TEST_F(Read, JsonlErrorsNameTheLine) {
   bad("hello", "not JSON");
   bad("{\"text\": \"\\ud800\"}", "not JSON");
   bad("{\"text\": 1e999}", "not JSON");
-  bad("[\"text\"]", "not a JSON object");
   bad("{\"body\": \"x\"}", "no key \"text\"");
-  bad("{\"text\": 3}", "\"text\" is not a string");
-  bad("{\"text\": null}", "\"text\" is not a string");
+  bad("{\"text\": 3}", "\"text\" is a number, not a string");
+  bad("{\"text\": null}", "\"text\" is null, not a string");
+  bad("{\"text\": NaN}", "\"text\" is null, not a string");
+  bad("[[\"text\"]]", "is a list, not a string");
   bad(std::string(100'000, '['), "nested deeper");
   EXPECT_STRATA_ERROR(read_documents(put("b.jsonl", "\n \n"), ""), ErrorKind::bad_file, "empty text");
   EXPECT_STRATA_ERROR(read_documents(put("c.jsonl", "{\"text\": \"\"}"), ""), ErrorKind::bad_file,

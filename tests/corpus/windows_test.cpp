@@ -87,12 +87,48 @@ TEST_F(Windows, ShortDocumentsAreLeftOutWithANote) {
   EXPECT_EQ(sizes(make_corpus({{"s", digits(63)}}, "n", with_bos_, {})), (Sizes{64}));
 }
 
+TEST_F(Windows, TextsBelowTheShortestWindowAreMeasuredWithANote) {
+  const Corpus one = make_corpus({{"s", digits(63)}}, "t.txt", plain_, {});
+  EXPECT_EQ(sizes(one), (Sizes{63}));
+  ASSERT_EQ(one.notes.size(), 1u);
+  EXPECT_NE(one.notes[0].find("the text has only 63 tokens"), std::string::npos) << one.notes[0];
+  EXPECT_EQ(one.documents[0].dropped_tokens, 0);
+  const Corpus two = make_corpus({{"s", digits(20)}, {"t", digits(40)}, {"u", "1"}}, "t.txt", plain_, {});
+  EXPECT_EQ(sizes(two), (Sizes{20, 40}));
+  EXPECT_NE(two.notes.at(0).find("the longest of 2 has 40"), std::string::npos) << two.notes[0];
+  EXPECT_NE(two.notes[0].find("--pack"), std::string::npos);
+  EXPECT_EQ(sizes(make_corpus({{"s", "1"}}, "t.txt", with_bos_, {})), (Sizes{2}));
+  // A long document that comes later sends the short ones away again.
+  EXPECT_EQ(sizes(make_corpus({{"s", digits(63)}, {"long", digits(64)}}, "n", plain_, {})), (Sizes{64}));
+}
+
 TEST_F(Windows, NothingLeftSaysHowMuchThereWas) {
-  EXPECT_STRATA_ERROR(make_corpus({{"s", digits(63)}}, "t.txt", plain_, {}), ErrorKind::bad_file,
-                      "t.txt: 63 tokens; expected at least 64");
-  EXPECT_STRATA_ERROR(make_corpus({{"s", digits(20)}, {"t", digits(40)}}, "t.txt", plain_, {}),
-                      ErrorKind::bad_file, "40 tokens in the longest of 2 documents; expected at least 64");
+  EXPECT_STRATA_ERROR(make_corpus({{"s", "1"}}, "t.txt", plain_, {}), ErrorKind::bad_file,
+                      "t.txt: 1 token; expected at least 2");
+  EXPECT_STRATA_ERROR(make_corpus({{"s", "1"}, {"t", "2"}}, "t.txt", plain_, {}), ErrorKind::bad_file,
+                      "1 token in the longest of 2 documents; expected at least 2");
   EXPECT_STRATA_ERROR(make_corpus({}, "t.txt", plain_, {}), ErrorKind::bad_file, "0 tokens");
+}
+
+TEST_F(Windows, AShortContextHasShorterWindows) {
+  EXPECT_EQ(sizes(make_corpus({{"a", digits(80)}}, "n", plain_, {.context = 32})), (Sizes{32, 32}));
+  EXPECT_EQ(sizes(make_corpus({{"a", digits(5)}}, "n", plain_, {.context = 2})), (Sizes{2, 2}));
+}
+
+TEST_F(Windows, ATextThatDoesNotFitInMemoryIsRefusedBeforeItIsEncoded) {
+  const std::string megabyte = digits(1 << 20);
+  EXPECT_STRATA_ERROR(make_corpus({{"a", megabyte}}, "n", plain_, {.memory_bytes = 1 << 21}),
+                      ErrorKind::out_of_memory, "mem_limit: text and token ids need more than");
+  EXPECT_EQ(make_corpus({{"a", megabyte}}, "n", plain_, {.memory_bytes = 1 << 24}).token_count(), 1 << 20);
+  // Windows that --chunks will not keep are forgotten on the way.
+  const std::vector<RawDocument> many(64, {"a", digits(1 << 16)});
+  const CorpusOptions few{.context = 64, .chunks = 8, .memory_bytes = 3 << 20};
+  const Corpus corpus = make_corpus(many, "n", plain_, few);
+  EXPECT_EQ(corpus.windows.size(), 8u);
+  EXPECT_EQ(corpus.notes.at(0), "8 of 65536 windows used");
+  EXPECT_EQ(corpus.windows[7].document, 7);
+  EXPECT_STRATA_ERROR(make_corpus(many, "n", plain_, {.context = 64, .memory_bytes = 3 << 20}),
+                      ErrorKind::out_of_memory, "mem_limit");
 }
 
 TEST_F(Windows, ManyLeftOutDocumentsAreCountedNotListed) {
@@ -148,8 +184,8 @@ TEST_F(Windows, EqualDocumentsAreNamed) {
 
 TEST_F(Windows, OptionsAreChecked) {
   const std::vector<RawDocument> documents = {{"a", digits(64)}};
-  EXPECT_STRATA_ERROR(make_corpus(documents, "n", plain_, {.context = 63}), ErrorKind::usage, "context: 63");
-  EXPECT_STRATA_ERROR(make_corpus(documents, "n", plain_, {.context = -1}), ErrorKind::usage, "at least 64");
+  EXPECT_STRATA_ERROR(make_corpus(documents, "n", plain_, {.context = 1}), ErrorKind::usage, "context: 1");
+  EXPECT_STRATA_ERROR(make_corpus(documents, "n", plain_, {.context = -1}), ErrorKind::usage, "at least 2");
   EXPECT_STRATA_ERROR(make_corpus(documents, "n", plain_, {.chunks = -1}), ErrorKind::usage, "chunks");
   EXPECT_STRATA_ERROR(make_corpus(documents, "n", plain_, {.limit = -1}), ErrorKind::usage, "limit");
   EXPECT_STRATA_ERROR(make_corpus({{"a.txt", "ab\xff"}}, "n", plain_, {}), ErrorKind::bad_file,
@@ -217,12 +253,13 @@ TEST_F(Ids, EachErrorIsNamed) {
   bad({{1}, std::vector<std::int64_t>{1ll << 32}}, "id 4294967296 at position 0");
   bad({{80}, std::vector<float>(80)}, "floating-point");
   bad({{80}, std::vector<double>(80)}, "floating-point");
-  bad({{8, 10}, counting(80)}, "2 dimensions");
+  bad({{2, 4, 10}, counting(80)}, "3 dimensions");
   bad({{}, counting(1)}, "0 dimensions");
-  bad({{63}, counting(63)}, "63 tokens; expected at least 64");
+  bad({{1}, counting(1)}, "1 token; expected at least 2");
   bad({{0}, counting(0)}, "0 tokens");
+  bad({{0, 5}, counting(0)}, "empty text");
   EXPECT_STRATA_ERROR(corpus_from_ids(dir_.path() / "no.npy", 100, {}), ErrorKind::usage, "no.npy");
-  EXPECT_STRATA_ERROR(corpus_from_ids(put({{64}, counting(64)}), 100, {.context = 10}), ErrorKind::usage,
+  EXPECT_STRATA_ERROR(corpus_from_ids(put({{64}, counting(64)}), 100, {.context = 1}), ErrorKind::usage,
                       "context");
 }
 

@@ -304,6 +304,35 @@ void study_seeds(const SeedFolder& folder) {
   folder.add("record", study_json(study));
 }
 
+// The first byte says how the user calls it (fuzz/texts_fuzz.cpp).
+void texts_seeds(const SeedFolder& folder) {
+  const auto form = [](int number, const std::string& bytes) {
+    return static_cast<char>('0' + number) + bytes;  // '0' is a multiple of the number of forms
+  };
+  folder.add("prose", form(0, "One.<e>Two \u00e9.<e>"));
+  folder.add("lines", form(1, "{\"text\": \"a\", \"x\": NaN}\n{\"text\": \"b\\n\"}\n"));
+  folder.add("chat",
+             form(1, R"({"messages":[{"role":"user","content":"a"},{"content":[{"text":"b"},{}]}]})"));
+  folder.add("list", form(7, R"([{"text": "a"}, {"text": "b"}, "c"])"));
+  folder.add("nested", form(2, R"({"a": [{"b": "c"}, {"b": "d"}]})"));
+  folder.add("ids", form(1, R"({"input_ids": [0, 1, 2], "attention_mask": [0, 1, 1]})"));
+  folder.add("numbers", form(1, "[[1, 2], [3]]"));
+  const NpyArray rows{{2, 2}, std::vector<std::int32_t>{1, 2, 3, 4}};
+  folder.add("npy", form(3, format_npy(rows)));
+  folder.add("raw", form(4, std::string("\1\0\2\0", 4)));
+  folder.add("text", form(6, std::string("\0 {", 3)));
+  folder.add("utf16", form(0, std::string("\xff\xfe"
+                                          "a\0b\0",
+                                          6)));
+  // gzip of "aaaaaaaaaaaaaaaa" with a fixed header, and a frame of Zstandard with a raw block.
+  folder.add(
+      "gzip",
+      form(0, std::string("\x1f\x8b\x08\0\0\0\0\0\2\3\x4b\x4c\x44\5\0\xd5\x68\xd6\xcf\x10\0\0\0", 23)));
+  folder.add("zstd", form(0, std::string("\x28\xb5\x2f\xfd\x20\x03\x19\0\0"
+                                         "abc",
+                                         12)));
+}
+
 void record_seeds(const SeedFolder& folder) {
   folder.add("tiny", results_json(test::tiny_run()));
   const std::vector<std::pair<const char*, NpyArray>> arrays = {
@@ -327,5 +356,6 @@ int main(int argc, char** argv) {
   sentencepiece_seeds(SeedFolder(argv[1], "sentencepiece"));
   record_seeds(SeedFolder(argv[1], "record"));
   study_seeds(SeedFolder(argv[1], "study"));
+  texts_seeds(SeedFolder(argv[1], "texts"));
   return 0;
 }

@@ -91,8 +91,8 @@ TEST_F(Workflow, ErrorsNameTheField) {
   bad.shuffled_text = "-1";
   EXPECT_EQ(option_of(bad, resources_), "shuffled_text");
   EXPECT_EQ(option_of(request_, {.threads = 1, .memory_bytes = 1 << 20}), "mem_limit");
-  EXPECT_STRATA_ERROR(load_text(model_, {.path = test::repo_path("texts/tales"), .context = 1 << 20}),
-                      ErrorKind::usage, "context: 1048576 tokens");
+  EXPECT_STRATA_ERROR(load_text(model_, {.path = test::repo_path("texts/tales"), .context = 1}),
+                      ErrorKind::usage, "context: 1; expected at least 2 tokens");
 }
 
 TEST_F(Workflow, ADirectoryOfSomeoneElseIsLeftAlone) {

@@ -150,46 +150,56 @@ std::vector<double> NpyArray::as_double() const {
       data);
 }
 
-NpyArray parse_npy(std::string_view bytes, const std::string& where) {
+NpyHeader parse_npy_header(std::string_view bytes, const std::string& where) {
   if (bytes.size() < 10 || bytes.substr(0, 6) != kMagic) bad(where, "no .npy magic", "\\x93NUMPY");
   const auto byte = [&](std::size_t i) {
     return static_cast<std::size_t>(static_cast<unsigned char>(bytes[i]));
   };
-  const std::size_t major = byte(6);
-  if (major != 1 && major != 2) bad(where, fmt::format(".npy version {}", major), "version 1 or 2");
+  const std::size_t major = byte(6);  // 3 is 2 with names in UTF-8
+  if (major < 1 || major > 3) bad(where, fmt::format(".npy version {}", major), "version 1, 2 or 3");
   const std::size_t prefix = major == 1 ? 10 : 12;
   if (bytes.size() < prefix) bad(where, "a truncated header", ".npy header");
   std::size_t length = byte(8) | (byte(9) << 8);
-  if (major == 2) length |= (byte(10) << 16) | (byte(11) << 24);
+  if (major > 1) length |= (byte(10) << 16) | (byte(11) << 24);
   if (length > bytes.size() - prefix) bad(where, "a header longer than the file", ".npy header");
-  const std::string_view header = bytes.substr(prefix, length);
-  const std::string_view body = bytes.substr(prefix + length);
+  const std::string_view text = bytes.substr(prefix, length);
 
-  const auto order = value_of(header, "fortran_order");
-  if (!order || !order->starts_with("False")) bad(where, "Fortran order", "'fortran_order': False");
-  const auto shape_text = value_of(header, "shape");
-  const auto descr = value_of(header, "descr");
-  if (!shape_text || !descr) bad(where, "a header without shape or descr", ".npy header");
-
-  NpyArray array;
-  array.shape = parse_shape(*shape_text, where);
-  std::uint64_t count = 1;
-  for (const std::size_t extent : array.shape) {
-    const auto product = checked_mul(count, extent);
+  NpyHeader header{.data_begin = prefix + length};
+  const auto order = value_of(text, "fortran_order");
+  const auto shape = value_of(text, "shape");
+  const auto descr = value_of(text, "descr");
+  if (!order || !shape || !descr) bad(where, "a header without order, shape or descr", ".npy header");
+  header.fortran_order = !order->starts_with("False");
+  if (header.fortran_order && !order->starts_with("True"))
+    bad(where, "a header without an order", "'fortran_order': False");
+  header.shape = parse_shape(*shape, where);
+  header.count = 1;
+  for (const std::size_t extent : header.shape) {
+    const auto product = checked_mul(header.count, extent);
     if (!product) bad(where, "a shape that overflows", "a shape that fits the file");
-    count = *product;
+    header.count = *product;
   }
-  if (descr->starts_with("'<f4'")) {
-    array.data = copy_values<float>(body, count, where);
-  } else if (descr->starts_with("'<f8'")) {
-    array.data = copy_values<double>(body, count, where);
-  } else if (descr->starts_with("'<i4'")) {
-    array.data = copy_values<std::int32_t>(body, count, where);
-  } else if (descr->starts_with("'<i8'")) {
-    array.data = copy_values<std::int64_t>(body, count, where);
+  const std::size_t begin = descr->starts_with('\'') ? 1 : 0;
+  const std::size_t end = begin == 1 ? descr->find('\'', 1) : descr->find(',');
+  header.descr = descr->substr(begin, std::min<std::size_t>(std::min(end, descr->size()) - begin, 20));
+  return header;
+}
+
+NpyArray parse_npy(std::string_view bytes, const std::string& where) {
+  NpyHeader header = parse_npy_header(bytes, where);
+  if (header.fortran_order) bad(where, "Fortran order", "'fortran_order': False");
+  const std::string_view body = bytes.substr(header.data_begin);
+  NpyArray array{.shape = std::move(header.shape), .data = {}};
+  if (header.descr == "<f4") {
+    array.data = copy_values<float>(body, header.count, where);
+  } else if (header.descr == "<f8") {
+    array.data = copy_values<double>(body, header.count, where);
+  } else if (header.descr == "<i4") {
+    array.data = copy_values<std::int32_t>(body, header.count, where);
+  } else if (header.descr == "<i8") {
+    array.data = copy_values<std::int64_t>(body, header.count, where);
   } else {
-    bad(where, fmt::format("dtype {}", descr->substr(0, std::min<std::size_t>(descr->find(','), 20))),
-        "<f4, <f8, <i4 or <i8");
+    bad(where, fmt::format("dtype {}", header.descr), "<f4, <f8, <i4 or <i8");
   }
   return array;
 }

@@ -22,6 +22,17 @@ struct NpyArray {
   [[nodiscard]] std::vector<double> as_double() const;
 };
 
+/// What stands before the values.
+struct NpyHeader {
+  std::string descr;  ///< as numpy writes it: "<i4"; of a record type, the start of its list
+  bool fortran_order = false;
+  std::vector<std::size_t> shape;
+  std::size_t count = 0;       ///< values in all
+  std::size_t data_begin = 0;  ///< byte of the first value
+};
+/// Throws Error(bad_file) naming `where`.
+[[nodiscard]] NpyHeader parse_npy_header(std::string_view bytes, const std::string& where);
+
 /// Parses .npy bytes ('<f4', '<f8', '<i4', '<i8', C order). Throws Error(bad_file) naming `where`.
 [[nodiscard]] NpyArray parse_npy(std::string_view bytes, const std::string& where);
 [[nodiscard]] std::string format_npy(const NpyArray& array);

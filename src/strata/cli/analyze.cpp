@@ -17,6 +17,7 @@
 #include "strata/cli/say.h"
 #include "strata/cli/stop_signals.h"
 #include "strata/cli/terminal.h"
+#include "strata/cli/text_flags.h"
 #include "strata/model/backend.h"
 #include "strata/workflow/analysis.h"
 #include "strata/workflow/build_info.h"
@@ -65,13 +66,6 @@ std::string plan_text(const MeasurePlan& plan, const NullPlan& nulls, std::uint6
   return out + null_plan_text(nulls, plan.flops_per_second);
 }
 
-void print_text(const Text& text, const AnalyzeOptions& options) {
-  if (options.quiet) return;
-  say("text {}: {} documents, {} windows, {} tokens; {}\n", text.name(), text.documents(), text.windows(),
-      text.tokens(), text.loaded().corpus.bos_policy);
-  for (const std::string& note : text.notes()) say("note: {}\n", note);
-}
-
 // What a signal does in each phase: between steps a run is asked to stop; within the boundaries and the
 // brittleness there are no steps, and a run directory is written whole.
 void choose_handler(const ProgressEvent& event) {
@@ -95,8 +89,11 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   }
   if (!options.mem_limit.empty())
     options.resources.memory_bytes = parse_size(options.mem_limit, "--mem-limit");
+  options.text.memory_bytes =
+      options.resources.memory_bytes == 0 ? default_memory_limit_bytes() : options.resources.memory_bytes;
   const Text text = load_text(model, with_default_text(options.text));
-  print_text(text, options);
+  const Corpus& corpus = text.loaded().corpus;
+  print_text_remarks(corpus, options.quiet);
   Analysis analysis(model, text, options.request, options.resources);
   const auto plan = [&] {
     return plan_text(analysis.plan(), analysis.nulls(), analysis.memory_limit_bytes());
@@ -121,7 +118,10 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   });
   on_stop(SIG_DFL);
   printer.finish();
-  for (const std::string& warning : run.trace.warnings) say("warning: {}\n", warning);
+  for (const std::string& warning : run.trace.warnings) {
+    const auto& said = corpus.warnings;
+    if (std::find(said.begin(), said.end(), warning) == said.end()) say("warning: {}\n", warning);
+  }
   if (!options.quiet) say_raw(summary_text(run, (options.output / "report.html").string()));
   if (options.json) print_data(results_json(run));
   return 0;
@@ -144,15 +144,8 @@ void register_analyze(CLI::App& app, Program& program) {
       ->add_option("-m,--model,MODEL", o->model,
                    "Directory with config.json, .gguf file, or org/name[@revision]")
       ->required();
-  command->add_option(
-      "-f,--file", o->text.path,
-      "UTF-8 file, directory of files, .jsonl, or .npy token ids (default: the tales that come with strata)");
-  command->add_option(
-      "--tokenizer", o->text.tokenizer,
-      "Instead of the model's own: folder, tokenizer.json, tokenizer.model, vocab.json or GGUF");
+  add_text_flags(*command, o->text);
   command->add_option("-o,--output", o->output, "Run directory (default: runs/<model>)");
-  add_number(*command, "-c,--ctx-size", o->text.context, 1, kMostOfAnything,
-             "Longest window in tokens (default: 512 or the model's limit)", false);
   add_number(*command, "-b,--batch-size", resources.batch, 1, kMostOfAnything,
              "Windows in flight at once; changes memory, never a number");
   command
@@ -169,9 +162,6 @@ void register_analyze(CLI::App& app, Program& program) {
           "there is)")
       ->default_str("cpu");
   add_number(*command, "-t,--threads", resources.threads, 1, 1024, "Threads; changes speed, never a number");
-  add_number(*command, "--chunks", o->text.chunks, 1, kMostOfAnything,
-             "At most this many windows, taken in turn from the documents", false);
-  add_number(*command, "--limit", o->text.limit, 1, kMostOfAnything, "At most this many documents", false);
   add_number(*command, "--positions", r.positions, 64, kMostOfAnything,
              "Sampled positions in all, for CKA and spectra");
   add_number(*command, "--lens-positions", r.lens_positions, 1, kMostOfAnything,

@@ -10,6 +10,7 @@
 #include "strata/cli/compare_study.h"
 #include "strata/cli/compare_twins.h"
 #include "strata/cli/number_option.h"
+#include "strata/cli/text_flags.h"
 #include "strata/families/study_file.h"
 
 namespace strata {
@@ -63,8 +64,8 @@ int compare(CompareOptions& o, const CLI::App& command, const std::string& comma
     o.twins.measure.seed = o.seed;
     return compare_twins(o.twins, command_line);
   }
-  refuse_flags(command, {"--file", "--ctx-size", "--chunks", "--limit", "--tokenizer", "--threshold"},
-               "run directories and study files");
+  refuse_flags(command, text_flag_names(), "run directories and study files");
+  refuse_flags(command, {"--threshold"}, "run directories and study files");
   if (use == Use::runs) {
     refuse_flags(command, {"--lane-tokens", "--mem-limit", "--batch-size", "--skip-missing", "--dry-run"},
                  "run directories");
@@ -81,20 +82,6 @@ int compare(CompareOptions& o, const CLI::App& command, const std::string& comma
   o.study.json = o.twins.json;
   o.study.quiet = o.twins.quiet;
   return compare_study(o.study, command_line);
-}
-
-void add_text_options(CLI::App& command, TwinOptions& o) {
-  command.add_option("-f,--file", o.text.path,
-                     "Twins: UTF-8 file, directory of files, .jsonl, or .npy token ids (default: the tales)");
-  add_number(command, "-c,--ctx-size", o.text.context, 1, kMostOfAnything,
-             "Twins: longest window in tokens (default: 512 or the model's limit)", false);
-  add_number(command, "--chunks", o.text.chunks, 1, kMostOfAnything,
-             "Twins: at most this many windows, taken in turn from the documents", false);
-  add_number(command, "--limit", o.text.limit, 1, kMostOfAnything, "Twins: at most this many documents",
-             false);
-  command.add_option(
-      "--tokenizer", o.text.tokenizer,
-      "Twins: instead of the original's own: folder, tokenizer.json or .model, vocab.json or GGUF");
 }
 
 }  // namespace
@@ -121,7 +108,7 @@ void register_compare(CLI::App& app, Program& program) {
                     "Leave out models of a study that are not there");
   command->add_flag("--dry-run", o->study.dry_run,
                     "Print which runs a study has and which it needs, and stop");
-  add_text_options(*command, o->twins);
+  add_text_flags(*command, o->twins.text, "Twins: ");
   add_number(*command, "--threshold", o->twins.question.threshold, 0.0, 1e6,
              "Twins: relative difference at which damage begins");
   add_number(*command, "--lane-tokens", m.lane_tokens, 64, kMostOfAnything, "Tokens in lanes, in all");

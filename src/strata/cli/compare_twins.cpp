@@ -18,6 +18,7 @@
 #include "strata/cli/stop_signals.h"
 #include "strata/cli/terminal.h"
 #include "strata/record/valid_text.h"
+#include "strata/cli/text_flags.h"
 #include "strata/report/report.h"
 #include "strata/sweep/divergence.h"
 #include "strata/theory/divergence.h"
@@ -122,19 +123,16 @@ int compare_twins(const TwinOptions& asked, const std::string& command_line) {
     options.output =
         std::filesystem::path("runs") / fmt::format("compare-{}-{}", name(original), name(other));
   OutputDirectory output(options.output, OutputKind::twins);
+  ManifestFacts facts;
+  facts.limit_bytes =
+      options.mem_limit.empty() ? default_memory_limit_bytes() : parse_size(options.mem_limit, "--mem-limit");
+  options.text.memory_bytes = facts.limit_bytes;
   const LoadedText text = load_text(original, with_default_text(options.text));
-  if (!options.quiet) {
-    say("text {}: {} documents, {} windows, {} tokens; {}\n", text.corpus.name, text.corpus.documents.size(),
-        text.corpus.windows.size(), text.corpus.token_count(), text.corpus.bos_policy);
-    for (const std::string& note : text.corpus.notes) say("note: {}\n", note);
-  }
+  print_text_remarks(text.corpus, options.quiet);
   const DivergenceInput input{.original = original,
                               .other = other,
                               .corpus = text.corpus,
                               .tokenizer = text.tokenizer ? &*text.tokenizer : nullptr};
-  ManifestFacts facts;
-  facts.limit_bytes =
-      options.mem_limit.empty() ? default_memory_limit_bytes() : parse_size(options.mem_limit, "--mem-limit");
   facts.plan = plan_divergence(input, options.measure, facts.limit_bytes);
   options.measure.lane_bytes = facts.plan.lane_bytes;
 
@@ -175,7 +173,10 @@ int compare_twins(const TwinOptions& asked, const std::string& command_line) {
       },
       manifest_text(record, options, command_line, facts));
   on_stop(SIG_DFL);
-  for (const std::string& warning : record.warnings) say("warning: {}\n", warning);
+  for (const std::string& warning : record.warnings) {
+    const auto& said = text.corpus.warnings;
+    if (std::find(said.begin(), said.end(), warning) == said.end()) say("warning: {}\n", warning);
+  }
   if (!options.quiet) say_lines(summary(record, options.output));
   if (options.json) print_data(divergence_json(record));
   return 0;

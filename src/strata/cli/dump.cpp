@@ -19,6 +19,7 @@
 #include "strata/cli/numbers.h"
 #include "strata/cli/say.h"
 #include "strata/cli/terminal.h"
+#include "strata/cli/text_flags.h"
 #include "strata/dump/fingerprint.h"
 #include "strata/model/backend.h"
 #include "strata/sweep/catalogue.h"
@@ -237,16 +238,24 @@ void dump_signals(Job& job, const Progress& progress) {
     write_whole(job, job.index.arrays[first + i], arrays[i].second);
 }
 
+std::uint64_t memory_limit(const DumpCommand& command) {
+  return command.mem_limit.empty() ? default_memory_limit_bytes()
+                                   : parse_size(command.mem_limit, "--mem-limit");
+}
+
+// The windows are there twice, in the corpus and as plain ids.
+std::uint64_t memory_needed(const Job& job, const StateStreamPlan& plan) {
+  return plan.memory_bytes + program_bytes() + 2 * job.text.corpus.memory_bytes();
+}
+
 void check_memory(const Job& job, const StateStreamPlan& plan) {
   const DumpCommand& command = job.command;
-  const std::uint64_t limit =
-      command.mem_limit.empty() ? default_memory_limit_bytes() : parse_size(command.mem_limit, "--mem-limit");
-  if (plan.memory_bytes + program_bytes() > limit) {
-    throw Error(ErrorKind::out_of_memory,
-                {.where = "--mem-limit",
-                 .found = "the dump needs " + human_bytes(plan.memory_bytes + program_bytes()),
-                 .expected = "at most " + human_bytes(limit),
-                 .hint = "a shorter --ctx-size or fewer --threads need less"});
+  const std::uint64_t limit = memory_limit(command);
+  if (memory_needed(job, plan) > limit) {
+    throw Error(ErrorKind::out_of_memory, {.where = "--mem-limit",
+                                           .found = "the dump needs " + human_bytes(memory_needed(job, plan)),
+                                           .expected = "at most " + human_bytes(limit),
+                                           .hint = "a shorter --ctx-size or fewer --threads need less"});
   }
   if (!command.has("signals")) return;
   const MeasureInput input{.checkpoint = job.checkpoint, .corpus = job.text.corpus, .tokenizer = nullptr};
@@ -259,7 +268,7 @@ void print_plan(const Job& job, const StateStreamPlan& plan) {
   show("{} arrays, {} to be written: {}\n", job.index.arrays.size(), missing,
        human_bytes(missing_bytes(job)));
   show("rows {}; temporary file {}; memory {}\n", job.rows.count(), human_bytes(plan.scratch_bytes),
-       human_bytes(plan.memory_bytes + program_bytes()));
+       human_bytes(memory_needed(job, plan)));
   for (const DumpedArray& array : job.index.arrays)
     show("  {:<40} {:<8} {}{}\n", array.file, to_string(array.spec.type), fmt::join(array.spec.shape, " x "),
          array.sha256.empty() ? "" : "  (there)");
@@ -278,8 +287,11 @@ int dump(const DumpCommand& asked) {
   DumpCommand command = asked;
   const Checkpoint checkpoint = Checkpoint::open(command.model);
   if (command.output.empty()) command.output = fs::path("runs") / (checkpoint.name() + "-dump");
-  const LoadedText text = load_text(checkpoint, with_default_text(command.text));
   check_dump_command(command, clean_signal_ids());
+  command.text.memory_bytes = memory_limit(command);
+  command.text.groups = false;  // arrays have a row for each document: none is resampled here
+  const LoadedText text = load_text(checkpoint, with_default_text(command.text));
+  print_text_remarks(text.corpus, command.quiet);
   Job job{.command = command,
           .checkpoint = checkpoint,
           .text = text,

@@ -12,6 +12,7 @@
 #include "strata/base/sha256.h"
 #include "strata/cli/number_option.h"
 #include "strata/cli/numbers.h"
+#include "strata/cli/text_flags.h"
 #include "strata/dump/fingerprint.h"
 
 namespace strata {
@@ -197,15 +198,8 @@ void add_dump_flags(CLI::App& app, DumpCommand& o) {
   app.add_option("-m,--model,MODEL", o.model,
                  "Directory with config.json, .gguf file, or org/name[@revision]")
       ->required();
-  app.add_option("-f,--file", o.text.path,
-                 "UTF-8 file, directory of files, .jsonl, or .npy token ids (default: the tales)");
-  app.add_option("--tokenizer", o.text.tokenizer,
-                 "Instead of the model's own: folder, tokenizer.json, tokenizer.model, vocab.json or GGUF");
+  add_text_flags(app, o.text);
   app.add_option("-o,--output", o.output, "New directory (default: runs/<model>-dump)");
-  add_number(app, "-c,--ctx-size", o.text.context, 1, kMostOfAnything, "Longest window in tokens", false);
-  add_number(app, "--chunks", o.text.chunks, 1, kMostOfAnything,
-             "At most this many windows, taken in turn from the documents", false);
-  add_number(app, "--limit", o.text.limit, 1, kMostOfAnything, "At most this many documents", false);
   app.add_option("--what", o.what, "states, attention, signals")->delimiter(',')->capture_default_str();
   app.add_option("--layers", o.layers, "States, and blocks for attention, like 3,7,10-14 (default: all)");
   app.add_option("--signals", o.signals, "Signals, with --what signals (default: all of the clean sweep)")

@@ -17,6 +17,7 @@
 #include "strata/cli/number_option.h"
 #include "strata/cli/say.h"
 #include "strata/cli/terminal.h"
+#include "strata/cli/text_flags.h"
 #include "strata/model/backend.h"
 #include "strata/workflow/text.h"
 
@@ -143,10 +144,10 @@ TestWindows windows_of(const Checkpoint& checkpoint, const VerifyCommand& comman
                        std::vector<Check>& checks) {
   TestWindows windows;
   try {
-    LoadedText text = load_text(checkpoint, with_default_text(command.text));
-    if (text.tokenizer)
-      checks.push_back(
-          verify_round_trip(*text.tokenizer, read_documents(with_default_text(command.text).path, "")));
+    TextOptions options = with_default_text(command.text);
+    options.keep_texts = true;  // a pipe can be read only once
+    LoadedText text = load_text(checkpoint, options);
+    if (text.tokenizer) checks.push_back(verify_round_trip(*text.tokenizer, text.texts));
     for (Window& window : text.corpus.windows) windows.ids.push_back(std::move(window.ids));
     return windows;
   } catch (const Error& error) {
@@ -238,16 +239,9 @@ void register_verify(CLI::App& app, Program& program) {
   command->add_option("--reference", o->reference, "Directory of .npy arrays of one forward pass");
   add_number(*command, "--tolerance", o->verify.tolerance, 0.0, 1e6,
              "Largest difference allowed, over the RMS of the token's row, or the value where larger");
-  command->add_option("-f,--file", o->text.path,
-                      "Without a reference: UTF-8 file, directory, .jsonl or .npy ids (default: the tales)");
-  add_number(*command, "-c,--ctx-size", o->text.context, 1, kMostOfAnything, "Longest window in tokens",
-             false);
-  add_number(*command, "--chunks", o->text.chunks, 1, kMostOfAnything,
-             "Windows, taken in turn from the documents");
+  add_text_flags(*command, o->text, "Without a reference: ");
+  command->get_option("--chunks")->default_str(std::to_string(kWindows));
   add_number(*command, "-t,--threads", o->verify.threads, 1, 1024, "Threads; changes speed, never a number");
-  command->add_option(
-      "--tokenizer", o->text.tokenizer,
-      "Instead of the model's own: folder, tokenizer.json, tokenizer.model, vocab.json or GGUF");
   command
       ->add_option_function<std::string>(
           "--device", [o](const std::string& name) { o->verify.backend = &backend_named(name); },

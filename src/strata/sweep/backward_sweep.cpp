@@ -283,12 +283,20 @@ std::vector<Series> run_backward_sweep(const Checkpoint& checkpoint, const Sweep
   }
   BackwardSweep sweep(checkpoint, context, classes, sample, options);
   sweep.run(embedding, head, progress);
+  const std::vector<std::int64_t> scored_of = lane_scored(context, sample);
+  std::vector<char> begun(scored_of.size(), 0);
   for (std::size_t w = 0; w < sample.size(); ++w) {
     const auto document = static_cast<std::size_t>(context.corpus.windows[sample[w].window].document);
+    // 1 where a document has one window: the value keeps its bits.
+    const double share = static_cast<double>(sample[w].tokens - 1) / static_cast<double>(scored_of[document]);
+    const bool first = begun[document] == 0;
+    begun[document] = 1;
     for (std::size_t i = 0; i < series.size(); ++i) {
-      series[i].weight[document] = static_cast<double>(sample[w].tokens);
+      double& weight = series[i].weight[document];
+      weight = (first ? 0.0 : weight) + static_cast<double>(sample[w].tokens);
       for (std::size_t s = 0; s < series[i].by_doc.cols; ++s) {
-        series[i].by_doc(document, s) = sweep.value(s, w, i / kSets.size(), i % kSets.size());
+        double& value = series[i].by_doc(document, s);
+        value = (first ? 0.0 : value) + share * sweep.value(s, w, i / kSets.size(), i % kSets.size());
       }
     }
   }

@@ -350,6 +350,7 @@ DivergencePlan plan_divergence(const DivergenceInput& input, const MeasureOption
     plan.peak_bytes += bytes;
   };
   add("program", program_bytes());
+  add("token ids of the text", input.corpus.memory_bytes());
   add("two blocks of each model (current and next)", 2 * (block_bytes(c) + block_bytes(o)));
   add("embeddings and unembeddings of both", ends_bytes(c) + ends_bytes(o));
   add("values per token and place", static_cast<std::uint64_t>(3 * c.n_layers + 2) * tokens * sizeof(float) +
@@ -391,6 +392,7 @@ DivergenceRecord measure_divergence(const DivergenceInput& input, const MeasureO
   }
   DivergenceRecord record;
   record.weight_correlation = likeness.median;
+  record.warnings = input.corpus.warnings;
   SweepContext context = make_context(input.original.config(), input.corpus);
   context.seed = options.seed;
   context.threads = options.threads;
@@ -409,7 +411,7 @@ DivergenceRecord measure_divergence(const DivergenceInput& input, const MeasureO
   const auto sample = lane_sample(context, options.lane_tokens);
   for (const LaneWindow& lane : sample) {
     const auto document = static_cast<std::size_t>(input.corpus.windows[lane.window].document);
-    record.documents[document].lane_scored = lane.tokens - 1;
+    record.documents[document].lane_scored += lane.tokens - 1;
   }
   const LaneModel original{input.original, embedding, head}, other{input.other, other_embedding, other_head};
   record.substitutions = run_substitutions({.model = original,

@@ -117,6 +117,24 @@ std::vector<std::size_t> candidates(const SweepContext& context, int document, s
   return long_enough.empty() ? all : long_enough;
 }
 
+// Windows of a group of short documents, in a seeded order, until `share` tokens are there.
+void add_group(const std::vector<std::size_t>& windows, std::int64_t share, const SweepContext& context,
+               Philox& rng, std::vector<LaneWindow>& sample) {
+  std::vector<std::uint32_t> order(windows.size());
+  std::iota(order.begin(), order.end(), 0u);
+  shuffle(order, rng);
+  std::vector<LaneWindow> chosen;
+  for (const std::uint32_t i : order) {
+    const std::int64_t tokens = std::min(share, context.tokens_in(windows[i]));
+    if (tokens < 2) break;
+    chosen.push_back({windows[i], tokens});
+    share -= tokens;
+  }
+  std::sort(chosen.begin(), chosen.end(),
+            [](const LaneWindow& a, const LaneWindow& b) { return a.window < b.window; });
+  sample.insert(sample.end(), chosen.begin(), chosen.end());
+}
+
 }  // namespace
 
 std::vector<LaneWindow> lane_sample(const SweepContext& context, std::int64_t lane_tokens) {
@@ -134,12 +152,23 @@ std::vector<LaneWindow> lane_sample(const SweepContext& context, std::int64_t la
       std::max<std::int64_t>(kMinWindowTokens, lane_tokens / static_cast<std::int64_t>(order.size()));
   std::vector<LaneWindow> sample;
   for (const std::uint32_t document : order) {
-    const std::vector<std::size_t> windows = candidates(context, static_cast<int>(document), share);
     Philox rng({.seed = context.seed, .stream = Stream::documents, .a = 1, .b = document});
+    if (context.corpus.documents[document].is_group) {
+      add_group(candidates(context, static_cast<int>(document), 0), share, context, rng, sample);
+      continue;
+    }
+    const std::vector<std::size_t> windows = candidates(context, static_cast<int>(document), share);
     const std::size_t chosen = windows[rng.below(windows.size())];
     sample.push_back({chosen, std::min(share, context.tokens_in(chosen))});
   }
   return sample;
+}
+
+std::vector<std::int64_t> lane_scored(const SweepContext& context, const std::vector<LaneWindow>& sample) {
+  std::vector<std::int64_t> scored(context.corpus.documents.size(), 0);
+  for (const LaneWindow& lane : sample)
+    scored[static_cast<std::size_t>(context.corpus.windows[lane.window].document)] += lane.tokens - 1;
+  return scored;
 }
 
 LaneCost lane_cost(const SweepContext& context, const MeasureOptions& options) {
@@ -163,6 +192,7 @@ std::vector<DoseCurve> measure_curves(const LaneEngineInput& input, const std::v
   std::vector<std::size_t> document_of;
   for (const LaneWindow& w : input.sample)
     document_of.push_back(static_cast<std::size_t>(input.context.corpus.windows[w.window].document));
+  const std::vector<std::int64_t> scored_of = lane_scored(input.context, input.sample);
   for (DoseCurve& curve : plan.curves) {
     curve.kl_nats = Matrix(documents, curve.strength.size(), kNaN);
     for (const std::size_t d : document_of)
@@ -176,7 +206,7 @@ std::vector<DoseCurve> measure_curves(const LaneEngineInput& input, const std::v
     const double signs = plan.lanes[i].edit.intervention->antithetic ? 2.0 : 1.0;
     for (std::size_t w = 0; w < input.sample.size(); ++w) {
       const std::size_t d = document_of[w];
-      const double scored = static_cast<double>(input.sample[w].tokens - 1) * signs;
+      const double scored = static_cast<double>(scored_of[d]) * signs;
       curve.kl_nats(d, s) += damage[i][w].kl / scored;
       curve.delta_nll_nats(d, s) += damage[i][w].delta_nll / scored;
       // Logits that overflow have no largest one.

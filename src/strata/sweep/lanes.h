@@ -10,8 +10,13 @@
 namespace strata {
 
 /// One window from each document, `lane_tokens` in all: an equal share for each, at least 64 tokens. With
-/// too many documents for that, a seeded sample of them.
+/// too many documents for that, a seeded sample of them. Of a group (CorpusDocument::is_group) several
+/// windows, up to its share.
 [[nodiscard]] std::vector<LaneWindow> lane_sample(const SweepContext& context, std::int64_t lane_tokens);
+
+/// Scored positions of the sample in each document; 0 where it has no window there.
+[[nodiscard]] std::vector<std::int64_t> lane_scored(const SweepContext& context,
+                                                    const std::vector<LaneWindow>& sample);
 
 /// What the lanes of a measurement cost.
 struct LaneCost {

@@ -107,7 +107,7 @@ void add_documents(Trace& trace, const SweepContext& context, const std::vector<
   }
   for (const LaneWindow& lane : sample) {
     const auto d = static_cast<std::size_t>(context.corpus.windows[lane.window].document);
-    trace.documents[d].lane_tokens = lane.tokens;
+    trace.documents[d].lane_tokens += lane.tokens;
     if (tokenizer == nullptr) continue;
     const auto& ids = context.corpus.windows[lane.window].ids;
     for (std::size_t t = 1; t < static_cast<std::size_t>(lane.tokens); ++t)
@@ -272,6 +272,7 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
     options.snapshots = &*saved;
   }
   Trace trace;
+  trace.warnings = input.corpus.warnings;
   if (std::string warning = equal_documents_warning(input.corpus); !warning.empty())
     trace.warnings.push_back(std::move(warning));
   SweepContext context = make_context(input.checkpoint.config(), input.corpus);

@@ -44,6 +44,7 @@ struct Facts {
   std::uint64_t lane = 0;      // one lane
   std::uint64_t backward = 0;  // states and gradients of the backward sweep; 0 = not wanted
   std::uint64_t residual = 0;
+  std::uint64_t text = 0;  // windows of ids
 };
 
 Facts facts_of(const MemoryInput& input) {
@@ -77,6 +78,7 @@ Facts facts_of(const MemoryInput& input) {
   f.logits = floats(kLogitRows * c.vocab);
   f.lane = lane_bytes(input.context, input.sample);
   f.residual = floats(f.tokens * c.hidden);
+  f.text = input.context.corpus.memory_bytes();
   if (wants_backward_sweep(input.options)) {
     f.backward =
         static_cast<std::uint64_t>(f.lane_tokens) * backward_token_bytes(c, input.options.label_samples);
@@ -132,6 +134,7 @@ class Planner {
   [[nodiscard]] std::vector<MemoryItem> base(bool blocks) const {
     std::vector<MemoryItem> items{
         {"program", program_bytes()},
+        {"token ids of the text", f_.text},
         {plan_.choice.gather ? "embedding (the rows of the text)" : "embedding", table()}};
     if (!blocks) return items;
     items.push_back(

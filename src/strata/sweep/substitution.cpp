@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "strata/sweep/lanes.h"
+
 namespace strata {
 namespace {
 
@@ -36,13 +38,17 @@ std::vector<Substitution> run_substitutions(const LaneEngineInput& input, const 
   std::vector<Lane> lanes;
   for (const Substitution& what : results) lanes.push_back(lane_of(what, n_layers));
   const auto damage = run_lanes(input, lanes, progress);
+  const std::vector<std::int64_t> scored_of = lane_scored(input.context, input.sample);
   for (std::size_t i = 0; i < lanes.size(); ++i) {
     for (std::size_t w = 0; w < input.sample.size(); ++w) {
       const auto document =
           static_cast<std::size_t>(input.context.corpus.windows[input.sample[w].window].document);
-      const auto scored = static_cast<double>(input.sample[w].tokens - 1);
-      results[i].kl_nats[document] = damage[i][w].kl / scored;
-      results[i].delta_nll_nats[document] = damage[i][w].delta_nll / scored;
+      const auto scored = static_cast<double>(scored_of[document]);
+      const bool first = w == 0 || input.context.corpus.windows[input.sample[w - 1].window].document !=
+                                       static_cast<int>(document);
+      double &kl = results[i].kl_nats[document], &delta = results[i].delta_nll_nats[document];
+      kl = (first ? 0.0 : kl) + damage[i][w].kl / scored;
+      delta = (first ? 0.0 : delta) + damage[i][w].delta_nll / scored;
     }
   }
   return results;

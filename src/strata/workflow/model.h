@@ -32,13 +32,23 @@ class Model {
 };
 
 struct TextOptions {
-  std::filesystem::path path;  ///< UTF-8 file, directory of files, .jsonl, or .npy token ids
+  std::filesystem::path path;  ///< a file, a folder, or "-" (standard input): docs/formats.md says of what
   int context = 0;             ///< longest window in tokens; 0 = 512, or the model's limit if that is less
   int chunks = 0;              ///< at most so many windows, taken in turn from the documents; 0 = all
   int limit = 0;               ///< at most so many documents; 0 = all
   /// Instead of the model's own: a folder, tokenizer.json, tokenizer.model, vocab.json or GGUF file; empty =
   /// its own.
   std::filesystem::path tokenizer = {};
+  std::vector<std::filesystem::path> more_paths = {};  ///< further ones
+  bool recursive = false;                              ///< folders inside folders, too
+  std::string text_key =
+      {};  ///< where a JSON record has its text, like "a.b"; empty = text, messages, input_ids
+  std::string text_format = {};  ///< auto, text or json; empty = auto, by content
+  std::string ids_dtype = {};  ///< files are raw token ids of this type: uint16, uint32, int32, int64, uint8
+  std::string pack = {};       ///< documents shorter than a window: none, separate or concatenated
+  bool groups = true;          ///< with separate: one document of the record is a group of them
+  bool keep_texts = false;     ///< for the library itself: LoadedText::texts
+  std::uint64_t memory_bytes = 0;  ///< for the text and its ids; 0 = not looked at
 };
 
 /// Documents cut into windows of token ids. Copies share them.

@@ -16,14 +16,18 @@ constexpr int kDefaultContext = 512;
 
 int chosen_context(const ModelConfig& config, int asked) {
   const int limit = static_cast<int>(std::min<std::int64_t>(config.max_context, 1 << 30));
-  if (asked == 0) return std::min(kDefaultContext, limit);
-  if (asked < kMinWindowTokens || asked > limit) {
-    throw Error(ErrorKind::usage,
-                {.option = "context",
-                 .found = fmt::format("{} tokens", asked),
-                 .expected = fmt::format("{} to {}, the model's limit", kMinWindowTokens, limit)});
-  }
-  return asked;
+  return asked == 0 ? std::min(kDefaultContext, limit) : asked;
+}
+
+// A longer window is computed like any other; that the model has never seen one must be known.
+void note_long_windows(const ModelConfig& config, Corpus& corpus) {
+  std::size_t longest = 0;
+  for (const Window& window : corpus.windows) longest = std::max(longest, window.ids.size());
+  if (static_cast<std::int64_t>(longest) <= config.max_context) return;
+  corpus.warnings.push_back(
+      fmt::format("windows of {} tokens, {} more than the model's context of {}: it was not trained on such "
+                  "positions",
+                  longest, static_cast<std::int64_t>(longest) - config.max_context, config.max_context));
 }
 
 Tokenizer open_given(const std::filesystem::path& path) {
@@ -84,23 +88,45 @@ std::optional<Tokenizer> find_tokenizer(const Checkpoint& checkpoint, const std:
 
 LoadedText load_text(const Checkpoint& checkpoint, const TextOptions& options) {
   const ModelConfig& config = checkpoint.config();
-  CorpusOptions cut{
-      .context = chosen_context(config, options.context), .chunks = options.chunks, .limit = options.limit};
-  const std::filesystem::path& path = options.path;
+  const CorpusOptions cut{.context = chosen_context(config, options.context),
+                          .chunks = options.chunks,
+                          .limit = options.limit,
+                          .packing = parse_packing(options.pack),
+                          .groups = options.groups,
+                          .memory_bytes = options.memory_bytes};
   LoadedText loaded;
-  if (path.extension() == ".npy") {
-    loaded.corpus = corpus_from_ids(path, config.vocab, cut);
-    return loaded;
-  }
-  loaded.tokenizer = open_tokenizer(checkpoint, options.tokenizer);
-  if (!config.eos_ids.empty() && loaded.tokenizer->has_token(config.eos_ids[0])) {
-    cut.end_of_text = loaded.tokenizer->token_bytes(config.eos_ids[0]);
-  }
-  auto name = std::filesystem::absolute(path).lexically_normal();
-  if (name.filename().empty()) name = name.parent_path();
-  loaded.corpus =
-      make_corpus(read_documents(path, cut.end_of_text), name.filename().string(), *loaded.tokenizer, cut);
-  check_ids(loaded.corpus, *loaded.tokenizer, config.vocab);
+  // Token ids need no tokenizer: it is read when the first text comes.
+  const auto tokenizer = [&]() -> const Tokenizer& {
+    if (loaded.tokenizer) return *loaded.tokenizer;
+    loaded.tokenizer = open_tokenizer(checkpoint, options.tokenizer);
+    return *loaded.tokenizer;
+  };
+  ReadOptions read{.paths = {options.path},
+                   .end_of_text =
+                       [&] {
+                         const Tokenizer& own = tokenizer();
+                         const bool known = !config.eos_ids.empty() && config.eos_ids[0] < own.vocab_size();
+                         return known ? own.token_bytes(config.eos_ids[0]) : std::string();
+                       },
+                   .text_key = options.text_key,
+                   .text_format = options.text_format,
+                   .ids_dtype = options.ids_dtype,
+                   .recursive = options.recursive};
+  read.paths.insert(read.paths.end(), options.more_paths.begin(), options.more_paths.end());
+  if (options.memory_bytes > 0) read.limit_bytes = std::min(read.limit_bytes, options.memory_bytes / 2);
+  CorpusBuilder builder(text_name(read.paths), cut, config.vocab, tokenizer);
+  ReadRemarks remarks = read_documents(read, [&](RawDocument&& document) {
+    if (options.keep_texts && !document.ids) loaded.texts.push_back(document);
+    builder.add(std::move(document));
+  });
+  loaded.corpus = builder.finish();
+  if (loaded.tokenizer) check_ids(loaded.corpus, *loaded.tokenizer, config.vocab);
+  note_long_windows(config, loaded.corpus);
+  const auto add = [](std::vector<std::string>& to, std::vector<std::string>& from) {
+    to.insert(to.begin(), from.begin(), from.end());
+  };
+  add(loaded.corpus.notes, remarks.notes);
+  add(loaded.corpus.warnings, remarks.warnings);
   return loaded;
 }
 

@@ -12,8 +12,9 @@
 namespace strata {
 
 struct LoadedText {
-  std::optional<Tokenizer> tokenizer;  ///< none when ids were given (.npy)
+  std::optional<Tokenizer> tokenizer;  ///< none when ids were given
   Corpus corpus;
+  std::vector<RawDocument> texts = {};  ///< as they were read, where TextOptions::keep_texts asks for them
 };
 
 /// The tokenizer at `given`, or, where that is empty, the one that comes with the model; nothing where none
