@@ -65,8 +65,9 @@ std::string plan_text(const MeasurePlan& plan, const NullPlan& nulls, std::uint6
 
 void print_text(const Text& text, const AnalyzeOptions& options) {
   if (options.quiet) return;
-  fmt::print(stderr, "text {}: {} documents, {} windows, {} tokens; {}\n", text.name(), text.documents(),
-             text.windows(), text.tokens(), text.loaded().corpus.bos_policy);
+  fmt::print(stderr, "{}\n",
+             text_line(text.name(), text.documents(), text.windows(), text.tokens(),
+                       text.loaded().corpus.bos_policy));
   for (const std::string& note : text.notes()) fmt::print(stderr, "note: {}\n", note);
 }
 
@@ -88,6 +89,7 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   AnalyzeOptions options = asked;
   if (!options.quiet) fmt::print(stderr, "strata {}: {}\n", version(), options.model.string());
   const Model model = Model::open(options.model);
+  print_notes(model.checkpoint(), options.quiet);
   if (!options.layers.empty()) {
     options.request.layers = parse_layers(options.layers, model.blocks(), "--layers");
   }

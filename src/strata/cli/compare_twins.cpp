@@ -10,6 +10,7 @@
 #include "strata/base/error.h"
 #include "strata/base/file.h"
 #include "strata/base/resources.h"
+#include "strata/base/words.h"
 #include "strata/cli/installed.h"
 #include "strata/cli/numbers.h"
 #include "strata/cli/terminal.h"
@@ -66,8 +67,8 @@ std::string table_text(const DivergenceFindings& f) {
 }
 
 std::string summary(const DivergenceRecord& record, const std::filesystem::path& output) {
-  std::string out = fmt::format("\n{} against {} on {} ({} documents)\n", record.other.name,
-                                record.original.name, record.run.corpus_name, record.documents.size());
+  std::string out = fmt::format("\n{} against {} on {} ({})\n", record.other.name, record.original.name,
+                                record.run.corpus_name, counted(record.documents.size(), "document"));
   for (const std::string& sentence : record.findings.sentences) out += fmt::format("  {}\n", sentence);
   out += "\n" + table_text(record.findings);
   out +=
@@ -120,6 +121,7 @@ std::string manifest_text(const DivergenceRecord& record, const TwinOptions& opt
 int compare_twins(const TwinOptions& asked, const std::string& command_line) {
   TwinOptions options = asked;
   const Checkpoint original = Checkpoint::open(options.original), other = Checkpoint::open(options.other);
+  for (const Checkpoint* checkpoint : {&original, &other}) print_notes(*checkpoint, options.quiet);
   const auto name = [](const Checkpoint& c) { return c.name(); };
   if (options.output.empty())
     options.output =
@@ -127,9 +129,9 @@ int compare_twins(const TwinOptions& asked, const std::string& command_line) {
   check_output(options.output);
   const LoadedText text = load_text(original, with_default_text(options.text));
   if (!options.quiet) {
-    fmt::print(stderr, "text {}: {} documents, {} windows, {} tokens; {}\n", text.corpus.name,
-               text.corpus.documents.size(), text.corpus.windows.size(), text.corpus.token_count(),
-               text.corpus.bos_policy);
+    fmt::print(stderr, "{}\n",
+               text_line(text.corpus.name, text.corpus.documents.size(), text.corpus.windows.size(),
+                         text.corpus.token_count(), text.corpus.bos_policy));
     for (const std::string& note : text.corpus.notes) fmt::print(stderr, "note: {}\n", note);
   }
   const DivergenceInput input{.original = original,

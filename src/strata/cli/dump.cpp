@@ -277,6 +277,7 @@ void print_plan(const Job& job, const StateStreamPlan& plan) {
 int dump(const DumpCommand& asked) {
   DumpCommand command = asked;
   const Checkpoint checkpoint = Checkpoint::open(command.model);
+  print_notes(checkpoint, command.quiet);
   if (command.output.empty()) command.output = fs::path("runs") / (checkpoint.name() + "-dump");
   const LoadedText text = load_text(checkpoint, with_default_text(command.text));
   check_dump_command(command, clean_signal_ids());

@@ -6,6 +6,7 @@
 #include <limits>
 #include <sstream>
 
+#include "strata/base/words.h"
 #include "strata/cli/terminal.h"
 
 namespace strata {
@@ -105,8 +106,9 @@ std::string segment_table(const Run& run) {
 }  // namespace
 
 std::string summary_text(const Run& run, const std::string& report_path) {
-  std::string out = fmt::format("\n{} ({}, {} blocks) on {}\n", painted(run.trace.model.name, "1"),
-                                run.trace.model.family, run.trace.n_layers(), run.trace.run.corpus_name);
+  std::string out = fmt::format(
+      "\n{} ({}, {}) on {}\n", painted(run.trace.model.name, "1"), run.trace.model.family,
+      counted(static_cast<std::uint64_t>(run.trace.n_layers()), "block"), run.trace.run.corpus_name);
   for (const std::string& sentence : run.findings.sentences) out += wrapped(sentence, 2);
   if (!run.findings.segments.empty()) {
     out += '\n' + segment_bar(run.findings.segments) + kappa_row(run);

@@ -104,7 +104,7 @@ Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
 Tokenizer Tokenizer::for_model(const std::filesystem::path& path) {
-  if (path.extension() != ".gguf") return from_directory(path);
+  if (std::filesystem::is_directory(path)) return from_directory(path);
   const MappedFile file(path);
   return from_gguf(parse_gguf(file.bytes(), path.string()).metadata);
 }

@@ -6,6 +6,7 @@
 
 #include "strata/base/error.h"
 #include "strata/base/file.h"
+#include "strata/checkpoint/weight_files.h"
 #include "strata/gguf/gguf.h"
 
 namespace strata {
@@ -25,6 +26,29 @@ int chosen_context(const ModelConfig& config, int asked) {
   return asked;
 }
 
+// Swapped arguments would otherwise be measured as prose, or fail as a text.
+void refuse_model_as_text(const std::filesystem::path& path) {
+  std::error_code unreadable;
+  const bool directory = std::filesystem::exists(path / "config.json", unreadable) && has_weights(path);
+  if (!directory && !is_gguf_file(path) && path.extension() != ".safetensors") return;
+  throw Error(ErrorKind::usage, {.where = path.string(),
+                                 .found = "a model",
+                                 .expected = "a text",
+                                 .hint = "the model comes first (or with -m), the text with -f"});
+}
+
+// A layer that slides sees `window` tokens, and full attention is the same up to there only.
+int within_window(const ModelConfig& config, int context, bool asked) {
+  if (config.window == 0 || context <= config.window) return context;
+  if (!asked && config.window >= kMinWindowTokens) return static_cast<int>(config.window);
+  throw Error(
+      ErrorKind::unsupported,
+      {.option = "context",
+       .found = fmt::format("{} tokens, and the model's sliding window of {}", context, config.window),
+       .expected = "windows of text that are no longer",
+       .hint = "strata computes full attention, which is the same up to there"});
+}
+
 }  // namespace
 
 std::optional<Tokenizer> find_tokenizer(const Checkpoint& checkpoint) {
@@ -35,7 +59,9 @@ std::optional<Tokenizer> find_tokenizer(const Checkpoint& checkpoint) {
       return std::nullopt;
   } else {
     const MappedFile file(path);
-    if (!parse_gguf(file.bytes(), path.string()).metadata.has("tokenizer.ggml.model")) return std::nullopt;
+    const GgufHeader header = parse_gguf(file.bytes(), path.string());
+    const auto kind = header.metadata.find_string("tokenizer.ggml.model");
+    if (!kind || *kind == "no_vocab" || *kind == "none") return std::nullopt;
   }
   return Tokenizer::for_model(path);
 }
@@ -43,8 +69,11 @@ std::optional<Tokenizer> find_tokenizer(const Checkpoint& checkpoint) {
 LoadedText load_text(const Checkpoint& checkpoint, const TextOptions& options) {
   const ModelConfig& config = checkpoint.config();
   CorpusOptions cut{
-      .context = chosen_context(config, options.context), .chunks = options.chunks, .limit = options.limit};
+      .context = within_window(config, chosen_context(config, options.context), options.context != 0),
+      .chunks = options.chunks,
+      .limit = options.limit};
   const std::filesystem::path& path = options.path;
+  refuse_model_as_text(path);
   LoadedText loaded;
   if (path.extension() == ".npy") {
     loaded.corpus = corpus_from_ids(path, config.vocab, cut);
