@@ -122,7 +122,8 @@ TEST(Architecture, OneFileOfTheProgramPrints) {
     std::ifstream file(entry.path());
     for (std::string line; std::getline(file, line);) {
       const std::string code = line.substr(0, line.find("//"));
-      for (const char* call : {"fmt::print(", " printf(", "fprintf(", "std::cout", "std::cerr", " puts(", "fputs("})
+      for (const char* call :
+           {"fmt::print(", " printf(", "fprintf(", "std::cout", "std::cerr", " puts(", "fputs("})
         EXPECT_EQ(code.find(call), std::string::npos) << entry.path() << ": " << line << " (use cli/say.h)";
     }
   }

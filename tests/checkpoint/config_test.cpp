@@ -154,26 +154,125 @@ TEST(Config, AbsentKeysWithARule) {
   EXPECT_EQ(parse(nulls).head_dim, 4);
 }
 
-TEST(Config, EveryRequiredKey) {
-  const std::vector<std::string> always{
-      "architectures", "model_type",          "num_hidden_layers", "hidden_size",  "intermediate_size",
-      "vocab_size",    "num_attention_heads", "rope_theta",        "rms_norm_eps", "max_position_embeddings"};
+// The defaults of LlamaConfig, Qwen2Config and Qwen3Config: Meta's Llama 1 and 2 leave out rope_theta, and
+// the first conversions of Llama 1 max_position_embeddings too.
+TEST(Config, AbsentKeysHaveTheDefaultsOfTheirClass) {
   for (const Family& family : families()) {
-    auto required = always;
-    if (family.id != "llama") required.emplace_back("num_key_value_heads");
-    if (family.id == "qwen3") required.emplace_back("head_dim");
-    for (const std::string& key : required) {
-      json config = test::tiny_config({.family = std::string(family.id)});
-      config.erase(key);
-      EXPECT_STRATA_ERROR(parse(config), ErrorKind::bad_file, "config.json: " + key + ": missing");
+    const bool llama = family.id == "llama";
+    const ModelConfig c = parse({{"model_type", std::string(family.model_type)}});
+    EXPECT_EQ(c.architecture, family.architecture);
+    EXPECT_EQ(c.n_layers, 32);
+    EXPECT_EQ(c.hidden, 4096);
+    EXPECT_EQ(c.ffn, llama ? 11008 : 22016);
+    EXPECT_EQ(c.heads, 32);
+    EXPECT_EQ(c.kv_heads, 32);
+    EXPECT_EQ(c.head_dim, 128);
+    EXPECT_EQ(c.vocab, llama ? 32000 : 151936);
+    EXPECT_EQ(c.max_context, llama ? 2048 : 32768);
+    EXPECT_EQ(c.rope_theta, 10000.0);
+    EXPECT_EQ(c.norm_eps, 1e-6);
+    EXPECT_FALSE(c.tied_embeddings);
+    EXPECT_FALSE(c.notes.empty()) << "sizes that the file does not say are said";
+  }
+  json config = base("llama");
+  config.erase("rope_theta");
+  EXPECT_EQ(parse(config).rope_theta, 10000.0);
+  EXPECT_TRUE(parse(config).notes.empty());
+  config["pretraining_tp"] = 2;  // Llama 2 13B
+  EXPECT_TRUE(parse(config).notes.empty());
+  EXPECT_STRATA_ERROR(parse(json::object()), ErrorKind::bad_file, "architectures: missing");
+  for (const char* key : {"rms_norm_eps", "rope_theta", "hidden_size", "max_position_embeddings"}) {
+    json null = base("llama");
+    null[key] = nullptr;
+    EXPECT_STRATA_ERROR(parse(null), ErrorKind::bad_file, std::string(key) + ": null");
+  }
+  for (const char* key : {"factor", "low_freq_factor", "high_freq_factor"}) {
+    json scaled = base("llama");
+    scaled["rope_scaling"] = kLlama3;
+    scaled["rope_scaling"].erase(key);
+    EXPECT_STRATA_ERROR(parse(scaled), ErrorKind::bad_file, std::string("rope_scaling.") + key + ": missing");
+  }
+}
+
+TEST(Config, ModelTypeOrClassDecides) {
+  for (const Family& family : families()) {
+    const json whole = base(std::string(family.id).c_str());
+    for (const json& none : {json(nullptr), json::array()}) {
+      json config = whole;
+      config["architectures"] = none;
+      expect_same(parse(config), parse(whole));
+    }
+    json config = whole;
+    config.erase("architectures");
+    expect_same(parse(config), parse(whole));
+    config = whole;
+    config.erase("model_type");
+    expect_same(parse(config), parse(whole));
+    config = whole;
+    std::string stem(family.architecture);
+    stem.resize(stem.size() - std::string("ForCausalLM").size());
+    config["architectures"] = json::array({stem + "Model"});
+    expect_same(parse(config), parse(whole));
+  }
+  json first = base("llama");  // the first conversions of Llama 1
+  first["architectures"] = json::array({"LLaMAForCausalLM"});
+  expect_same(parse(first), parse(base("llama")));
+  first.erase("architectures");
+  first["model_type"] = "gpt2";
+  EXPECT_STRATA_ERROR(parse(first), ErrorKind::unsupported, "model_type: \"gpt2\"");
+}
+
+// transformers 5 takes the one at the top level, and max_position_embeddings where there is none.
+TEST(Config, OriginalContextOfLlama3Rope) {
+  json config = base("llama");
+  config["rope_parameters"] = kLlama3;
+  config.erase("rope_scaling");
+  const auto context = [&] { return parse(config).rope_scaling.value().original_context; };
+  EXPECT_EQ(context(), 8192.0);
+  config["original_max_position_embeddings"] = 16;
+  EXPECT_EQ(context(), 16.0);
+  config["rope_parameters"].erase("original_max_position_embeddings");
+  EXPECT_EQ(context(), 16.0);
+  config.erase("original_max_position_embeddings");
+  EXPECT_EQ(context(), 128.0);
+  config["original_max_position_embeddings"] = nullptr;
+  EXPECT_STRATA_ERROR(parse(config), ErrorKind::bad_file, "original_max_position_embeddings: null");
+}
+
+TEST(Config, RopeTypesThatScaleByNothing) {
+  const ModelConfig plain = parse(base("llama"));
+  for (const json& section :
+       {json{{"rope_theta", 10000.0}}, json::object(), json{{"type", "linear"}, {"factor", 1.0}},
+        json{{"rope_type", "linear"}, {"factor", 1}}, json{{"rope_type", "yarn"}, {"factor", 1.0}}}) {
+    for (const char* name : {"rope_scaling", "rope_parameters"}) {
+      json config = base("llama");
+      config[name] = section;
+      expect_same(parse(config), plain);
     }
   }
-  for (const auto& [key, value] : kLlama3.items()) {
+  json config = base("llama");  // type default, as in transformers; the factor is not used, which is said
+  config["rope_scaling"] = {{"factor", 2.0}};
+  expect_same(parse(config), plain);
+  ASSERT_EQ(parse(config).notes.size(), 1u);
+  EXPECT_NE(parse(config).notes[0].find("factor 2"), std::string::npos);
+  config["rope_scaling"] = {{"rope_type", "yarn"}, {"factor", 1.0}, {"attention_factor", 1.5}};
+  EXPECT_STRATA_ERROR(parse(config), ErrorKind::unsupported, "yarn");
+}
+
+TEST(Config, IdsOfNoToken) {
+  for (const json& none :
+       {json(-1), json(nullptr), json("none"), json("None"), json::array({-1}), json::array()}) {
     json config = base("llama");
-    config["rope_scaling"] = kLlama3;
-    config["rope_scaling"].erase(key);
-    EXPECT_STRATA_ERROR(parse(config), ErrorKind::bad_file, "rope_scaling." + key + ": missing");
+    for (const char* key : {"bos_token_id", "eos_token_id", "pad_token_id"}) config[key] = none;
+    const ModelConfig c = parse(config);
+    EXPECT_TRUE(c.bos_ids.empty() && c.eos_ids.empty()) << none;
+    EXPECT_TRUE(c.notes.empty());
   }
+  json config = base("llama");
+  config["eos_token_id"] = json::array({40, 1});  // beyond the vocabulary: no effect on the states
+  EXPECT_EQ(parse(config).eos_ids, (std::vector<std::int32_t>{1}));
+  ASSERT_EQ(parse(config).notes.size(), 1u);
+  EXPECT_NE(parse(config).notes[0].find("eos_token_id = 40"), std::string::npos);
 }
 
 struct Twin {
@@ -186,7 +285,6 @@ struct Twin {
 
 TEST(Config, ImpossibleValues) {
   const std::vector<Twin> twins{
-      {"llama", "architectures", json::array(), ErrorKind::bad_file, "architectures"},
       {"llama", "architectures", json::array({"LlamaForCausalLM", "LlamaForCausalLM"}), ErrorKind::bad_file,
        "architectures"},
       {"llama", "architectures", "LlamaForCausalLM", ErrorKind::bad_file, "architectures"},
@@ -208,12 +306,15 @@ TEST(Config, ImpossibleValues) {
       {"llama", "rms_norm_eps", -1e-5, ErrorKind::bad_file, "rms_norm_eps"},
       {"llama", "rms_norm_eps", 1.5, ErrorKind::bad_file, "rms_norm_eps"},
       {"llama", "tie_word_embeddings", 1, ErrorKind::bad_file, "tie_word_embeddings"},
-      {"llama", "bos_token_id", 40, ErrorKind::bad_file, "bos_token_id: 40"},
-      {"llama", "bos_token_id", 18446744073709551615ull, ErrorKind::bad_file, "bos_token_id"},
-      {"llama", "eos_token_id", json::array({0, -1}), ErrorKind::bad_file, "eos_token_id: -1"},
+      {"llama", "bos_token_id", 1.5, ErrorKind::bad_file, "bos_token_id: 1.5"},
+      {"llama", "eos_token_id", json::array({0, -2}), ErrorKind::bad_file, "eos_token_id: -2"},
       {"llama", "torch_dtype", 16, ErrorKind::bad_file, "torch_dtype"},
       {"llama", "rope_scaling", json::array(), ErrorKind::bad_file, "rope_scaling"},
-      {"llama", "rope_scaling", {{"factor", 2.0}}, ErrorKind::bad_file, "rope_scaling.rope_type: missing"},
+      {"llama",
+       "rope_scaling",
+       {{"rope_type", nullptr}},
+       ErrorKind::bad_file,
+       "rope_scaling.rope_type: null"},
       {"qwen2", "layer_types", json::array({"full_attention"}), ErrorKind::bad_file, "layer_types"},
       {"qwen3", "head_dim", nullptr, ErrorKind::bad_file, "head_dim: null"},
   };
@@ -247,10 +348,14 @@ TEST(Config, RefusedByName) {
       {"qwen2", "moe_intermediate_size", 64, no, "moe_intermediate_size"},
       {"qwen3", "num_experts_per_tok", 8, no, "num_experts_per_tok"},
       {"llama", "n_routed_experts", 4, no, "n_routed_experts"},
-      {"qwen2", "layer_types", sliding, no, "sliding_attention"},
+      {"llama", "layer_types", sliding, no, "sliding_attention"},
+      {"qwen2", "layer_types", sliding, no, "without a sliding_window in use"},
       {"qwen3", "layer_types", json::array({"full_attention", "linear_attention", "full_attention"}), no,
        "linear_attention"},
-      {"qwen2", "use_sliding_window", true, no, "use_sliding_window"},
+      {"llama", "is_causal", false, no, "is_causal: false"},
+      {"qwen3", "is_causal", nullptr, no, "is_causal: null"},
+      {"llama", "logit_scale", 0.5, no, "logit_scale"},
+      {"llama", "attn_temperature_tuning_moe", 4, no, "attn_temperature_tuning_moe"},
       {"llama", "rope_scaling", {{"type", "linear"}, {"factor", 2.0}}, no, "linear"},
       {"llama", "rope_scaling", {{"rope_type", "dynamic"}, {"factor", 2.0}}, no, "dynamic"},
       {"qwen2", "rope_scaling", {{"type", "yarn"}, {"factor", 4.0}}, no, "yarn"},
@@ -269,7 +374,6 @@ TEST(Config, RefusedByName) {
       {"qwen2", "qkv_bias", false, no, "qkv_bias"},
       {"llama", "qkv_bias", true, no, "qkv_bias"},
       {"llama", "quantization_config", {{"quant_method", "gptq"}}, no, "quantization_config"},
-      {"llama", "pretraining_tp", 2, no, "pretraining_tp"},
       {"llama", "auto_map", {{"AutoModelForCausalLM", "modeling.Mine"}}, no, "auto_map.AutoModelForCausalLM"},
   };
   for (const Twin& twin : twins) {
@@ -281,24 +385,35 @@ TEST(Config, RefusedByName) {
 
 TEST(Config, SlidingWindowOnlyWhereItActs) {
   json config = base("qwen2");
+  const auto window = [&] { return parse(config).window; };
   config["sliding_window"] = 64;
   config["max_window_layers"] = 1;
   config["use_sliding_window"] = false;
-  EXPECT_NO_THROW(parse(config));
+  EXPECT_EQ(window(), 0);
   config["use_sliding_window"] = true;
-  EXPECT_STRATA_ERROR(parse(config), ErrorKind::unsupported, "from layer 1 of 3 on");
+  EXPECT_EQ(window(), 64);
   config["max_window_layers"] = 3;  // layers 3, 4, ... would slide, and there are none
-  EXPECT_NO_THROW(parse(config));
+  EXPECT_EQ(window(), 0);
+  config.erase("max_window_layers");  // 28
+  EXPECT_EQ(window(), 0);
   config["max_window_layers"] = 2;
-  EXPECT_STRATA_ERROR(parse(config), ErrorKind::unsupported, "from layer 2 of 3 on");
+  EXPECT_EQ(window(), 64);
+  config.erase("sliding_window");
+  EXPECT_EQ(window(), 4096);
   config["max_window_layers"] = -1;
   EXPECT_STRATA_ERROR(parse(config), ErrorKind::bad_file, "max_window_layers");
   config["max_window_layers"] = 2;
   config["sliding_window"] = nullptr;
-  EXPECT_NO_THROW(parse(config));
+  EXPECT_EQ(window(), 0);
   config["sliding_window"] = 64;
   config["layer_types"] = json::array({"full_attention", "full_attention", "full_attention"});
-  EXPECT_NO_THROW(parse(config));  // an explicit list decides
+  EXPECT_EQ(window(), 0);  // an explicit list decides
+  config["layer_types"][1] = "sliding_attention";
+  EXPECT_EQ(window(), 64);
+  json llama = base("llama");  // LlamaConfig knows none of these
+  for (const char* key : {"sliding_window", "max_window_layers", "use_sliding_window"})
+    llama[key] = config[key];
+  EXPECT_EQ(parse(llama).window, 0);
 }
 
 TEST(Config, HarmlessKeysAreAccepted) {
@@ -310,12 +425,27 @@ TEST(Config, HarmlessKeysAreAccepted) {
   config["quantization_config"] = nullptr;
   config["partial_rotary_factor"] = 1.0;
   config["transformers_version"] = "4.40.1";
+  config["hidden_act"] = "swish";
+  config["is_causal"] = true;
+  config["logit_scale"] = 1.0;
+  config["use_mrope"] = false;
+  config["some_new_flag"] = false;
+  config["num_experts_of_tomorrow"] = 0;
   expect_same(parse(config), parse(base("llama")));
+}
+
+TEST(Config, UnknownKeysAreSaid) {
+  json config = base("llama");
+  config["my_note"] = "hello\n";
+  const ModelConfig c = parse(config);
+  ASSERT_EQ(c.notes.size(), 1u);
+  EXPECT_NE(c.notes[0].find("my_note"), std::string::npos);
+  EXPECT_EQ(c.notes[0].find('\n'), std::string::npos);
 }
 
 TEST(Config, NotJson) {
   const auto text = [](const std::string& t) { return parse_config(t, "config.json"); };
-  EXPECT_STRATA_ERROR(text(""), ErrorKind::bad_file, "config.json: not valid JSON");
+  EXPECT_STRATA_ERROR(text(""), ErrorKind::bad_file, "config.json: an empty file");
   EXPECT_STRATA_ERROR(text("{\"a\": 1"), ErrorKind::bad_file, "not valid JSON");
   EXPECT_STRATA_ERROR(text("[1]"), ErrorKind::bad_file, "a JSON array");
   EXPECT_STRATA_ERROR(text("{\"a\": \"\xff\"}"), ErrorKind::bad_file, "not valid JSON");

@@ -111,13 +111,12 @@ TEST(RefusedGguf, OtherModels) {
   for (const char* key : {"llama.rope.scaling.factor", "llama.rope.scale_linear"}) {
     expect_refused([=](GgufFile& f) { f.set(key, test::gguf_f32(2.0f)); }, kUnsupported, key);
   }
-  for (const char* key :
-       {"llama.expert_count", "llama.expert_used_count", "llama.attention.sliding_window"}) {
+  for (const char* key : {"llama.expert_count", "llama.expert_used_count", "llama.nextn_predict_layers"}) {
     expect_refused([=](GgufFile& f) { f.set(key, test::gguf_u32(8)); }, kUnsupported,
                    std::string(key) + ": 8; expected 0");
   }
   for (const char* key : {"llama.attention.scale", "llama.logit_scale", "llama.final_logit_softcapping"}) {
-    expect_refused([=](GgufFile& f) { f.set(key, test::gguf_f32(0.5f)); }, kUnsupported, key);
+    expect_refused([=](GgufFile& f) { f.set(key, test::gguf_f32(0.25f)); }, kUnsupported, key);
   }
   expect_refused([](GgufFile& f) { f.set("llama.attention.causal", test::gguf_flag(false)); }, kUnsupported,
                  "llama.attention.causal");

@@ -226,5 +226,52 @@ TEST(Gguf, NonFiniteWeights) {
   EXPECT_STRATA_ERROR(checkpoint.load(Role::down, 1, out), kBad, "at flat index 37");
 }
 
+// Keys at values that change nothing, as converters write them.
+TEST(Gguf, HarmlessValues) {
+  const auto opens = [](const std::function<void(GgufFile&)>& edit) {
+    GgufFile file = test::tiny_gguf({});
+    edit(file);
+    const TemporaryDirectory directory;
+    return open_file(directory, file).config();
+  };
+  const ModelConfig plain = opens([](GgufFile&) {});
+  EXPECT_TRUE(plain.notes.empty());
+  for (const float value : {0.0f, 1.0f}) {
+    for (const char* key : {"logit_scale", "residual_scale", "embedding_scale", "rope.scaling.factor",
+                            "rope.scale_linear", "attention.output_scale", "attention.value_scale"}) {
+      EXPECT_TRUE(opens([&](GgufFile& f) {
+                    f.set(std::string("llama.") + key, test::gguf_f32(value));
+                  }).notes.empty())
+          << key;
+    }
+  }
+  for (const auto& [key, value] :
+       std::vector<std::pair<std::string, float>>{{"attention.scale", 0.5f},  // 1 / sqrt(4)
+                                                  {"rope.scaling.attn_factor", 1.0f},
+                                                  {"rope.scaling.yarn_ext_factor", -1.0f},
+                                                  {"rope.scaling.yarn_attn_factor", 1.0f},
+                                                  {"attention.clamp_kqv", 0.0f},
+                                                  {"final_logit_softcapping", 0.0f}}) {
+    EXPECT_NO_THROW((void)opens([&](GgufFile& f) { f.set("llama." + key, test::gguf_f32(value)); })) << key;
+  }
+  EXPECT_EQ(opens([](GgufFile& f) { f.set("llama.attention.sliding_window", test::gguf_u32(64)); }).window,
+            64);
+  const auto unknown = opens([](GgufFile& f) { f.set("llama.my_key", test::gguf_u32(7)); }).notes;
+  ASSERT_EQ(unknown.size(), 1u);
+  EXPECT_NE(unknown[0].find("llama.my_key = 7"), std::string::npos);
+  EXPECT_TRUE(opens([](GgufFile& f) { f.set("llama.my_key", test::gguf_u32(0)); }).notes.empty());
+  EXPECT_TRUE(opens([](GgufFile& f) { f.set("qwen2.logit_scale", test::gguf_f32(7)); }).notes.empty());
+  EXPECT_STRATA_ERROR(opens([](GgufFile& f) { f.set("llama.expert_new", test::gguf_u32(7)); }), kUnsupported,
+                      "llama.expert_new: 7");
+  for (const float value : {0.0f, 0.5f, 2.0f}) {
+    EXPECT_STRATA_ERROR(
+        opens([&](GgufFile& f) { f.set("llama.rope.scaling.attn_factor", test::gguf_f32(value)); }),
+        kUnsupported, "llama.rope.scaling.attn_factor");
+  }
+  EXPECT_STRATA_ERROR(
+      opens([](GgufFile& f) { f.set("llama.rope.scaling.yarn_ext_factor", test::gguf_f32(1.0f)); }),
+      kUnsupported, "yarn_ext_factor");
+}
+
 }  // namespace
 }  // namespace strata

@@ -3,12 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "strata/base/error.h"
 #include "strata/base/file.h"
 #include "strata/base/sha256.h"
 #include "strata/checkpoint/checkpoint.h"
 #include "tests/support/paths.h"
-#include "tests/support/tiny_checkpoint.h"
+#include "tests/support/tiny_gguf.h"
 
 namespace strata {
 namespace {
@@ -257,6 +259,150 @@ TEST(HubDigest, OnlyOfBlobsNamedBySha256) {
   EXPECT_FALSE(link(fs::path("blobs") / (sha.substr(0, 63) + "g")));
   EXPECT_FALSE(hub_digest({d / "blobs" / sha}));  // a file, no link
   EXPECT_FALSE(hub_digest({}));
+}
+
+TEST(HubCache, VariablesInThePathOfTheCache) {
+  const HubEnvironment me{.home = "/home/me"};
+  const auto cache = [&](const std::string& text) {
+    HubEnvironment e = me;
+    e.hf_hub_cache = text;
+    return hub_cache(e);
+  };
+  ::setenv("STRATA_TEST_DISK", "/disk", 1);
+  ::unsetenv("STRATA_TEST_NONE");
+  EXPECT_EQ(cache("$HOME/hub"), "/home/me/hub");
+  EXPECT_EQ(cache("${HOME}/hub"), "/home/me/hub");
+  EXPECT_EQ(cache("~/hub"), "/home/me/hub");
+  EXPECT_EQ(cache("$STRATA_TEST_DISK/x"), "/disk/x");
+  EXPECT_EQ(cache("/a/${STRATA_TEST_DISK}"), "/a//disk");
+  for (const char* kept : {"$STRATA_TEST_NONE/x", "${STRATA_TEST_DISK", "/a$", "$/a", "a~b"})
+    EXPECT_EQ(cache(kept), kept);
+  ::unsetenv("STRATA_TEST_DISK");
+}
+
+TEST(HubCache, AddressesAndFolderNames) {
+  struct Case {
+    const char *text, *id, *revision, *path;
+  };
+  for (const Case& c : std::initializer_list<Case>{
+           {"https://huggingface.co/org/name", "org/name", "", ""},
+           {"https://huggingface.co/org/name/", "org/name", "", ""},
+           {"http://hf.co/org/name?library=transformers", "org/name", "", ""},
+           {"huggingface.co/org/name", "org/name", "", ""},
+           {"hf://org/name", "org/name", "", ""},
+           {"hf://models/org/name", "org/name", "", ""},
+           {"https://huggingface.co/org/name/tree/main", "org/name", "main", ""},
+           {"https://huggingface.co/org/name/blob/v1/Q4/m.gguf", "org/name", "v1", "Q4/m.gguf"},
+           {"https://huggingface.co/org/name/resolve/main/m.gguf?download=true", "org/name", "main",
+            "m.gguf"},
+           {"models--org--name", "org/name", "", ""}}) {
+    const auto name = parse_hub_name(c.text);
+    ASSERT_TRUE(name) << c.text;
+    EXPECT_EQ(name->id, c.id) << c.text;
+    EXPECT_EQ(name->revision, c.revision) << c.text;
+    EXPECT_EQ(name->path, c.path) << c.text;
+  }
+  for (const char* bad :
+       {"https://example.com/org/name", "https://huggingface.co/org", "https://huggingface.co/../name",
+        "https://huggingface.co/org/name/tree", "https://huggingface.co/org/name/tree/../x",
+        "https://huggingface.co/org/name/blob/main/../../x", "https://huggingface.co/org/name/raw/main/x",
+        "models--org", "models--a--b--c", "models----", "https://huggingface.co/datasets/org/name"})
+    EXPECT_FALSE(parse_hub_name(bad)) << bad;
+}
+
+TEST(HubCache, FolderOfAModelStandsForIt) {
+  const FakeCache fake;
+  fake.add_checkpoint({});
+  fake.add_checkpoint({.seed = 2}, kOther);
+  fake.ref("main", kOther);
+  for (const std::string& name :
+       {fake.model().string(), fake.model().string() + "/", std::string("models--org--Tiny-1B"),
+        std::string("https://huggingface.co/org/Tiny-1B")}) {
+    const ModelLocation location = fake.locate(name);
+    EXPECT_EQ(location.path, fake.snapshot(kOther)) << name;
+    EXPECT_EQ(location.hub_id, "org/Tiny-1B");
+    EXPECT_EQ(location.revision, kOther);
+    EXPECT_EQ(location.name, "Tiny-1B");
+  }
+  EXPECT_EQ(fake.locate("https://huggingface.co/org/Tiny-1B/tree/" + kCommit).revision, kCommit);
+  EXPECT_STRATA_ERROR(fake.locate("https://huggingface.co/org/Tiny-1B/blob/main/no.gguf"), ErrorKind::usage,
+                      "hf download org/Tiny-1B no.gguf");
+  fs::remove_all(fake.model() / "refs");  // two snapshots and no word which
+  EXPECT_STRATA_ERROR(fake.locate(fake.model().string()), ErrorKind::usage, "no such revision");
+  fs::remove_all(fake.snapshot(kCommit));
+  EXPECT_EQ(fake.locate(fake.model().string()).revision, kOther);
+}
+
+TEST(HubCache, GgufInAFolderOfTheSnapshot) {
+  const FakeCache fake;
+  const std::string content = test::tiny_gguf({}).bytes();
+  const std::string blob = sha256_hex(content);
+  write_text(fake.model() / "blobs" / blob, content);
+  fs::create_directories(fake.snapshot() / "Q4_K_M");
+  fs::create_symlink(fs::path("../../../blobs") / blob, fake.snapshot() / "Q4_K_M" / "Tiny-Q4_K_M.gguf");
+  fake.ref("main", kCommit);
+  const ModelLocation location = fake.locate("org/Tiny-1B");
+  EXPECT_EQ(location.format, ModelFormat::gguf);
+  EXPECT_EQ(location.name, "Tiny-Q4_K_M");
+  EXPECT_EQ(location.revision, kCommit);
+  EXPECT_EQ(hub_digest(location.files), blob);
+  EXPECT_EQ(fake.locate("https://huggingface.co/org/Tiny-1B/resolve/main/Q4_K_M/Tiny-Q4_K_M.gguf").path,
+            location.path);
+  // The blob itself, which has no ending.
+  const ModelLocation by_blob = fake.locate((fake.model() / "blobs" / blob).string());
+  EXPECT_EQ(by_blob.format, ModelFormat::gguf);
+  EXPECT_EQ(Checkpoint::open(by_blob.path).name(), blob);
+  fs::create_directories(fake.snapshot() / "Q8_0");
+  fs::create_symlink(fs::path("../../../blobs") / blob, fake.snapshot() / "Q8_0" / "Tiny-Q8_0.gguf");
+  EXPECT_STRATA_ERROR(fake.locate("org/Tiny-1B"), ErrorKind::usage,
+                      "2 GGUF models: Q4_K_M/Tiny-Q4_K_M.gguf, Q8_0/Tiny-Q8_0.gguf");
+}
+
+// The first bytes decide, not the name: blobs of Ollama and of the Hub, capitals, no ending.
+TEST(Locate, GgufByAnyName) {
+  const TemporaryDirectory directory;
+  const std::string content = test::tiny_gguf({}).bytes();
+  for (const char* name : {"sha256-0123456789abcdef", "MODEL.GGUF", "Tiny-1.5B-Q4", "model.bin", "m.txt"}) {
+    write_text(directory.path() / name, content);
+    const ModelLocation location = locate_model((directory.path() / name).string(), {});
+    EXPECT_EQ(location.format, ModelFormat::gguf) << name;
+    EXPECT_EQ(location.name, name == std::string("MODEL.GGUF") ? "MODEL" : name);
+    EXPECT_NO_THROW((void)Checkpoint::open(directory.path() / name)) << name;
+  }
+  write_text(directory.path() / "broken.gguf", "GGU");
+  EXPECT_STRATA_ERROR(Checkpoint::open(directory.path() / "broken.gguf"), ErrorKind::bad_file, "broken.gguf");
+  const TemporaryDirectory splits;
+  test::write_splits(splits.path(), test::tiny_gguf({}), 2);
+  for (const int i : {1, 2}) {
+    const std::string stem = "model-0000" + std::to_string(i) + "-of-00002";
+    fs::rename(splits.path() / (stem + ".gguf"), splits.path() / (stem + ".GGUF"));
+  }
+  EXPECT_EQ(Checkpoint::open(splits.path()).files().size(), 2u);
+  EXPECT_STRATA_ERROR(Checkpoint::open(splits.path() / "model-00002-of-00002.GGUF"), ErrorKind::usage,
+                      "-00001-of-00002.GGUF");
+}
+
+TEST(Locate, OneGgufInAFolderBelow) {
+  const TemporaryDirectory directory;
+  write_text(directory.path() / "README.md", "# Tiny");
+  write_text(directory.path() / "Q8_0" / "tiny.gguf", test::tiny_gguf({}).bytes());
+  write_text(directory.path() / "Q8_0" / "mmproj-tiny.gguf", "GGUF");
+  write_text(directory.path() / "imatrix.gguf", "GGUF");
+  EXPECT_EQ(locate_model(directory.path().string(), {}).path, directory.path() / "Q8_0" / "tiny.gguf");
+}
+
+TEST(Locate, NearMissesAreGuessed) {
+  const TemporaryDirectory directory;
+  test::write_checkpoint(directory.path() / "llama-nano", {});
+  EXPECT_STRATA_ERROR(locate_model((directory.path() / "lama-nano").string(), {}), ErrorKind::usage,
+                      "did you mean " + (directory.path() / "llama-nano").string() + "?");
+  EXPECT_STRATA_ERROR(locate_model((directory.path() / "llama-nano/config.jsn").string(), {}),
+                      ErrorKind::usage, "llama-nano/config.json?");
+  const FakeCache fake;
+  fake.add_checkpoint({});
+  fake.ref("main", kCommit);
+  EXPECT_STRATA_ERROR(fake.locate("org/Tiny-1b-"), ErrorKind::usage, "did you mean org/Tiny-1B?");
+  EXPECT_STRATA_ERROR(fake.locate("org/Quite-Another"), ErrorKind::usage, "hf download org/Quite-Another");
 }
 
 }  // namespace

@@ -52,7 +52,12 @@ int exit_code(ErrorKind kind) {
 }
 
 void check_failed(const char* condition, const char* file, int line) {
-  throw std::logic_error(fmt::format("internal error: {} does not hold at {}:{}", condition, file, line));
+  // Where the sources lay when this was built is nobody's concern.
+  std::string_view place(file);
+  if (const auto at = place.rfind("src/strata/"); at != std::string_view::npos) place.remove_prefix(at + 11);
+  throw std::logic_error(
+      fmt::format("a bug of strata ({}:{}: {}); please report it with the command and strata --version",
+                  place, line, condition));
 }
 
 }  // namespace strata

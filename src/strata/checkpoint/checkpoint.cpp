@@ -19,6 +19,7 @@
 #include "strata/checkpoint/gguf_files.h"
 #include "strata/checkpoint/inventory.h"
 #include "strata/checkpoint/shards.h"
+#include "strata/checkpoint/weight_files.h"
 
 namespace strata {
 namespace {
@@ -26,14 +27,26 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxConfigBytes = std::size_t{1} << 24;
+constexpr const char* kTextHint = "it holds texts: the model comes first (or with -m), the text with -f";
 constexpr std::size_t kPieceBytes = std::size_t{1} << 24;  // of a tensor that are mapped in at once
+
+bool holds_texts(const fs::path& directory) {
+  std::error_code unreadable;
+  for (const auto& entry : fs::directory_iterator(directory, unreadable)) {
+    const std::string ending = entry.path().extension().string();
+    if (ending == ".txt" || ending == ".jsonl" || ending == ".md") return true;
+  }
+  return false;
+}
 
 void check_config(const fs::path& directory) {
   std::error_code unreadable;  // a path that cannot be looked up is as good as absent
   if (fs::exists(directory / "config.json", unreadable)) return;
+  refuse_adapter(directory);
   throw Error(ErrorKind::bad_file, {.where = (directory / "config.json").string(),
                                     .found = "missing",
-                                    .expected = "the model's config.json beside its weights"});
+                                    .expected = "the model's config.json beside its weights",
+                                    .hint = holds_texts(directory) ? kTextHint : ""});
 }
 
 // Whether `bytes` are one block over and over.
@@ -59,6 +72,7 @@ const char* to_string(DigestKind kind) {
 struct Checkpoint::Impl {
   ModelConfig config;
   ModelLocation location;
+  std::vector<std::string> notes;
   std::optional<std::string> hub_digest;  // known without reading a weight
   Shards shards;
   Inventory inventory;
@@ -120,8 +134,11 @@ Checkpoint Checkpoint::open(const fs::path& asked) {
     check_config(path);
     const fs::path config = path / "config.json";
     impl->config = parse_config(read_file(config, kMaxConfigBytes), config.string());
-    impl->shards = open_shards(path);
+    const auto& files = impl->location.files;
+    impl->shards = open_shards(path, files.empty() ? fs::path() : files[0]);
   }
+  impl->notes = impl->config.notes;
+  if (const std::string note = gguf ? "" : adapter_note(path); !note.empty()) impl->notes.push_back(note);
   const TensorNames names = gguf ? TensorNames::gguf : TensorNames::hugging_face;
   impl->inventory = take_inventory(impl->shards, impl->config, names, path);
   impl->sha256.resize(impl->inventory.tensors.size());
@@ -150,6 +167,10 @@ const std::vector<fs::path>& Checkpoint::files() const {
 }
 const std::vector<TensorInfo>& Checkpoint::tensors() const {
   return impl_->inventory.tensors;
+}
+
+const std::vector<std::string>& Checkpoint::notes() const {
+  return impl_->notes;
 }
 
 std::uint64_t Checkpoint::weight_bytes() const {

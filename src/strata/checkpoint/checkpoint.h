@@ -56,6 +56,8 @@ class Checkpoint {
   [[nodiscard]] const std::string& name() const;
   [[nodiscard]] const std::vector<std::filesystem::path>& files() const;
   [[nodiscard]] const std::vector<TensorInfo>& tensors() const;  ///< of the table, by name
+  /// What a person should know of the files: config().notes, and an adapter that lies beside the weights.
+  [[nodiscard]] const std::vector<std::string>& notes() const;
   [[nodiscard]] std::uint64_t weight_bytes() const;
 
   /// Whether the family's table has this role for this model (biases, QK-norm, untied unembedding).

@@ -1,6 +1,5 @@
-// config.json -> ModelConfig. What may be left out follows the configuration classes of Hugging Face
-// transformers (configuration_llama.py, configuration_qwen2.py, configuration_qwen3.py, read at commit
-// 008e574); every dimension, rope theta and norm eps must be in the file.
+// config.json -> ModelConfig. An absent key has the default of the configuration class of Hugging Face
+// transformers 5.24 (configuration_llama.py, configuration_qwen2.py, configuration_qwen3.py).
 #include "strata/checkpoint/config.h"
 
 #include <fmt/format.h>
@@ -26,42 +25,109 @@ std::string known_families() {
   return list;
 }
 
+// What the configuration classes have for an absent key.
+struct Defaults {
+  int vocab, ffn, kv_heads, head_dim;  // 0 = by a rule
+  std::int64_t max_context;
+};
+constexpr int kDefaultHidden = 4096, kDefaultLayers = 32, kDefaultHeads = 32;
+constexpr double kDefaultEps = 1e-6;
+
+Defaults defaults_of(const Family& family) {
+  if (family.id == "llama") return {32000, 11008, 0, 0, 2048};
+  return {151936, 22016, 32, family.qk_norm ? 128 : 0, 32768};
+}
+
+// "LlamaForCausalLM", and its base class "LlamaModel"; Meta's first files say "LLaMAForCausalLM".
+bool is_class_of(const Family& family, std::string_view name) {
+  constexpr std::string_view kCausal = "ForCausalLM", kFirst = "LLaMAForCausalLM";
+  if (name == family.architecture || (family.id == "llama" && name == kFirst)) return true;
+  const std::string_view stem = family.architecture.substr(0, family.architecture.size() - kCausal.size());
+  return name.size() == stem.size() + 5 && name.starts_with(stem) && name.ends_with("Model");
+}
+
+const Family* find_by_type(const ConfigReader& file) {
+  if (!file.has_value("model_type")) return nullptr;
+  const json& type = file.require("model_type", "");
+  if (!type.is_string()) file.fail("model_type", type, "a name");
+  for (const Family& family : families()) {
+    if (family.model_type == type.get_ref<const std::string&>()) return &family;
+  }
+  return nullptr;
+}
+
+// AutoConfig goes by model_type; the class must agree with it where it is named.
 const Family& read_family(const ConfigReader& file) {
-  const json& names = file.require("architectures", "a list with one name");
+  const Family* by_type = find_by_type(file);
+  const bool named = file.has_value("architectures") && file.object()["architectures"] != json::array();
+  if (!named) {
+    if (by_type != nullptr) return *by_type;
+    if (!file.has_value("model_type")) (void)file.require("architectures", "a list with one name");
+    file.refuse("model_type", ConfigReader::show(file.require("model_type", "")),
+                "that of one of " + known_families());
+  }
+  const json& names = file.require("architectures", "");
   if (!names.is_array() || names.size() != 1 || !names[0].is_string()) {
     file.fail("architectures", names, "a list with one name");
   }
   const auto& architecture = names[0].get_ref<const std::string&>();
-  const json& type = file.require("model_type", "the model type");
-  if (!type.is_string()) file.fail("model_type", type, "a name");
   for (const Family& family : families()) {
-    if (family.architecture != architecture) continue;
-    if (family.model_type != type.get_ref<const std::string&>()) {
-      file.refuse("model_type", fmt::format("{} in a {}", ConfigReader::show(type), family.architecture),
-                  fmt::format("\"{}\"", family.model_type));
+    if (!is_class_of(family, architecture)) continue;
+    if (file.has_value("model_type") && by_type != &family) {
+      file.refuse(
+          "model_type",
+          fmt::format("{} in a {}", ConfigReader::show(file.require("model_type", "")), family.architecture),
+          fmt::format("\"{}\"", family.model_type));
     }
     return family;
   }
   file.refuse("architectures", printable(architecture), "one of " + known_families());
 }
 
-void read_heads(const ConfigReader& file, const Family& family, ModelConfig& config) {
-  config.heads = file.size("num_attention_heads", kMaxHeads);
-  // LlamaConfig takes num_attention_heads when the key is absent or null. Qwen2Config and Qwen3Config do
-  // so for null only: an absent key would mean 32 there, which is a default, not a rule.
-  const bool llama = family.id == "llama";
-  if (file.is_null("num_key_value_heads") || (llama && !file.has("num_key_value_heads"))) {
+// Sizes that the tensors are compared with: a default is said.
+class Sizes {
+ public:
+  Sizes(const ConfigReader& file, const Family& family, std::vector<std::string>& notes)
+      : file_(file), family_(family), notes_(notes) {}
+  [[nodiscard]] int size(const char* key, std::int64_t limit, int otherwise) const {
+    if (file_.has(key)) return file_.size(key, limit);
+    say(key, fmt::format("{}", otherwise));
+    return otherwise;
+  }
+  [[nodiscard]] double positive(const char* key, double otherwise) const {
+    if (file_.has(key)) return file_.positive(key);
+    say(key, fmt::format("{}", otherwise));
+    return otherwise;
+  }
+
+ private:
+  void say(const char* key, const std::string& value) const {
+    notes_.push_back(fmt::format("config.json: no {}; {}, the default of {} in transformers", key, value,
+                                 family_.architecture));
+  }
+  const ConfigReader& file_;
+  const Family& family_;
+  std::vector<std::string>& notes_;
+};
+
+void read_heads(const ConfigReader& file, const Sizes& sizes, const Defaults& defaults, ModelConfig& config) {
+  config.heads = sizes.size("num_attention_heads", kMaxHeads, kDefaultHeads);
+  if (file.has_value("num_key_value_heads")) {
+    config.kv_heads = file.size("num_key_value_heads", kMaxHeads);
+  } else if (file.is_null("num_key_value_heads") || defaults.kv_heads == 0) {
     config.kv_heads = config.heads;
   } else {
-    config.kv_heads = file.size("num_key_value_heads", kMaxHeads);
+    config.kv_heads = sizes.size("num_key_value_heads", kMaxHeads, defaults.kv_heads);
   }
   if (config.heads % config.kv_heads != 0) {
-    file.fail("num_key_value_heads", file.require("num_key_value_heads", ""),
+    file.fail("num_key_value_heads", json(config.kv_heads),
               fmt::format("a divisor of num_attention_heads = {}", config.heads));
   }
   // LlamaConfig, and Qwen2's attention: hidden / heads when absent or null. Qwen3Config has a default of
-  // 128 instead, so a Qwen3 file must say.
-  if (family.qk_norm || file.has_value("head_dim")) {
+  // 128 instead, and no null.
+  if (defaults.head_dim != 0) {
+    config.head_dim = sizes.size("head_dim", kMaxHeads, defaults.head_dim);
+  } else if (file.has_value("head_dim")) {
     config.head_dim = file.size("head_dim", kMaxHeads);
   } else {
     if (config.hidden % config.heads != 0) {
@@ -75,16 +141,25 @@ void read_heads(const ConfigReader& file, const Family& family, ModelConfig& con
   }
 }
 
-std::vector<std::int32_t> read_token_ids(const ConfigReader& file, const char* key, int vocab) {
+bool is_no_token(const json& id) {
+  return id.is_null() || id == json(-1) || id == json("none") || id == json("None");
+}
+
+// Without effect on the states, so an id that the vocabulary does not have is only noted.
+std::vector<std::int32_t> read_token_ids(const ConfigReader& file, const char* key, ModelConfig& config) {
   if (!file.has_value(key)) return {};
   const json& value = file.require(key, "");
   const json list = value.is_array() ? value : json::array({value});
   std::vector<std::int32_t> ids;
   for (const json& id : list) {
-    if (!id.is_number_integer() ||
-        (id.is_number_unsigned() ? id.get<std::uint64_t>() >= std::uint64_t(vocab)
-                                 : id.get<std::int64_t>() < 0 || id.get<std::int64_t>() >= vocab)) {
-      file.fail(key, id, fmt::format("token ids from 0 to {}", vocab - 1));
+    if (is_no_token(id)) continue;
+    if (!id.is_number_integer() || (!id.is_number_unsigned() && id.get<std::int64_t>() < 0)) {
+      file.fail(key, id, fmt::format("token ids from 0 to {}, or -1 for none", config.vocab - 1));
+    }
+    if (id.get<std::uint64_t>() >= static_cast<std::uint64_t>(config.vocab)) {
+      config.notes.push_back(fmt::format("config.json: {} = {} is beyond the vocabulary of {} and not used",
+                                         key, ConfigReader::show(id), config.vocab));
+      continue;
     }
     ids.push_back(id.get<std::int32_t>());
   }
@@ -108,28 +183,33 @@ ModelConfig parse_config(std::string_view text, const std::string& where) {
   const json document = parse_strict_json(text, where);
   const ConfigReader file(document, where);
   const Family& family = read_family(file);
+  const Defaults defaults = defaults_of(family);
   ModelConfig config;
+  const Sizes sizes(file, family, config.notes);
   config.family = family.id;
   config.architecture = family.architecture;
-  config.n_layers = file.size("num_hidden_layers", kMaxLayers);
-  config.hidden = file.size("hidden_size", kMaxWidth);
-  config.ffn = file.size("intermediate_size", kMaxFfn);
-  config.vocab = file.size("vocab_size", kMaxVocab);
-  config.max_context = file.integer("max_position_embeddings", kMaxContext);
-  read_heads(file, family, config);
-  config.norm_eps = file.positive("rms_norm_eps");
+  config.n_layers = sizes.size("num_hidden_layers", kMaxLayers, kDefaultLayers);
+  config.hidden = sizes.size("hidden_size", kMaxWidth, kDefaultHidden);
+  config.ffn = sizes.size("intermediate_size", kMaxFfn, defaults.ffn);
+  config.vocab = sizes.size("vocab_size", kMaxVocab, defaults.vocab);
+  config.max_context = file.has("max_position_embeddings")
+                           ? file.integer("max_position_embeddings", kMaxContext)
+                           : defaults.max_context;
+  read_heads(file, sizes, defaults, config);
+  config.norm_eps = sizes.positive("rms_norm_eps", kDefaultEps);
   if (config.norm_eps >= 1.0) file.fail("rms_norm_eps", config.norm_eps, "a number below 1");
-  const Rope rope = read_rope(file);
-  config.rope_theta = rope.theta;
-  config.rope_scaling = rope.scaling;
   // The three configuration classes set tie_word_embeddings to false when the key is absent.
   config.tied_embeddings = file.flag("tie_word_embeddings").value_or(false);
   config.qkv_bias = family.qkv_bias_default;
   config.qk_norm = family.qk_norm;
   config.stored_dtype = read_dtype(file);
-  config.bos_ids = read_token_ids(file, "bos_token_id", config.vocab);
-  config.eos_ids = read_token_ids(file, "eos_token_id", config.vocab);
+  config.bos_ids = read_token_ids(file, "bos_token_id", config);
+  config.eos_ids = read_token_ids(file, "eos_token_id", config);
   refuse_uncomputed(file, family, config);
+  Rope rope = read_rope(file, config.max_context);
+  config.rope_theta = rope.theta;
+  config.rope_scaling = rope.scaling;
+  for (std::string& note : rope.notes) config.notes.push_back(std::move(note));
   return config;
 }
 

@@ -43,8 +43,13 @@ struct ModelConfig {
   bool tied_embeddings = false;
   bool qkv_bias = false;
   bool qk_norm = false;
+  /// Tokens that a sliding-window layer sees; 0 = no such layer. strata computes full attention, which is the
+  /// same for texts of up to this many tokens, and refuses longer windows of text.
+  std::int64_t window = 0;
   std::string stored_dtype;                    ///< config.json's own word for it; may be empty
   std::vector<std::int32_t> bos_ids, eos_ids;  ///< empty = the file names none
+  /// Sentences about keys that are not used though a reader might expect it, and defaults that were taken.
+  std::vector<std::string> notes;
 };
 
 /// "llama3" where the file gives the numbers of the formula, "factors" where it gives only the divisors
@@ -99,10 +104,11 @@ struct Family {
 [[nodiscard]] std::span<const Family> families();
 [[nodiscard]] const Family& family_of(const ModelConfig& config);
 
-/// Parses config.json. A missing dimension, rope theta or norm eps is Error(bad_file) naming the key,
-/// never a default; anything strata does not compute (other architectures, mixture of experts,
-/// sliding-window layers in use, other rope types, other activations, biases outside the table,
-/// quantized checkpoints) is Error(unsupported) naming it.
+/// Parses config.json as transformers 5 does: an absent key has the default of the configuration class, and
+/// every key is computed, refused or without effect as the table of config_keys.h says. Error(bad_file) for
+/// values that are impossible, Error(unsupported) for what strata does not compute (other architectures,
+/// mixture of experts, other rope types, other activations, biases outside the table, quantized checkpoints,
+/// attention without a causal mask).
 [[nodiscard]] ModelConfig parse_config(std::string_view json, const std::string& where);
 
 struct ParameterCount {

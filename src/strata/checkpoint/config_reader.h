@@ -15,6 +15,7 @@ class ConfigReader {
   /// Reads `object`, which must outlive the reader. `prefix` is put before key names ("rope_scaling.").
   ConfigReader(const nlohmann::json& object, std::string where, std::string prefix = {});
 
+  [[nodiscard]] const nlohmann::json& object() const { return object_; }
   [[nodiscard]] bool has(const char* key) const { return object_.contains(key); }
   [[nodiscard]] bool is_null(const char* key) const { return has(key) && object_[key].is_null(); }
   /// Present and not null.
@@ -50,9 +51,11 @@ class ConfigReader {
 struct Rope {
   double theta = 0.0;
   std::optional<Llama3Rope> scaling;
+  std::vector<std::string> notes;
 };
 
-/// Rotary positions in either spelling: rope_theta with rope_scaling, or rope_parameters.
-[[nodiscard]] Rope read_rope(const ConfigReader& file);
+/// Rotary positions in either spelling: rope_theta with rope_scaling, or rope_parameters. `max_context` is
+/// the original context of llama3 scaling where the file gives none.
+[[nodiscard]] Rope read_rope(const ConfigReader& file, std::int64_t max_context);
 
 }  // namespace strata

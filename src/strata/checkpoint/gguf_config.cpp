@@ -2,13 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <set>
 #include <string>
 
 #include "strata/base/error.h"
+#include "strata/checkpoint/config_keys.h"
 #include "strata/checkpoint/limits.h"
 #include "strata/checkpoint/strict_json.h"
 
@@ -148,31 +149,21 @@ double read_norm_eps(const ArchitectureKeys& keys) {
   return *eps;
 }
 
-// Keys that mean another computation when they are there with a value above 0.
-void refuse_uncomputed(const ArchitectureKeys& keys) {
-  constexpr std::array kCounts{"expert_count",
-                               "expert_used_count",
-                               "expert_shared_count",
-                               "expert_feed_forward_length",
-                               "expert_shared_feed_forward_length",
-                               "leading_dense_block_count",
-                               "nextn_predict_layers",
-                               "attention.sliding_window"};
-  for (const char* key : kCounts) {
-    const auto count =
-        keys.metadata().find_integer(keys.name(key), 0, std::numeric_limits<std::int64_t>::max());
-    if (count.value_or(0) != 0) keys.refuse(key, fmt::format("{}", *count), "0 or none");
+// Keys whose harmless values depend on the model; the others are refused by the table.
+void refuse_uncomputed(const ArchitectureKeys& keys, const Family& family, ModelConfig& config) {
+  check_gguf_keys(keys.metadata(), family, config.notes);
+  const double scale = keys.find_number("attention.scale").value_or(0.0);
+  const auto usual = static_cast<float>(1.0 / std::sqrt(static_cast<double>(config.head_dim)));
+  if (scale != 0.0 && std::fabs(static_cast<float>(scale) - usual) > 1e-6f * usual) {
+    keys.refuse("attention.scale", fmt::format("{}", scale),
+                fmt::format("none, or {} = 1 / sqrt(key length)", usual));
   }
-  constexpr std::array kScales{
-      "attention.scale", "attention.clamp_kqv", "attention.max_alibi_bias", "logit_scale",
-      "residual_scale",  "embedding_scale",     "attn_logit_softcapping",   "final_logit_softcapping"};
-  for (const char* key : kScales) {
-    const double scale = keys.find_number(key).value_or(0.0);
-    if (scale != 0.0) keys.refuse(key, fmt::format("{}", scale), "none");
+  const std::string_view act = keys.metadata().find_string(keys.name("hidden_activation")).value_or("silu");
+  if (act != "silu" && act != "swish") {
+    keys.refuse("hidden_activation", "\"" + printable(act) + "\"", "silu");
   }
-  if (!keys.metadata().find_flag(keys.name("attention.causal")).value_or(true)) {
-    keys.refuse("attention.causal", "false", "true");
-  }
+  config.window =
+      keys.metadata().find_integer(keys.name("attention.sliding_window"), 0, kMaxContext).value_or(0);
 }
 
 // Writers put -1 into unsigned ids to say that there is no such token.
@@ -227,7 +218,7 @@ ModelConfig parse_gguf_config(const GgufMetadata& metadata, std::int64_t vocab, 
   config.qk_norm = family.qk_norm;
   config.bos_ids = read_token_id(metadata, "tokenizer.ggml.bos_token_id", config.vocab);
   config.eos_ids = read_token_id(metadata, "tokenizer.ggml.eos_token_id", config.vocab);
-  refuse_uncomputed(keys);
+  refuse_uncomputed(keys, family, config);
   return config;
 }
 

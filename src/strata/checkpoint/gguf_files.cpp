@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
-#include <fstream>
 #include <limits>
 
 #include "strata/base/checked.h"
@@ -27,8 +27,32 @@ constexpr std::int64_t kMaxSplits = 65535;  // split.no and split.count are u16
                                     .hint = std::move(hint)});
 }
 
-std::string split_suffix(std::int64_t number, std::int64_t count) {
-  return fmt::format("-{:05}-of-{:05}.gguf", number + 1, count);
+std::string split_suffix(std::int64_t number, std::int64_t count, std::string_view ending = ".gguf") {
+  return fmt::format("-{:05}-of-{:05}{}", number + 1, count, ending);
+}
+
+std::string ending_of(const fs::path& path) {
+  return has_gguf_name(path) ? path.extension().string() : "";
+}
+
+// Files in GGUF that are no language model, by general.type and by what they hold.
+void refuse_other_kinds(const GgufMetadata& metadata) {
+  constexpr std::string_view kType = "general.type";
+  const std::string_view type = metadata.find_string(kType).value_or("model");
+  const std::string_view architecture = metadata.find_string("general.architecture").value_or("");
+  const auto refuse = [&](std::string_view what, std::string_view hint) {
+    throw Error(ErrorKind::unsupported, {.where = metadata.where(),
+                                         .found = std::string(what),
+                                         .expected = "a language model",
+                                         .hint = std::string(hint)});
+  };
+  if (type == "imatrix" || metadata.has("imatrix.chunk_count") || metadata.has("imatrix.datasets"))
+    refuse("an importance matrix (llama-imatrix)", "give the model that it was made of");
+  if (type == "adapter" || metadata.has("adapter.type"))
+    refuse("an adapter", "merge it into its base model (llama-export-lora) and give the result");
+  if (type == "mmproj" || architecture == "clip")
+    refuse("the projector of a multimodal model", "give the file of the language model");
+  if (architecture == "controlvector") refuse("a control vector", "give the model that it was made for");
 }
 
 TensorInfo read_tensor(const GgufTensor& stored, const GgufHeader& header, std::size_t file_size,
@@ -80,6 +104,7 @@ GgufHeader add_file(Shards& shards, const fs::path& path) {
   shards.paths.push_back(path);
   const auto bytes = shards.maps.emplace_back(path).bytes();
   GgufHeader header = parse_gguf(bytes, where);
+  refuse_other_kinds(header.metadata);
   std::vector<TensorInfo> tensors;
   for (const GgufTensor& stored : header.tensors) {
     tensors.push_back(read_tensor(stored, header, bytes.size(), where));
@@ -92,7 +117,7 @@ GgufHeader add_file(Shards& shards, const fs::path& path) {
 
 // The path without "-00001-of-0000N.gguf".
 std::string split_prefix(const fs::path& path, std::int64_t count) {
-  const std::string text = path.string(), suffix = split_suffix(0, count);
+  const std::string text = path.string(), suffix = split_suffix(0, count, ending_of(path));
   if (text.ends_with(suffix)) return text.substr(0, text.size() - suffix.size());
   bad(text, "the first of several files under another name", "a name that ends in " + suffix,
       "the names of the others follow from it; rename it");
@@ -108,7 +133,7 @@ void add_splits(Shards& shards, const GgufMetadata& first, const fs::path& path)
   }
   const std::string prefix = split_prefix(path, count);
   for (std::int64_t number = 1; number < count; ++number) {
-    const fs::path other = prefix + split_suffix(number, count);
+    const fs::path other = prefix + split_suffix(number, count, ending_of(path));
     std::error_code unreadable;  // a path that cannot be looked up is as good as absent
     if (!fs::exists(other, unreadable)) {
       bad(other.string(), "missing split", fmt::format("all {} files of the model side by side", count));
@@ -156,17 +181,14 @@ std::vector<float> read_rope_factors(const Shards& shards, const ModelConfig& co
 
 }  // namespace
 
-bool is_gguf(const fs::path& path) {
-  std::error_code unreadable;
-  if (!fs::is_regular_file(path, unreadable)) return false;
-  if (path.extension() == ".gguf") return true;
-  char magic[4] = {};
-  std::ifstream(path, std::ios::binary).read(magic, sizeof magic);
-  return std::string_view(magic, sizeof magic) == "GGUF";
+bool has_gguf_name(const fs::path& path) {
+  std::string ending = path.extension().string();
+  for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return ending == ".gguf";
 }
 
 std::string gguf_model_name(const fs::path& path) {
-  std::string name = path.extension() == ".gguf" ? path.stem().string() : path.filename().string();
+  std::string name = has_gguf_name(path) ? path.stem().string() : path.filename().string();
   const std::string pattern = "-ddddd-of-ddddd";
   if (name.size() <= pattern.size()) return name;
   const std::string_view tail = std::string_view(name).substr(name.size() - pattern.size());

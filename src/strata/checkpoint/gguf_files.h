@@ -14,8 +14,8 @@ struct GgufModel {
   Shards shards;
 };
 
-/// Whether this is a file that says it is GGUF, by its name or its first four bytes.
-[[nodiscard]] bool is_gguf(const std::filesystem::path& path);
+/// Whether the file's name ends in .gguf, in any case.
+[[nodiscard]] bool has_gguf_name(const std::filesystem::path& path);
 
 /// The file's name without ".gguf" and without the number of a split: "Llama-3.1-8B-Q4_K_M".
 [[nodiscard]] std::string gguf_model_name(const std::filesystem::path& path);

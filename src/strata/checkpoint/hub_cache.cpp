@@ -9,6 +9,7 @@
 #include "strata/base/error.h"
 #include "strata/base/file.h"
 #include "strata/base/sha256.h"
+#include "strata/base/words.h"
 #include "strata/checkpoint/strict_json.h"
 
 namespace strata {
@@ -20,7 +21,7 @@ constexpr std::size_t kCommitDigits = 40, kLeastDigits = 7, kSha256Digits = 64;
 constexpr std::size_t kMaxIdLength = 96;         // of the Hub
 constexpr std::size_t kMaxRevisionLength = 255;  // of a file name
 constexpr std::size_t kMaxIndexBytes = 100'000'000;
-constexpr std::string_view kFolderPrefix = "models--";
+constexpr std::string_view kFolderPrefix = "models--", kMain = "main";
 
 bool is_hex(std::string_view text) {
   return std::all_of(text.begin(), text.end(),
@@ -37,7 +38,7 @@ bool is_there(const fs::path& path) {
               {.where = where.string(),
                .found = std::move(found),
                .expected = std::move(expected),
-               .hint = fmt::format("finish it where there is a network: huggingface-cli download {}", id)});
+               .hint = fmt::format("finish it where there is a network: hf download {}", id)});
 }
 
 // A part of a path that stays where it is put.
@@ -88,6 +89,15 @@ std::vector<std::string> commits_in(const fs::path& model) {
   return names;
 }
 
+// The ids of the models in a cache, for "did you mean".
+std::vector<std::string> ids_in(const fs::path& cache) {
+  std::vector<std::string> ids;
+  for (const std::string& folder : names_in(cache)) {
+    if (const auto name = hub_name_of_folder(folder)) ids.push_back(name->id);
+  }
+  return ids;
+}
+
 // refs/<name> holds a commit. Nothing when there is no such ref.
 std::optional<std::string> read_ref(const fs::path& model, const HubName& name) {
   const fs::path path = model / "refs" / name.revision;
@@ -105,6 +115,8 @@ std::string resolve_commit(const fs::path& model, const HubName& name) {
   const auto commits = commits_in(model);
   if (std::find(commits.begin(), commits.end(), name.revision) != commits.end()) return name.revision;
   if (auto commit = read_ref(model, name)) return *commit;
+  // A folder that was copied without its refs has one snapshot.
+  if (name.revision == kMain && commits.size() == 1 && !is_there(model / "refs")) return commits[0];
   std::vector<std::string> matches;
   if (name.revision.size() >= kLeastDigits && is_hex(name.revision)) {
     for (const std::string& c : commits)
@@ -145,9 +157,14 @@ void check_shards(const fs::path& snapshot, const std::string& id) {
       "the shards that model.safetensors.index.json names", id);
 }
 
-bool has_weights(const std::vector<std::string>& files) {
-  return std::any_of(files.begin(), files.end(),
-                     [](const auto& f) { return f.ends_with(".safetensors") || f.ends_with(".gguf"); });
+// In the snapshot or in a folder of it.
+bool holds_weights(const fs::path& snapshot) {
+  std::error_code unreadable;
+  for (const auto& entry : fs::recursive_directory_iterator(snapshot, unreadable)) {
+    const std::string ending = entry.path().extension().string();
+    if (ending == ".safetensors" || ending == ".gguf" || ending == ".GGUF") return true;
+  }
+  return false;
 }
 
 void check_complete(const fs::path& model, const fs::path& snapshot, const std::string& id) {
@@ -157,7 +174,7 @@ void check_complete(const fs::path& model, const fs::path& snapshot, const std::
       bad(snapshot / file, "incomplete snapshot: a link to a blob that is not there", "the file", id);
   }
   check_shards(snapshot, id);
-  if (has_weights(files)) return;
+  if (holds_weights(snapshot)) return;
   for (const std::string& blob : names_in(model / "blobs")) {
     if (blob.ends_with(".incomplete"))
       bad(snapshot, fmt::format("incomplete snapshot: no weights, and blobs/{} is unfinished", blob),
@@ -165,10 +182,78 @@ void check_complete(const fs::path& model, const fs::path& snapshot, const std::
   }
 }
 
-// "~" and "~/..." as huggingface_hub expands them.
+bool in_variable(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+}
+
+// $NAME and ${NAME}; one that is not set stays as it is (os.path.expandvars).
+std::string with_variables(const std::string& text, const std::string& home) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const bool braces = text.compare(at, 2, "${") == 0;
+    std::size_t end = at + (braces ? 2 : 1);
+    while (end < text.size() && in_variable(text[end])) ++end;
+    const std::size_t begin = at + (braces ? 2 : 1);
+    if (text[at] != '$' || end == begin || (braces && (end == text.size() || text[end] != '}'))) {
+      out += text[at++];
+      continue;
+    }
+    const std::string name = text.substr(begin, end - begin);
+    if (braces) ++end;
+    const char* value = std::getenv(name.c_str());
+    const bool is_home = name == "HOME" && !home.empty();
+    out += is_home ? home : value != nullptr ? std::string(value) : text.substr(at, end - at);
+    at = end;
+  }
+  return out;
+}
+
+// "~" and "~/..." first, then variables, as huggingface_hub expands them.
 fs::path expanded(const std::string& path, const std::string& home) {
-  if (home.empty() || path.empty() || path[0] != '~' || (path.size() > 1 && path[1] != '/')) return path;
-  return home + path.substr(1);
+  const bool tilde = !home.empty() && !path.empty() && path[0] == '~' && (path.size() == 1 || path[1] == '/');
+  return with_variables(tilde ? home + path.substr(1) : path, home);
+}
+
+// The part of an address after the host, without a query.
+std::optional<std::string_view> after_host(std::string_view text) {
+  for (const std::string_view scheme : {"https://", "http://", "hf://"}) {
+    if (!text.starts_with(scheme)) continue;
+    text.remove_prefix(scheme.size());
+    text = text.substr(0, text.find_first_of("?#"));
+    while (text.ends_with('/')) text.remove_suffix(1);
+    if (scheme == "hf://") return text.starts_with("models/") ? text.substr(7) : text;
+    for (const std::string_view host : {"huggingface.co/", "www.huggingface.co/", "hf.co/"}) {
+      if (text.starts_with(host)) return text.substr(host.size());
+    }
+    return std::nullopt;
+  }
+  for (const std::string_view host : {"huggingface.co/", "hf.co/"}) {
+    if (text.starts_with(host)) return text.substr(host.size());
+  }
+  return std::nullopt;
+}
+
+// org/name[/(tree|blob|resolve)/revision[/path]]
+std::optional<HubName> parse_address(std::string_view text) {
+  std::vector<std::string_view> parts;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find('/', begin), text.size());
+    parts.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  if (parts.size() < 2) return std::nullopt;
+  HubName name{.id = fmt::format("{}/{}", parts[0], parts[1]), .revision = {}};
+  if (!is_id(name.id)) return std::nullopt;
+  if (parts.size() == 2) return name;
+  if (parts.size() < 4 || (parts[2] != "tree" && parts[2] != "blob" && parts[2] != "resolve"))
+    return std::nullopt;
+  name.revision = parts[3];
+  if (!is_revision(name.revision)) return std::nullopt;
+  for (std::size_t i = 4; i < parts.size(); ++i) {
+    if (!is_plain_part(parts[i], in_revision)) return std::nullopt;
+    name.path += fmt::format("{}{}", i == 4 ? "" : "/", parts[i]);
+  }
+  return name;
 }
 
 }  // namespace
@@ -194,7 +279,19 @@ fs::path hub_cache(const HubEnvironment& e) {
   return {};
 }
 
+std::optional<HubName> hub_name_of_folder(std::string_view folder) {
+  if (!folder.starts_with(kFolderPrefix)) return std::nullopt;
+  std::string id(folder.substr(kFolderPrefix.size()));
+  const auto separator = id.find("--");
+  if (separator == std::string::npos) return std::nullopt;
+  id.replace(separator, 2, "/");
+  if (!is_id(id)) return std::nullopt;
+  return HubName{.id = id, .revision = {}};
+}
+
 std::optional<HubName> parse_hub_name(std::string_view text) {
+  if (const auto address = after_host(text)) return parse_address(*address);
+  if (auto folder = hub_name_of_folder(text)) return folder;
   const auto at = text.find('@');
   const auto id = text.substr(0, at);
   if (!is_id(id)) return std::nullopt;
@@ -204,9 +301,20 @@ std::optional<HubName> parse_hub_name(std::string_view text) {
   return HubName{.id = std::string(id), .revision = std::string(revision)};
 }
 
+namespace {
+
+std::string not_here_hint(const std::string& id, const fs::path& cache) {
+  const std::string guess = did_you_mean(id, ids_in(cache));
+  return fmt::format(
+      "{}{}strata never downloads (hf download {} does); $HF_HUB_CACHE or $HF_HOME say where the cache is",
+      guess, guess.empty() ? "" : " ", id);
+}
+
+}  // namespace
+
 HubSnapshot find_snapshot(const fs::path& cache, const HubName& asked) {
   HubName name = asked;
-  if (name.revision.empty()) name.revision = "main";
+  if (name.revision.empty()) name.revision = kMain;
   STRATA_CHECK(is_id(name.id) && is_revision(name.revision));
   const auto slash = name.id.find('/');
   const fs::path model =
@@ -216,7 +324,7 @@ HubSnapshot find_snapshot(const fs::path& cache, const HubName& asked) {
                 {.where = name.id,
                  .found = fmt::format("no such path, and no {}", model.string()),
                  .expected = "a directory, a .gguf file, or org/name[@revision] in the Hugging Face cache",
-                 .hint = "strata never downloads; $HF_HUB_CACHE or $HF_HOME say where the cache is"});
+                 .hint = not_here_hint(name.id, cache)});
   }
   const std::string commit = resolve_commit(model, name);
   const fs::path snapshot = model / "snapshots" / commit;

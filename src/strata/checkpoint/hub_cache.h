@@ -22,13 +22,16 @@ struct HubEnvironment {
 [[nodiscard]] HubEnvironment hub_environment();
 
 /// The first of $HF_HUB_CACHE, $HUGGINGFACE_HUB_CACHE, $HF_HOME/hub, $XDG_CACHE_HOME/huggingface/hub and
-/// ~/.cache/huggingface/hub that is set; a leading ~ is the home directory. Empty when none is.
+/// ~/.cache/huggingface/hub that is set; a leading ~ is the home directory, and $NAME and ${NAME} are the
+/// variables of the environment, as huggingface_hub expands them. Empty when none is.
 [[nodiscard]] std::filesystem::path hub_cache(const HubEnvironment& environment);
 
-/// What a user asked for, as "org/name" or "org/name@revision".
+/// What a user asked for: "org/name", "org/name@revision", "models--org--name", or the address of a page or a
+/// file, https://huggingface.co/org/name[/(tree|blob|resolve)/revision[/path]].
 struct HubName {
-  std::string id;        ///< "org/name"
-  std::string revision;  ///< branch, tag or commit; empty = main
+  std::string id;         ///< "org/name"
+  std::string revision;   ///< branch, tag or commit; empty = main
+  std::string path = {};  ///< of a file or folder within the snapshot; empty = the whole
 };
 
 /// Nothing when `text` cannot be a Hub id: not exactly two parts of letters, digits, "-", "_" and ".", or
@@ -48,7 +51,10 @@ struct HubSnapshot {
 /// unfinished.
 [[nodiscard]] HubSnapshot find_snapshot(const std::filesystem::path& cache, const HubName& name);
 
-/// The snapshot that `path` is or lies directly in, told by its path alone.
+/// The name of a folder of a cache, "models--org--name". Nothing for other names.
+[[nodiscard]] std::optional<HubName> hub_name_of_folder(std::string_view folder);
+
+/// The snapshot that `path` is or lies in, told by its path alone.
 [[nodiscard]] std::optional<HubSnapshot> snapshot_of_path(const std::filesystem::path& path);
 
 /// The digest of `files` without reading them, where each is a link to a blob that is named by its SHA-256

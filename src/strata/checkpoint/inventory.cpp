@@ -13,18 +13,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string tensor_name(const TensorRule& rule, TensorNames names, int layer) {
-  const std::string_view name = names == TensorNames::gguf ? rule.gguf_name : rule.name;
-  return rule.per_block ? fmt::format(fmt::runtime(name), layer) : std::string(name);
-}
+constexpr std::string_view kBasePrefix = "model.";
 
 bool is_present(const TensorRule& rule, const ModelConfig& config) {
   return rule.present == nullptr || rule.present(config);
-}
-
-// Rotary frequencies follow from rope theta; old converters stored them and every reader ignores them.
-bool is_rotary_buffer(const std::string& name) {
-  return name.ends_with("rotary_emb.inv_freq") && name.starts_with("model.");
 }
 
 // What the inventory is taken of.
@@ -33,17 +25,40 @@ struct Source {
   const ModelConfig& config;
   TensorNames names;
   const fs::path& path;
+  bool base_names;  // Hugging Face's without "model.": the base class was saved
 };
 
+std::string tensor_name(const Source& source, const TensorRule& rule, int layer) {
+  std::string_view name = source.names == TensorNames::gguf ? rule.gguf_name : rule.name;
+  if (source.base_names && name.starts_with(kBasePrefix)) name.remove_prefix(kBasePrefix.size());
+  return rule.per_block ? fmt::format(fmt::runtime(name), layer) : std::string(name);
+}
+
+// What files of another kind are told by.
+std::string missing_hint(const Source& source, const TensorRule& rule) {
+  const auto& tensors = source.shards.tensors;
+  const bool meta = tensors.contains("tok_embeddings.weight");
+  if (meta) return "the file has Meta's names (tok_embeddings.weight); convert it with transformers";
+  for (const auto& [name, tensor] : tensors) {
+    if (name.find("lora_A") != std::string::npos || name.find("lora_B") != std::string::npos)
+      return "the file holds an adapter; merge it into its base model and give the result";
+  }
+  if (rule.role == Role::unembedding)
+    return "a base model without an output head gives no predictions, which the analysis needs; give the "
+           "whole model, or tie_word_embeddings true if it is tied";
+  return {};
+}
+
 TensorInfo take(const Source& source, const TensorRule& rule, int layer) {
-  const auto& [shards, config, names, path] = source;
-  const std::string name = tensor_name(rule, names, layer);
+  const auto& [shards, config, names, path, base_names] = source;
+  const std::string name = tensor_name(source, rule, layer);
   const auto found = shards.tensors.find(name);
   if (found == shards.tensors.end()) {
     throw Error(ErrorKind::bad_file,
                 {.where = path.string(),
                  .found = fmt::format("no tensor \"{}\"", name),
-                 .expected = fmt::format("it, for a {} of {} layers", config.architecture, config.n_layers)});
+                 .expected = fmt::format("it, for a {} of {} layers", config.architecture, config.n_layers),
+                 .hint = missing_hint(source, rule)});
   }
   const auto expected = rule.shape(config);
   if (found->second.shape != expected) {
@@ -100,9 +115,16 @@ void check_extra_tensors(const Shards& shards, const Inventory& inventory, const
 
 }  // namespace
 
+bool is_rotary_buffer(std::string_view name) {
+  constexpr std::string_view kEnd = "rotary_emb.inv_freq";
+  return name == kEnd || (name.ends_with(kEnd) && name[name.size() - kEnd.size() - 1] == '.');
+}
+
 Inventory take_inventory(const Shards& shards, const ModelConfig& config, TensorNames names,
                          const fs::path& path) {
-  const Source source{shards, config, names, path};
+  const bool base = names == TensorNames::hugging_face && shards.tensors.contains("embed_tokens.weight") &&
+                    !shards.tensors.contains("model.embed_tokens.weight");
+  const Source source{shards, config, names, path, base};
   Inventory inventory;
   std::map<std::string, std::pair<Role, int>> use;
   for (const TensorRule& rule : family_of(config).tensors) {

@@ -18,6 +18,9 @@ enum class TensorNames { hugging_face, gguf };
 /// Name of the divisors of the rotary frequencies in GGUF files of Llama 3.1 and later.
 inline constexpr std::string_view kRopeFactorsName = "rope_freqs.weight";
 
+/// Rotary frequencies follow from rope theta; old converters stored them and every reader ignores them.
+[[nodiscard]] bool is_rotary_buffer(std::string_view name);
+
 struct Inventory {
   std::vector<TensorInfo> tensors;                   ///< sorted by name
   std::map<std::pair<Role, int>, std::size_t> slot;  ///< layer 0 for roles that are not per block
@@ -29,7 +32,8 @@ struct Inventory {
 /// Throws Error(bad_file) for a tensor that is missing or has another shape than the config says, and
 /// Error(unsupported) for one that the family's table does not know, because a weight that is not used
 /// means another model than would be computed. Known but not used: rotary buffers of old converters, and
-/// the unembedding of a tied model as long as its bytes equal the embedding's.
+/// the unembedding of a tied model as long as its bytes equal the embedding's. Hugging Face names may lack
+/// the "model." in front, as those of a base model do.
 [[nodiscard]] Inventory take_inventory(const Shards& shards, const ModelConfig& config, TensorNames names,
                                        const std::filesystem::path& path);
 

@@ -6,7 +6,8 @@
 
 namespace strata {
 
-/// Throws Error(unsupported) naming the first key that asks for something outside ModelConfig.
-void refuse_uncomputed(const ConfigReader& file, const Family& family, const ModelConfig& config);
+/// Throws Error(unsupported) naming the first key that asks for something outside ModelConfig. Sets
+/// config.window and adds to config.notes.
+void refuse_uncomputed(const ConfigReader& file, const Family& family, ModelConfig& config);
 
 }  // namespace strata

@@ -14,9 +14,12 @@ namespace {
 
 using nlohmann::json;
 
-// "type" is the older word for "rope_type"; both may be there if they agree.
+constexpr double kDefaultTheta = 10000.0;  // RotaryEmbeddingConfigMixin.default_theta
+
+// "type" is the older word for "rope_type"; both may be there if they agree. Neither means "default".
 std::string read_type(const ConfigReader& section) {
-  const char* key = section.has_value("rope_type") || !section.has_value("type") ? "rope_type" : "type";
+  if (!section.has("rope_type") && !section.has("type")) return "default";
+  const char* key = section.has("rope_type") ? "rope_type" : "type";
   const json& value = section.require(key, "the rope type");
   if (!value.is_string()) section.fail(key, value, "a name");
   if (section.has_value("type") && section.require("type", "") != value) {
@@ -25,18 +28,43 @@ std::string read_type(const ConfigReader& section) {
   return value.get<std::string>();
 }
 
-std::optional<Llama3Rope> read_scaling(const ConfigReader& section) {
+// The top level wins over the section (standardize_rope_params of transformers 5).
+double original_context(const ConfigReader& file, const ConfigReader& section, std::int64_t max_context) {
+  constexpr const char* kKey = "original_max_position_embeddings";
+  if (file.has(kKey)) return static_cast<double>(file.integer(kKey, kMaxContext));
+  if (section.has(kKey)) return static_cast<double>(section.integer(kKey, kMaxContext));
+  return static_cast<double>(max_context);
+}
+
+// Scaling by 1 is none: of linear the frequencies, of yarn the frequencies and, if it is not given, the
+// factor of the attention.
+bool scales_by_one(const ConfigReader& section, const std::string& type) {
+  if (type != "linear" && type != "yarn") return false;
+  if (section.positive("factor") != 1.0) return false;
+  return type == "linear" || !section.has_value("attention_factor") ||
+         section.positive("attention_factor") == 1.0;
+}
+
+std::optional<Llama3Rope> read_scaling(const ConfigReader& file, const ConfigReader& section,
+                                       std::int64_t max_context, std::vector<std::string>& notes) {
   const std::string type = read_type(section);
-  if (type == "default") return std::nullopt;
+  if (type == "default") {
+    if (section.has_value("factor") && section.require("factor", "") != json(1)) {
+      notes.push_back("config.json: rope factor " + ConfigReader::show(section.require("factor", "")) +
+                      " is not used, as in transformers: the rope type is default");
+    }
+    return std::nullopt;
+  }
   if (type != "llama3") {
-    section.refuse("rope_type", ConfigReader::show(type), "\"default\" or \"llama3\"");
+    if (scales_by_one(section, type)) return std::nullopt;
+    section.refuse("rope_type", ConfigReader::show(type),
+                   "\"default\" or \"llama3\", or \"linear\" or \"yarn\" with factor 1");
   }
   Llama3Rope rope;
   rope.factor = section.positive("factor");
   rope.low_freq_factor = section.positive("low_freq_factor");
   rope.high_freq_factor = section.positive("high_freq_factor");
-  rope.original_context =
-      static_cast<double>(section.integer("original_max_position_embeddings", kMaxContext));
+  rope.original_context = original_context(file, section, max_context);
   if (rope.high_freq_factor <= rope.low_freq_factor) {
     section.fail("high_freq_factor", rope.high_freq_factor, "more than low_freq_factor");
   }
@@ -49,26 +77,18 @@ bool same(const std::optional<Llama3Rope>& a, const std::optional<Llama3Rope>& b
          a->high_freq_factor == b->high_freq_factor && a->original_context == b->original_context;
 }
 
-void refuse_partial(const ConfigReader& section) {
-  if (!section.has_value("partial_rotary_factor")) return;
-  const double share = section.positive("partial_rotary_factor");
-  if (share != 1.0) section.refuse("partial_rotary_factor", fmt::format("{}", share), "1");
-}
-
 // A file may carry both spellings (converted files do); they must then say the same.
 class ThetaSources {
  public:
   void add(const ConfigReader& from) {
-    if (!from.has_value("rope_theta")) return;
+    if (!from.has("rope_theta")) return;
     const double value = from.positive("rope_theta");
     if (theta_ && *theta_ != value) {
       from.fail("rope_theta", value, fmt::format("{}, as elsewhere in the file", *theta_));
     }
     theta_ = value;
   }
-  [[nodiscard]] double get(const ConfigReader& file) const {
-    return theta_ ? *theta_ : file.positive("rope_theta");  // throws "missing"
-  }
+  [[nodiscard]] double get() const { return theta_.value_or(kDefaultTheta); }
 
  private:
   std::optional<double> theta_;
@@ -93,27 +113,24 @@ std::vector<float> llama3_rope_factors(double theta, int head_dim, const Llama3R
   return factors;
 }
 
-Rope read_rope(const ConfigReader& file) {
+Rope read_rope(const ConfigReader& file, std::int64_t max_context) {
   const auto scaling = file.section("rope_scaling");
   const auto parameters = file.section("rope_parameters");
   ThetaSources theta;
   theta.add(file);
-  refuse_partial(file);
   for (const auto* section : {&scaling, &parameters}) {
-    if (!*section) continue;
-    theta.add(**section);
-    refuse_partial(**section);
+    if (*section) theta.add(**section);
   }
   Rope rope;
-  if (scaling) rope.scaling = read_scaling(*scaling);
+  if (scaling) rope.scaling = read_scaling(file, *scaling, max_context, rope.notes);
   if (parameters) {
-    const auto from_parameters = read_scaling(*parameters);
+    const auto from_parameters = read_scaling(file, *parameters, max_context, rope.notes);
     if (scaling && !same(rope.scaling, from_parameters)) {
       file.fail("rope_parameters", "another scaling than rope_scaling", "the same in both");
     }
     rope.scaling = from_parameters;
   }
-  rope.theta = theta.get(file);
+  rope.theta = theta.get();
   return rope;
 }
 

@@ -8,7 +8,9 @@
 
 #include "strata/base/checked.h"
 #include "strata/base/error.h"
+#include "strata/base/foreign_file.h"
 #include "strata/checkpoint/checkpoint.h"
+#include "strata/checkpoint/inventory.h"
 #include "strata/checkpoint/strict_json.h"
 
 namespace strata {
@@ -17,6 +19,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kLengthBytes = 8;
+constexpr std::size_t kFirstBytes = 4096;               // by which other kinds of file are recognised
 constexpr std::size_t kMaxExtents = 64;                 // of numpy and torch; weights have two
 constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // limit of the reference implementation
 
@@ -32,6 +35,11 @@ std::string tensor_place(const std::string& where, std::string_view name) {
 }
 
 std::string_view header_text(std::span<const std::byte> file, const std::string& where) {
+  if (const auto foreign = recognise_foreign(file.subspan(0, std::min(file.size(), kFirstBytes)))) {
+    throw Error(
+        ErrorKind::bad_file,
+        {.where = where, .found = foreign->what, .expected = "a safetensors file", .hint = foreign->hint});
+  }
   if (file.size() < kLengthBytes) {
     bad(where, fmt::format("{} bytes", file.size()), "a safetensors file (8 bytes of header length first)");
   }
@@ -92,8 +100,18 @@ std::vector<std::int64_t> read_shape(const json& value, const std::string& place
   return shape;
 }
 
-std::optional<std::uint64_t> stored_bytes(const std::vector<std::int64_t>& shape, DType dtype) {
-  std::optional<std::uint64_t> total = size_bytes(dtype);
+// Bytes of one value of a tensor that is stored but not used.
+std::optional<std::uint64_t> unused_bytes(const json& value) {
+  constexpr std::array<std::pair<const char*, std::uint64_t>, 6> kWords{
+      {{"F64", 8}, {"I64", 8}, {"F32", 4}, {"I32", 4}, {"F16", 2}, {"BF16", 2}}};
+  for (const auto& [word, bytes] : kWords) {
+    if (value == json(word)) return bytes;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::uint64_t> stored_bytes(const std::vector<std::int64_t>& shape, std::uint64_t each) {
+  std::optional<std::uint64_t> total = each;
   for (const std::int64_t extent : shape) {
     total = checked_mul(*total, static_cast<std::uint64_t>(extent));
     if (!total) return std::nullopt;
@@ -108,7 +126,10 @@ TensorInfo read_tensor(const std::string& name, const json& entry, std::uint64_t
   if (!entry.is_object()) bad(place, "an entry that is not an object", "dtype, shape and data_offsets");
   TensorInfo info;
   info.name = name;
-  info.dtype = read_dtype(field(entry, "dtype", place), place);
+  // Rotary frequencies are ignored, whatever their type; the entry keeps F32.
+  const json& type = field(entry, "dtype", place);
+  const auto unused = is_rotary_buffer(name) ? unused_bytes(type) : std::nullopt;
+  if (!unused) info.dtype = read_dtype(type, place);
   info.shape = read_shape(field(entry, "shape", place), place);
   const json& offsets = field(entry, "data_offsets", place);
   if (!offsets.is_array() || offsets.size() != 2)
@@ -120,7 +141,7 @@ TensorInfo read_tensor(const std::string& name, const json& entry, std::uint64_t
     bad(place, fmt::format("data_offsets [{}, {}] beyond the end", begin, end),
         fmt::format("{} bytes of data", data_size));
   }
-  const auto bytes = stored_bytes(info.shape, info.dtype);
+  const auto bytes = stored_bytes(info.shape, unused.value_or(size_bytes(info.dtype)));
   if (!bytes || *bytes != end - begin) {
     bad(place, fmt::format("{} bytes", end - begin),
         fmt::format("{} bytes for shape [{}] of {}", bytes ? std::to_string(*bytes) : "more than 2^64",

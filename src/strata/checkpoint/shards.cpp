@@ -4,6 +4,7 @@
 
 #include "strata/base/error.h"
 #include "strata/checkpoint/strict_json.h"
+#include "strata/checkpoint/weight_files.h"
 
 namespace strata {
 namespace {
@@ -99,23 +100,14 @@ void Shards::add(TensorInfo tensor) {
       "each tensor in one file");
 }
 
-Shards open_shards(const fs::path& directory) {
-  const fs::path single = directory / "model.safetensors";
-  const fs::path index = directory / "model.safetensors.index.json";
-  if (is_there(single)) {
-    Shards shards;
-    add_file(shards, single);
-    return shards;
-  }
-  if (is_there(index)) return open_indexed(directory, index);
-  for (const char* other : {"pytorch_model.bin", "pytorch_model.bin.index.json"}) {
-    if (!is_there(directory / other)) continue;
-    throw Error(ErrorKind::unsupported, {.where = (directory / other).string(),
-                                         .found = "weights as a Python pickle",
-                                         .expected = "model.safetensors or model.safetensors.index.json",
-                                         .hint = "a pickle can run code; convert it to safetensors"});
-  }
-  bad(directory, "no weights", "model.safetensors or model.safetensors.index.json");
+Shards open_shards(const fs::path& directory, const fs::path& file) {
+  const WeightFiles weights =
+      file.empty() ? find_weight_files(directory) : WeightFiles{.files = {file}, .index = {}};
+  if (weights.none()) refuse_without_weights(directory);
+  if (!weights.index.empty()) return open_indexed(directory, weights.index);
+  Shards shards;
+  for (const fs::path& path : weights.files) add_file(shards, path);
+  return shards;
 }
 
 }  // namespace strata

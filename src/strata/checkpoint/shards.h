@@ -22,9 +22,10 @@ struct Shards {
   void add(TensorInfo tensor);
 };
 
-/// Opens model.safetensors, or the shards of model.safetensors.index.json where that is not there (the
-/// order of transformers). Throws Error(bad_file) where files and index disagree, Error(unsupported)
-/// where the directory holds weights of another format only.
-[[nodiscard]] Shards open_shards(const std::filesystem::path& directory);
+/// Opens the weights of a directory (see find_weight_files), or `file` of it alone. Throws Error(bad_file)
+/// where files and index disagree, Error(unsupported) where the directory holds weights of another format
+/// only.
+[[nodiscard]] Shards open_shards(const std::filesystem::path& directory,
+                                 const std::filesystem::path& file = {});
 
 }  // namespace strata

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "strata/base/error.h"
+#include "strata/base/foreign_file.h"
 #include "strata/base/json_depth.h"
 
 namespace strata {
@@ -42,6 +43,10 @@ class KeyWatch {
 }  // namespace
 
 json parse_strict_json(std::string_view text, const std::string& where) {
+  if (const auto foreign = recognise_foreign(text); foreign && !text.starts_with('{')) {
+    throw Error(ErrorKind::bad_file,
+                {.where = where, .found = foreign->what, .expected = "a JSON object", .hint = foreign->hint});
+  }
   if (const auto at = json_deeper_than(text, kMaxJsonDepth)) {
     throw Error(ErrorKind::bad_file,
                 {.where = where,

@@ -84,6 +84,7 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   AnalyzeOptions options = asked;
   if (!options.quiet) say("strata {}: {}\n", version(), options.model.string());
   const Model model = Model::open(options.model);
+  print_notes(model.checkpoint(), options.quiet);
   if (!options.layers.empty()) {
     options.request.layers = parse_layers(options.layers, model.blocks(), "--layers");
   }

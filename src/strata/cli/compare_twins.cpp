@@ -12,19 +12,20 @@
 #include "strata/base/file.h"
 #include "strata/base/output_directory.h"
 #include "strata/base/resources.h"
+#include "strata/base/words.h"
 #include "strata/cli/installed.h"
 #include "strata/cli/numbers.h"
 #include "strata/cli/say.h"
 #include "strata/cli/stop_signals.h"
 #include "strata/cli/terminal.h"
-#include "strata/record/valid_text.h"
 #include "strata/cli/text_flags.h"
+#include "strata/record/valid_text.h"
 #include "strata/report/report.h"
 #include "strata/sweep/divergence.h"
 #include "strata/theory/divergence.h"
 #include "strata/workflow/build_info.h"
-#include "strata/workflow/phase_clock.h"
 #include "strata/workflow/partial_run.h"
+#include "strata/workflow/phase_clock.h"
 
 namespace strata {
 namespace {
@@ -62,8 +63,8 @@ std::string table_text(const DivergenceFindings& f) {
 }
 
 std::string summary(const DivergenceRecord& record, const std::filesystem::path& output) {
-  std::string out = fmt::format("\n{} against {} on {} ({} documents)\n", record.other.name,
-                                record.original.name, record.run.corpus_name, record.documents.size());
+  std::string out = fmt::format("\n{} against {} on {} ({})\n", record.other.name, record.original.name,
+                                record.run.corpus_name, counted(record.documents.size(), "document"));
   for (const std::string& sentence : record.findings.sentences) out += fmt::format("  {}\n", sentence);
   out += "\n" + table_text(record.findings);
   out +=
@@ -118,6 +119,7 @@ std::string manifest_text(const DivergenceRecord& record, const TwinOptions& opt
 int compare_twins(const TwinOptions& asked, const std::string& command_line) {
   TwinOptions options = asked;
   const Checkpoint original = Checkpoint::open(options.original), other = Checkpoint::open(options.other);
+  for (const Checkpoint* checkpoint : {&original, &other}) print_notes(*checkpoint, options.quiet);
   const auto name = [](const Checkpoint& c) { return c.name(); };
   if (options.output.empty())
     options.output =

@@ -286,6 +286,7 @@ void print_plan(const Job& job, const StateStreamPlan& plan) {
 int dump(const DumpCommand& asked) {
   DumpCommand command = asked;
   const Checkpoint checkpoint = Checkpoint::open(command.model);
+  print_notes(checkpoint, command.quiet);
   if (command.output.empty()) command.output = fs::path("runs") / (checkpoint.name() + "-dump");
   check_dump_command(command, clean_signal_ids());
   command.text.memory_bytes = memory_limit(command);
@@ -331,8 +332,7 @@ int dump(const DumpCommand& asked) {
   }
   printer.finish();
   job.save_index();
-  for (const std::string& warning : weight_warnings(checkpoint))
-    say("warning: {}\n", warning);
+  for (const std::string& warning : weight_warnings(checkpoint)) say("warning: {}\n", warning);
   output.finish();
   if (!command.quiet)
     say("{}: {} arrays, {} rows\n", command.output.string(), job.index.arrays.size(), job.rows.count());

@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <new>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "strata/base/error.h"
+#include "strata/base/words.h"
 #include "strata/cli/allocator.h"
 #include "strata/cli/bus_error.h"
 #include "strata/cli/command.h"
@@ -56,6 +58,42 @@ std::string with_flag(const Error& error) {
   return flag + std::string(error.what()).substr(option.size());
 }
 
+// What a word that was not expected may have meant: an option of the subcommand, or a text without its flag.
+std::string unexpected_hint(const CLI::App& app, const std::vector<std::string>& typed) {
+  const auto chosen = app.get_subcommands();
+  const CLI::App& command = chosen.empty() ? app : *chosen[0];
+  std::vector<std::string> known;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+  }
+  for (const std::string& word : typed) {
+    const std::string name = word.substr(0, word.find('='));
+    if (name == "--") break;
+    if (name.starts_with("--") && std::find(known.begin(), known.end(), name) == known.end()) {
+      const std::string guess = did_you_mean(name, known);
+      if (!guess.empty()) return "; " + guess;
+    }
+  }
+  std::error_code unreadable;
+  for (const std::string& word : command.remaining()) {
+    if (word.starts_with('-') || !std::filesystem::exists(word, unreadable)) continue;
+    if (command.get_option_no_throw("--file") != nullptr) return "; a text is given with -f";
+  }
+  return {};
+}
+
+std::string unknown_subcommand(const CLI::App& app, const std::string& word) {
+  std::vector<std::string> known;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    known.push_back(command->get_name());
+  std::error_code unreadable;
+  const std::string guess = did_you_mean(word, known);
+  if (!guess.empty()) return fmt::format("no subcommand '{}'; {}", word, guess);
+  if (std::filesystem::exists(word, unreadable))
+    return fmt::format("no subcommand '{}'; a path comes after one: strata analyze {}", word, quoted(word));
+  return fmt::format("no subcommand '{}'", word);
+}
+
 int run(int argc, char** argv) {
   CLI::App app(
       "strata shows how a large language model is layered: signals at every layer, the boundaries\n"
@@ -79,9 +117,10 @@ int run(int argc, char** argv) {
   if (!arguments.empty() && !arguments[0].starts_with('-') &&
       app.get_subcommands([&](const CLI::App* command) { return command->check_name(arguments[0]); })
           .empty()) {
-    say("strata: no subcommand '{}' (see strata --help)\n", arguments[0]);
+    say("strata: {} (see strata --help)\n", unknown_subcommand(app, arguments[0]));
     return exit_code(ErrorKind::usage);
   }
+  const std::vector<std::string> typed = arguments;
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
   try {
     app.parse(arguments);
@@ -91,6 +130,9 @@ int run(int argc, char** argv) {
     print_lines(out.str());
     say_lines(err.str());
     return code;
+  } catch (const CLI::ExtrasError& error) {
+    say("strata: {}{} (see strata --help)\n", error.what(), unexpected_hint(app, typed));
+    return exit_code(ErrorKind::usage);
   } catch (const CLI::ParseError& error) {
     say("strata: {} (see strata --help)\n", error.what());
     return exit_code(ErrorKind::usage);
@@ -116,6 +158,9 @@ int guarded(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     say("strata: out of memory; lower --mem-limit, --chunks or --batch-size\n");
     return strata::exit_code(strata::ErrorKind::out_of_memory);
+  } catch (const std::filesystem::filesystem_error& error) {
+    say("strata: {}: {}\n", error.path1().string(), error.code().message());
+    return strata::exit_code(strata::ErrorKind::run_failed);
   } catch (const std::exception& error) {
     say("strata: {}\n", error.what());
     return strata::exit_code(strata::ErrorKind::run_failed);

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "strata/base/text.h"
+#include "strata/base/words.h"
 #include "strata/cli/terminal.h"
 
 namespace strata {
@@ -107,8 +108,9 @@ std::string segment_table(const Run& run) {
 
 std::string summary_text(const Run& run, const std::string& report_path) {
   std::string out =
-      fmt::format("\n{} ({}, {} blocks) on {}\n", painted(for_terminal(run.trace.model.name), "1"),
-                  run.trace.model.family, run.trace.n_layers(), for_terminal(run.trace.run.corpus_name));
+      fmt::format("\n{} ({}, {}) on {}\n", painted(for_terminal(run.trace.model.name), "1"),
+                  run.trace.model.family, counted(static_cast<std::uint64_t>(run.trace.n_layers()), "block"),
+                  for_terminal(run.trace.run.corpus_name));
   for (const std::string& sentence : run.findings.sentences) out += wrapped(for_terminal(sentence), 2);
   if (!run.findings.segments.empty()) {
     out += '\n' + segment_bar(run.findings.segments) + kappa_row(run);

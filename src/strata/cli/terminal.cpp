@@ -13,6 +13,7 @@
 #include <fstream>
 
 #include "strata/base/resources.h"
+#include "strata/base/words.h"
 #include "strata/cli/say.h"
 
 namespace strata {
@@ -119,6 +120,18 @@ void ProgressPrinter::operator()(const ProgressEvent& event) {
   }
   state_.tokens += event.tokens;
   if (last) finish();
+}
+
+void print_notes(const Checkpoint& checkpoint, bool quiet) {
+  if (quiet) return;
+  for (const std::string& note : checkpoint.notes()) say("note: {}\n", note);
+}
+
+std::string text_line(const std::string& name, std::size_t documents, std::size_t windows,
+                      std::int64_t tokens, const std::string& bos_policy) {
+  return fmt::format("text {}: {}, {}, {}; {}", name, counted(documents, "document"),
+                     counted(windows, "window"), counted(static_cast<std::uint64_t>(tokens), "token"),
+                     bos_policy);
 }
 
 void ProgressPrinter::finish() {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <string>
 
+#include "strata/checkpoint/checkpoint.h"
 #include "strata/record/run_directory.h"
 #include "strata/sweep/options.h"
 
@@ -44,6 +45,13 @@ class ProgressPrinter {
   ProgressState state_;
   Clock::time_point phase_start_, last_print_;
 };
+
+/// What a person should know of the files of a checkpoint, one line a note; nothing where quiet.
+void print_notes(const Checkpoint& checkpoint, bool quiet);
+
+/// "text tales: 3 documents, 40 windows, 20480 tokens; no BOS"
+[[nodiscard]] std::string text_line(const std::string& name, std::size_t documents, std::size_t windows,
+                                    std::int64_t tokens, const std::string& bos_policy);
 
 /// The run in words: headline sentences, segment bar, table of segments, the most brittle layers.
 [[nodiscard]] std::string summary_text(const Run& run, const std::string& report_path);

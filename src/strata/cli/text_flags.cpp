@@ -4,6 +4,7 @@
 
 #include "strata/cli/number_option.h"
 #include "strata/cli/say.h"
+#include "strata/cli/terminal.h"
 
 namespace strata {
 
@@ -52,20 +53,19 @@ void add_text_flags(CLI::App& command, TextOptions& text, const std::string& beg
              begin + "Longest window in tokens (default: 512 or the model's limit)", false);
   add_number(command, "--chunks", text.chunks, 1, kMostOfAnything,
              begin + "At most this many windows, taken in turn from the documents", false);
-  add_number(command, "--limit", text.limit, 1, kMostOfAnything, begin + "At most this many documents", false);
+  add_number(command, "--limit", text.limit, 1, kMostOfAnything, begin + "At most this many documents",
+             false);
 }
 
 std::vector<const char*> text_flag_names() {
   return {"--file", "--recursive", "--text-key", "--text-format", "--ids-dtype",
-          "--pack", "--tokenizer", "--ctx-size",  "--chunks",   "--limit"};
+          "--pack", "--tokenizer", "--ctx-size", "--chunks",      "--limit"};
 }
 
 void print_text_remarks(const Corpus& corpus, bool quiet) {
   if (!quiet) {
-    const auto documents = corpus.documents.size(), windows = corpus.windows.size();
-    say("text {}: {} document{}, {} window{}, {} tokens; {}\n", corpus.name, documents,
-               documents == 1 ? "" : "s", windows, windows == 1 ? "" : "s", corpus.token_count(),
-               corpus.bos_policy);
+    say("{}\n", text_line(corpus.name, corpus.documents.size(), corpus.windows.size(), corpus.token_count(),
+                          corpus.bos_policy));
     for (const std::string& note : corpus.notes) say("note: {}\n", note);
   }
   for (const std::string& warning : corpus.warnings) say("warning: {}\n", warning);

@@ -9,8 +9,8 @@
 
 namespace strata {
 
-/// -f, -c, --chunks, --limit, -r, --text-key, --text-format, --ids-dtype, --pack, --tokenizer. `begin` stands before every
-/// description ("Twins: "). `text` must outlive the parsing.
+/// -f, -c, --chunks, --limit, -r, --text-key, --text-format, --ids-dtype, --pack, --tokenizer. `begin` stands
+/// before every description ("Twins: "). `text` must outlive the parsing.
 void add_text_flags(CLI::App& command, TextOptions& text, const std::string& begin = "");
 
 /// The names of those flags, for commands that take them in one of their uses only.

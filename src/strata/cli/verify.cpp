@@ -195,6 +195,7 @@ int verify(const VerifyCommand& asked) {
     return true;
   };
   const Checkpoint checkpoint = Checkpoint::open(command.model);
+  print_notes(checkpoint, command.quiet);
   const bool reference = !command.reference.empty();
   const Verdict verdict =
       reference ? against_reference(checkpoint, command) : against_itself(checkpoint, command);

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <span>
@@ -94,6 +95,9 @@ struct GgufHeader {
   std::uint64_t data_begin = 0;  ///< of the data section, from the start of the file
   std::uint64_t alignment = 32;
 };
+
+/// Whether this is a file that begins as GGUF does, whatever its name.
+[[nodiscard]] bool is_gguf_file(const std::filesystem::path& path);
 
 /// Parses and checks everything before the data section: counts and lengths against the size of the
 /// file, types, keys and names of printable ASCII that occur once, 1 to 4 extents whose product fits in

@@ -5,11 +5,13 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <fstream>
 #include <limits>
 #include <set>
 
 #include "strata/base/checked.h"
 #include "strata/base/error.h"
+#include "strata/base/foreign_file.h"
 #include "strata/gguf/gguf.h"
 #include "strata/gguf/value.h"
 
@@ -59,6 +61,7 @@ class Cursor {
     skip(sizeof(T), place);
     return gguf::load<T>(file_.data() + begin);
   }
+  [[nodiscard]] std::span<const std::byte> file() const { return file_; }
   std::string_view string(const std::string& place, std::uint64_t limit) {
     const auto length = read<std::uint64_t>(place);
     if (length > std::min(limit, left())) {
@@ -79,6 +82,10 @@ void check_version(Cursor& cursor, GgufHeader& header, const std::string& where)
   std::array<char, 4> magic{};
   for (char& c : magic) c = cursor.read<char>(where + ": the first four bytes");
   if (std::string_view(magic.data(), magic.size()) != "GGUF") {
+    if (const auto foreign = recognise_foreign(cursor.file())) {
+      throw Error(ErrorKind::bad_file,
+                  {.where = where, .found = foreign->what, .expected = "a GGUF file", .hint = foreign->hint});
+    }
     bad(where, "other bytes than GGUF at the beginning", "a GGUF file");
   }
   header.version = cursor.read<std::uint32_t>(where + ": the version");
@@ -232,6 +239,14 @@ void check_tensors(const GgufHeader& header, std::uint64_t file_size, const std:
 }
 
 }  // namespace
+
+bool is_gguf_file(const std::filesystem::path& path) {
+  std::error_code unreadable;
+  if (!std::filesystem::is_regular_file(path, unreadable)) return false;
+  std::array<char, 4> magic{};
+  std::ifstream(path, std::ios::binary).read(magic.data(), magic.size());
+  return std::string_view(magic.data(), magic.size()) == "GGUF";
+}
 
 GgufHeader parse_gguf(std::span<const std::byte> file, const std::string& where) {
   Cursor cursor(file);

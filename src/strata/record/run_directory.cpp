@@ -10,10 +10,13 @@ namespace strata {
 
 std::string results_json(const Run& run) {
   // A record that could not be read back is a bug of whoever filled it, and is best found here.
-  record_json::validate(run, [](const std::string& path, const std::string& found,
-                                const std::string& expected) {
-    throw std::logic_error(fmt::format("internal error: record {}: {}; expected {}", path, found, expected));
-  });
+  record_json::validate(run,
+                        [](const std::string& path, const std::string& found, const std::string& expected) {
+                          throw std::logic_error(
+                              fmt::format("a bug of strata (record {}: {}; expected {}); please report it "
+                                          "with the command and strata --version",
+                                          path, found, expected));
+                        });
   return record_json::write_json(run);
 }
 

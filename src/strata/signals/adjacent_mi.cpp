@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "strata/base/parallel.h"
+#include "strata/base/words.h"
 #include "strata/signals/copula_mi.h"
 #include "strata/signals/principal_axes.h"
 #include "strata/signals/sampled_rows.h"
@@ -175,13 +176,13 @@ class AdjacentMi final : public Accumulator {
     });
     set_weights(rows, mi);
     mi.note = fmt::format(
-        "one Gaussian copula of {} principal components fitted to {} tokens of {} documents; less the mean "
+        "one Gaussian copula of {} principal components fitted to {} tokens of {}; less the mean "
         "over {} circular shifts",
-        components(context_), rows.count(), rows.document.size(), kShifts);
+        components(context_), rows.count(), counted(rows.document.size(), "document"), kShifts);
     const auto lost = std::count(infinite.begin(), infinite.end(), 1);
     if (lost > 0) {
-      mi.note +=
-          fmt::format("; undefined at {} blocks, where one state determines a direction of the other", lost);
+      mi.note += fmt::format("; undefined at {}, where one state determines a direction of the other",
+                             counted(static_cast<std::uint64_t>(lost), "block"));
     }
   }
 

@@ -9,6 +9,7 @@
 
 #include "strata/base/parallel.h"
 #include "strata/base/philox.h"
+#include "strata/base/words.h"
 #include "strata/linalg/product.h"
 #include "strata/signals/hsic.h"
 #include "strata/stats/half_sample.h"
@@ -191,8 +192,8 @@ class Cka final : public Accumulator {
     record.tokens = set;
     record.scale = scale;
     if (batches_.empty()) {
-      record.note = fmt::format("{} windows, at least {} are needed for batches of independent rows",
-                                context_.corpus.windows.size(), kMinBatchWindows);
+      record.note = fmt::format("{}, at least {} are needed for batches of independent rows",
+                                counted(context_.corpus.windows.size(), "window"), kMinBatchWindows);
       return record;
     }
     const std::size_t documents = context_.corpus.documents.size();

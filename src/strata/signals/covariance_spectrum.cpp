@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "strata/base/parallel.h"
+#include "strata/base/words.h"
 #include "strata/signals/covariance.h"
 #include "strata/signals/sampled_rows.h"
 
@@ -67,11 +68,11 @@ class CovarianceSpectra final : public Accumulator {
       record.shrinkage[state] = spectrum.shrinkage;
     });
     record.note = fmt::format(
-        "{} of the covariance of {} tokens of {} documents, d = {}",
+        "{} of the covariance of {} tokens of {}, d = {}",
         record.probes == 0
             ? "eigenvalues"
             : fmt::format("Lanczos quadrature from {} probes of {} steps", kProbes, kLanczosSteps),
-        n, context_.rows->sample().documents.size(), d);
+        n, counted(context_.rows->sample().documents.size(), "document"), d);
     if (n < kRowsPerDimension * d) {
       record.note += fmt::format(
           "; fewer than {} tokens for each dimension: at most {} directions are measured, small eigenvalues "

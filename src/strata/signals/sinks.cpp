@@ -8,6 +8,7 @@
 #include <string>
 
 #include "strata/base/error.h"
+#include "strata/base/words.h"
 #include "strata/signals/sink_paths.h"
 #include "strata/signals/token_math.h"
 #include "strata/stats/quantile.h"
@@ -35,14 +36,16 @@ struct FirstTokens {
   }
 
   [[nodiscard]] std::string words() const {
-    if (onset.empty()) return fmt::format("; position 0 is massive in none of {} windows", windows);
+    if (onset.empty())
+      return fmt::format("; position 0 is massive in none of {}",
+                         counted(static_cast<std::uint64_t>(windows), "window"));
     const auto common = std::max_element(dimensions.begin(), dimensions.end(),
                                          [](const auto& a, const auto& b) { return a.second < b.second; });
     return fmt::format(
-        "; position 0 is massive in {} of {} windows: from state {:g} to state {:g}, {:.0f} times the median "
+        "; position 0 is massive in {} of {}: from state {:g} to state {:g}, {:.0f} times the median "
         "token RMS (medians), largest in dimension {} in {} of them",
-        onset.size(), windows, stats::median(onset), stats::median(offset), stats::median(ratio),
-        common->first, common->second);
+        onset.size(), counted(static_cast<std::uint64_t>(windows), "window"), stats::median(onset),
+        stats::median(offset), stats::median(ratio), common->first, common->second);
   }
 };
 

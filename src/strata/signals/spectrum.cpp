@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "strata/base/parallel.h"
+#include "strata/base/words.h"
 #include "strata/linalg/product.h"
 #include "strata/signals/document_sample.h"
 #include "strata/signals/effective_rank.h"
@@ -104,9 +105,10 @@ class Spectrum final : public Accumulator {
       const std::size_t n = sample_.kept(context.classes, set, document).size();
       series.weight[sample_.documents[document]] = enough(n) ? static_cast<double>(n) : 0.0;
     }
-    series.note =
-        fmt::format("from up to {} sampled positions of each of {} documents; {}", sample_.share,
-                    sample_.documents.size(), kLimit[static_cast<std::size_t>(&info - kInfo) % kCount]);
+    series.note = fmt::format("from up to {} sampled positions of {}{}; {}", sample_.share,
+                              sample_.documents.size() == 1 ? "" : "each of ",
+                              counted(sample_.documents.size(), "document"),
+                              kLimit[static_cast<std::size_t>(&info - kInfo) % kCount]);
     return series;
   }
 

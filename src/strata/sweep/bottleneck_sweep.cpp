@@ -8,6 +8,7 @@
 
 #include "strata/base/error.h"
 #include "strata/base/parallel.h"
+#include "strata/base/words.h"
 #include "strata/sweep/clean_sweep.h"
 
 namespace strata {
@@ -109,7 +110,7 @@ ResidentModel load_resident(const LaneModel& model, Compute compute) {
 void require_bottleneck_sample(const std::vector<LaneWindow>& sample) {
   if (sample.size() < 4) {
     throw Error(ErrorKind::usage, {.option = "bottleneck",
-                                   .found = fmt::format("{} documents in the lanes", sample.size()),
+                                   .found = counted(sample.size(), "document") + " in the lanes",
                                    .expected = "at least 4: half train, half judge",
                                    .hint = "give more documents"});
   }

@@ -11,6 +11,7 @@
 #include "strata/base/archive.h"
 #include "strata/base/error.h"
 #include "strata/base/parallel.h"
+#include "strata/base/words.h"
 #include "strata/model/backend.h"
 #include "strata/model/block.h"
 #include "strata/model/head.h"
@@ -288,15 +289,15 @@ void warn_of_gaps(DivergenceRecord& record) {
     for (std::size_t d = 0; d < record.documents.size(); ++d)
       gaps += gap(s.kl_nats[d], record.documents[d].lane_scored) ? 1 : 0;
     if (gaps == 0) continue;
-    record.warnings.push_back(
-        fmt::format("substitution of {}{}: undefined in {} documents, the logits overflow float32 there",
-                    to_string(s.part), s.block < 0 ? "" : fmt::format(" {}", s.block), gaps));
+    record.warnings.push_back(fmt::format(
+        "substitution of {}{}: undefined in {}, the logits overflow float32 there", to_string(s.part),
+        s.block < 0 ? "" : fmt::format(" {}", s.block), counted(gaps, "document")));
   }
   const auto gaps = std::count_if(record.documents.begin(), record.documents.end(),
                                   [&](const DivergenceDocument& d) { return gap(d.kl_nats, d.scored); });
   if (gaps > 0)
-    record.warnings.push_back(
-        fmt::format("KL is undefined in {} documents: the logits overflow float32 there", gaps));
+    record.warnings.push_back(fmt::format("KL is undefined in {}: the logits overflow float32 there",
+                                          counted(static_cast<std::uint64_t>(gaps), "document")));
 }
 
 // The state of either model; of a loss only the original's: a twin may be ruined, and that is what is

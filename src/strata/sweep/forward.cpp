@@ -1,7 +1,10 @@
 #include "strata/sweep/forward.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "strata/base/error.h"
 #include "strata/base/parallel.h"
 #include "strata/model/block.h"
 #include "strata/model/head.h"
@@ -36,6 +39,14 @@ void forward_windows(const Checkpoint& checkpoint, const std::vector<std::vector
   for (const auto& ids : windows) {
     longest = std::max(longest, ids.size());
     tokens += ids.size();
+  }
+  if (config.window > 0 && longest > static_cast<std::size_t>(config.window)) {
+    throw Error(
+        ErrorKind::unsupported,
+        {.where = checkpoint.path().string(),
+         .found = fmt::format("{} tokens, and the model's sliding window of {}", longest, config.window),
+         .expected = "windows of text that are no longer",
+         .hint = "strata computes full attention, which is the same up to there"});
   }
   const RopeTable rope = make_rope_table(config, static_cast<int>(longest));
   const Embedding embedding = load_embedding(checkpoint, options.compute);

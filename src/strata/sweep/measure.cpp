@@ -11,6 +11,7 @@
 
 #include "strata/base/error.h"
 #include "strata/base/parallel.h"
+#include "strata/base/words.h"
 #include "strata/model/backend.h"
 #include "strata/model/head.h"
 #include "strata/record/persist.h"
@@ -139,9 +140,10 @@ void warn_of_gaps(const std::vector<DoseCurve>& curves, Trace& trace) {
       }
       if (gaps == 0) continue;
       trace.warnings.push_back(
-          fmt::format("{} at {} {}, strength {}: undefined in {} documents, the perturbed model "
+          fmt::format("{} at {} {}, strength {}: undefined in {}, the perturbed model "
                       "overflows float32 there",
-                      curve.intervention, to_string(curve.axis), curve.place, curve.strength[s], gaps));
+                      curve.intervention, to_string(curve.axis), curve.place, curve.strength[s],
+                      counted(gaps, "document")));
     }
   }
 }

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "strata/base/parallel.h"
+#include "strata/base/words.h"
 #include "strata/model/block.h"
 #include "strata/sweep/block_stream.h"
 #include "strata/sweep/clean_sweep.h"
@@ -154,9 +155,9 @@ void refuse_below(const NoiseFloor& floor, std::vector<DoseCurve>& curves,
     }
   }
   for (const auto& [intervention, points] : refused) {
-    warnings.push_back(fmt::format(
-        "{}: {} points of its dose curves are undefined, their KL lies below the noise floor of {:.3g} nats",
-        intervention, points, floor.kl_nats));
+    warnings.push_back(
+        fmt::format("{}: {} of its dose curves undefined, KL below the noise floor of {:.3g} nats",
+                    intervention, counted(static_cast<std::uint64_t>(points), "point"), floor.kl_nats));
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "strata/base/error.h"
 #include "strata/base/sha256.h"
+#include "strata/base/words.h"
 #include "strata/model/backend.h"
 #include "strata/model/kernels.h"
 #include "strata/sweep/forward.h"
@@ -100,7 +101,8 @@ Check check_finite(const Observed& seen, std::int64_t tokens) {
             fmt::format("NaN or infinity in {} of window {}", seen.not_finite[w], w)};
   }
   return {"finite states and logits", true,
-          fmt::format("{} windows, {} tokens", seen.not_finite.size(), tokens)};
+          fmt::format("{}, {}", counted(seen.not_finite.size(), "window"),
+                      counted(static_cast<std::uint64_t>(tokens), "token"))};
 }
 
 Check check_batch(const RowDigests& alone, const RowDigests& in_batch, std::size_t rows, std::size_t windows,
@@ -170,9 +172,10 @@ Check check_loss(const Observed& seen, const std::vector<std::vector<std::int32_
   const double loss = sum / static_cast<double>(std::max<std::size_t>(1, scored));
   const double chance = std::log(static_cast<double>(vocab));
   if (!std::isfinite(loss))
-    return {kLossCheck, false, fmt::format("not a finite number of nats per token over {} tokens", scored)};
-  const std::string figures =
-      fmt::format("{:.4f} nats per token (perplexity {:.2f}) over {} tokens", loss, std::exp(loss), scored);
+    return {kLossCheck, false,
+            fmt::format("not a finite number of nats per token over {}", counted(scored, "token"))};
+  const std::string figures = fmt::format("{:.4f} nats per token (perplexity {:.2f}) over {}", loss,
+                                          std::exp(loss), counted(scored, "token"));
   if (loss < chance)
     return {kLossCheck, true, fmt::format("{}, below ln(vocabulary) = {:.4f}", figures, chance)};
   return {kLossCheck, true,
@@ -266,7 +269,8 @@ Check verify_round_trip(const Tokenizer& tokenizer, const std::vector<RawDocumen
       }
     }
   }
-  std::string detail = fmt::format("{} documents, {} tokens", documents.size(), tokens);
+  std::string detail = fmt::format("{}, {}", counted(documents.size(), "document"),
+                                   counted(static_cast<std::uint64_t>(tokens), "token"));
   if (begun > 0) detail += fmt::format("; note: the tokenizer puts a space before {} of them", begun);
   if (spaced > 0) detail += fmt::format("; note: and after added tokens, in {} of them", spaced);
   if (normalised > 0) detail += fmt::format("; note: {} of them normalised, with the same ids", normalised);

@@ -67,6 +67,9 @@ Writer metadata(const SynthOptions& options) {
   u32(name("vocab_size"), c.vocab);
   f32(name("rope.freq_base"), c.rope_theta);
   f32(name("attention.layer_norm_rms_epsilon"), c.norm_eps);
+  // llama.cpp's word for a model without a tokenizer: it takes vocab_size for the number of tokens.
+  out.key("tokenizer.ggml.model", GgufValueType::string);
+  out.string("no_vocab");
   return out;
 }
 

@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "strata/base/error.h"
+#include "strata/base/words.h"
 #include "strata/theory/critical.h"
 #include "strata/theory/dose.h"
 
@@ -169,7 +170,8 @@ Curvature estimate_curvature(const Trace& trace, const DoseCurve& curve, const K
                                    [](const Document& d) { return d.lane_tokens > 0; });
   const std::size_t left_out = static_cast<std::size_t>(lanes) - result.documents.size();
   if (left_out != 0)
-    add_note(result.note, fmt::format("{} of {} documents left out: not finite", left_out, lanes));
+    add_note(result.note, fmt::format("{} of {} left out: not finite", left_out,
+                                      counted(static_cast<std::uint64_t>(lanes), "document")));
   const Pooled pooled = pool(trace, curve, result.documents);
   const auto slopes = log_slopes(pooled);
   result.strengths = quadratic_range(pooled, slopes, options.slope_tolerance);

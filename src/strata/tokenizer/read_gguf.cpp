@@ -130,6 +130,8 @@ void read_gguf_byte_bpe(const GgufMetadata& metadata, TokenizerFile& file) {
 TokenizerFile read_gguf_tokenizer(const GgufMetadata& metadata) {
   constexpr const char* kModel = "tokenizer.ggml.model";
   const std::string_view model = metadata.string(kModel);
+  if (model == "no_vocab" || model == "none")
+    metadata.refuse(kModel, "a model without a tokenizer", "\"gpt2\" or \"llama\"");
   const bool characters = model == "llama";
   if (!characters && model != "gpt2")
     metadata.refuse(kModel, fmt::format("tokenizer {} is not supported", in_quotes(model)),

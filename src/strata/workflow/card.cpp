@@ -7,6 +7,8 @@
 
 #include "strata/base/file.h"
 #include "strata/base/resources.h"
+#include "strata/base/words.h"
+#include "strata/checkpoint/weight_files.h"
 #include "strata/model/backend.h"
 
 namespace strata {
@@ -19,19 +21,11 @@ constexpr double kDefaultContext = 512.0;
 constexpr std::size_t kMaxConfigBytes = std::size_t{1} << 24;
 constexpr const char* kUnknown = "cannot be told from the configuration";
 
-bool has_weight_files(const fs::path& directory) {
-  std::error_code unreadable;
-  for (const char* file : {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
-                           "pytorch_model.bin.index.json"}) {
-    if (fs::exists(directory / file, unreadable)) return true;
-  }
-  return false;
-}
-
-void add_weights(Card& card) {
-  const Checkpoint checkpoint = Checkpoint::open(card.location.path);
+void add_weights(Card& card, const std::string& model) {
+  const Checkpoint checkpoint = Checkpoint::open(model);
   card.has_weights = true;
   card.config = checkpoint.config();
+  card.notes = checkpoint.notes();
   card.tensors = checkpoint.tensors();
   card.weight_bytes = checkpoint.weight_bytes();
   for (const fs::path& file : checkpoint.files()) card.files.push_back(file.filename().string());
@@ -51,7 +45,9 @@ std::string rope_scaling_text(const ModelConfig& c) {
 
 std::string tokenizer_text(const TokenizerKind& t) {
   if (t.kind.empty()) return "none here";
-  return fmt::format("{}{} ({})", t.kind, t.tokens > 0 ? fmt::format(", {} tokens", t.tokens) : "", t.source);
+  return fmt::format("{}{} ({})", t.kind,
+                     t.tokens > 0 ? ", " + counted(static_cast<std::uint64_t>(t.tokens), "token") : "",
+                     t.source);
 }
 
 // "63.1 %" of the parameters of a part.
@@ -79,11 +75,12 @@ Card make_card(const std::string& model) {
   card.location = locate_model(model);
   const fs::path config = card.location.path / "config.json";
   std::error_code unreadable;
-  if (card.location.format == ModelFormat::safetensors && !has_weight_files(card.location.path) &&
+  if (card.location.format == ModelFormat::safetensors && !has_weights(card.location.path) &&
       fs::exists(config, unreadable)) {
     card.config = parse_config(read_file(config, kMaxConfigBytes), config.string());
+    card.notes = card.config.notes;
   } else {
-    add_weights(card);
+    add_weights(card, model);
   }
   card.parameters = count_parameters(card.config);
   card.origin = origin_of(card.config);
@@ -109,12 +106,16 @@ std::string card_text(const Card& card, bool tensors) {
   line("blocks", fmt::format("{} (0-based: 0 to {})", c.n_layers, c.n_layers - 1));
   line("residual stream", fmt::format("d = {}, ffn {}", c.hidden, c.ffn));
   line("attention",
-       fmt::format("{} heads, {} key/value heads, head dimension {}", c.heads, c.kv_heads, c.head_dim));
+       fmt::format("{}, {}, head dimension {}", counted(static_cast<std::uint64_t>(c.heads), "head"),
+                   counted(static_cast<std::uint64_t>(c.kv_heads), "key/value head"), c.head_dim));
   line("biases", c.qkv_bias ? "on q, k, v" : "none");
   line("QK-norm", c.qk_norm ? "yes" : "no");
   line("vocabulary", fmt::format("{}, embeddings {}", c.vocab, c.tied_embeddings ? "tied" : "untied"));
   line("tokenizer", tokenizer_text(card.tokenizer));
-  line("context", fmt::format("{} tokens", c.max_context));
+  line("context", counted(static_cast<std::uint64_t>(c.max_context), "token"));
+  if (c.window > 0)
+    line("sliding window",
+         fmt::format("{} tokens; text is computed in windows that are no longer", c.window));
   line("rope", fmt::format("theta {:g}, scaling {}", c.rope_theta, rope_scaling_text(c)));
   line("norm", fmt::format("RMSNorm, eps {:g}", c.norm_eps));
   line("parameters", fmt::format("{} in all, {} in embeddings ({}), {} in each block", p.total, p.embedding,
@@ -124,6 +125,7 @@ std::string card_text(const Card& card, bool tensors) {
     line("stored as", fmt::format("{}: {} tensors, {}", dtype, count.tensors, human_bytes(count.bytes)));
   if (card.has_weights)
     line("files", fmt::format("{}, {} of weights", card.files.size(), human_bytes(card.weight_bytes)));
+  for (const std::string& note : card.notes) line("note", note);
   line("memory",
        fmt::format("at least {}: two blocks and the embeddings in float32 {}, program {}; and {} for "
                    "each 1,000 tokens of text",
@@ -161,6 +163,7 @@ std::string card_json(const Card& card, bool tensors) {
   json["head_dim"] = c.head_dim;
   json["vocab"] = c.vocab;
   json["max_context"] = c.max_context;
+  json["sliding_window"] = c.window > 0 ? Json(c.window) : Json();
   json["rope"] = {{"theta", c.rope_theta}, {"scaling", rope_scaling_name(c)}};
   if (c.rope_scaling) {
     json["rope"]["factor"] = c.rope_scaling->factor;
@@ -181,6 +184,7 @@ std::string card_json(const Card& card, bool tensors) {
   json["dtypes"] = Json::object();
   for (const auto& [dtype, count] : card.dtypes)
     json["dtypes"][dtype] = {{"tensors", count.tensors}, {"bytes", count.bytes}};
+  json["notes"] = card.notes;
   json["weight_bytes"] = card.weight_bytes;
   json["files"] = card.files;
   json["estimate"] = {{"resident_weight_bytes", card.cost.weight_bytes},

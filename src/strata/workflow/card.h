@@ -39,7 +39,8 @@ struct Card {
   Origin origin;
   TokenizerKind tokenizer;
   CostEstimate cost;
-  bool has_weights = false;  ///< false: a configuration alone; what follows is then empty
+  std::vector<std::string> notes;  ///< see Checkpoint::notes
+  bool has_weights = false;        ///< false: a configuration alone; what follows is then empty
   std::map<std::string, DTypeCount> dtypes;
   std::vector<std::string> files;
   std::vector<TensorInfo> tensors;

@@ -4,6 +4,7 @@
 
 #include "strata/base/error.h"
 #include "strata/base/resources.h"
+#include "strata/base/words.h"
 
 namespace strata {
 
@@ -21,10 +22,12 @@ std::string null_plan_text(const NullPlan& plan, double flops_per_second) {
   if (text.wanted) {
     const double flops = text.sweeps * text.one.flops;
     out += fmt::format(
-        "shuffled text: {} documents, {} tokens, {} clean sweep{} ({}); {} at the peak; weights read: {} "
+        "shuffled text: {}, {}, {} clean sweep{} ({}); {} at the peak; weights read: {} "
         "more; "
         "{:.3g} TFLOP more, at least {:.1f} s\n",
-        text.sample.documents.size(), text.sample.token_count(), text.sweeps, text.sweeps == 1 ? "" : "s",
+        counted(text.sample.documents.size(), "document"),
+        counted(static_cast<std::uint64_t>(text.sample.token_count()), "token"), text.sweeps,
+        text.sweeps == 1 ? "" : "s",
         text.whole_text ? "the text shuffled" : "a sample shuffled, and in order",
         human_bytes(text.one.peak_bytes), human_bytes(plan.weight_bytes_read()), flops / 1e12,
         flops / flops_per_second);

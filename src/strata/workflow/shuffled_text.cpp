@@ -4,6 +4,7 @@
 
 #include "strata/base/error.h"
 #include "strata/base/numbers.h"
+#include "strata/base/words.h"
 #include "strata/corpus/shuffle.h"
 #include "strata/sweep/catalogue.h"
 
@@ -96,8 +97,9 @@ NullProfile measure_shuffled_text(const MeasureInput& input, const MeasureOption
   null.runs.push_back(primary_curves(there));
   null.model = primary_curves(
       plan.whole_text ? trace : sweep(input, plan.sample, clean, saved, "same text in order", progress));
-  null.note = fmt::format("{} windows of {} documents, {} tokens of {}{}", plan.sample.windows.size(),
-                          null.documents, null.tokens, input.corpus.token_count(),
+  null.note = fmt::format("{} of {}, {} tokens of {}{}", counted(plan.sample.windows.size(), "window"),
+                          counted(static_cast<std::uint64_t>(null.documents), "document"), null.tokens,
+                          input.corpus.token_count(),
                           plan.whole_text ? "" : "; the model is compared on the same windows in order");
   SegmentationOptions tests = segmentation;
   tests.bootstraps = 2;  // intervals are not asked for

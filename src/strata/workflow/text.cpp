@@ -6,6 +6,7 @@
 
 #include "strata/base/error.h"
 #include "strata/base/file.h"
+#include "strata/checkpoint/weight_files.h"
 #include "strata/gguf/gguf.h"
 #include "strata/tokenizer/read_directory.h"
 
@@ -73,6 +74,29 @@ void check_ids(const Corpus& corpus, const Tokenizer& tokenizer, std::int32_t vo
   }
 }
 
+// Swapped arguments would otherwise be measured as prose, or fail as a text.
+void refuse_model_as_text(const std::filesystem::path& path) {
+  std::error_code unreadable;
+  const bool directory = std::filesystem::exists(path / "config.json", unreadable) && has_weights(path);
+  if (!directory && !is_gguf_file(path) && path.extension() != ".safetensors") return;
+  throw Error(ErrorKind::usage, {.where = path.string(),
+                                 .found = "a model",
+                                 .expected = "a text",
+                                 .hint = "the model comes first (or with -m), the text with -f"});
+}
+
+// A layer that slides sees `window` tokens, and full attention is the same up to there only.
+int within_window(const ModelConfig& config, int context, bool asked) {
+  if (config.window == 0 || context <= config.window) return context;
+  if (!asked && config.window >= kMinWindowTokens) return static_cast<int>(config.window);
+  throw Error(
+      ErrorKind::unsupported,
+      {.option = "context",
+       .found = fmt::format("{} tokens, and the model's sliding window of {}", context, config.window),
+       .expected = "windows of text that are no longer",
+       .hint = "strata computes full attention, which is the same up to there"});
+}
+
 }  // namespace
 
 std::optional<Tokenizer> find_tokenizer(const Checkpoint& checkpoint, const std::filesystem::path& given) {
@@ -81,19 +105,23 @@ std::optional<Tokenizer> find_tokenizer(const Checkpoint& checkpoint, const std:
     if (!has_tokenizer(path)) return std::nullopt;
   } else if (given.empty()) {
     const MappedFile file(path);
-    if (!parse_gguf(file.bytes(), path.string()).metadata.has("tokenizer.ggml.model")) return std::nullopt;
+    const GgufHeader header = parse_gguf(file.bytes(), path.string());
+    const auto kind = header.metadata.find_string("tokenizer.ggml.model");
+    if (!kind || *kind == "no_vocab" || *kind == "none") return std::nullopt;
   }
   return open_tokenizer(checkpoint, given);
 }
 
 LoadedText load_text(const Checkpoint& checkpoint, const TextOptions& options) {
   const ModelConfig& config = checkpoint.config();
-  const CorpusOptions cut{.context = chosen_context(config, options.context),
-                          .chunks = options.chunks,
-                          .limit = options.limit,
-                          .packing = parse_packing(options.pack),
-                          .groups = options.groups,
-                          .memory_bytes = options.memory_bytes};
+  refuse_model_as_text(options.path);
+  const CorpusOptions cut{
+      .context = within_window(config, chosen_context(config, options.context), options.context != 0),
+      .chunks = options.chunks,
+      .limit = options.limit,
+      .packing = parse_packing(options.pack),
+      .groups = options.groups,
+      .memory_bytes = options.memory_bytes};
   LoadedText loaded;
   // Token ids need no tokenizer: it is read when the first text comes.
   const auto tokenizer = [&]() -> const Tokenizer& {
@@ -105,7 +133,7 @@ LoadedText load_text(const Checkpoint& checkpoint, const TextOptions& options) {
                    .end_of_text =
                        [&] {
                          const Tokenizer& own = tokenizer();
-                         const bool known = !config.eos_ids.empty() && config.eos_ids[0] < own.vocab_size();
+                         const bool known = !config.eos_ids.empty() && own.has_token(config.eos_ids[0]);
                          return known ? own.token_bytes(config.eos_ids[0]) : std::string();
                        },
                    .text_key = options.text_key,

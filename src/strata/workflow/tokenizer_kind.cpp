@@ -100,7 +100,7 @@ TokenizerKind of_gguf(const fs::path& path) {
   const MappedFile file(path);
   const GgufHeader header = parse_gguf(file.bytes(), path.string());
   const auto model = header.metadata.find_string("tokenizer.ggml.model");
-  if (!model) return {};
+  if (!model || *model == "no_vocab" || *model == "none") return {};
   TokenizerKind out{.source = "tokenizer.ggml.model " + printable(*model)};
   out.kind = *model == "gpt2"    ? "byte-level BPE"
              : *model == "llama" ? "SentencePiece BPE"

@@ -176,7 +176,9 @@ TrainedModels trained_networks(const std::vector<fs::path>& models, const fs::pa
                                      .found = "no config.json",
                                      .expected = "a directory in Hugging Face's format"});
     }
-    const auto context = std::min<std::int64_t>(kContext, checkpoint.config().max_context);
+    const std::int64_t window = checkpoint.config().window;
+    const auto context =
+        std::min({std::int64_t{kContext}, checkpoint.config().max_context, window > 0 ? window : kContext});
     LoadedText text = load_text(checkpoint, {.path = texts, .context = static_cast<int>(context)});
     result.names.push_back(checkpoint.name());
     result.n_blocks.push_back(checkpoint.config().n_layers);

@@ -1,0 +1,320 @@
+// Read from transformers 5.24: configuration_{llama,qwen2,qwen3}.py, configuration_utils.py,
+// modeling_rope_utils.py, masking_utils.py and what the three modeling files take of the configuration.
+#include "strata/checkpoint/config_keys.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "strata/checkpoint/strict_json.h"
+
+namespace strata {
+namespace {
+
+using nlohmann::json;
+using enum KeyUse;
+using enum Harmless;
+
+constexpr std::string_view kQwen = "qwen2 qwen3", kLlama = "llama", kAll = "";
+
+// clang-format off
+constexpr ConfigKey kConfigKeys[] = {
+    {"architectures", kAll, computed, special, "the class; absent or empty: model_type decides; the base class (`LlamaModel`) is taken for it"},
+    {"model_type", kAll, computed, special, "the family; absent: architectures decides"},
+    {"num_hidden_layers", kAll, computed, special, "blocks; absent: 32"},
+    {"hidden_size", kAll, computed, special, "width; absent: 4096"},
+    {"intermediate_size", kAll, computed, special, "width of the MLP; absent: 11008 (llama), 22016"},
+    {"num_attention_heads", kAll, computed, special, "heads; absent: 32"},
+    {"num_key_value_heads", kAll, computed, special, "null: as many as heads; absent: likewise (llama), 32"},
+    {"head_dim", kAll, computed, special, "absent or null: hidden_size / heads; absent in qwen3: 128"},
+    {"vocab_size", kAll, computed, special, "rows of the embedding; absent: 32000 (llama), 151936"},
+    {"max_position_embeddings", kAll, computed, special, "the longest window of text; original context of `llama3` rope where none is given; absent: 2048 (llama), 32768"},
+    {"original_max_position_embeddings", kAll, computed, special, "of `llama3` rope; at the top level it wins over the one in the section"},
+    {"rms_norm_eps", kAll, computed, special, "absent: 1e-6"},
+    {"rope_theta", kAll, computed, special, "absent: 10000; must agree with the one in a section"},
+    {"rope_scaling", kAll, computed, special, "the section of rotary positions, older name"},
+    {"rope_parameters", kAll, computed, special, "the section of rotary positions"},
+    {"tie_word_embeddings", kAll, computed, special, "absent: false"},
+    {"layer_types", kAll, computed, special, "`full_attention`; in qwen2 and qwen3 also `sliding_attention`, see sliding_window"},
+    {"sliding_window", kQwen, computed, special, "counts with use_sliding_window: the longest window of text, up to which attention is full; absent: 4096"},
+    {"use_sliding_window", kQwen, computed, special, "absent: false"},
+    {"max_window_layers", kQwen, computed, special, "the first block that slides, without layer_types; absent: 28"},
+    {"is_causal", kAll, refused, on, "true (false takes the causal mask away in transformers 5)"},
+    {"attention_bias", "llama qwen3", refused, off, "false (biases on q, k, v, o)"},
+    {"mlp_bias", kLlama, refused, off, "false"},
+    {"qkv_bias", kAll, refused, special, "the family's own: true in qwen2, else false"},
+    {"hidden_act", kAll, refused, special, "`silu` or its other name `swish`; absent: silu"},
+    {"partial_rotary_factor", kAll, refused, one, "1"},
+    {"quantization_config", kAll, refused, off, "none: weights in F32, F16 or BF16"},
+    {"compression_config", kAll, refused, off, "none: weights in F32, F16 or BF16"},
+    {"auto_map", kAll, refused, special, "no AutoModel: the repository's own code is never run"},
+    {"per_layer_config", kAll, refused, off, "none: every block has the same shape"},
+    {"block_configs", kAll, refused, off, "none: every block has the same shape"},
+    {"transformers_weights", kAll, refused, off, "none: the weights under their usual names"},
+    {"is_encoder_decoder", kAll, refused, off, "false"},
+    {"add_cross_attention", kAll, refused, off, "false"},
+    {"pruned_heads", kAll, refused, off, "none"},
+    {"num_experts", kAll, refused, off, "no mixture of experts"},
+    {"num_local_experts", kAll, refused, off, "no mixture of experts"},
+    {"n_routed_experts", kAll, refused, off, "no mixture of experts"},
+    {"num_experts_per_tok", kAll, refused, off, "no mixture of experts"},
+    {"moe_intermediate_size", kAll, refused, off, "no mixture of experts"},
+    {"shared_expert_intermediate_size", kAll, refused, off, "no mixture of experts"},
+    {"n_shared_experts", kAll, refused, off, "no mixture of experts"},
+    {"logit_scale", kAll, refused, one, "1"},
+    {"logits_scaling", kAll, refused, one, "1"},
+    {"embedding_multiplier", kAll, refused, one, "1"},
+    {"residual_multiplier", kAll, refused, one, "1"},
+    {"attention_multiplier", kAll, refused, off, "none"},
+    {"scale_emb", kAll, refused, one, "1"},
+    {"scale_depth", kAll, refused, off, "none"},
+    {"clip_qkv", kAll, refused, off, "none"},
+    {"attn_logit_softcapping", kAll, refused, off, "none"},
+    {"final_logit_softcapping", kAll, refused, off, "none"},
+    {"query_pre_attn_scalar", kAll, refused, off, "none"},
+    {"attention_chunk_size", kAll, refused, off, "none"},
+    {"sliding_window_pattern", kAll, refused, off, "none"},
+    {"no_rope_layers", kAll, refused, off, "none"},
+    {"no_rope_layer_interval", kAll, refused, off, "none"},
+    {"use_bidirectional_attention", kAll, refused, off, "false"},
+    {"use_qk_norm", kAll, refused, special, "the family's own: true in qwen3, else false"},
+    {"use_mrope", kAll, refused, off, "false"},
+    {"rope_interleaved", kAll, refused, off, "false"},
+    {"pretraining_tp", kAll, unused, off, "the same product in slices"},
+    {"bos_token_id", kAll, unused, off, "-1, null, `none` or an id beyond the vocabulary: no such token"},
+    {"eos_token_id", kAll, unused, off, "likewise; the first one divides documents of a text"},
+    {"pad_token_id", kAll, unused, off, "no padding here"},
+    {"dtype", kAll, unused, off, "of the stored weights; strata computes in float32"},
+    {"torch_dtype", kAll, unused, off, "older name of dtype"},
+    {"attention_dropout", kAll, unused, off, "training only"},
+    {"hidden_dropout", kAll, unused, off, "training only"},
+    {"resid_pdrop", kAll, unused, off, "training only"},
+    {"embd_pdrop", kAll, unused, off, "training only"},
+    {"initializer_range", kAll, unused, off, "training only"},
+    {"gradient_checkpointing", kAll, unused, off, "training only"},
+    {"use_cache", kAll, unused, off, "no cache here"},
+    {"sliding_window", kLlama, unused, off, "not a field of LlamaConfig"},
+    {"use_sliding_window", kLlama, unused, off, "not a field of LlamaConfig"},
+    {"max_window_layers", kLlama, unused, off, "not a field of LlamaConfig"},
+    {"attention_bias", "qwen2", unused, off, "not a field of Qwen2Config: q, k, v always have a bias"},
+    {"mlp_bias", kQwen, unused, off, "not a field of the Qwen classes"},
+    {"chunk_size_feed_forward", kAll, unused, off, "the same product in slices"},
+    {"tie_last_hidden_states", kAll, unused, off, "which state transformers lists last"},
+    {"output_hidden_states", kAll, unused, off, "what is returned"},
+    {"output_attentions", kAll, unused, off, "what is returned"},
+    {"return_dict", kAll, unused, off, "what is returned"},
+    {"use_return_dict", kAll, unused, off, "what is returned"},
+    {"torchscript", kAll, unused, off, "what is returned"},
+    {"id2label", kAll, unused, off, "of classifiers"},
+    {"label2id", kAll, unused, off, "of classifiers"},
+    {"num_labels", kAll, unused, off, "of classifiers"},
+    {"problem_type", kAll, unused, off, "of classifiers"},
+    {"finetuning_task", kAll, unused, off, "a name"},
+    {"task_specific_params", kAll, unused, off, "of generation"},
+    {"is_decoder", kAll, unused, off, "not read by these classes"},
+    {"cross_attention_hidden_size", kAll, unused, off, "not read by these classes"},
+    {"tie_encoder_decoder", kAll, unused, off, "not read by these classes"},
+    {"attn_implementation", kAll, unused, off, "which kernel"},
+    {"_attn_implementation", kAll, unused, off, "which kernel"},
+    {"_attn_implementation_autoset", kAll, unused, off, "which kernel"},
+    {"_attn_implementation_internal", kAll, unused, off, "which kernel"},
+    {"experts_implementation", kAll, unused, off, "which kernel"},
+    {"_experts_implementation", kAll, unused, off, "which kernel"},
+    {"_experts_implementation_internal", kAll, unused, off, "which kernel"},
+    {"_flash_attn_2_enabled", kAll, unused, off, "which kernel"},
+    {"use_flash_attn", kAll, unused, off, "which kernel"},
+    {"distributed_config", kAll, unused, off, "how the weights are spread"},
+    {"fusion_config", kAll, unused, off, "the same products, fused"},
+    {"use_bfloat16", kAll, unused, off, "of TPUs"},
+    {"tf_legacy_loss", kAll, unused, off, "of TensorFlow"},
+    {"tokenizer_class", kAll, unused, off, "of the tokenizer"},
+    {"prefix", kAll, unused, off, "of pipelines"},
+    {"sep_token_id", kAll, unused, off, "of generation"},
+    {"decoder_start_token_id", kAll, unused, off, "of generation"},
+    {"max_sequence_length", kAll, unused, off, "older name of max_position_embeddings that transformers does not read"},
+    {"is_llama_config", kAll, unused, off, "a mark of nanotron"},
+    {"transformers_version", kAll, unused, off, "a name"},
+    {"_name_or_path", kAll, unused, off, "a name"},
+    {"name_or_path", kAll, unused, off, "a name"},
+    {"_commit_hash", kAll, unused, off, "a name"},
+    {"transformers.js_config", kAll, unused, off, "of transformers.js"},
+    {"unsloth_fixed", kAll, unused, off, "a mark of unsloth"},
+    {"unsloth_version", kAll, unused, off, "a mark of unsloth"},
+    {"rope.rope_type", kAll, computed, special, "`default`, `llama3`; `linear` and `yarn` with factor 1; absent: default"},
+    {"rope.type", kAll, computed, special, "older name of rope_type"},
+    {"rope.rope_theta", kAll, computed, special, "absent: the one at the top level"},
+    {"rope.factor", kAll, computed, special, "of `llama3`"},
+    {"rope.low_freq_factor", kAll, computed, special, "of `llama3`"},
+    {"rope.high_freq_factor", kAll, computed, special, "of `llama3`"},
+    {"rope.original_max_position_embeddings", kAll, computed, special, "of `llama3`; absent: max_position_embeddings"},
+    {"rope.partial_rotary_factor", kAll, refused, one, "1"},
+    {"rope.attention_factor", kAll, unused, off, "of yarn and longrope, which are refused"},
+    {"rope.beta_fast", kAll, unused, off, "of yarn"},
+    {"rope.beta_slow", kAll, unused, off, "of yarn"},
+    {"rope.mscale", kAll, unused, off, "of yarn"},
+    {"rope.mscale_all_dim", kAll, unused, off, "of yarn"},
+    {"rope.truncate", kAll, unused, off, "of yarn"},
+    {"rope.short_factor", kAll, unused, off, "of longrope"},
+    {"rope.long_factor", kAll, unused, off, "of longrope"},
+    {"rope.mrope_section", kAll, unused, off, "of multimodal models; text positions are the same in every section"},
+};
+// clang-format on
+
+// Parameters of generation that older transformers wrote into config.json (GenerationConfig).
+constexpr std::string_view kGeneration[] = {"max_length",
+                                            "max_new_tokens",
+                                            "min_length",
+                                            "min_new_tokens",
+                                            "early_stopping",
+                                            "max_time",
+                                            "stop_strings",
+                                            "do_sample",
+                                            "num_beams",
+                                            "num_beam_groups",
+                                            "cache_implementation",
+                                            "cache_config",
+                                            "temperature",
+                                            "top_k",
+                                            "top_p",
+                                            "min_p",
+                                            "top_h",
+                                            "typical_p",
+                                            "epsilon_cutoff",
+                                            "eta_cutoff",
+                                            "repetition_penalty",
+                                            "encoder_repetition_penalty",
+                                            "length_penalty",
+                                            "diversity_penalty",
+                                            "no_repeat_ngram_size",
+                                            "encoder_no_repeat_ngram_size",
+                                            "bad_words_ids",
+                                            "renormalize_logits",
+                                            "forced_bos_token_id",
+                                            "forced_eos_token_id",
+                                            "remove_invalid_values",
+                                            "exponential_decay_length_penalty",
+                                            "suppress_tokens",
+                                            "begin_suppress_tokens",
+                                            "sequence_bias",
+                                            "guidance_scale",
+                                            "num_return_sequences",
+                                            "output_scores",
+                                            "output_logits",
+                                            "return_dict_in_generate",
+                                            "penalty_alpha"};
+
+bool is_of(std::string_view families, std::string_view family) {
+  return families.empty() || families.find(family) != std::string_view::npos;
+}
+
+const ConfigKey* find_key(std::string_view name, std::string_view family) {
+  const auto found = std::find_if(std::begin(kConfigKeys), std::end(kConfigKeys), [&](const ConfigKey& key) {
+    return key.name == name && is_of(key.families, family);
+  });
+  return found == std::end(kConfigKeys) ? nullptr : found;
+}
+
+bool is_off(const json& value) {
+  return value.is_null() || value == json(false) || value == json(0) || value == json("") ||
+         ((value.is_array() || value.is_object()) && value.empty());
+}
+
+bool is_harmless(const json& value, Harmless rule) {
+  switch (rule) {
+    case off:
+      return is_off(value);
+    case not_positive:
+      return is_off(value) || (value.is_number() && value.get<double>() <= 0.0);
+    case one:
+      return value.is_null() || value == json(1);
+    case off_or_one:
+      return is_off(value) || value == json(1);
+    case on:
+      return value == json(true);
+    case special:
+      return true;
+  }
+  return false;
+}
+
+void check_unknown(const ConfigReader& file, const std::string& name, const json& value,
+                   std::vector<std::string>& notes) {
+  if (is_off(value)) return;
+  if (names_a_change(name)) file.refuse(name.c_str(), ConfigReader::show(value), "none, or off");
+  notes.push_back(fmt::format("config.json: {} = {} is a key that neither strata nor transformers uses here",
+                              printable(name), ConfigReader::show(value)));
+}
+
+void check_section(const ConfigReader& file, const Family& family, std::string_view prefix,
+                   std::vector<std::string>& notes) {
+  for (const auto& [name, value] : file.object().items()) {
+    const ConfigKey* key = find_key(std::string(prefix) + name, family.id);
+    if (key == nullptr) {
+      const bool generation =
+          std::find(std::begin(kGeneration), std::end(kGeneration), name) != std::end(kGeneration) &&
+          prefix.empty();
+      if (generation) continue;
+      // Sections by kind of layer lie one below the other.
+      if (!prefix.empty() && value.is_object()) file.refuse(name.c_str(), "an object", "numbers");
+      check_unknown(file, name, value, notes);
+    } else if (key->use == refused && !is_harmless(value, key->harmless)) {
+      file.refuse(name.c_str(), ConfigReader::show(value), key->rule);
+    }
+  }
+}
+
+std::string table_of(std::span<const ConfigKey> keys) {
+  std::string out = "| Key | Families | | |\n| --- | --- | --- | --- |\n";
+  for (const ConfigKey& key : keys) {
+    if (key.use == unused) continue;
+    out += fmt::format("| `{}` | {} | {} | {} |\n", key.name, key.families.empty() ? "all" : key.families,
+                       key.use == computed ? "computed" : "refused unless", key.rule);
+  }
+  out += "\nWithout effect:\n\n";
+  for (const ConfigKey& key : keys) {
+    if (key.use != unused) continue;
+    out += fmt::format("- `{}`{}: {}\n", key.name,
+                       key.families.empty() ? "" : fmt::format(" ({})", key.families), key.rule);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::span<const ConfigKey> config_keys() {
+  return kConfigKeys;
+}
+
+bool names_a_change(std::string_view key) {
+  constexpr std::string_view kWords[] = {
+      "softcap", "bidirectional", "alibi",         "multiplier",  "mup_",          "moe",
+      "expert",  "sink",          "logit_scal",    "logits_scal", "residual_scal", "embedding_scal",
+      "qk_norm", "qk_layernorm",  "parallel_",     "causal",      "chunk",         "nope",
+      "no_rope", "rotary",        "clamp",         "rope_scal",   "rope.scal",     "sliding",
+      "window",  "attn_factor",   "softmax_scale", "lora"};
+  // Size of the MLP in Meta's own files.
+  if (key == "ffn_dim_multiplier") return false;
+  return std::any_of(std::begin(kWords), std::end(kWords),
+                     [&](std::string_view word) { return key.find(word) != std::string_view::npos; });
+}
+
+void check_config_keys(const ConfigReader& file, const Family& family, std::vector<std::string>& notes) {
+  check_section(file, family, "", notes);
+  for (const char* name : {"rope_scaling", "rope_parameters"}) {
+    if (const auto section = file.section(name)) check_section(*section, family, "rope.", notes);
+  }
+}
+
+std::string key_tables_markdown() {
+  std::string generation;
+  for (const std::string_view name : kGeneration)
+    generation += fmt::format("{}`{}`", generation.empty() ? "" : ", ", name);
+  return "### Keys of config.json\n\n`rope.` stands for the section `rope_parameters` or "
+         "`rope_scaling`.\n\n" +
+         table_of(config_keys()) + "- of generation: " + generation + "\n" +
+         "\n### Keys of GGUF metadata\n\nBelow the architecture's name (`llama.`, `qwen2.`, `qwen3.`).\n\n" +
+         table_of(gguf_keys());
+}
+
+}  // namespace strata
