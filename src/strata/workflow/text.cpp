@@ -114,7 +114,6 @@ std::optional<Tokenizer> find_tokenizer(const Checkpoint& checkpoint, const std:
 
 LoadedText load_text(const Checkpoint& checkpoint, const TextOptions& options) {
   const ModelConfig& config = checkpoint.config();
-  refuse_model_as_text(options.path);
   const CorpusOptions cut{
       .context = within_window(config, chosen_context(config, options.context), options.context != 0),
       .chunks = options.chunks,
@@ -141,6 +140,7 @@ LoadedText load_text(const Checkpoint& checkpoint, const TextOptions& options) {
                    .ids_dtype = options.ids_dtype,
                    .recursive = options.recursive};
   read.paths.insert(read.paths.end(), options.more_paths.begin(), options.more_paths.end());
+  for (const std::filesystem::path& path : read.paths) refuse_model_as_text(path);
   if (options.memory_bytes > 0) read.limit_bytes = std::min(read.limit_bytes, options.memory_bytes / 2);
   CorpusBuilder builder(text_name(read.paths), cut, config.vocab, tokenizer);
   ReadRemarks remarks = read_documents(read, [&](RawDocument&& document) {
