@@ -166,8 +166,8 @@ std::vector<std::string> entries(const fs::path& directory) {
 }
 
 std::string owner_text(OutputKind kind) {
-  return "{\"made_by\": \"strata\", \"schema_version\": " + std::to_string(kOwnerSchema) + ", \"holds\": \"" +
-         of(kind).id + "\"}\n";
+  return fmt::format("{{\"made_by\": \"strata\", \"schema_version\": {}, \"holds\": \"{}\"}}\n", kOwnerSchema,
+                     of(kind).id);
 }
 
 bool is_unborn(const fs::path& partial) {

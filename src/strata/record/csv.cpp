@@ -205,7 +205,8 @@ std::string brittleness_csv(const Run& run) {
                          cell(curve.strength[i]), cell(std::string_view(curve.strength_unit)));
       for (std::size_t c = 0; c < columns.size(); ++c) {
         if (c == 4) out += curve.head < 0 ? "," : fmt::format(",{}", curve.head);
-        out += "," + cell(columns[c][i]);
+        out += ',';
+        out += cell(columns[c][i]);
       }
       out += '\n';
     }
