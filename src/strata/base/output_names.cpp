@@ -1,5 +1,6 @@
 #include "strata/base/output_names.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
