@@ -55,9 +55,10 @@ void expect_accounted_for(const std::string& file, const std::vector<std::string
     }
     (!ids || *ids != before ? effective : silent).insert(fields[i]);
   }
-  for (const std::string& field : silent)
-    if (!effective.contains(field))
-      EXPECT_TRUE(listed.contains(field)) << file << ": " << field << " has no effect";
+  for (const std::string& field : silent) {
+    if (effective.contains(field)) continue;
+    EXPECT_TRUE(listed.contains(field)) << file << ": " << field << " has no effect";
+  }
   for (const std::string& field : listed) {
     EXPECT_FALSE(effective.contains(field)) << file << ": " << field << " has an effect";
     EXPECT_TRUE(silent.contains(field)) << file << ": " << field << " was not tried";
