@@ -41,7 +41,7 @@ struct Mutation {
 };
 
 // What each mutation does to the ids of one text that shows every rule.
-constexpr const char* kProbe = "It 12ab. e\u0301 <s>ab</s> <q>qab\u00a0  x1";
+constexpr const char* kProbe = "It 12ab. p\u0301 <s>ab</s> <q>qab\u00a0  x1";
 
 void expect_accounted_for(const std::string& file, const std::vector<std::string>& fields,
                           const std::function<std::optional<Ids>(std::size_t)>& ids_of, const Ids& before) {
@@ -55,9 +55,10 @@ void expect_accounted_for(const std::string& file, const std::vector<std::string
     }
     (!ids || *ids != before ? effective : silent).insert(fields[i]);
   }
-  for (const std::string& field : silent)
-    if (!effective.contains(field))
-      EXPECT_TRUE(listed.contains(field)) << file << ": " << field << " has no effect";
+  for (const std::string& field : silent) {
+    if (effective.contains(field)) continue;
+    EXPECT_TRUE(listed.contains(field)) << file << ": " << field << " has no effect";
+  }
   for (const std::string& field : listed) {
     EXPECT_FALSE(effective.contains(field)) << file << ": " << field << " has an effect";
     EXPECT_TRUE(silent.contains(field)) << file << ": " << field << " was not tried";
@@ -145,7 +146,7 @@ TEST(Mutation, TokenizerJson) {
       {"model/vocab/12", 301},
   };
   Json original = full_json();
-  original["added_tokens"].push_back({{"id", 264}, {"content", "\u00e9"}, {"normalized", false}});
+  original["added_tokens"].push_back({{"id", 264}, {"content", "\u1e55"}, {"normalized", false}});
   std::vector<std::string> fields;
   std::vector<Json> files;
   const auto add = [&](const std::string& field, const char* pointer, const Json& value) {
@@ -241,7 +242,7 @@ TEST(Mutation, GgufKeys) {
       {"tokenizer.ggml.pre", test::gguf_string("llama-bpe")},
       {"tokenizer.ggml.tokens", test::gguf_strings({"a"})},
       {"tokenizer.ggml.token_type", test::gguf_i32s(std::vector<std::int32_t>(259, 7))},
-      {"tokenizer.ggml.merges", test::gguf_strings({"a b"})},
+      {"tokenizer.ggml.merges", test::gguf_strings({"1 2"})},
       {"tokenizer.ggml.scores", test::gguf_floats(scores)},
       {"tokenizer.ggml.bos_token_id", test::gguf_u32(1)},
       {"tokenizer.ggml.eos_token_id", test::gguf_u32(1)},

@@ -132,7 +132,7 @@ FoundTokenizer read_tokenizer_directory(const fs::path& directory) {
   if (has_tokenizer(directory)) return read_vocab_merges(directory);
   throw Error(ErrorKind::bad_file,
               {.where = (directory / "tokenizer.json").string(),
-               .found = "missing, and so are tokenizer.model, and vocab.json with merges.txt",
+               .found = "missing, and so is tokenizer.model (and vocab.json with merges.txt)",
                .expected = "the model's tokenizer beside its weights"});
 }
 

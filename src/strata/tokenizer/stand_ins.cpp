@@ -58,6 +58,8 @@ bool fits(const std::vector<CodePointRange>& literals, const CategoryChange& cha
 }  // namespace
 
 StandIns::StandIns(UnicodeTables tables, std::string_view pattern) : pages_(0x110000 / kPage) {
+  const auto names = [&](std::string_view escape) { return pattern.find(escape) != std::string_view::npos; };
+  if (!names("\\p") && !names("\\P") && !names("\\d")) return;  // no category matters
   const std::vector<CodePointRange> literals = literals_of(pattern);
   for (const CategoryChange& change : changes(tables)) {
     char32_t stand_in = 0;
