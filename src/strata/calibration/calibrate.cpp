@@ -117,7 +117,7 @@ std::vector<CalibrationRow> calibrate(const CalibrationOptions& options,
   for (std::size_t c = 0; c < cells.size(); ++c) {
     if (progress) progress(c, cells.size(), fmt::format("L = {}, {}", cells[c].spec.n_layers, cells[c].name));
     auto detectors = options.detectors;
-    if (cells[c].kind == "rules") detectors.push_back("fused_top_two_peaks");
+    if (cells[c].kind == "rules") detectors.emplace_back("fused_top_two_peaks");
     const auto found = run_cell(cells[c], detectors, options);
     rows.insert(rows.end(), found.begin(), found.end());
   }

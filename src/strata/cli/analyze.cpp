@@ -32,7 +32,7 @@ std::string choices_text(const MemoryPlan& memory) {
   std::vector<std::string> words;
   const MemoryChoice& choice = memory.choice;
   words.push_back(choice.spill_states ? "residual streams in a file" : "residual streams in memory");
-  if (choice.spill_samples) words.push_back("values of the signals in a file");
+  if (choice.spill_samples) words.emplace_back("values of the signals in a file");
   words.push_back(choice.prefetch ? "the next block is read ahead" : "one block at a time");
   words.push_back(fmt::format("{} thread{}", memory.threads, memory.threads == 1 ? "" : "s"));
   return fmt::format("{}", fmt::join(words, ", "));

@@ -140,7 +140,7 @@ ReferenceCheck verify_reference(const Checkpoint& checkpoint, const Tokenizer* t
     ids = tokenizer->encode(*reference.text, true, (directory / "text.txt").string());
     if (reference.ids) check.ids = compare_ids(*tokenizer, ids, *reference.ids);
   } else if (reference.text && reference.ids) {
-    check.notes.push_back("text.txt not compared with ids.npy: no tokenizer");
+    check.notes.emplace_back("text.txt not compared with ids.npy: no tokenizer");
   }
   if (reference.ids) ids = *reference.ids;
   if (ids.empty()) {

@@ -162,7 +162,7 @@ void add_agreement(const Findings& findings, const Detection& headline, Sentence
   const Detection* all = find_detection(findings, headline.detector.c_str(), TokenSet::all);
   if (all == nullptr || all == &headline || !all->defined) return;
   if (same_places(*all, headline)) {
-    out.push_back("With sink tokens counted the rule says the same.");
+    out.emplace_back("With sink tokens counted the rule says the same.");
   } else {
     out.push_back(fmt::format("With sink tokens counted the rule finds {}{}.",
                               boundaries_word(all->boundaries.size()),

@@ -31,7 +31,7 @@ void add_segment_brittleness(const Findings& findings, Sentences& out) {
     if (std::isfinite(b.kappa_geometric)) ranked.push_back(&b);
   }
   if (ranked.empty()) {
-    if (!findings.brittleness.empty()) out.push_back("The brittleness of the segments is undefined.");
+    if (!findings.brittleness.empty()) out.emplace_back("The brittleness of the segments is undefined.");
     return;
   }
   std::sort(ranked.begin(), ranked.end(),
@@ -108,7 +108,7 @@ void add_documents(const Trace& trace, Sentences& out) {
 
 void add_massive(const Trace& trace, Sentences& out) {
   if (trace.n_massive == 0) {
-    out.push_back("No token beyond the first of each window has massive activations.");
+    out.emplace_back("No token beyond the first of each window has massive activations.");
     return;
   }
   out.push_back(
