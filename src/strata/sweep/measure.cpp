@@ -258,6 +258,7 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
     options.snapshots = &*saved;
   }
   Trace trace;
+  trace.warnings = input.checkpoint.notes();
   if (std::string warning = equal_documents_warning(input.corpus); !warning.empty())
     trace.warnings.push_back(std::move(warning));
   SweepContext context = make_context(input.checkpoint.config(), input.corpus);
