@@ -324,7 +324,7 @@ TEST(ForeignCheckpoint, NamedForWhatItIs) {
   EXPECT_STRATA_ERROR(Checkpoint::open(d), ErrorKind::unsupported,
                       "pytorch_model.bin: weights as a Python pickle");
   write_text(d / "model.safetensors", "");
-  EXPECT_STRATA_ERROR(Checkpoint::open(d), ErrorKind::bad_file, "model.safetensors: 0 bytes");
+  EXPECT_STRATA_ERROR(Checkpoint::open(d), ErrorKind::bad_file, "model.safetensors: an empty file");
   fs::remove(d / "model.safetensors");
   fs::create_directory(d / "model.safetensors");
   EXPECT_STRATA_ERROR(Checkpoint::open(d), ErrorKind::bad_file, "model.safetensors");

@@ -200,7 +200,7 @@ TEST(Locate, DirectoriesFilesAndSplits) {
   write_text(d / "blob", "GGUF and more");
   EXPECT_EQ(locate_model((d / "blob").string(), {}).format, ModelFormat::gguf);
   write_text(d / "text", "GGU");
-  EXPECT_STRATA_ERROR(locate_model((d / "text").string(), {}), ErrorKind::unsupported, "text: a file");
+  EXPECT_STRATA_ERROR(locate_model((d / "text").string(), {}), ErrorKind::unsupported, "text: a text");
   for (int i = 1; i <= 3; ++i) write_text(d / ("big-0000" + std::to_string(i) + "-of-00003.gguf"), "GGUF");
   const ModelLocation big = locate_model((d / "big-00001-of-00003.gguf").string(), {});
   ASSERT_EQ(big.files.size(), 3u);

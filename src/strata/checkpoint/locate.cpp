@@ -196,6 +196,7 @@ ModelLocation locate_path(const fs::path& path) {
 
 // What lies where the path should be, for "did you mean".
 std::string near_miss(const fs::path& path) {
+  if (path.empty()) return {};
   std::vector<std::string> names;
   const fs::path full = named(path), parent = full.has_parent_path() ? full.parent_path() : ".";
   std::error_code unreadable;

@@ -39,7 +39,7 @@ double original_context(const ConfigReader& file, const ConfigReader& section, s
 // Scaling by 1 is none: of linear the frequencies, of yarn the frequencies and, if it is not given, the
 // factor of the attention.
 bool scales_by_one(const ConfigReader& section, const std::string& type) {
-  if (type != "linear" && type != "yarn") return false;
+  if ((type != "linear" && type != "yarn") || !section.has_value("factor")) return false;
   if (section.positive("factor") != 1.0) return false;
   return type == "linear" || !section.has_value("attention_factor") ||
          section.positive("attention_factor") == 1.0;

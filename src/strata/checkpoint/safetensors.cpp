@@ -34,26 +34,35 @@ std::string tensor_place(const std::string& where, std::string_view name) {
   return fmt::format("{}: tensor \"{}\"", where, printable(name));
 }
 
-std::string_view header_text(std::span<const std::byte> file, const std::string& where) {
+// A file of another kind shows in the length that it does not have; a length alone may look like anything.
+[[noreturn]] void bad_header(std::span<const std::byte> file, const std::string& where, std::string found,
+                             std::string expected) {
   if (const auto foreign = recognise_foreign(file.subspan(0, std::min(file.size(), kFirstBytes)))) {
     throw Error(
         ErrorKind::bad_file,
         {.where = where, .found = foreign->what, .expected = "a safetensors file", .hint = foreign->hint});
   }
+  bad(where, std::move(found), std::move(expected));
+}
+
+std::string_view header_text(std::span<const std::byte> file, const std::string& where) {
   if (file.size() < kLengthBytes) {
-    bad(where, fmt::format("{} bytes", file.size()), "a safetensors file (8 bytes of header length first)");
+    bad_header(file, where, fmt::format("{} bytes", file.size()),
+               "a safetensors file (8 bytes of header length first)");
   }
   std::uint64_t length = 0;
   for (std::size_t i = kLengthBytes; i-- > 0;) length = length << 8 | std::to_integer<std::uint64_t>(file[i]);
   if (length > kMaxHeaderBytes) {
-    bad(where, fmt::format("header length {}", length), fmt::format("at most {}", kMaxHeaderBytes));
+    bad_header(file, where, fmt::format("header length {}", length),
+               fmt::format("at most {}", kMaxHeaderBytes));
   }
   if (length > file.size() - kLengthBytes) {
-    bad(where, fmt::format("header length {} in a file of {} bytes", length, file.size()),
-        fmt::format("at most {}", file.size() - kLengthBytes));
+    bad_header(file, where, fmt::format("header length {} in a file of {} bytes", length, file.size()),
+               fmt::format("at most {}", file.size() - kLengthBytes));
   }
   const std::string_view text(reinterpret_cast<const char*>(file.data()) + kLengthBytes, length);
-  if (text.empty() || text.front() != '{') bad(where, "a header that does not begin with {", "a JSON object");
+  if (text.empty() || text.front() != '{')
+    bad_header(file, where, "a header that does not begin with {", "a JSON object");
   return text;
 }
 

@@ -128,7 +128,7 @@ std::string adapter_note(const fs::path& directory) {
   const std::string base = base_model(directory);
   return fmt::format(
       "{}: an adapter{} lies beside the weights and is not applied; transformers with peft would apply it",
-      (directory / kAdapterConfig).string(), base.empty() ? "" : fmt::format(" for {}", base));
+      kAdapterConfig, base.empty() ? "" : fmt::format(" for {}", base));
 }
 
 void refuse_adapter(const fs::path& directory) {

@@ -127,10 +127,7 @@ std::string policy_in_words(const Tokenizer& tokenizer) {
       tokenizer.special_source().empty() ? "" : fmt::format(" (by {})", tokenizer.special_source());
   if (tokenizer.prefix().empty())
     return "no BOS: windows are the text's own tokens; EOS is never added" + source;
-  std::string tokens;
-  for (const std::int32_t id : tokenizer.prefix())
-    tokens += fmt::format("{}{} ({})", tokens.empty() ? "" : ", ", tokenizer.token_bytes(id), id);
-  return fmt::format("each window begins with {}; EOS is never added{}", tokens, source);
+  return fmt::format("each window begins with {}; EOS is never added{}", prefix_in_words(tokenizer), source);
 }
 
 std::string packing_in_words(Packing packing, bool groups) {

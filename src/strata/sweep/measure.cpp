@@ -275,6 +275,7 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
   }
   Trace trace;
   trace.warnings = input.corpus.warnings;
+  for (const std::string& note : input.checkpoint.notes()) trace.warnings.push_back(note);
   if (std::string warning = equal_documents_warning(input.corpus); !warning.empty())
     trace.warnings.push_back(std::move(warning));
   SweepContext context = make_context(input.checkpoint.config(), input.corpus);
