@@ -152,10 +152,16 @@ TEST(Unicode, LettersNewerThanPcre2sTables) {
             (Strings{"a", garay, "A"}));
 }
 
-Strings cut(const GgufPreTokenizer& pre, std::string_view text) {
+std::vector<SplitPattern> patterns_of(std::string_view name) {
+  const GgufPreTokenizer* pre = find_gguf_pre_tokenizer(name);
+  STRATA_CHECK(pre != nullptr);
   std::vector<SplitPattern> patterns;
-  for (const std::string_view pattern : pre.patterns)
+  for (const std::string_view pattern : pre->patterns)
     if (!pattern.empty()) patterns.emplace_back(pattern, "p", UnicodeTables::llama_cpp);
+  return patterns;
+}
+
+Strings cut(const std::vector<SplitPattern>& patterns, std::string_view text) {
   Strings pieces = {std::string(text)};
   for (const SplitPattern& pattern : patterns) {
     Strings next;
@@ -184,14 +190,13 @@ TEST(GgufPreTokenizers, EveryCharacterIsCutAsInLlamaCpp) {
     std::istringstream words(line);
     std::string name, digest;
     words >> name >> digest;
-    const GgufPreTokenizer* pre = find_gguf_pre_tokenizer(name);
-    ASSERT_NE(pre, nullptr);
+    const std::vector<SplitPattern> patterns = patterns_of(name);
     Sha256 sha;
     for (char32_t first = 0; first < 0x110000; first += 256) {
       std::string lengths;
       const std::string text = around(first);
       if (!text.empty())
-        for (const std::string& word : cut(*pre, text)) lengths += std::to_string(word.size()) + " ";
+        for (const std::string& word : cut(patterns, text)) lengths += std::to_string(word.size()) + " ";
       sha.update(lengths + "\n");
     }
     EXPECT_EQ(sha.hex(), digest);
@@ -245,7 +250,7 @@ TEST(GgufPreTokenizers, TextsAreCutAsInLlamaCpp) {
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(std::string(row.name) + ": " + row.text);
-    EXPECT_EQ(cut(*find_gguf_pre_tokenizer(row.name), row.text), row.words);
+    EXPECT_EQ(cut(patterns_of(row.name), row.text), row.words);
   }
 }
 
