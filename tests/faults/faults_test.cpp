@@ -64,8 +64,10 @@ class Faults : public testing::TestWithParam<std::string> {
       for (int word = 0; word < 90; ++word) text += fmt::format("{} tale of {} ", i + word, word * word % 17);
       write_text(models() / "text" / fmt::format("{}.txt", i), text);
     }
-    for (const int layers : {6, 8}) {
-      const strata::Run record = synthetic_run(layers);
+    for (const int layers : {16, 20}) {
+      strata::Run record = synthetic_run(layers);
+      record.trace.model.family = layers == 16 ? "llama" : "qwen3";
+      record.trace.run.seed = 0;
       const fs::path at = models() / fmt::format("run-{}", layers);
       write_run(at, record);
     }
@@ -118,7 +120,7 @@ class Faults : public testing::TestWithParam<std::string> {
          .arguments = analyze({"--null-models", "0", "--shuffled-text", "none", "--interventions", "none"}),
          .over_earlier = true},
         {.name = "compare_runs",
-         .arguments = {"compare", (models() / "run-6").string(), (models() / "run-8").string(), "-o", "OUT",
+         .arguments = {"compare", (models() / "run-16").string(), (models() / "run-20").string(), "-o", "OUT",
                        "--quiet", "-t", "1"},
          .over_earlier = true},
         {.name = "compare_study",
@@ -183,13 +185,21 @@ class Faults : public testing::TestWithParam<std::string> {
 
 std::vector<long> points(long count) {
   const char* const asked = std::getenv("STRATA_FAULTS");
-  const long wanted = asked != nullptr && std::string_view(asked) == "all" ? count : std::min<long>(count, 4);
+  const long wanted = asked != nullptr && std::string_view(asked) == "all" ? count : std::min<long>(count, 2);
   std::vector<long> list;
   // Evenly over the run, the last calls always: those are of the writes that finish it.
   for (long i = 0; i < wanted; ++i) list.push_back(1 + i * (count - 1) / std::max<long>(1, wanted - 1));
-  if (wanted < count) list.insert(list.end(), {count - 3, count - 8, count - 17});
+  if (wanted < count) list.insert(list.end(), {count - 3, count - 11});
   std::erase_if(list, [&](long at) { return at < 1 || at > count; });
   return list;
+}
+
+// Lines that say what went wrong; warnings of the record do not count.
+int errors_in(const std::string& text) {
+  int errors = 0;
+  for (std::size_t at = 0; (at = text.find("strata: ", at)) != std::string::npos; ++at)
+    errors += at == 0 || text[at - 1] == '\n' ? 1 : 0;
+  return errors;
 }
 
 std::vector<std::string> with_fault(const fs::path& root, const char* what, long at) {
@@ -227,7 +237,7 @@ TEST_P(Faults, AnyCallMayFailOrBeTheLast) {
         EXPECT_EQ(stopped.code, 1000 + SIGKILL) << stopped.err;
       } else {
         EXPECT_TRUE(stopped.code >= 0 && stopped.code <= 3) << stopped.code << stopped.err;
-        EXPECT_LE(count_lines(stopped.err), 1u) << stopped.err;
+        EXPECT_LE(errors_in(stopped.err), 1) << stopped.err;
       }
       Command again = command;
       Result repeated = run(again, room);
@@ -247,8 +257,12 @@ TEST_P(Faults, AnyCallMayFailOrBeTheLast) {
           EXPECT_TRUE(same->second == content) << name << " has other bytes";
         }
       }
-      for (const auto& [name, content] : found)
+      for (const auto& [name, content] : found) {
+        // Between the removal of the mark and of its folder a checkpoint is whole, and synth never touches
+        // one.
+        if (command.name == "synth" && name == "out/partial" && repeated.code == 2) continue;
         EXPECT_TRUE(expected.contains(name)) << name << " was left behind";
+      }
       if (testing::Test::HasFailure() && std::getenv("STRATA_FAULTS_STOP") != nullptr) return;
     }
   }

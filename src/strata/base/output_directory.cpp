@@ -147,8 +147,11 @@ void OutputDirectory::lock() {
       const int error = errno;
       const std::string who = holder(fd);
       (void)::close(fd);
-      made_partial_ = false;
-      if (error == EWOULDBLOCK) refuse(path_, "in use by " + who, "wait for it, or choose another --output");
+      if (error == EWOULDBLOCK) {
+        made_partial_ = false;
+        refuse(path_, "in use by " + who, "wait for it, or choose another --output");
+      }
+      if (made_partial_) (void)::unlink(file.c_str());  // nobody can hold it
       fail(file, "lock", error);
     }
     struct stat mine = {}, named = {};
@@ -209,6 +212,7 @@ void OutputDirectory::commit(const std::function<void()>& files, const std::stri
 
 void OutputDirectory::finish() {
   forget_partial();
+  finished_ = true;
   release();
 }
 
@@ -232,7 +236,7 @@ void OutputDirectory::release_names() {
     // turned out to be another's.
     struct stat info = {};
     const bool written = ::fstat(lock_, &info) != 0 || info.st_size > 0;
-    if (!written || (!saved && (beside.empty() || output_names::finished_kind(path_)))) {
+    if (finished_ || !written || (!saved && (beside.empty() || output_names::finished_kind(path_)))) {
       fs::remove(partial() / kWriting, ignored);
       fs::remove(partial() / kOwner, ignored);
     }

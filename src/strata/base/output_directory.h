@@ -59,7 +59,7 @@ class OutputDirectory {
   std::filesystem::path path_;
   OutputKind kind_;
   int lock_ = -1;
-  bool made_partial_ = false;
+  bool made_partial_ = false, finished_ = false;
   std::vector<std::filesystem::path> created_;  // by this process, outermost first
 };
 

@@ -173,7 +173,11 @@ std::string owner_text(OutputKind kind) {
 
 bool is_unborn(const fs::path& partial) {
   std::error_code error;
-  if (!fs::is_directory(partial, error)) return false;
+  const bool directory = fs::is_directory(partial, error);
+  if (error && error != std::errc::no_such_file_or_directory)
+    throw Error(ErrorKind::run_failed,
+                {.where = partial.string(), .found = "cannot read: " + error.message()});
+  if (!directory) return false;
   for (const std::string& name : entries(partial)) {
     if (name != "owner.json" || !is_regular(partial / name)) return false;
     const std::string text = read_file(partial / name, kMaxBytes);
