@@ -81,6 +81,13 @@ TEST(ParseCount, StaysWithinItsRange) {
     EXPECT_STRATA_ERROR(parse_count(text, 1, 9, "--n"), ErrorKind::usage, "--n: '");
 }
 
+TEST(ParseCounts, NoNumberBetweenTwoCommasIsEmpty) {
+  EXPECT_EQ(parse_counts("12,28", 1, 99, "--n"), (std::vector<std::uint64_t>{12, 28}));
+  EXPECT_EQ(parse_counts("7", 1, 99, "--n"), (std::vector<std::uint64_t>{7}));
+  for (const char* text : {"", ",", "12,", ",12", "12,,28", "12, 28", "12,028", "12,100"})
+    EXPECT_STRATA_ERROR((void)parse_counts(text, 1, 99, "--n"), ErrorKind::usage, "--n: '");
+}
+
 TEST(ParseReal, StaysWithinItsRange) {
   EXPECT_EQ(parse_real("0", 0.0, 1.0, "--x"), 0.0);
   EXPECT_EQ(parse_real("1e-3", 0.0, 1.0, "--x"), 1e-3);

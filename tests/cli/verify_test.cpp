@@ -159,7 +159,7 @@ TEST_F(Verify, AModelAgainstItself) {
 // The space that SentencePiece puts before a text failed every sound Llama 2 tokenizer.
 TEST_F(Verify, TheSpaceBeforeATextIsNoFault) {
   write_checkpoint(path("model"), tiny_with_tokenizer());
-  write_text(path("model") / "tokenizer.model", byte_model());
+  write_text(path("model") / "tokenizer.model", byte_model(true));
   const Result result = strata({"verify", path("model").string(), "--json"});
   EXPECT_EQ(result.code, 0) << result.out << result.err;
   bool said = false;

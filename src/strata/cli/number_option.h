@@ -3,6 +3,7 @@
 #pragma once
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <limits>
@@ -78,16 +79,15 @@ CLI::Option* add_numbers(CLI::App& app, const std::string& names, std::vector<T>
                          const std::string& description) {
   const std::string flag = number_option::long_name(names);
   return app
-      .add_option_function<std::vector<std::string>>(
+      .add_option_function<std::string>(
           names,
-          [&target, least, most, flag](const std::vector<std::string>& texts) {
+          [&target, least, most, flag](const std::string& text) {
             target.clear();
-            for (const std::string& text : texts)
-              target.push_back(static_cast<T>(parse_count(text, static_cast<std::uint64_t>(least),
-                                                          static_cast<std::uint64_t>(most), flag)));
+            for (const std::uint64_t value : parse_counts(text, static_cast<std::uint64_t>(least),
+                                                          static_cast<std::uint64_t>(most), flag))
+              target.push_back(static_cast<T>(value));
           },
           description)
-      ->delimiter(',')
       ->type_name(fmt::format("INT in [{} - {}] ...", least, most))
       ->default_str(fmt::format("{}", fmt::join(target, ",")));
 }

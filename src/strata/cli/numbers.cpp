@@ -50,6 +50,17 @@ std::uint64_t parse_count(const std::string& text, std::uint64_t least, std::uin
   return *value;
 }
 
+std::vector<std::uint64_t> parse_counts(const std::string& text, std::uint64_t least, std::uint64_t most,
+                                        const std::string& flag) {
+  std::vector<std::uint64_t> values;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    values.push_back(parse_count(text.substr(begin, end - begin), least, most, flag));
+    begin = end + 1;
+  }
+  return values;
+}
+
 double parse_real(const std::string& text, double least, double most, const std::string& flag) {
   const auto value = parse_decimal(text);
   if (!value || !(*value >= least && *value <= most))

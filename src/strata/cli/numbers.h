@@ -12,6 +12,10 @@ namespace strata {
 [[nodiscard]] std::uint64_t parse_count(const std::string& text, std::uint64_t least, std::uint64_t most,
                                         const std::string& flag);
 
+/// "12,28": such numbers between commas, none of them empty.
+[[nodiscard]] std::vector<std::uint64_t> parse_counts(const std::string& text, std::uint64_t least,
+                                                      std::uint64_t most, const std::string& flag);
+
 /// "0.01", "1e-4": a finite number within [least, most].
 [[nodiscard]] double parse_real(const std::string& text, double least, double most, const std::string& flag);
 
