@@ -46,6 +46,10 @@ TEST(Config, AbsentKeysHaveTheDefaultsOfTheirClass) {
     null[key] = nullptr;
     EXPECT_STRATA_ERROR(parse(null), ErrorKind::bad_file, std::string(key) + ": null");
   }
+  json elsewhere = base("qwen3");
+  elsewhere["rope_theta"] = nullptr;
+  elsewhere["rope_parameters"] = {{"rope_theta", 1e6}};  // without a type: default
+  EXPECT_EQ(parse(elsewhere).rope_theta, 1e6);
   for (const char* key : {"factor", "low_freq_factor", "high_freq_factor"}) {
     json scaled = base("llama");
     scaled["rope_scaling"] = kLlama3;

@@ -82,16 +82,25 @@ class ThetaSources {
  public:
   void add(const ConfigReader& from) {
     if (!from.has("rope_theta")) return;
+    if (!from.has_value("rope_theta")) {
+      null_ = &from;
+      return;
+    }
     const double value = from.positive("rope_theta");
     if (theta_ && *theta_ != value) {
       from.fail("rope_theta", value, fmt::format("{}, as elsewhere in the file", *theta_));
     }
     theta_ = value;
   }
-  [[nodiscard]] double get() const { return theta_.value_or(kDefaultTheta); }
+  // null is no value where another place has one (transformers 5 writes both), and an error where none has.
+  [[nodiscard]] double get() const {
+    if (!theta_ && null_ != nullptr) return null_->positive("rope_theta");
+    return theta_.value_or(kDefaultTheta);
+  }
 
  private:
   std::optional<double> theta_;
+  const ConfigReader* null_ = nullptr;  // a place that has null
 };
 
 }  // namespace
