@@ -324,7 +324,7 @@ TEST_F(AdjacentMi, EqualStatesHaveNoFiniteInformation) {
   const Trace trace = run();
   const Series& mi = series(trace, "adjacent_mi", TokenSet::all);
   EXPECT_TRUE(std::isnan(mi.by_doc(0, 0)));
-  EXPECT_NE(mi.note.find("undefined at 1 blocks"), std::string::npos) << mi.note;
+  EXPECT_NE(mi.note.find("undefined at 1 block,"), std::string::npos) << mi.note;
 }
 
 // A state without directions says nothing; one with two is measured along those two.

@@ -334,7 +334,7 @@ TEST(SinkList, LargestFirstAtMostOneHundred) {
   SinkTracker tracker(context);
   const Trace trace = drive(world, context, std::span<const Signal>{}, tracker);
   EXPECT_EQ(trace.n_massive, 110);
-  EXPECT_NE(series(trace, "sink_rate", TokenSet::all).note.find("position 0 is massive in none of 1 windows"),
+  EXPECT_NE(series(trace, "sink_rate", TokenSet::all).note.find("position 0 is massive in none of 1 window"),
             std::string::npos);
   ASSERT_EQ(trace.sinks.size(), 100u);
   for (std::size_t i = 0; i < 100; ++i)
