@@ -183,14 +183,18 @@ class Faults : public testing::TestWithParam<std::string> {
   static inline TemporaryDirectory* directory_ = nullptr;
 };
 
-std::vector<long> points(long count) {
+// All of them, or a sample: spread over the run, and among the last calls, the writes that finish it.
+std::vector<long> points(long count, std::string_view what) {
   const char* const asked = std::getenv("STRATA_FAULTS");
-  const long wanted = asked != nullptr && std::string_view(asked) == "all" ? count : std::min<long>(count, 2);
   std::vector<long> list;
-  // Evenly over the run, the last calls always: those are of the writes that finish it.
-  for (long i = 0; i < wanted; ++i) list.push_back(1 + i * (count - 1) / std::max<long>(1, wanted - 1));
-  if (wanted < count) list.insert(list.end(), {count - 3, count - 11});
-  std::erase_if(list, [&](long at) { return at < 1 || at > count; });
+  if (asked != nullptr && std::string_view(asked) == "all") {
+    for (long at = 1; at <= count; ++at) list.push_back(at);
+  } else if (what == "kill") {
+    list = {count / 3, 2 * count / 3, count - 11, count - 3};
+  } else {
+    list = {what == "error" ? count / 2 : count / 4, what == "error" ? count - 5 : count - 20};
+  }
+  std::erase_if(list, [&](long at) { return at < 1; });
   return list;
 }
 
@@ -229,7 +233,7 @@ TEST_P(Faults, AnyCallMayFailOrBeTheLast) {
   const long count = std::atol(slurp(counter).c_str());
   ASSERT_GT(count, 10);
   for (const char* what : {"kill", "error", "full"}) {
-    for (const long at : points(count)) {
+    for (const long at : points(count, what)) {
       SCOPED_TRACE(fmt::format("{} {} at call {} of {}", command.name, what, at, count));
       begin();
       const Result stopped = run(command, room, with_fault(room, what, at));
