@@ -101,6 +101,7 @@ TEST_F(NullModels, InterruptedLeavesNoNetworks) {
 }
 
 TEST_F(NullModels, WhatAKilledRunLeftIsTakenAway) {
+  EXPECT_EQ(analyze("out", {"--null-models", "0"}).code, 0);
   fs::create_directories(path("out") / ".strata-random-weights-3");
   write_text(path("out") / ".strata-random-weights-3" / "config.json", "{}");
   const Result result = analyze("out", {"--null-models", "1"});
