@@ -207,13 +207,15 @@ struct CorpusBuilder::State {
     begin_text();
     require_memory(document.text.size() * (1 + kEncodingBytes), document.name);
     std::vector<std::int32_t> ids = tokenizer->encode(document.text, false, document.name);
+    // More tokens than rows (padding, tokens for images) matter only where a text uses one.
     for (const std::int32_t id : ids) {
       if (id < vocab) continue;
-      throw Error(ErrorKind::bad_file,
-                  {.where = document.name,
-                   .found = fmt::format("token id {} of {}", id, tokenizer->where()),
-                   .expected = fmt::format("ids in [0, {}), the model's vocabulary", vocab),
-                   .hint = "the tokenizer belongs to another model, or the text uses a token added later"});
+      throw Error(
+          ErrorKind::bad_file,
+          {.where = document.name,
+           .found = fmt::format("token {} (\"{}\")", id, tokenizer->token_bytes(id)),
+           .expected = fmt::format("tokens below {}, the rows of the model's embedding", vocab),
+           .hint = fmt::format("take it out of the text, or is {} of another model?", tokenizer->where())});
     }
     return ids;
   }

@@ -57,23 +57,6 @@ Tokenizer open_tokenizer(const Checkpoint& checkpoint, const std::filesystem::pa
   return given.empty() ? open_own(checkpoint) : open_given(given);
 }
 
-// A tokenizer may have more tokens than the embedding has rows (padding, tokens for images): only a text that
-// uses one of them cannot be computed.
-void check_ids(const Corpus& corpus, const Tokenizer& tokenizer, std::int32_t vocab) {
-  if (tokenizer.vocab_size() <= vocab) return;
-  for (const Window& window : corpus.windows) {
-    const auto beyond =
-        std::find_if(window.ids.begin(), window.ids.end(), [&](std::int32_t id) { return id >= vocab; });
-    if (beyond == window.ids.end()) continue;
-    throw Error(
-        ErrorKind::bad_file,
-        {.where = corpus.documents[static_cast<std::size_t>(window.document)].name,
-         .found = fmt::format("token {} (\"{}\")", *beyond, tokenizer.token_bytes(*beyond)),
-         .expected = fmt::format("tokens below {}, the rows of the model's embedding", vocab),
-         .hint = fmt::format("take it out of the text, or is {} of another model?", tokenizer.where())});
-  }
-}
-
 // Swapped arguments would otherwise be measured as prose, or fail as a text.
 void refuse_model_as_text(const std::filesystem::path& path) {
   std::error_code unreadable;
@@ -148,7 +131,6 @@ LoadedText load_text(const Checkpoint& checkpoint, const TextOptions& options) {
     builder.add(std::move(document));
   });
   loaded.corpus = builder.finish();
-  if (loaded.tokenizer) check_ids(loaded.corpus, *loaded.tokenizer, config.vocab);
   note_long_windows(config, loaded.corpus);
   const auto add = [](std::vector<std::string>& to, std::vector<std::string>& from) {
     to.insert(to.begin(), from.begin(), from.end());
