@@ -39,6 +39,7 @@ const drawn = (page) => page.waitForFunction(() => document.documentElement.data
 
 async function open(browser, name, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1100, height: 900 }, ...options });
+  context.setDefaultNavigationTimeout(120_000);
   const page = await context.newPage();
   const [file, hash] = name.split('#');
   const url = pathToFileURL(join(directory, file)).href;
