@@ -232,7 +232,7 @@ TEST(RefuseBelow, TakesWholePointsAndLeavesTheRest) {
   EXPECT_EQ(curves[0].kl_nats(0, 1), 3.5);
   EXPECT_EQ(curves[0].kl_nats(1, 1), 1.0);
   ASSERT_EQ(warnings.size(), 1u);
-  EXPECT_NE(warnings[0].find("relative_noise: 1 points"), std::string::npos) << warnings[0];
+  EXPECT_NE(warnings[0].find("relative_noise: 1 point of"), std::string::npos) << warnings[0];
   std::vector<std::string> none;
   refuse_below({}, curves, none);
   EXPECT_TRUE(none.empty());
