@@ -82,9 +82,8 @@ class PlainBackend final : public Backend {
     return std::make_shared<PlainMatrix>(rows, columns);
   }
 
-  void forward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable&,
-                     const float* h_in, float* h_out, std::int64_t tokens, BlockScratch&,
-                     const BlockHooks& hooks) const override {
+  void forward_block(const BlockWeights& weights, const RopeTable& rope, const float* h_in, float* h_out,
+                     std::int64_t tokens, BlockScratch&, const BlockHooks& hooks) const override {
     const auto see = [&](int head, Matrix& p) {
       if (hooks.sums != nullptr) {
         add_sums(p, {}, hooks.sums->distance_all, hooks.sums->entropy_all);
@@ -98,17 +97,17 @@ class PlainBackend final : public Backend {
         std::copy(row.begin(), row.end(), p.row(query).begin());
       }
     };
-    const Matrix h = to_matrix({h_in, static_cast<std::size_t>(tokens * config.hidden)},
-                               static_cast<std::size_t>(config.hidden));
-    to_floats(forward(plain_block(weights), config, h, see), h_out);
+    const auto hidden = static_cast<std::size_t>(weights.block.hidden);
+    const Matrix h = to_matrix({h_in, static_cast<std::size_t>(tokens) * hidden}, hidden);
+    to_floats(forward(plain_block(weights), plain_positions(rope, tokens), h, see), h_out);
   }
   // By the processor's kernels, on weights packed again.
-  void backward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
-                      const float* h, std::span<float* const> gradients, std::int64_t tokens,
+  void backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,
+                      std::span<float* const> gradients, std::int64_t tokens,
                       BackwardScratch& scratch) const override {
     BlockWeights copy = weights;
     for (Weight* w : {&copy.qkv, &copy.attention_output, &copy.gate, &copy.up, &copy.down}) *w = packed(*w);
-    cpu::backward_block(copy, config, rope, h, gradients, tokens, scratch);
+    cpu::backward_block(copy, rope, h, gradients, tokens, scratch);
   }
   void compute_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
                       float* out, LogitScratch& scratch) const override {

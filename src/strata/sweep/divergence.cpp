@@ -36,6 +36,8 @@ constexpr SeriesInfo kCosineDistance = {"cosine_distance", "1", Axis::state, Gro
 constexpr SeriesInfo kLocalError = {"local_error", "1", Axis::block, Group::control};
 
 void check_twins(const Checkpoint& original, const Checkpoint& other) {
+  require_head(original);
+  require_head(other);
   struct Dimension {
     const char* name;
     int original, other;
@@ -160,15 +162,14 @@ class JointSweep {
 
   void step(const BlockWeights& weights, const BlockWeights& others, int block, std::size_t w) {
     const std::int64_t n = context_.tokens_in(w), d = context_.config.hidden, count = n * d;
-    const ModelConfig& other_config = input_.other.config();
     auto scratch = pool_.lease();
     scratch->out.resize(static_cast<std::size_t>(count));
     scratch->crossed.resize(static_cast<std::size_t>(count));
     float *const h = state(h_, w), *const other = state(other_h_, w), *const out = scratch->out.data();
-    forward_block(weights, context_.config, rope_, h, out, n, scratch->block, nullptr);
+    forward_block(weights, rope_, h, out, n, scratch->block, nullptr);
     check_finite(out, count, input_.original, block);
     // The other block on the original's input: its own error, without what came before.
-    forward_block(others, other_config, other_rope_, h, scratch->crossed.data(), n, scratch->block, nullptr);
+    forward_block(others, other_rope_, h, scratch->crossed.data(), n, scratch->block, nullptr);
     std::vector<float> local;
     for (std::int64_t t = 0; t < n; ++t) {
       local.push_back(
@@ -177,7 +178,7 @@ class JointSweep {
     }
     local_.write(block, context_.first_token[w], local);
     std::copy_n(out, count, h);
-    forward_block(others, other_config, other_rope_, other, other, n, scratch->block, nullptr);
+    forward_block(others, other_rope_, other, other, n, scratch->block, nullptr);
     check_finite(other, count, input_.other, block);
     observe(block + 1, w);
   }
