@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::map<std::string, std::string> tree_of(const fs::path& directory) {
+std::map<std::string, std::string> listing_of(const fs::path& directory) {
   std::map<std::string, std::string> tree;
   for (const auto& entry : fs::recursive_directory_iterator(directory))
     tree[entry.path().lexically_relative(directory).string()] =
@@ -88,7 +88,7 @@ TEST_F(Ownership, DirectoriesOfOthersAreRefusedAndUntouched) {
   for (const Files& files : others) {
     const fs::path output = at(fmt::format("other-{}", number++));
     for (const auto& [name, content] : files) write_text(output / name, content);
-    const auto before = tree_of(output);
+    const auto before = listing_of(output);
     for (const auto& command : commands(output)) {
       SCOPED_TRACE(fmt::format("{} on {}", fmt::join(command, " "), files[0].first));
       const Result result = strata(command);
@@ -97,7 +97,7 @@ TEST_F(Ownership, DirectoriesOfOthersAreRefusedAndUntouched) {
       EXPECT_TRUE(result.code == 2 || nothing) << result.code << result.err;
       EXPECT_EQ(count_lines(result.err), 1u) << result.err;
       EXPECT_NE(result.err.find(output.string()), std::string::npos) << result.err;
-      EXPECT_EQ(tree_of(output), before);
+      EXPECT_EQ(listing_of(output), before);
     }
   }
 }
@@ -106,13 +106,13 @@ TEST_F(Ownership, DirectoriesOfOthersAreRefusedAndUntouched) {
 TEST_F(Ownership, AnotherKindOfStratasOwnIsRefused) {
   const fs::path output = at("kind");
   ASSERT_EQ(strata(analyze(output)).code, 0);
-  const auto before = tree_of(output);
+  const auto before = listing_of(output);
   for (const auto& command : commands(output)) {
     if (command[0] == "analyze" || command[0] == "report") continue;
     const Result result = strata(command);
     EXPECT_EQ(result.code, 2) << fmt::format("{}", fmt::join(command, " ")) << result.err;
     EXPECT_NE(result.err.find("a run of strata analyze"), std::string::npos) << result.err;
-    EXPECT_EQ(tree_of(output), before);
+    EXPECT_EQ(listing_of(output), before);
   }
 }
 

@@ -61,7 +61,7 @@ double relative(double square_error, double square_size) {
   return square_size > 0.0 ? std::sqrt(square_error / square_size) : std::numeric_limits<double>::quiet_NaN();
 }
 
-struct WindowScratch {
+struct PairScratch {
   BlockScratch block;
   std::vector<float> out, crossed;
 };
@@ -235,7 +235,7 @@ class JointSweep {
   SinkTracker tracker_;
   RopeTable rope_, other_rope_;
   std::vector<float> h_, other_h_;  // (tokens, hidden) of the current state
-  ScratchPool<WindowScratch> pool_;
+  ScratchPool<PairScratch> pool_;
 };
 
 void add_documents(const DivergenceInput& input, const SweepContext& context,

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "strata/base/words.h"
 #include "strata/theory/boundary_sentences.h"
 #include "strata/theory/brittleness.h"
 #include "strata/theory/carriers.h"
@@ -74,7 +75,7 @@ void add_brittle_layers(const Trace& trace, const Findings& findings, Sentences&
           fmt::format("{} (kappa {:.3g} nats{})", state_name(k.state, trace.n_layers()), k.kappa, error));
     }
     out.push_back(fmt::format("The most brittle place{} {} {}.", parts.size() == 1 ? "" : "s",
-                              parts.size() == 1 ? "is" : "are", join_words(parts)));
+                              parts.size() == 1 ? "is" : "are", enumerated(parts)));
   }
   const auto backward = static_cast<std::size_t>(std::count_if(
       ranked.begin(), ranked.end(), [](const KappaEstimate* k) { return k->estimator == "backward"; }));
