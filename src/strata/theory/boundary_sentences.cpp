@@ -9,6 +9,7 @@
 #include <map>
 
 #include "strata/base/error.h"
+#include "strata/base/words.h"
 #include "strata/theory/edge_words.h"
 #include "strata/theory/gradual_changes.h"
 
@@ -22,7 +23,7 @@ constexpr int kSamePlace = 2;              // blocks: the rule's own tolerance
 constexpr const char* kRule = "signals or states, tested together at 5% against heavy-tailed layer noise";
 
 std::string boundaries_word(std::size_t n) {
-  return count_of(n, "boundary", "boundaries");
+  return n == 0 ? "no boundary" : counted(n, "boundary", "boundaries");
 }
 
 std::string show_places(const std::vector<EdgeEstimate>& edges) {
@@ -240,10 +241,6 @@ std::string join_words(const std::vector<std::string>& parts) {
   for (std::size_t i = 0; i < parts.size(); ++i)
     text += (i == 0 ? "" : i + 1 == parts.size() ? " and " : ", ") + parts[i];
   return text;
-}
-
-std::string count_of(std::size_t n, const std::string& noun, const std::string& plural) {
-  return n == 0 ? "no " + noun : fmt::format("{} {}", n, n == 1 ? noun : plural);
 }
 
 std::vector<std::string> boundary_sentences(const Trace& trace, const Findings& findings) {

@@ -20,7 +20,4 @@ namespace strata {
 /// "a, b and c".
 [[nodiscard]] std::string join_words(const std::vector<std::string>& parts);
 
-/// "no document", "1 document", "2 documents".
-[[nodiscard]] std::string count_of(std::size_t n, const std::string& noun, const std::string& plural);
-
 }  // namespace strata
