@@ -112,6 +112,16 @@ TEST(ModelPaths, NotesOfTheFiles) {
   ASSERT_EQ(plan.code, 0) << plan.err;
   EXPECT_NE(plan.err.find("note: config.json: my_key = 7"), std::string::npos) << plan.err;
   EXPECT_NE(plan.err.find("adapter_config.json: an adapter lies beside"), std::string::npos) << plan.err;
+  // Said once in a whole run, and by a quiet one, too: it is a warning of the record.
+  for (const std::vector<std::string>& more : {std::vector<std::string>{}, {"--quiet"}}) {
+    std::vector<std::string> arguments = {"-f", text};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Result run = strata(quick_analyze(directory.path(), directory.path() / "run", arguments));
+    ASSERT_EQ(run.code, 0) << run.err;
+    const std::size_t first = run.err.find("an adapter lies beside");
+    ASSERT_NE(first, std::string::npos) << run.err;
+    EXPECT_EQ(run.err.find("an adapter lies beside", first + 1), std::string::npos) << run.err;
+  }
 }
 
 // llama.cpp needs tokenizer.ggml.model, and takes vocab_size for the number of tokens where it is no_vocab.

@@ -230,6 +230,37 @@ TEST_F(Ownership, AComparisonGoesOnAfterCtrlC) {
   }
 }
 
+// Stopped within the joint sweep: the blocks that both models have gone through are kept.
+TEST_F(Ownership, AComparisonGoesOnWithinTheJointSweep) {
+  const auto compare = [&](const std::string& output) {
+    return std::vector<std::string>{"compare",
+                                    repo_path("models/llama-nano").string(),
+                                    at("nano-twin").string(),
+                                    "-o",
+                                    at(output).string(),
+                                    "-t",
+                                    "1",
+                                    "--chunks",
+                                    "24",
+                                    "--lane-tokens",
+                                    "128"};
+  };
+  fs::copy(repo_path("models/llama-nano"), at("nano-twin"), fs::copy_options::recursive);
+  ASSERT_EQ(strata(compare("compare-whole")).code, 0);
+  Child child(compare("compare-stopped"));
+  ASSERT_TRUE(child.wait_for("joint sweep: "));
+  child.send(SIGINT);
+  const Result stopped = child.wait();
+  EXPECT_EQ(stopped.code, 130) << stopped.err;
+  EXPECT_TRUE(fs::exists(at("compare-stopped") / "partial" / "joint blocks.snapshot")) << stopped.err;
+  EXPECT_NE(stopped.err.find("the same command goes on"), std::string::npos) << stopped.err;
+  const Result again = strata(compare("compare-stopped"));
+  EXPECT_EQ(again.code, 0) << again.err;
+  for (const char* file : {"divergence.json", "divergence.csv"})
+    EXPECT_TRUE(slurp(at("compare-stopped") / file) == slurp(at("compare-whole") / file)) << file;
+  EXPECT_EQ(names_in(at("compare-stopped")), names_in(at("compare-whole")));
+}
+
 // stderr that is closed or full stops nothing; stdout that did not get the result is a failure.
 TEST_F(Ownership, ClosedAndFullStreams) {
   const fs::path out = at("stream");

@@ -23,7 +23,7 @@ constexpr std::size_t kTwinsOfATest = 19;  // fewer cannot reach p = 0.05
 constexpr const char* kRule = "signals or states, tested together at 5% against heavy-tailed layer noise";
 
 std::string boundaries_word(std::size_t n) {
-  return count_of(n, "boundary", "boundaries");
+  return n == 0 ? "no boundary" : counted(n, "boundary", "boundaries");
 }
 
 std::string show_places(const std::vector<EdgeEstimate>& edges) {
@@ -235,10 +235,6 @@ void add_twins(const Findings& findings, const Detection& headline, Sentences& o
 }
 
 }  // namespace
-
-std::string count_of(std::size_t n, const std::string& noun, const std::string& plural) {
-  return n == 0 ? "no " + noun : fmt::format("{} {}", n, n == 1 ? noun : plural);
-}
 
 std::vector<std::string> boundary_sentences(const Trace& trace, const Findings& findings) {
   Sentences out;

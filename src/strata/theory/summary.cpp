@@ -100,10 +100,10 @@ void add_documents(const Trace& trace, Sentences& out) {
   if (documents < few) {
     out.push_back(
         fmt::format("The text has only {}: intervals over fewer than {} documents are wide and unreliable.",
-                    count_of(documents, "document", "documents"), kFewDocuments));
+                    counted(documents, "document"), kFewDocuments));
   } else if (lanes > 0 && lanes < few) {
     out.push_back(fmt::format("Brittleness was measured on only {}: its intervals are unreliable below {}.",
-                              count_of(lanes, "document", "documents"), kFewDocuments));
+                              counted(lanes, "document"), kFewDocuments));
   }
 }
 
@@ -115,7 +115,7 @@ void add_massive(const Trace& trace, Sentences& out) {
   out.push_back(
       fmt::format("Massive activations occur at {} beyond the first of each window (of {} tokens in all), "
                   "left out wherever it says \"without sink tokens\".",
-                  count_of(static_cast<std::size_t>(trace.n_massive), "token", "tokens"), trace.n_tokens));
+                  counted(static_cast<std::uint64_t>(trace.n_massive), "token"), trace.n_tokens));
   if (trace.sinks.empty()) return;
   const SinkToken& sink = trace.sinks.front();
   out.push_back(
