@@ -60,6 +60,9 @@ void study(std::string_view input);
 /// or token ids.
 void texts(std::string_view input);
 
+/// A file in the place of a model, and an adapter_config.json.
+void foreign(std::string_view input);
+
 /// What a tokenizer is put through once it is loaded: fixed texts and `text`, with and without special
 /// tokens.
 void use_tokenizer(const Tokenizer& tokenizer, std::string_view text);
@@ -81,6 +84,7 @@ inline constexpr Target kTargets[] = {
     {"record", record},
     {"study", study},
     {"texts", texts},
+    {"foreign", foreign},
 };
 
 }  // namespace strata::fuzz

@@ -22,8 +22,8 @@ using test::Loaded;
 using test::TemporaryDirectory;
 using test::TinyCheckpoint;
 
-constexpr ErrorKind kBad = ErrorKind::bad_file;
-constexpr ErrorKind kUnsupported = ErrorKind::unsupported;
+constexpr ErrorKind kBadHeader = ErrorKind::bad_file;
+constexpr ErrorKind kUnsupportedHeader = ErrorKind::unsupported;
 
 Checkpoint open_file(const TemporaryDirectory& directory, const GgufFile& file) {
   test::write_text(directory.path() / "tiny.gguf", file.bytes());
@@ -223,8 +223,8 @@ TEST(Gguf, NonFiniteWeights) {
   const Checkpoint checkpoint = open_file(directory, file);
   std::vector<float> out(checkpoint.element_count(Role::down));
   EXPECT_NO_THROW(checkpoint.load(Role::down, 0, out));
-  EXPECT_STRATA_ERROR(checkpoint.load(Role::down, 1, out), kBad, "tensor \"blk.1.ffn_down.weight\"");
-  EXPECT_STRATA_ERROR(checkpoint.load(Role::down, 1, out), kBad, "at flat index 37");
+  EXPECT_STRATA_ERROR(checkpoint.load(Role::down, 1, out), kBadHeader, "tensor \"blk.1.ffn_down.weight\"");
+  EXPECT_STRATA_ERROR(checkpoint.load(Role::down, 1, out), kBadHeader, "at flat index 37");
 }
 
 // Keys at values that change nothing, as converters write them.
@@ -262,16 +262,16 @@ TEST(Gguf, HarmlessValues) {
   EXPECT_NE(unknown[0].find("llama.my_key = 7"), std::string::npos);
   EXPECT_TRUE(opens([](GgufFile& f) { f.set("llama.my_key", test::gguf_u32(0)); }).notes.empty());
   EXPECT_TRUE(opens([](GgufFile& f) { f.set("qwen2.logit_scale", test::gguf_f32(7)); }).notes.empty());
-  EXPECT_STRATA_ERROR(opens([](GgufFile& f) { f.set("llama.expert_new", test::gguf_u32(7)); }), kUnsupported,
-                      "llama.expert_new: 7");
+  EXPECT_STRATA_ERROR(opens([](GgufFile& f) { f.set("llama.expert_new", test::gguf_u32(7)); }),
+                      kUnsupportedHeader, "llama.expert_new: 7");
   for (const float value : {0.0f, 0.5f, 2.0f}) {
     EXPECT_STRATA_ERROR(
         opens([&](GgufFile& f) { f.set("llama.rope.scaling.attn_factor", test::gguf_f32(value)); }),
-        kUnsupported, "llama.rope.scaling.attn_factor");
+        kUnsupportedHeader, "llama.rope.scaling.attn_factor");
   }
   EXPECT_STRATA_ERROR(
       opens([](GgufFile& f) { f.set("llama.rope.scaling.yarn_ext_factor", test::gguf_f32(1.0f)); }),
-      kUnsupported, "yarn_ext_factor");
+      kUnsupportedHeader, "yarn_ext_factor");
 }
 
 }  // namespace

@@ -21,8 +21,8 @@ using test::TemporaryDirectory;
 using test::TinyCheckpoint;
 using test::write_text;
 
-constexpr ErrorKind kBad = ErrorKind::bad_file;
-constexpr ErrorKind kUnsupported = ErrorKind::unsupported;
+constexpr ErrorKind kBadFile = ErrorKind::bad_file;
+constexpr ErrorKind kUnsupportedFile = ErrorKind::unsupported;
 
 std::vector<test::Loaded> loaded(const fs::path& path) {
   return test::load_all(Checkpoint::open(path));
@@ -49,10 +49,10 @@ TEST(WeightFiles, ShardsWithoutAnIndex) {
     EXPECT_EQ(Checkpoint::open(directory.path()).files().size(), static_cast<std::size_t>(shards));
     if (shards == 1) continue;
     fs::rename(directory.path() / "model-00002-of-00003.safetensors", directory.path() / "away");
-    EXPECT_STRATA_ERROR(Checkpoint::open(directory.path()), kBad,
+    EXPECT_STRATA_ERROR(Checkpoint::open(directory.path()), kBadFile,
                         "model-00002-of-00003.safetensors: missing shard");
     fs::rename(directory.path() / "away", directory.path() / "model-00002-of-00004.safetensors");
-    EXPECT_STRATA_ERROR(Checkpoint::open(directory.path()), kBad, "a shard of 4 beside shards of 3");
+    EXPECT_STRATA_ERROR(Checkpoint::open(directory.path()), kBadFile, "a shard of 4 beside shards of 3");
   }
 }
 
@@ -68,7 +68,7 @@ TEST(WeightFiles, ConsolidatedIsReadOrNamed) {
   };
   test::write_checkpoint(directory.path(), meta);
   fs::rename(directory.path() / "model.safetensors", directory.path() / "consolidated.safetensors");
-  EXPECT_STRATA_ERROR(Checkpoint::open(directory.path()), kBad, "Meta's names");
+  EXPECT_STRATA_ERROR(Checkpoint::open(directory.path()), kBadFile, "Meta's names");
 }
 
 TEST(WeightFiles, AFileOfTheDirectoryStandsForIt) {
@@ -88,10 +88,11 @@ TEST(WeightFiles, AFileOfTheDirectoryStandsForIt) {
   EXPECT_EQ(loaded(tiny), usual());
   const TemporaryDirectory without;
   write_text(without.path() / "model.safetensors", test::safetensors_bytes(test::tiny_tensors({})));
-  EXPECT_STRATA_ERROR(Checkpoint::open(without.path() / "model.safetensors"), kBad, "config.json: missing");
+  EXPECT_STRATA_ERROR(Checkpoint::open(without.path() / "model.safetensors"), kBadFile,
+                      "config.json: missing");
   write_text(without.path() / "config.json", test::tiny_config({}).dump());
   fs::rename(without.path() / "model.safetensors", without.path() / "weights.safetensors");
-  EXPECT_STRATA_ERROR(Checkpoint::open(without.path()), kBad, "but weights.safetensors; expected");
+  EXPECT_STRATA_ERROR(Checkpoint::open(without.path()), kBadFile, "but weights.safetensors; expected");
 }
 
 void strip_prefix(std::vector<StoredTensor>& tensors) {
@@ -114,13 +115,13 @@ TEST(WeightFiles, TensorsOfTheBaseClass) {
     strip_prefix(tensors);
     std::erase_if(tensors, [](const StoredTensor& t) { return t.name == "lm_head.weight"; });
   };
-  EXPECT_STRATA_ERROR(usual(headless), kBad, "a base model without an output head");
+  EXPECT_STRATA_ERROR(usual(headless), kBadFile, "a base model without an output head");
   TinyCheckpoint mixed;
   mixed.edit_tensors = [](std::vector<StoredTensor>& tensors) {
     for (StoredTensor& tensor : tensors)
       if (tensor.name == "model.norm.weight") tensor.name = "norm.weight";
   };
-  EXPECT_STRATA_ERROR(usual(mixed), kBad, "no tensor \"model.norm.weight\"");
+  EXPECT_STRATA_ERROR(usual(mixed), kBadFile, "no tensor \"model.norm.weight\"");
 }
 
 // Old converters stored them, as F64 now and then; every reader ignores them.
@@ -144,14 +145,14 @@ TEST(WeightFiles, StoredRotaryFrequenciesOfAnyType) {
                          .shape = {3},
                          .bytes = std::string(2 * bytes, '\0')});
     };
-    EXPECT_STRATA_ERROR(usual(tiny), kBad, "for shape [3]");
+    EXPECT_STRATA_ERROR(usual(tiny), kBadFile, "for shape [3]");
   }
   TinyCheckpoint other;
   other.edit_tensors = [](std::vector<StoredTensor>& tensors) {
     tensors.push_back(
         {.name = "model.norm.scale", .dtype = "F64", .shape = {1}, .bytes = std::string(8, '\0')});
   };
-  EXPECT_STRATA_ERROR(usual(other), kUnsupported, "dtype F64");
+  EXPECT_STRATA_ERROR(usual(other), kUnsupportedFile, "dtype F64");
 }
 
 }  // namespace

@@ -14,7 +14,6 @@ namespace strata::test {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
 
 StoredTensor& tensor(std::vector<StoredTensor>& tensors, const std::string& name) {
   for (StoredTensor& t : tensors) {
@@ -47,7 +46,7 @@ std::function<void(const fs::path&)> ids(std::int32_t value, std::size_t count) 
   };
 }
 
-std::function<void(TinyCheckpoint&)> config(std::function<void(json&)> change) {
+std::function<void(TinyCheckpoint&)> config(std::function<void(nlohmann::json&)> change) {
   return [change](TinyCheckpoint& tiny) { tiny.edit_config = change; };
 }
 
@@ -56,12 +55,12 @@ std::function<void(TinyCheckpoint&)> weights(std::function<void(std::vector<Stor
 }
 
 // Writes a checkpoint's file again with a header of our own.
-std::function<void(const fs::path&)> header(std::function<void(json&)> change) {
+std::function<void(const fs::path&)> header(std::function<void(nlohmann::json&)> change) {
   return [change](const fs::path& model) {
     const std::string bytes = slurp(model / "model.safetensors");
     std::uint64_t size = 0;
     std::memcpy(&size, bytes.data(), 8);
-    json parsed = json::parse(bytes.substr(8, size));
+    nlohmann::json parsed = nlohmann::json::parse(bytes.substr(8, size));
     change(parsed);
     write_text(model / "model.safetensors", safetensors_bytes(parsed.dump(), bytes.substr(8 + size)));
   };
@@ -93,15 +92,16 @@ std::vector<Broken> broken_checkpoints() {
              bytes[5] = 1;
              write_text(m / kWeights, bytes);
            }},
-      {.name = "offsets overlap", .says = "overlap", .file = kWeights, .damage = header([](json& h) {
-                                                                         for (json& offset :
-                                                                              h[kNorm]["data_offsets"])
-                                                                           offset = offset.get<int>() - 8;
-                                                                       })},
+      {.name = "offsets overlap",
+       .says = "overlap",
+       .file = kWeights,
+       .damage = header([](nlohmann::json& h) {
+         for (nlohmann::json& offset : h[kNorm]["data_offsets"]) offset = offset.get<int>() - 8;
+       })},
       {.name = "offsets beyond the end",
        .says = kNorm,
        .file = kWeights,
-       .damage = header([](json& h) {
+       .damage = header([](nlohmann::json& h) {
          h[kNorm]["data_offsets"] = {1 << 30, (1 << 30) + 64};
        })},
       {.name = "shape does not match the config",
@@ -135,28 +135,29 @@ std::vector<Broken> broken_checkpoints() {
        .says = "",
        .file = "config.json",
        .damage = [](const fs::path& m) { write_text(m / "config.json", "{\"hidden_size\": 16,\n"); }},
-      {.name = "no theta", .says = "rope_theta", .file = "config.json", .edit = config([](json& c) {
+      {.name = "no theta", .says = "rope_theta", .file = "config.json", .edit = config([](nlohmann::json& c) {
                                                                           c["rope_theta"] = nullptr;
                                                                         })},
-      {.name = "no eps", .says = "rms_norm_eps", .file = "config.json", .edit = config([](json& c) {
+      {.name = "no eps", .says = "rms_norm_eps", .file = "config.json", .edit = config([](nlohmann::json& c) {
                                                                           c["rms_norm_eps"] = nullptr;
                                                                         })},
       {.name = "foreign architecture",
        .says = "MixtralForCausalLM",
        .file = "config.json",
-       .edit = config([](json& c) {
+       .edit = config([](nlohmann::json& c) {
          c["architectures"] = {"MixtralForCausalLM"};
          c["model_type"] = "mixtral";
        })},
       {.name = "unknown rope scaling",
        .says = "yarn",
        .file = "config.json",
-       .edit = config([](json& c) {
+       .edit = config([](nlohmann::json& c) {
          c["rope_scaling"] = {{"rope_type", "yarn"}, {"factor", 4.0}};
        })},
-      {.name = "wrong vocabulary size", .says = "embed_tokens", .file = "/model", .edit = config([](json& c) {
-                                                                                    c["vocab_size"] = 4100;
-                                                                                  })},
+      {.name = "wrong vocabulary size",
+       .says = "embed_tokens",
+       .file = "/model",
+       .edit = config([](nlohmann::json& c) { c["vocab_size"] = 4100; })},
       {.name = "tokenizer of another model",
        .says = "another model",
        .file = "tokenizer.json",
@@ -174,7 +175,7 @@ std::vector<Broken> broken_checkpoints() {
        .file = "tokenizer.json",
        .damage =
            [](const fs::path& m) {
-             json t = json::parse(slurp(m / "tokenizer.json"));
+             nlohmann::json t = nlohmann::json::parse(slurp(m / "tokenizer.json"));
              t["model"]["type"] = "Unigram";
              write_text(m / "tokenizer.json", t.dump());
            }},
@@ -249,7 +250,7 @@ TEST(Refused, CorruptTexts) {
 TEST(Refused, LoudlyToo) {
   TemporaryDirectory directory;
   TinyCheckpoint tiny = tiny_with_tokenizer();
-  tiny.edit_config = [](json& c) { c["rms_norm_eps"] = nullptr; };
+  tiny.edit_config = [](nlohmann::json& c) { c["rms_norm_eps"] = nullptr; };
   write_model(directory.path() / "model", tiny);
   const Result result = strata(quick_analyze(directory.path() / "model", directory.path() / "run"));
   EXPECT_EQ(result.code, 3);

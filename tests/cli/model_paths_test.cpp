@@ -10,7 +10,6 @@ namespace strata::test {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
 
 std::string utf8(unsigned code) {
   if (code < 0x80) return std::string(1, static_cast<char>(code));
@@ -56,7 +55,7 @@ TEST(ModelPaths, GgufByAnyNameInEveryCommand) {
               0);
     const Result card = strata({"inspect", model, "--json"});
     ASSERT_EQ(card.code, 0) << card.err;
-    EXPECT_EQ(json::parse(card.out)["tokenizer"]["tokens"], 256) << name;
+    EXPECT_EQ(nlohmann::json::parse(card.out)["tokenizer"]["tokens"], 256) << name;
   }
 }
 
@@ -101,18 +100,28 @@ TEST(ModelPaths, DidYouMean) {
 TEST(ModelPaths, NotesOfTheFiles) {
   const TemporaryDirectory directory;
   TinyCheckpoint tiny = tiny_with_tokenizer();
-  tiny.edit_config = [](json& config) { config["my_key"] = 7; };
+  tiny.edit_config = [](nlohmann::json& config) { config["my_key"] = 7; };
   write_model(directory.path(), tiny);
   write_text(directory.path() / "adapter_config.json", "{}");
   const Result card = strata({"inspect", directory.path().string(), "--json"});
   ASSERT_EQ(card.code, 0) << card.err;
-  EXPECT_EQ(json::parse(card.out)["notes"].size(), 2u);
+  EXPECT_EQ(nlohmann::json::parse(card.out)["notes"].size(), 2u);
   const std::string text = (directory.path() / "tale.txt").string();
   write_text(text, std::string(2000, 'a'));
   const Result plan = strata({"analyze", directory.path().string(), "-f", text, "--dry-run"});
   ASSERT_EQ(plan.code, 0) << plan.err;
   EXPECT_NE(plan.err.find("note: config.json: my_key = 7"), std::string::npos) << plan.err;
   EXPECT_NE(plan.err.find("adapter_config.json: an adapter lies beside"), std::string::npos) << plan.err;
+  // Said once in a whole run, and by a quiet one, too: it is a warning of the record.
+  for (const std::vector<std::string>& more : {std::vector<std::string>{}, {"--quiet"}}) {
+    std::vector<std::string> arguments = {"-f", text};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Result run = strata(quick_analyze(directory.path(), directory.path() / "run", arguments));
+    ASSERT_EQ(run.code, 0) << run.err;
+    const std::size_t first = run.err.find("an adapter lies beside");
+    ASSERT_NE(first, std::string::npos) << run.err;
+    EXPECT_EQ(run.err.find("an adapter lies beside", first + 1), std::string::npos) << run.err;
+  }
 }
 
 // llama.cpp needs tokenizer.ggml.model, and takes vocab_size for the number of tokens where it is no_vocab.
@@ -128,8 +137,8 @@ TEST(ModelPaths, GgufOfSynthHasNoVocabulary) {
   EXPECT_EQ(metadata.integer("llama.vocab_size", 0, 1000), 64);
   const Result card = strata({"inspect", model, "--json"});
   ASSERT_EQ(card.code, 0) << card.err;
-  EXPECT_TRUE(json::parse(card.out)["tokenizer"].is_null());
-  EXPECT_TRUE(json::parse(card.out)["notes"].empty());
+  EXPECT_TRUE(nlohmann::json::parse(card.out)["tokenizer"].is_null());
+  EXPECT_TRUE(nlohmann::json::parse(card.out)["notes"].empty());
   const std::string text = (directory.path() / "tale.txt").string();
   write_text(text, "Once upon a time.\n");
   const Result refused = strata({"analyze", model, "-f", text});

@@ -13,12 +13,11 @@ namespace strata::test {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
 
 // The run directory and nothing else: no checkpoint is left.
-const std::vector<std::string> kFiles = {"arrays.npz",  "blocks.csv",    "brittleness.csv",
-                                         "edges.csv",   "manifest.json", "rate_distortion.csv",
-                                         "report.html", "results.json",  "states.csv"};
+const std::vector<std::string> kNullFiles = {"arrays.npz",  "blocks.csv",    "brittleness.csv",
+                                             "edges.csv",   "manifest.json", "rate_distortion.csv",
+                                             "report.html", "results.json",  "states.csv"};
 
 class NullModels : public testing::Test {
  protected:
@@ -30,7 +29,9 @@ class NullModels : public testing::Test {
     all.insert(all.end(), more.begin(), more.end());
     return strata(quick_analyze(path("model"), path(output), all));
   }
-  [[nodiscard]] Json results(const char* run) const { return Json::parse(slurp(path(run) / "results.json")); }
+  [[nodiscard]] nlohmann::json results(const char* run) const {
+    return nlohmann::json::parse(slurp(path(run) / "results.json"));
+  }
   static TinyCheckpoint tiny() {
     TinyCheckpoint t = tiny_with_tokenizer();
     t.layers = 10;  // room for boundaries between start-up and read-out
@@ -50,10 +51,10 @@ TEST_F(NullModels, AreInTheRecordAndChangeNothingElse) {
   ASSERT_EQ(run("again", {"--null-models", "2", "-t", "2"}).code, 0);
   ASSERT_EQ(run("without", {}).code, 0);
   ASSERT_EQ(run("more", {"--null-models", "3"}).code, 0);
-  EXPECT_EQ(names_in(path("with")), kFiles);
+  EXPECT_EQ(names_in(path("with")), kNullFiles);
   EXPECT_TRUE(slurp(path("with") / "results.json") == slurp(path("again") / "results.json"));
-  Json a = results("with"), b = results("without"), c = results("more");
-  const Json twins = a["findings"]["random_twins"];
+  nlohmann::json a = results("with"), b = results("without"), c = results("more");
+  const nlohmann::json twins = a["findings"]["random_twins"];
   ASSERT_EQ(twins.size(), 6u);  // the rule and its two detectors, for both token sets
   for (std::size_t i = 0; i < 6; ++i) {
     if (twins[i]["defined"] == false) continue;
@@ -72,7 +73,7 @@ TEST_F(NullModels, AreInTheRecordAndChangeNothingElse) {
   EXPECT_EQ(std::count_if(sentences.begin(), sentences.end(),
                           [](const std::string& s) { return s.starts_with("Of 2 networks"); }),
             1);
-  for (Json* json : {&a, &b}) {
+  for (nlohmann::json* json : {&a, &b}) {
     (*json)["findings"].erase("random_twins");
     (*json)["findings"].erase("null_profiles");
     (*json)["findings"].erase("sentences");
@@ -106,7 +107,7 @@ TEST_F(NullModels, WhatAKilledRunLeftIsTakenAway) {
   write_text(path("out") / ".strata-random-weights-3" / "config.json", "{}");
   const Result result = analyze("out", {"--null-models", "1"});
   EXPECT_EQ(result.code, 0) << result.err;
-  EXPECT_EQ(names_in(path("out")), kFiles);
+  EXPECT_EQ(names_in(path("out")), kNullFiles);
 }
 
 TEST_F(NullModels, MisuseIsOneLineAndExitCode2) {
@@ -174,12 +175,12 @@ class DefaultNulls : public NullModels {
 TEST_F(DefaultNulls, AreBesideTheRunWithTheSameBytesHoweverItIsRun) {
   const Result run = strata(arguments("run", {}));
   ASSERT_EQ(run.code, 0) << run.err;
-  EXPECT_EQ(names_in(path("run")), kFiles);
+  EXPECT_EQ(names_in(path("run")), kNullFiles);
   for (const char* phase : {"shuffled text, clean sweep: ", "same text in order, clean sweep: ",
                             "shuffled text, boundaries: ", "random weights 1/1, clean sweep: "})
     EXPECT_NE(run.err.find(phase), std::string::npos) << phase;
-  const Json a = results("run");
-  const Json& profiles = a["findings"]["null_profiles"];
+  const nlohmann::json a = results("run");
+  const nlohmann::json& profiles = a["findings"]["null_profiles"];
   ASSERT_EQ(profiles.size(), 2u);
   EXPECT_EQ(profiles[0]["kind"], "shuffled text");
   EXPECT_EQ(profiles[0]["runs"], 1);
@@ -192,10 +193,10 @@ TEST_F(DefaultNulls, AreBesideTheRunWithTheSameBytesHoweverItIsRun) {
   EXPECT_EQ(a["findings"]["random_twins"][0]["statistic"].size(), 1u);
   // Every primary series, and no other.
   std::vector<std::string> primary;
-  for (const Json& series : a["series"]) {
+  for (const nlohmann::json& series : a["series"]) {
     if (series["tokens"] == "ordinary" && series["group"] != "control") primary.push_back(series["id"]);
   }
-  for (const Json& profile : profiles) {
+  for (const nlohmann::json& profile : profiles) {
     ASSERT_EQ(profile["series"].size(), primary.size());
     EXPECT_GE(profile["compared"], 8);
     for (std::size_t i = 0; i < primary.size(); ++i) EXPECT_EQ(profile["series"][i]["id"], primary[i]);
@@ -236,7 +237,7 @@ TEST_F(DefaultNulls, ResumeEndsWithTheSameBytes) {
     EXPECT_FALSE(fs::exists(path(output.c_str()) / "results.json"));
     const Result resumed = strata(run(output, {"--resume"}));
     ASSERT_EQ(resumed.code, 0) << resumed.err;
-    EXPECT_EQ(names_in(path(output.c_str())), kFiles);
+    EXPECT_EQ(names_in(path(output.c_str())), kNullFiles);
     EXPECT_TRUE(slurp(path(output.c_str()) / "results.json") == slurp(path("whole") / "results.json"));
     // Neither the model's sweeps nor the nulls that were done are repeated.
     EXPECT_EQ(resumed.err.find("\nclean sweep: "), std::string::npos) << resumed.err;
@@ -266,12 +267,12 @@ TEST_F(DefaultNulls, TheWholeTextIsSweptInShuffledOrderOnly) {
   const Result result = strata(arguments("all", {"--shuffled-text", "900", "--null-models", "0"}));
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(result.err.find("same text in order"), std::string::npos) << result.err;
-  const Json all = results("all");
-  const Json& profile = all["findings"]["null_profiles"][0];
+  const nlohmann::json all = results("all");
+  const nlohmann::json& profile = all["findings"]["null_profiles"][0];
   EXPECT_EQ(profile["tokens"], all["n_tokens"]);
-  for (const Json& series : profile["series"]) {
+  for (const nlohmann::json& series : profile["series"]) {
     EXPECT_TRUE(series["model"].empty());
-    const auto own = std::find_if(all["series"].begin(), all["series"].end(), [&](const Json& s) {
+    const auto own = std::find_if(all["series"].begin(), all["series"].end(), [&](const nlohmann::json& s) {
       return s["id"] == series["id"] && s["tokens"] == "ordinary";
     });
     ASSERT_NE(own, all["series"].end());

@@ -13,7 +13,6 @@ namespace strata::test {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
 
 class Texts : public testing::Test {
  protected:
@@ -36,15 +35,15 @@ class Texts : public testing::Test {
   [[nodiscard]] std::string states(const std::string& output) const {
     return slurp(path(output) / "states.csv");
   }
-  [[nodiscard]] Json record(const std::string& output) const {
-    return Json::parse(slurp(path(output) / "results.json"));
+  [[nodiscard]] nlohmann::json record(const std::string& output) const {
+    return nlohmann::json::parse(slurp(path(output) / "results.json"));
   }
   static bool says(const Result& result, const std::string& words) {
     return result.err.find(words) != std::string::npos;
   }
   static std::string lines(const std::vector<std::string>& texts, const char* key = "text") {
     std::string out;
-    for (const std::string& text : texts) out += Json{{key, text}}.dump() + "\n";
+    for (const std::string& text : texts) out += nlohmann::json{{key, text}}.dump() + "\n";
     return out;
   }
   // Sentences of some words each.
@@ -65,7 +64,8 @@ TEST_F(Texts, JsonIsToldByItsContentWhateverItsName) {
     ASSERT_EQ(analyze(name + std::string("-run"), {"-f", put(name, content)}).code, 0) << name;
     EXPECT_EQ(states(name + std::string("-run")), states("jsonl")) << name;
   }
-  ASSERT_EQ(analyze("list", {"-f", put("list.json", Json::array({tale_, tale_ + "x"}).dump())}).code, 0);
+  ASSERT_EQ(
+      analyze("list", {"-f", put("list.json", nlohmann::json::array({tale_, tale_ + "x"}).dump())}).code, 0);
   EXPECT_EQ(states("list"), states("jsonl"));
 }
 
@@ -136,10 +136,10 @@ TEST_F(Texts, IdsInEveryFormAreTheSameText) {
   const auto rows = put("rows.npy", format_npy({{2, 100}, ids}));
   std::string json, raw;
   for (int row = 0; row < 2; ++row)
-    json +=
-        Json{{"input_ids", std::vector<std::int32_t>(ids.begin() + row * 100, ids.begin() + (row + 1) * 100)}}
-            .dump() +
-        "\n";
+    json += nlohmann::json{{"input_ids", std::vector<std::int32_t>(ids.begin() + row * 100,
+                                                                   ids.begin() + (row + 1) * 100)}}
+                .dump() +
+            "\n";
   ASSERT_EQ(analyze("npy", {"-f", rows}).code, 0);
   EXPECT_EQ(record("npy")["documents"].size(), 2u);
   ASSERT_EQ(analyze("json", {"-f", put("ids.jsonl", json)}).code, 0);
@@ -181,11 +181,11 @@ TEST_F(Texts, PackedRunsSayWhatADocumentIsAndAreReproducible) {
   run("joined", {"--pack=concatenated"});
   for (const char* name : {"results.json", "states.csv", "brittleness.csv"})
     EXPECT_EQ(slurp(path("bare") / name), slurp(path("separate") / name)) << name;
-  const Json separate = record("separate"), joined = record("joined");
+  const nlohmann::json separate = record("separate"), joined = record("joined");
   EXPECT_NE(separate["run"]["bos_policy"].get<std::string>().find("packed, separate"), std::string::npos);
   EXPECT_NE(joined["run"]["bos_policy"].get<std::string>().find("packed, concatenated"), std::string::npos);
   int windows = 0;
-  for (const Json& document : separate["documents"]) {
+  for (const nlohmann::json& document : separate["documents"]) {
     windows += document["windows"].get<int>();
     EXPECT_LE(document["tokens"].get<int>(), 128);
     if (document["windows"].get<int>() > 1) {
@@ -197,7 +197,7 @@ TEST_F(Texts, PackedRunsSayWhatADocumentIsAndAreReproducible) {
     }
   }
   EXPECT_GE(windows, 55);  // a last pack that is not half full is left out, with a note
-  for (const Json& document : joined["documents"]) EXPECT_EQ(document["windows"], 1);
+  for (const nlohmann::json& document : joined["documents"]) EXPECT_EQ(document["windows"], 1);
   EXPECT_LT(joined["documents"].size(), 40u);
   EXPECT_NE(states("joined"), states("separate"));
 }
@@ -222,7 +222,8 @@ TEST_F(Texts, SeparateDocumentsHaveTheStatesThatTheyHaveAlone) {
     one_by_one.insert(one_by_one.end(), values.begin(), values.end());
   }
   EXPECT_EQ(last("all"), one_by_one);
-  EXPECT_EQ(Json::parse(slurp(path("all") / "index.json"))["documents"].size(), 5u);  // each keeps its row
+  EXPECT_EQ(nlohmann::json::parse(slurp(path("all") / "index.json"))["documents"].size(),
+            5u);  // each keeps its row
 }
 
 TEST_F(Texts, AFewTokensAreEnoughForDumpAndAnalyze) {

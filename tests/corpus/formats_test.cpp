@@ -17,7 +17,7 @@ namespace {
 using namespace std::string_literals;
 namespace fs = std::filesystem;
 using Strings = std::vector<std::string>;
-using Ids = std::vector<std::int64_t>;
+using IdList = std::vector<std::int64_t>;
 
 class Formats : public testing::Test {
  protected:
@@ -43,7 +43,7 @@ class Formats : public testing::Test {
     read({.paths = {path}, .text_key = key});
     return texts_;
   }
-  std::vector<Ids> ids(const fs::path& path, const std::string& dtype = "") {
+  std::vector<IdList> ids(const fs::path& path, const std::string& dtype = "") {
     read({.paths = {path}, .ids_dtype = dtype});
     return ids_;
   }
@@ -57,7 +57,7 @@ class Formats : public testing::Test {
   }
   test::TemporaryDirectory dir_;
   Strings names_, texts_;
-  std::vector<Ids> ids_;
+  std::vector<IdList> ids_;
   ReadRemarks remarks_;
 };
 
@@ -178,7 +178,7 @@ TEST_F(Formats, CompressedTextIsReadThrough) {
   EXPECT_EQ(texts(put("b", gzip("one, ") + gzip("two") + std::string(512, '\0'))), (Strings{"one, two"}));
   EXPECT_EQ(texts(put("c", zstd("one, ") + "\x50\x2a\x4d\x18\x02\0\0\0xx"s + zstd("two"))),
             (Strings{"one, two"}));
-  EXPECT_EQ(ids(put("d.npy.gz", gzip(npy("<u2", "(2,)", "\1\0\2\0"s)))), (std::vector<Ids>{{1, 2}}));
+  EXPECT_EQ(ids(put("d.npy.gz", gzip(npy("<u2", "(2,)", "\1\0\2\0"s)))), (std::vector<IdList>{{1, 2}}));
   const std::string large(3'000'000, 'x');
   EXPECT_EQ(texts(put("e.gz", gzip(large))).at(0).size(), large.size());
 }
@@ -243,26 +243,26 @@ TEST_F(Formats, OtherEncodingsAreNamed) {
 }
 
 TEST_F(Formats, IdsOfAnyIntegerType) {
-  const std::vector<Ids> expected{{1, 200, 3}};
+  const std::vector<IdList> expected{{1, 200, 3}};
   EXPECT_EQ(ids(put("a.npy", npy("|u1", "(3,)", "\1\xc8\3"s))), expected);
   EXPECT_EQ(ids(put("a.npy", npy("<u2", "(3,)", "\1\0\xc8\0\3\0"s))), expected);
   EXPECT_EQ(ids(put("a.npy", npy(">u2", "(3,)", "\0\1\0\xc8\0\3"s))), expected);
   EXPECT_EQ(ids(put("a.npy", npy("<i4", "(3,)", "\1\0\0\0\xc8\0\0\0\3\0\0\0"s))), expected);
   EXPECT_EQ(ids(put("a.npy", npy(">i4", "(3,)", "\0\0\0\1\0\0\0\xc8\0\0\0\3"s))), expected);
   EXPECT_EQ(ids(put("under another name", npy("<u4", "(3,)", "\1\0\0\0\xc8\0\0\0\3\0\0\0"s))), expected);
-  EXPECT_EQ(ids(put("a.npy", npy("|i1", "(2,)", "\1\xff"s))), (std::vector<Ids>{{1, -1}}));
-  EXPECT_EQ(ids(put("a.npy", npy("<i8", "(1,)", std::string(8, '\xff')))), (std::vector<Ids>{{-1}}));
+  EXPECT_EQ(ids(put("a.npy", npy("|i1", "(2,)", "\1\xff"s))), (std::vector<IdList>{{1, -1}}));
+  EXPECT_EQ(ids(put("a.npy", npy("<i8", "(1,)", std::string(8, '\xff')))), (std::vector<IdList>{{-1}}));
 }
 
 TEST_F(Formats, RowsOfIdsAreDocuments) {
   EXPECT_EQ(ids(put("a.npy", npy("<u2", "(2, 3)", "\1\0\2\0\3\0\4\0\5\0\6\0"s))),
-            (std::vector<Ids>{{1, 2, 3}, {4, 5, 6}}));
+            (std::vector<IdList>{{1, 2, 3}, {4, 5, 6}}));
   EXPECT_EQ(names_, (Strings{"a.npy:1", "a.npy:2"}));
   EXPECT_EQ(ids(put("a.npy", npy("<u2", "(2, 3)", "\1\0\4\0\2\0\5\0\3\0\6\0"s, true))),
-            (std::vector<Ids>{{1, 2, 3}, {4, 5, 6}}));
+            (std::vector<IdList>{{1, 2, 3}, {4, 5, 6}}));
   put("ids/b.npy", npy("<u2", "(1,)", "\1\0"s));
   put("ids/c.npy", npy("|u1", "(2,)", "\2\3"s));
-  EXPECT_EQ(ids(dir_.path() / "ids"), (std::vector<Ids>{{1}, {2, 3}}));
+  EXPECT_EQ(ids(dir_.path() / "ids"), (std::vector<IdList>{{1}, {2, 3}}));
   EXPECT_EQ(names_, (Strings{"b.npy", "c.npy"}));
 }
 
@@ -279,17 +279,17 @@ TEST_F(Formats, ArraysThatAreNoIdsAreRefused) {
 
 TEST_F(Formats, IdsInJson) {
   EXPECT_EQ(ids(put("a.jsonl", "{\"input_ids\": [1, 2]}\n{\"input_ids\": [3]}\n")),
-            (std::vector<Ids>{{1, 2}, {3}}));
+            (std::vector<IdList>{{1, 2}, {3}}));
   EXPECT_EQ(ids(put("b.jsonl", "{\"input_ids\": [0, 1, 2, 0], \"attention_mask\": [0, 1, 1, 0]}")),
-            (std::vector<Ids>{{1, 2}}));
-  EXPECT_EQ(ids(put("c.json", "[1, 2, 3]")), (std::vector<Ids>{{1, 2, 3}}));
-  EXPECT_EQ(ids(put("d.json", "[[1, 2], [3]]")), (std::vector<Ids>{{1, 2}, {3}}));
-  EXPECT_EQ(ids(put("e.jsonl", "[1, 2]\n[3]\n")), (std::vector<Ids>{{1, 2}, {3}}));
-  EXPECT_EQ(ids(put("f.jsonl", "{\"input_ids\": [[1, 2], [3, 4]]}")), (std::vector<Ids>{{1, 2}, {3, 4}}));
+            (std::vector<IdList>{{1, 2}}));
+  EXPECT_EQ(ids(put("c.json", "[1, 2, 3]")), (std::vector<IdList>{{1, 2, 3}}));
+  EXPECT_EQ(ids(put("d.json", "[[1, 2], [3]]")), (std::vector<IdList>{{1, 2}, {3}}));
+  EXPECT_EQ(ids(put("e.jsonl", "[1, 2]\n[3]\n")), (std::vector<IdList>{{1, 2}, {3}}));
+  EXPECT_EQ(ids(put("f.jsonl", "{\"input_ids\": [[1, 2], [3, 4]]}")), (std::vector<IdList>{{1, 2}, {3, 4}}));
   // Text is what the model reads; the ids are another tokenizer's as likely as not.
   EXPECT_EQ(texts(put("g.jsonl", "{\"input_ids\": [1], \"text\": \"a\"}")), (Strings{"a"}));
   read({.paths = {put("g.jsonl", "{\"input_ids\": [1], \"text\": \"a\"}")}, .text_key = "input_ids"});
-  EXPECT_EQ(ids_, (std::vector<Ids>{{1}}));
+  EXPECT_EQ(ids_, (std::vector<IdList>{{1}}));
   refused(put("h.jsonl", "{\"input_ids\": [1, 2, 3], \"attention_mask\": [1, 0, 1]}"), "a gap", "padding");
   refused(put("i.jsonl", "{\"input_ids\": [1, 2], \"attention_mask\": [1]}"), "does not fit", "each id");
   refused(put("j.jsonl", "{\"input_ids\": [1.5]}"), "is a list, not a string", "--text-key");
@@ -298,9 +298,9 @@ TEST_F(Formats, IdsInJson) {
 
 TEST_F(Formats, RawIdsNeedTheirType) {
   const auto path = put("train.bin", "\1\0\xc8\0"s);
-  EXPECT_EQ(ids(path, "uint16"), (std::vector<Ids>{{1, 200}}));
-  EXPECT_EQ(ids(path, "uint32"), (std::vector<Ids>{{0xc80001}}));
-  EXPECT_EQ(ids(put("neg.bin", std::string(4, '\xff')), "int32"), (std::vector<Ids>{{-1}}));
+  EXPECT_EQ(ids(path, "uint16"), (std::vector<IdList>{{1, 200}}));
+  EXPECT_EQ(ids(path, "uint32"), (std::vector<IdList>{{0xc80001}}));
+  EXPECT_EQ(ids(put("neg.bin", std::string(4, '\xff')), "int32"), (std::vector<IdList>{{-1}}));
   refused(path, "zero byte", "--ids-dtype");
   refused(put("odd.bin", "\1\0\2"s), "3 bytes", "--ids-dtype", {.ids_dtype = "uint16"});
   refused(put("llm.bin", "\x88\xd8\x34\x01" + std::string(1100, '\0')), "llm.c", "tail -c +1025");

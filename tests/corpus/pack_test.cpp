@@ -13,7 +13,7 @@
 namespace strata {
 namespace {
 
-using Ids = std::vector<std::int32_t>;
+using WindowIds = std::vector<std::int32_t>;
 constexpr std::int32_t kVocab = 1 << 20;
 
 // Documents of given lengths; the ids tell which document and position they are of.
@@ -40,13 +40,13 @@ std::vector<std::pair<int, std::size_t>> windows(const Corpus& corpus) {
   for (const Window& window : corpus.windows) result.emplace_back(window.document, window.ids.size());
   return result;
 }
-using Windows = std::vector<std::pair<int, std::size_t>>;
+using WindowList = std::vector<std::pair<int, std::size_t>>;
 
 TEST(Pack, SeparateDocumentsKeepTheirOwnWindows) {
   const Corpus corpus =
       corpus_of(of_lengths({40, 30, 45, 20}), {.context = 100, .packing = Packing::separate});
   // First fit: 40 + 30 + 20; 45 does not fill half a window and is no pack of its own.
-  EXPECT_EQ(windows(corpus), (Windows{{0, 40}, {0, 30}, {0, 20}}));
+  EXPECT_EQ(windows(corpus), (WindowList{{0, 40}, {0, 30}, {0, 20}}));
   EXPECT_EQ(corpus.windows[2].index, 2);
   EXPECT_EQ(corpus.windows[2].ids[0], 3000);
   ASSERT_EQ(corpus.documents.size(), 1u);
@@ -59,7 +59,7 @@ TEST(Pack, SeparateDocumentsKeepTheirOwnWindows) {
 TEST(Pack, ConcatenatedDocumentsShareAWindow) {
   const Corpus corpus =
       corpus_of(of_lengths({40, 30, 50, 20, 45}), {.context = 100, .packing = Packing::concatenated});
-  EXPECT_EQ(windows(corpus), (Windows{{0, 90}, {1, 95}}));
+  EXPECT_EQ(windows(corpus), (WindowList{{0, 90}, {1, 95}}));
   EXPECT_EQ(corpus.windows[0].ids[40], 1000);
   EXPECT_EQ(corpus.windows[0].ids[70], 3000);
   EXPECT_EQ(corpus.documents[1].name, "2 documents, d2 to d4");
@@ -98,7 +98,7 @@ TEST(Pack, TheTokenizersBosBeginsEveryDocumentOrEveryWindow) {
 TEST(Pack, WithoutGroupsEveryDocumentIsOneOfTheRecord) {
   const Corpus corpus = corpus_of(of_lengths({40, 2, 1, 100, 7}),
                                   {.context = 100, .packing = Packing::separate, .groups = false});
-  EXPECT_EQ(windows(corpus), (Windows{{0, 40}, {1, 2}, {2, 100}, {3, 7}}));
+  EXPECT_EQ(windows(corpus), (WindowList{{0, 40}, {1, 2}, {2, 100}, {3, 7}}));
   EXPECT_EQ(corpus.documents[3].name, "d4");
   EXPECT_NE(corpus.notes.at(1).find("d2 (1 tokens)"), std::string::npos) << corpus.notes.at(1);
 }

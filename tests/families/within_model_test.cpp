@@ -16,8 +16,8 @@ using test::synthetic_models;
 using test::synthetic_split;
 using test::verdict_on;
 
-constexpr int kNullStudies = 400;
-constexpr double kMostSupported = 0.05;
+constexpr int kNullStudiesWithin = 400;
+constexpr double kMostSupportedWithin = 0.05;
 
 Evidence plain(const std::string& family, int index) {
   return synthetic_evidence(family, index, 0.25, 0.7);
@@ -34,13 +34,13 @@ TEST(BoundaryCount, SupportedRefutedAndSilent) {
   const Verdict refuted = verdict_on("T1", models);
   EXPECT_EQ(refuted.outcome, Outcome::refuted) << refuted.reason;
   EXPECT_NEAR(refuted.effect_interval_90.hi, 0.4707, 1e-3);  // Clopper and Pearson's 95% for 1 of 8
-  EXPECT_LE(supported_share("T1", kNullStudies,
+  EXPECT_LE(supported_share("T1", kNullStudiesWithin,
                             [](Philox& rng) {
                               auto null = synthetic_models(4, plain);
                               for (Evidence& e : null) e.selected_k = rng.uniform() < 0.05 ? 2 : 0;
                               return null;
                             }),
-            kMostSupported);
+            kMostSupportedWithin);
 }
 
 TEST(BoundaryCount, ShallowModelsCannotRefuteAndOneModelCannotSupport) {
@@ -76,7 +76,7 @@ TEST(SinkIndependence, SupportedRefutedAndSilent) {
   const Verdict shifted = verdict_on("T2", models);
   EXPECT_EQ(shifted.outcome, Outcome::refuted) << shifted.reason;
   // A shift of exactly the margin, with location errors as the resamples say.
-  EXPECT_LE(supported_share("T2", 2 * kNullStudies,
+  EXPECT_LE(supported_share("T2", 2 * kNullStudiesWithin,
                             [](Philox& rng) {
                               const auto off = [&] {
                                 const double u = rng.uniform();
@@ -96,7 +96,7 @@ TEST(SinkIndependence, SupportedRefutedAndSilent) {
                               }
                               return null;
                             }),
-            kMostSupported);
+            kMostSupportedWithin);
 }
 
 TEST(SinkIndependence, NeedsSelectedBoundaries) {
@@ -232,7 +232,7 @@ TEST(DetectorIndependence, SupportedRefutedAndSilent) {
   const Verdict apart = verdict_on("T3", models);
   EXPECT_EQ(apart.outcome, Outcome::refuted) << apart.reason;
   // Detectors that are as far apart as on smooth curves, near or not.
-  EXPECT_LE(supported_share("T3", kNullStudies,
+  EXPECT_LE(supported_share("T3", kNullStudiesWithin,
                             [&](Philox& null_rng) {
                               auto null = synthetic_models(2, plain);
                               for (Evidence& e : null) {
@@ -244,7 +244,7 @@ TEST(DetectorIndependence, SupportedRefutedAndSilent) {
                               }
                               return null;
                             }),
-            kMostSupported);
+            kMostSupportedWithin);
 }
 
 // ln kappa: a quadratic, noise, and steps of `height` at the model's boundaries (or elsewhere).
@@ -270,13 +270,13 @@ TEST(FunctionalBoundaries, SupportedRefutedAndSilent) {
   for (Evidence& e : models) add_brittleness(e, 1.0, {e.split.edges[0] + 2, e.split.edges[1] - 2}, rng);
   const Verdict elsewhere = verdict_on("T8", models);
   EXPECT_EQ(elsewhere.outcome, Outcome::refuted) << elsewhere.reason;
-  EXPECT_LE(supported_share("T8", kNullStudies,
+  EXPECT_LE(supported_share("T8", kNullStudiesWithin,
                             [](Philox& null_rng) {
                               auto null = synthetic_models(4, plain);
                               for (Evidence& e : null) add_brittleness(e, 0.0, {}, null_rng);
                               return null;
                             }),
-            kMostSupported);
+            kMostSupportedWithin);
 }
 
 TEST(FunctionalBoundaries, SaysHowManyModelsItNeeds) {
@@ -319,7 +319,7 @@ TEST(SegmentCompression, SupportedRefutedAndSilent) {
                                 for (Evidence& e : null) add_beta(e, 0.0, rho, null_rng);
                                 return null;
                               }),
-              kMostSupported)
+              kMostSupportedWithin)
         << rho;
   }
   EXPECT_NE(verdict_on("T9", synthetic_models(3, plain)).reason.find("no compression weights"),
@@ -356,7 +356,7 @@ TEST(TextIndependence, SupportedRefutedAndSilent) {
   EXPECT_EQ(moves.outcome, Outcome::refuted) << moves.reason;
   EXPECT_LE(
       supported_share("T10", 1000, [](Philox& null_rng) { return on_three_texts(0.08, 0.0, null_rng); }),
-      kMostSupported);
+      kMostSupportedWithin);
   moving.resize(6);
   const Verdict few = verdict_on("T10", moving);
   EXPECT_EQ(few.outcome, Outcome::undecided);

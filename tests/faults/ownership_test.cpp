@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::map<std::string, std::string> tree_of(const fs::path& directory) {
+std::map<std::string, std::string> listing_of(const fs::path& directory) {
   std::map<std::string, std::string> tree;
   for (const auto& entry : fs::recursive_directory_iterator(directory))
     tree[entry.path().lexically_relative(directory).string()] =
@@ -88,7 +88,7 @@ TEST_F(Ownership, DirectoriesOfOthersAreRefusedAndUntouched) {
   for (const Files& files : others) {
     const fs::path output = at(fmt::format("other-{}", number++));
     for (const auto& [name, content] : files) write_text(output / name, content);
-    const auto before = tree_of(output);
+    const auto before = listing_of(output);
     for (const auto& command : commands(output)) {
       SCOPED_TRACE(fmt::format("{} on {}", fmt::join(command, " "), files[0].first));
       const Result result = strata(command);
@@ -97,7 +97,7 @@ TEST_F(Ownership, DirectoriesOfOthersAreRefusedAndUntouched) {
       EXPECT_TRUE(result.code == 2 || nothing) << result.code << result.err;
       EXPECT_EQ(count_lines(result.err), 1u) << result.err;
       EXPECT_NE(result.err.find(output.string()), std::string::npos) << result.err;
-      EXPECT_EQ(tree_of(output), before);
+      EXPECT_EQ(listing_of(output), before);
     }
   }
 }
@@ -106,13 +106,13 @@ TEST_F(Ownership, DirectoriesOfOthersAreRefusedAndUntouched) {
 TEST_F(Ownership, AnotherKindOfStratasOwnIsRefused) {
   const fs::path output = at("kind");
   ASSERT_EQ(strata(analyze(output)).code, 0);
-  const auto before = tree_of(output);
+  const auto before = listing_of(output);
   for (const auto& command : commands(output)) {
     if (command[0] == "analyze" || command[0] == "report") continue;
     const Result result = strata(command);
     EXPECT_EQ(result.code, 2) << fmt::format("{}", fmt::join(command, " ")) << result.err;
     EXPECT_NE(result.err.find("a run of strata analyze"), std::string::npos) << result.err;
-    EXPECT_EQ(tree_of(output), before);
+    EXPECT_EQ(listing_of(output), before);
   }
 }
 
@@ -228,6 +228,37 @@ TEST_F(Ownership, AComparisonGoesOnAfterCtrlC) {
       EXPECT_TRUE(slurp(at(output) / file) == slurp(at("compare-whole") / file)) << file;
     EXPECT_EQ(names_in(at(output)), names_in(at("compare-whole")));
   }
+}
+
+// Stopped within the joint sweep: the blocks that both models have gone through are kept.
+TEST_F(Ownership, AComparisonGoesOnWithinTheJointSweep) {
+  const auto compare = [&](const std::string& output) {
+    return std::vector<std::string>{"compare",
+                                    repo_path("models/llama-nano").string(),
+                                    at("nano-twin").string(),
+                                    "-o",
+                                    at(output).string(),
+                                    "-t",
+                                    "1",
+                                    "--chunks",
+                                    "24",
+                                    "--lane-tokens",
+                                    "128"};
+  };
+  fs::copy(repo_path("models/llama-nano"), at("nano-twin"), fs::copy_options::recursive);
+  ASSERT_EQ(strata(compare("compare-whole")).code, 0);
+  Child child(compare("compare-stopped"));
+  ASSERT_TRUE(child.wait_for("joint sweep: "));
+  child.send(SIGINT);
+  const Result stopped = child.wait();
+  EXPECT_EQ(stopped.code, 130) << stopped.err;
+  EXPECT_TRUE(fs::exists(at("compare-stopped") / "partial" / "joint blocks.snapshot")) << stopped.err;
+  EXPECT_NE(stopped.err.find("the same command goes on"), std::string::npos) << stopped.err;
+  const Result again = strata(compare("compare-stopped"));
+  EXPECT_EQ(again.code, 0) << again.err;
+  for (const char* file : {"divergence.json", "divergence.csv"})
+    EXPECT_TRUE(slurp(at("compare-stopped") / file) == slurp(at("compare-whole") / file)) << file;
+  EXPECT_EQ(names_in(at("compare-stopped")), names_in(at("compare-whole")));
 }
 
 // stderr that is closed or full stops nothing; stdout that did not get the result is a failure.

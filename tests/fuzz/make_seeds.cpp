@@ -320,6 +320,11 @@ void texts_seeds(const SeedFolder& folder) {
   const NpyArray rows{{2, 2}, std::vector<std::int32_t>{1, 2, 3, 4}};
   folder.add("npy", form(3, format_npy(rows)));
   folder.add("raw", form(4, std::string("\1\0\2\0", 4)));
+  folder.add("raw-odd", form(4, std::string("\1\0\2", 3)));
+  folder.add("raw-int64", form(5, std::string("\1\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff", 16)));
+  folder.add("conversation", form(1, R"({"conversations":[{"from":"human","value":"a"},{"value":"b"}]})"));
+  folder.add("lines-crlf", form(1, "{\"text\": \"\\ud83d\\ude00 \\ud83d\"}\r\n\r\n{\"text\": \"\"}"));
+  folder.add("nested-lines", form(2, "{\"a\": {\"b\": \"c\"}}\n{\"a\": {\"b\": [1]}}\n"));
   folder.add("text", form(6, std::string("\0 {", 3)));
   folder.add("utf16", form(0, std::string("\xff\xfe"
                                           "a\0b\0",
@@ -331,6 +336,23 @@ void texts_seeds(const SeedFolder& folder) {
   folder.add("zstd", form(0, std::string("\x28\xb5\x2f\xfd\x20\x03\x19\0\0"
                                          "abc",
                                          12)));
+}
+
+void foreign_seeds(const SeedFolder& folder) {
+  folder.add("lfs", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 7\n");
+  folder.add("page", "\xef\xbb\xbf <!DOCTYPE html><html><title>a</title>");
+  folder.add("server", R"({"error":"Repository not found"})");
+  folder.add("zip", std::string("PK\x03\x04\x14\0", 6));
+  folder.add("pickle", std::string("\x80\x04\x95\0", 4));
+  folder.add("ggml", "lmgg\1\1\1\1");
+  folder.add("imatrix", std::string("\1\0\0\0\x16\0\0\0"
+                                    "blk.0.attn_q.weight\0\0\0",
+                                    30));
+  folder.add("adapter", R"({"base_model_name_or_path": "org/Base", "peft_type": "LORA"})");
+  folder.add("adapter-control", "{\"base_model_name_or_path\": \"a\\u001b[2Jb\\u202e\"}");
+  test::GgufFile file;
+  file.set("general.type", test::gguf_string("adapter"));
+  folder.add("gguf-adapter", file.bytes());
 }
 
 void record_seeds(const SeedFolder& folder) {
@@ -357,5 +379,6 @@ int main(int argc, char** argv) {
   record_seeds(SeedFolder(argv[1], "record"));
   study_seeds(SeedFolder(argv[1], "study"));
   texts_seeds(SeedFolder(argv[1], "texts"));
+  foreign_seeds(SeedFolder(argv[1], "foreign"));
   return 0;
 }

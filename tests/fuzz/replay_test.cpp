@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t kFixedBytes = std::size_t{6} << 20;
 constexpr std::size_t kBytesPerInputByte = 256;
 
-std::vector<fs::path> corpus_of(std::string_view target) {
+std::vector<fs::path> inputs_of(std::string_view target) {
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(test::repo_path("fuzz/corpus") / target)) {
     files.push_back(entry.path());
@@ -34,7 +34,7 @@ std::vector<fs::path> corpus_of(std::string_view target) {
 class FuzzReplay : public testing::TestWithParam<fuzz::Target> {};
 
 TEST_P(FuzzReplay, CorpusIsHarmless) {
-  const std::vector<fs::path> files = corpus_of(GetParam().name);
+  const std::vector<fs::path> files = inputs_of(GetParam().name);
   ASSERT_GE(files.size(), 5u);
   GetParam().run("");  // what is built once is not charged to an input
   for (const fs::path& file : files) {

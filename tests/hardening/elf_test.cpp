@@ -80,9 +80,9 @@ TEST_F(Hardening, StackProtectorFortifyAndLibraryAssertions) {
 // called directly have none.)
 TEST_F(Hardening, FunctionsAreMarkedForIndirectBranchTracking) {
 #ifndef __x86_64__
-  GTEST_SKIP() << "SKIPPED: control-flow enforcement is of x86";
+  GTEST_SKIP() << "control-flow enforcement is of x86";
 #endif
-  if (elf_.code.empty()) GTEST_SKIP() << "SKIPPED: the program has no symbol table";
+  if (elf_.code.empty()) GTEST_SKIP() << "the program has no symbol table";
   const std::string endbr64 = "\xf3\x0f\x1e\xfa";
   ASSERT_TRUE(elf_.code.contains("main"));
   EXPECT_EQ(elf_.code.at("main"), endbr64);

@@ -10,7 +10,7 @@
 namespace strata {
 namespace {
 
-Matrix random_matrix(std::size_t rows, std::size_t cols, std::uint32_t key) {
+Matrix random_normal(std::size_t rows, std::size_t cols, std::uint32_t key) {
   Philox rng({.seed = 1, .stream = Stream::test, .a = key});
   Matrix x(rows, cols);
   for (double& value : x.data) value = rng.normal();
@@ -46,7 +46,7 @@ TEST(Product, AgreesWithTheSumsAtEveryShape) {
   for (const std::size_t rows : {1, 7, 8, 9, 131}) {
     for (const std::size_t cols : {1, 15, 16, 33}) {
       for (const std::size_t inner : {0, 1, 255, 256, 257, 600}) {
-        const Matrix a = random_matrix(rows, inner, 1), b = random_matrix(cols, inner, 2);
+        const Matrix a = random_normal(rows, inner, 1), b = random_normal(cols, inner, 2);
         expect_product(linalg::multiply_transposed(a, b), a, b);
         expect_product(linalg::multiply(a, transposed(b)), a, b);
         expect_product(linalg::transposed_multiply(transposed(a), transposed(b)), a, b);
@@ -57,7 +57,7 @@ TEST(Product, AgreesWithTheSumsAtEveryShape) {
 
 TEST(Product, AGramMatrixIsSymmetricAndThatOfTheRowsOrColumns) {
   for (const std::size_t rows : {1, 16, 50, 140}) {
-    const Matrix x = random_matrix(rows, 70, 3);
+    const Matrix x = random_normal(rows, 70, 3);
     const Matrix of_rows = linalg::gram_of_rows(x);
     expect_product(of_rows, x, x);
     EXPECT_EQ(of_rows, transposed(of_rows));
@@ -73,7 +73,7 @@ TEST(Product, AGramMatrixIsSymmetricAndThatOfTheRowsOrColumns) {
 }
 
 TEST(Product, AnElementHasTheSameBitsWhateverItsNeighboursAndTheKernel) {
-  const Matrix a = random_matrix(37, 700, 4), b = random_matrix(29, 700, 5);
+  const Matrix a = random_normal(37, 700, 4), b = random_normal(29, 700, 5);
   const Matrix whole = linalg::multiply_transposed(a, b);
   for (std::size_t kernel = 0; kernel < linalg::product_kernel_count(); ++kernel) {
     EXPECT_EQ(linalg::multiply_transposed_with(kernel, a, b), whole) << kernel;

@@ -15,7 +15,7 @@
 namespace strata {
 namespace {
 
-std::vector<float> random_values(std::size_t count, std::uint64_t seed, double scale = 1.0) {
+std::vector<float> normal_values(std::size_t count, std::uint64_t seed, double scale = 1.0) {
   Philox rng({.seed = seed, .stream = Stream::test});
   std::vector<float> values(count);
   for (float& v : values) v = static_cast<float>(scale * rng.normal());
@@ -45,7 +45,7 @@ TEST(Simd, ExponentialsAreAccurate) {
 
 TEST(Kernels, RmsNorm) {
   constexpr std::size_t kRows = 5, kWidth = 37;
-  const auto x = random_values(kRows * kWidth, 1), w = random_values(kWidth, 2);
+  const auto x = normal_values(kRows * kWidth, 1), w = normal_values(kWidth, 2);
   std::vector<float> y(x.size());
   rms_norm_rows(x.data(), kWidth, y.data(), kWidth, w.data(), kRows, kWidth, 1e-5);
   for (std::size_t begin = 0; begin < x.size(); begin += kWidth) {
@@ -58,7 +58,7 @@ TEST(Kernels, RmsNorm) {
 
 TEST(Kernels, SwiGlu) {
   constexpr std::size_t kRows = 3, kFfn = 29;
-  auto x = random_values(kRows * 2 * kFfn, 3, 4.0);
+  auto x = normal_values(kRows * 2 * kFfn, 3, 4.0);
   const auto before = x;
   swiglu_rows(x.data(), 2 * kFfn, x.data() + kFfn, 2 * kFfn, kRows, kFfn);
   for (std::size_t r = 0; r < kRows; ++r) {
@@ -76,7 +76,7 @@ TEST(Kernels, RopeRotatesEachPairByItsAngle) {
   config.rope_theta = 100.0;
   constexpr int kPositions = 5;
   const RopeTable table = make_rope_table(config, kPositions);
-  auto x = random_values(kPositions * 2 * 8, 4);
+  auto x = normal_values(kPositions * 2 * 8, 4);
   const auto before = x;
   rope_rows(x.data(), 16, kPositions, 2, 8, table.cos.data(), table.sin.data());
   for (int p = 0; p < kPositions; ++p) {
@@ -163,7 +163,7 @@ TEST_P(CausalSoftmaxWithSinks, MatchesMaskedSoftmaxAndDirectStatistics) {
   constexpr std::size_t n = 83;
   constexpr float kScale = 0.3f;
   const auto& [sinks, raised, window] = GetParam();
-  auto scores = random_values(n * n, 5, 5.0);
+  auto scores = normal_values(n * n, 5, 5.0);
   Sums sums(n);
   for (const std::size_t j : sinks) sums.keep[j] = 0.0f;
   for (std::size_t i = 0; i < n; ++i) scores[i * n + sinks.front()] += raised / kScale;
@@ -263,7 +263,7 @@ TEST(CausalSoftmax, UniformAttentionGivesOneAndOneHotGivesZeroEntropy) {
 
 TEST(Logits, StatisticsAndDivergenceMatchLongDouble) {
   constexpr std::size_t n = 4099;
-  auto p = random_values(n, 6, 3.0), q = random_values(n, 7, 3.0);
+  auto p = normal_values(n, 6, 3.0), q = normal_values(n, 7, 3.0);
   const auto log_normaliser = [](const std::vector<float>& z) {
     long double total = 0.0L;
     for (const float v : z) total += std::exp(static_cast<long double>(v));
@@ -292,8 +292,8 @@ TEST(Logits, StatisticsAndDivergenceMatchLongDouble) {
 // KL of a small change is half the variance of it under p; a difference of logarithms would lose it.
 TEST(Logits, TinyDivergenceKeepsItsDigits) {
   constexpr std::size_t n = 1000;
-  auto p = random_values(n, 8, 2.0);
-  const auto direction = random_values(n, 9);
+  auto p = normal_values(n, 8, 2.0);
+  const auto direction = normal_values(n, 9);
   std::vector<double> probability(n);
   softmax_row(p, probability);
   std::vector<float> q(n);

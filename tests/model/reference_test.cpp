@@ -17,7 +17,7 @@ namespace {
 
 using test::relative_difference;
 
-constexpr double kTolerance = 1e-4;  // of the state's RMS
+constexpr double kReferenceTolerance = 1e-4;  // of the state's RMS
 
 struct Forward {
   std::vector<std::vector<float>> states;  // after each block
@@ -68,7 +68,7 @@ TEST_P(Golden, MatchesTheIndependentEngine) {
         relative_difference(ours.states[block].data(), reference.data() + block * each, each);
     fmt::print("{} block {:2}: largest difference {:.2e} of the state's RMS\n", GetParam(), block,
                difference);
-    EXPECT_LT(difference, kTolerance);
+    EXPECT_LT(difference, kReferenceTolerance);
   }
   const NpyArray rows = read_npy(folder / "logits_every_16.npy");
   const auto& logits = std::get<std::vector<float>>(rows.data);
@@ -78,7 +78,7 @@ TEST_P(Golden, MatchesTheIndependentEngine) {
                                                     logits.data() + r * rows.shape[1], rows.shape[1]));
   }
   fmt::print("{} logits: largest difference {:.2e} of the row's RMS\n", GetParam(), largest);
-  EXPECT_LT(largest, kTolerance);
+  EXPECT_LT(largest, kReferenceTolerance);
 }
 
 INSTANTIATE_TEST_SUITE_P(Nano, Golden, testing::Values("llama-nano", "qwen2-nano", "qwen3-nano"),
@@ -133,13 +133,13 @@ TEST(Reference, LlamaWide) {
     ASSERT_EQ(reference.size(), ours.states[block].size());
     EXPECT_LT(relative_difference(ours.states[block].data(),
                                   std::get<std::vector<float>>(reference.data).data(), reference.size()),
-              kTolerance);
+              kReferenceTolerance);
   }
   const NpyArray logits = read_npy(*folder / "logits.npy");
   ASSERT_EQ(logits.size(), ours.logits.size());
   EXPECT_LT(relative_difference(ours.logits.data(), std::get<std::vector<float>>(logits.data).data(),
                                 logits.size()),
-            kTolerance);
+            kReferenceTolerance);
 }
 
 }  // namespace

@@ -39,10 +39,10 @@ bool optional(const std::string& key) {
 }
 
 // At every object each key in turn is removed and mistyped; of an array only the first element is looked at.
-void walk(const Json& whole, const Json::json_pointer& at) {
+void walk_study(const Json& whole, const Json::json_pointer& at) {
   const Json& here = whole.at(at);
   if (here.is_array()) {
-    if (!here.empty() && here.front().is_structured()) walk(whole, at / 0);
+    if (!here.empty() && here.front().is_structured()) walk_study(whole, at / 0);
     return;
   }
   for (const auto& [key, value] : here.items()) {
@@ -59,12 +59,12 @@ void walk(const Json& whole, const Json::json_pointer& at) {
     changed.at(path) = value.is_object() ? Json("text") : Json::object();
     EXPECT_STRATA_ERROR(parse_study_json(changed.dump(), "study.json"), ErrorKind::bad_file,
                         path.to_string());
-    if (value.is_structured()) walk(whole, path);
+    if (value.is_structured()) walk_study(whole, path);
   }
 }
 
 TEST(Study, EveryKeyMissingOrMistyped) {
-  walk(Json::parse(study_json(test::synthetic_study())), Json::json_pointer(""));
+  walk_study(Json::parse(study_json(test::synthetic_study())), Json::json_pointer(""));
 }
 
 // Files of before forced splits stood apart: boundaries of a forced member are its forced split.

@@ -13,14 +13,14 @@
 namespace strata {
 namespace {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNoValue = std::numeric_limits<double>::quiet_NaN();
 
 Trace with_mi(const std::vector<double>& mi, bool joint) {
   Trace trace;
   trace.model.n_layers = static_cast<int>(mi.size());
   trace.documents.resize(1);
   Series series{.id = "adjacent_mi", .unit = "nats", .axis = Axis::block, .group = Group::information};
-  series.by_doc = Matrix(1, mi.size(), joint ? kNan : 0.0);
+  series.by_doc = Matrix(1, mi.size(), joint ? kNoValue : 0.0);
   series.weight = {joint ? 0.0 : 1.0};
   if (joint) {
     series.joint = mi;
@@ -55,7 +55,7 @@ TEST(V1Rule, SilentWithoutADropThatStandsOut) {
 }
 
 TEST(V1Rule, UndefinedSaysWhy) {
-  Trace trace = with_mi({9, 9, kNan, 9, 0, 0, 0, 0, 0}, false);
+  Trace trace = with_mi({9, 9, kNoValue, 9, 0, 0, 0, 0, 0}, false);
   trace.series[0].note = "one window";
   const auto found = reproduce_published_rules(trace);
   EXPECT_FALSE(found[0].defined);
@@ -128,13 +128,13 @@ TEST(TopTwoPeaks, AnswersOnANull) {
   EXPECT_EQ(answered, 20);
 }
 
-SegmentationOptions quick() {
+SegmentationOptions quick_options() {
   return {.seed = 5, .surrogates = 99, .bootstraps = 20, .alpha = 0.05, .threads = 2};
 }
 
 TEST(GroupsLeftOut, TheDetectorOnSignalsWithoutEachGroupThatItUses) {
-  const auto found =
-      leave_groups_out(test::synthetic_trace({.n_layers = 24, .edges = {8, 16}, .contrast = 15.0}), quick());
+  const auto found = leave_groups_out(
+      test::synthetic_trace({.n_layers = 24, .edges = {8, 16}, .contrast = 15.0}), quick_options());
   ASSERT_EQ(found.size(), 8u);  // four groups, two token sets
   for (const GroupLeftOut& one : found) {
     EXPECT_TRUE(one.defined);
@@ -152,7 +152,7 @@ TEST(GroupsLeftOut, ABoundaryOfOneGroupGoesWithIt) {
   for (std::size_t d = 0; d < trace.series[0].by_doc.rows; ++d) {
     for (std::size_t l = 12; l < 24; ++l) trace.series[0].by_doc(d, l) += 20.0;
   }
-  const auto found = leave_groups_out(trace, quick());
+  const auto found = leave_groups_out(trace, quick_options());
   ASSERT_EQ(found.size(), 2u);
   EXPECT_EQ(found[0].group, Group::attention);
   EXPECT_EQ(found[0].verdict, "smooth");
@@ -165,12 +165,12 @@ TEST(GroupsLeftOut, ABoundaryOfOneGroupGoesWithIt) {
 TEST(GroupsLeftOut, TheOnlyGroupLeavesNothing) {
   Trace trace = planted_trace({.n_layers = 12, .edges = {6}});
   trace.series.resize(1);
-  const auto found = leave_groups_out(trace, quick());
+  const auto found = leave_groups_out(trace, quick_options());
   ASSERT_EQ(found.size(), 1u);
   EXPECT_EQ(found[0].group, Group::attention);
   EXPECT_FALSE(found[0].defined);
   EXPECT_NE(found[0].note.find("no signal"), std::string::npos);
-  EXPECT_TRUE(leave_groups_out(planted_trace({.n_layers = 3}), quick()).empty());
+  EXPECT_TRUE(leave_groups_out(planted_trace({.n_layers = 3}), quick_options()).empty());
 }
 
 Detection forced(const char* name, std::vector<int> edges, TokenSet tokens = TokenSet::ordinary) {

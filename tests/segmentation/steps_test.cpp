@@ -36,10 +36,10 @@ constexpr std::array kRows = {
     SignalRow{"lens_information", Axis::state, Group::output},
 };
 
-using Shape = std::function<double(int block, std::size_t signal)>;
+using Course = std::function<double(int block, std::size_t signal)>;
 
 // Layers of noise (sd 1, then 8% of each signal) about a shape; documents differ by half of that.
-Trace record(int n_layers, std::uint64_t seed, const Shape& shape, double noise = 1.0) {
+Trace record(int n_layers, std::uint64_t seed, const Course& shape, double noise = 1.0) {
   Trace trace;
   trace.model.n_layers = n_layers;
   trace.documents.resize(12);
@@ -101,7 +101,7 @@ CkaRecord path(int n_layers, std::uint64_t seed, const std::function<double(int 
   return record;
 }
 
-SegmentationOptions quick() {
+SegmentationOptions few_surrogates() {
   return {.seed = 5, .surrogates = 199, .bootstraps = 60, .threads = 2, .reproductions = false};
 }
 
@@ -220,7 +220,7 @@ TEST(StepSearch, PlantedStepsAreFoundCountedAndPlaced) {
     const int first = n / 3, second = 2 * n / 3;
     Trace trace = record(n, 11, [&](int l, std::size_t j) { return steps(l, {first, second}, 7.0, j); });
     trace.cka.push_back(path(n, 11, [&](int l) { return l == first || l == second ? 0.12 : 0.01; }));
-    const auto found = find_boundaries(trace, quick());
+    const auto found = find_boundaries(trace, few_surrogates());
     ASSERT_EQ(found.size(), 6u);
     EXPECT_EQ(headline_detection(found), 0);
     EXPECT_EQ(found[0].detector, "either");
@@ -273,7 +273,7 @@ TEST(Rule, PCountsThatTwoDetectorsWereAsked) {
 
 // 60 of each: at a true rate of 5% eight or more happen in 1 of 100 runs.
 TEST(StepSearch, SilentOnNoiseTrendsAndRelaxation) {
-  const std::vector<std::pair<const char*, Shape>> nulls = {
+  const std::vector<std::pair<const char*, Course>> nulls = {
       {"noise", [](int, std::size_t) { return 0.0; }},
       {"trend", [](int l, std::size_t j) { return (j % 2 == 0 ? 1.0 : -1.0) * l; }},
       {"relaxation", [](int l, std::size_t j) { return (j % 2 == 0 ? 40.0 : -40.0) * std::exp(-0.7 * l); }},
@@ -284,7 +284,7 @@ TEST(StepSearch, SilentOnNoiseTrendsAndRelaxation) {
   for (const auto& [name, shape] : nulls) {
     int found = 0;
     for (std::uint64_t seed = 0; seed < 60; ++seed) {
-      SearchOptions options{.common = quick(), .intervals = false};
+      SearchOptions options{.common = few_surrogates(), .intervals = false};
       options.common.surrogates = 99;
       found +=
           search_signals(record(24, 100 + seed, shape), TokenSet::ordinary, options).accepted > 0 ? 1 : 0;
@@ -295,7 +295,7 @@ TEST(StepSearch, SilentOnNoiseTrendsAndRelaxation) {
   for (std::uint64_t seed = 0; seed < 60; ++seed) {
     Trace trace = record(24, seed, [](int, std::size_t) { return 0.0; });
     trace.cka.push_back(path(24, seed, [](int l) { return l == 0 ? 0.5 : l == 23 ? 0.3 : 0.01; }));
-    SearchOptions options{.common = quick(), .intervals = false};
+    SearchOptions options{.common = few_surrogates(), .intervals = false};
     options.common.surrogates = 99;
     found += search_states(trace, TokenSet::ordinary, options).accepted > 0 ? 1 : 0;
   }
@@ -306,7 +306,7 @@ TEST(StepSearch, AWeakNetworkOfStepsIsSeenMoreOftenThanNot) {
   int right = 0;
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
     Trace trace = record(28, 300 + seed, [](int l, std::size_t j) { return steps(l, {9, 19}, 6.0, j); });
-    SearchOptions options{.common = quick(), .intervals = false};
+    SearchOptions options{.common = few_surrogates(), .intervals = false};
     options.common.surrogates = 99;
     const StepSearch search = search_signals(trace, TokenSet::ordinary, options);
     right += search.accepted == 2 ? 1 : 0;
@@ -315,19 +315,19 @@ TEST(StepSearch, AWeakNetworkOfStepsIsSeenMoreOftenThanNot) {
 }
 
 TEST(StepSearch, AStartUpIsNoBoundaryAndAFirstThirdAtRestIs) {
-  const auto start =
-      find_boundaries(record(24, 21, [](int l, std::size_t) { return 40.0 * std::exp(-0.6 * l); }), quick());
+  const auto start = find_boundaries(
+      record(24, 21, [](int l, std::size_t) { return 40.0 * std::exp(-0.6 * l); }), few_surrogates());
   EXPECT_TRUE(edges_of(of(start, "either")).empty());
-  const auto rest =
-      find_boundaries(record(24, 21, [](int l, std::size_t) { return l < 6 ? 12.0 : 0.0; }), quick());
+  const auto rest = find_boundaries(record(24, 21, [](int l, std::size_t) { return l < 6 ? 12.0 : 0.0; }),
+                                    few_surrogates());
   EXPECT_EQ(edges_of(of(rest, "either")), std::vector<int>{6});
 }
 
 TEST(StepSearch, WhatIsMissingIsSaid) {
-  const auto small = find_boundaries(record(6, 1, [](int, std::size_t) { return 0.0; }), quick());
+  const auto small = find_boundaries(record(6, 1, [](int, std::size_t) { return 0.0; }), few_surrogates());
   EXPECT_EQ(headline_detection(small), -1);
   EXPECT_NE(small[0].note.find("6 layers are too few"), std::string::npos) << small[0].note;
-  const auto without = find_boundaries(record(24, 1, [](int, std::size_t) { return 0.0; }), quick());
+  const auto without = find_boundaries(record(24, 1, [](int, std::size_t) { return 0.0; }), few_surrogates());
   EXPECT_FALSE(of(without, "states").defined);
   EXPECT_NE(of(without, "states").note.find("no CKA matrix"), std::string::npos);
   EXPECT_EQ(headline_detection(without), 0);  // the signals alone decide
@@ -337,7 +337,7 @@ TEST(StepSearch, WhatIsMissingIsSaid) {
 TEST(StepSearch, ThreadsDoNotMatterAndSeedsDo) {
   Trace trace = record(24, 31, [](int l, std::size_t j) { return steps(l, {12}, 5.0, j); });
   trace.cka.push_back(path(24, 31, [](int l) { return l == 12 ? 0.08 : 0.01; }));
-  SegmentationOptions options = quick();
+  SegmentationOptions options = few_surrogates();
   options.threads = 1;
   const auto one = find_boundaries(trace, options);
   options.threads = 3;
@@ -357,7 +357,7 @@ TEST(StepSearch, ThreadsDoNotMatterAndSeedsDo) {
 }
 
 TEST(StepSearch, PowerGrowsWithTheStepsAndIsTheSignalsAlone) {
-  const auto found = find_boundaries(record(28, 51, [](int, std::size_t) { return 0.0; }), quick());
+  const auto found = find_boundaries(record(28, 51, [](int, std::size_t) { return 0.0; }), few_surrogates());
   const auto& power = of(found, "signals").power;
   ASSERT_EQ(power.size(), 4u);
   for (std::size_t i = 1; i < power.size(); ++i) EXPECT_GE(power[i].share, power[i - 1].share);

@@ -11,75 +11,25 @@
 
 #include "strata/base/philox.h"
 #include "strata/record/trace.h"
-#include "strata/signals/copula_mi.h"
+#include "tests/signals/correlated_rows.h"
 #include "tests/signals/world.h"
 
 namespace strata {
 namespace {
 
+using test::correlated;
 using test::drive;
+using test::kSpread;
+using test::moved;
+using test::Pair;
+using test::plug_in;
 using test::series;
 using test::World;
-
-FloatMatrix rounded(const Matrix& m) {
-  FloatMatrix x(m.rows, m.cols);
-  std::transform(m.data.begin(), m.data.end(), x.data.begin(),
-                 [](double value) { return static_cast<float>(value); });
-  return x;
-}
-
-double mean_of(const std::vector<double>& values) {
-  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
-
-double plug_in(const Matrix& x, const Matrix& y, std::int64_t components = kMiComponents) {
-  return mean_of(pointwise_information(copula_scores(rounded(x), components).white,
-                                       copula_scores(rounded(y), components).white));
-}
-
-struct Pair {
-  Matrix x, y;
-};
-
-constexpr double kSpread = 1.1;
-// Column k of x and y have correlation rho(k) and spread kSpread^-k, so the principal components are the
-// columns.
-Pair correlated(std::size_t n, std::size_t d, const std::function<double(std::size_t)>& rho,
-                std::uint64_t seed) {
-  Philox rng({.seed = seed, .stream = Stream::test});
-  Pair pair{.x = Matrix(n, d), .y = Matrix(n, d)};
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t k = 0; k < d; ++k) {
-      const double r = rho(k), u = rng.normal(), v = rng.normal(),
-                   size = std::pow(kSpread, -static_cast<double>(k));
-      pair.x(i, k) = size * u;
-      pair.y(i, k) = size * (r * u + std::sqrt(1.0 - r * r) * v);
-    }
-  }
-  return pair;
-}
 
 double truth(std::size_t d, const std::function<double(std::size_t)>& rho) {
   double sum = 0.0;
   for (std::size_t k = 0; k < d; ++k) sum -= 0.5 * std::log(1.0 - rho(k) * rho(k));
   return sum;
-}
-
-// Householder reflection of every row by the same random vector, times `scale`, plus `shift`.
-Matrix moved(const Matrix& x, double scale, std::uint64_t seed, double shift = 7.0) {
-  Philox rng({.seed = seed, .stream = Stream::test, .a = 9});
-  std::vector<double> v(x.cols);
-  double square = 0.0;
-  for (double& e : v) {
-    e = rng.normal();
-    square += e * e;
-  }
-  Matrix y = x;
-  for (std::size_t i = 0; i < x.rows; ++i) {
-    const double along = 2.0 * std::inner_product(v.begin(), v.end(), x.row(i).begin(), 0.0) / square;
-    for (std::size_t k = 0; k < x.cols; ++k) y(i, k) = shift + scale * (x(i, k) - along * v[k]);
-  }
-  return y;
 }
 
 // The task of the accumulator: states 0 and 1 of 32 documents of 128 tokens, all of them sampled. One more
@@ -117,18 +67,6 @@ double error(const Trace& trace, const char* id = "adjacent_mi", TokenSet set = 
   return standard_error(series(trace, id, set))[0];
 }
 
-TEST(CopulaMi, MeanOfPointwiseInformationIsThePlugInEstimate) {
-  // One pair of columns: the canonical correlation is the correlation of the normal scores.
-  const Pair pair = correlated(
-      500, 1, [](std::size_t) { return 0.7; }, 1);
-  const CopulaScores x = copula_scores(rounded(pair.x), 4), y = copula_scores(rounded(pair.y), 4);
-  double product = 0.0;
-  for (std::int64_t i = 0; i < 500; ++i) product += x.white.data.data()[i] * y.white.data.data()[i];
-  const double rho = product / 500;
-  EXPECT_NEAR(mean_of(pointwise_information(x.white, y.white)), -0.5 * std::log(1 - rho * rho), 1e-12);
-  EXPECT_NEAR(rho, 0.7, 0.07);
-}
-
 TEST_F(AdjacentMi, CorrelatedGaussiansHaveTheirClosedForm) {
   for (const double strength : {0.3, 0.6, 0.9, 0.99, 0.9999}) {
     const auto rho = [=](std::size_t) { return strength; };
@@ -157,14 +95,6 @@ TEST_F(AdjacentMi, MixedCorrelationsAreFoundInEveryBasis) {
   // Another rotation and size of each state: the same directions, so the same ranks.
   show_rows(moved(anchored(pair.x), 40.0, 4, 0.0), moved(anchored(pair.y), 0.03, 5, 0.0));
   EXPECT_NEAR(value(run()), value(plain), 0.01 * closed);
-}
-
-// The same data: only the rounding of its float32 rows is left between a basis and its rotation. It swaps
-// ranks of neighbours.
-TEST(CopulaMi, RotationShiftAndScaleChangeNothing) {
-  const Pair pair = correlated(
-      1000, 12, [](std::size_t k) { return 0.8 / static_cast<double>(k + 1); }, 6);
-  EXPECT_NEAR(plug_in(pair.x, pair.y), plug_in(moved(pair.x, 1e3, 7), moved(pair.y, 1.0, 8)), 1e-5);
 }
 
 TEST_F(AdjacentMi, IndependentStatesGiveZeroWhereThePlugInEstimateDoesNot) {
@@ -365,38 +295,6 @@ TEST_F(AdjacentMi, TooFewTokensAreUndefinedWithANote) {
     EXPECT_TRUE(std::isnan(mi.by_doc(0, 0)));
     EXPECT_EQ(mi.weight, std::vector<double>(7, 0.0));
     EXPECT_NE(mi.note.find("511 sampled tokens, at least 512"), std::string::npos) << mi.note;
-  }
-}
-
-// Equal tokens have equal embeddings: ties share their rank, whatever the order of the rows.
-TEST(CopulaMi, TiesShareTheirRank) {
-  Matrix x(60, 1);
-  for (std::size_t i = 0; i < 60; ++i) x(i, 0) = static_cast<double>(i % 3);
-  const CopulaScores scores = copula_scores(rounded(x), 1);
-  const double* white = scores.white.data.data();
-  for (std::size_t i = 3; i < 60; ++i) EXPECT_EQ(white[i], white[i % 3]);
-  EXPECT_NEAR(std::fabs(white[0]), std::sqrt(1.5), 1e-12);  // three equal groups, the middle one at 0
-  EXPECT_NEAR(white[1], 0.0, 1e-12);
-  EXPECT_NEAR(white[0] + white[2], 0.0, 1e-12);
-}
-
-// More columns than rows: the n x n route must find the same components as the d x d one.
-TEST(CopulaMi, WideRowsGiveTheSameScores) {
-  Pair pair = correlated(
-      80, 60, [](std::size_t) { return 0.5; }, 19);
-  Matrix wide_x(80, 200), wide_y(80, 200);  // the same columns, spread over more with zeros between
-  for (std::size_t i = 0; i < 80; ++i) {
-    for (std::size_t k = 0; k < 60; ++k) {
-      wide_x(i, 3 * k) = pair.x(i, k);
-      wide_y(i, 3 * k + 1) = pair.y(i, k);
-    }
-  }
-  EXPECT_NEAR(plug_in(pair.x, pair.y, 8), plug_in(wide_x, wide_y, 8), 1e-8);
-  const CopulaScores narrow = copula_scores(rounded(pair.x), 8), wide = copula_scores(rounded(wide_x), 8);
-  for (std::size_t i = 0; i < 80; ++i) {
-    EXPECT_NEAR(narrow.captured[i], wide.captured[i], 1e-9);
-    EXPECT_NEAR(narrow.variance[i], wide.variance[i], 1e-9);
-    EXPECT_LE(wide.captured[i], wide.variance[i] + 1e-9);
   }
 }
 

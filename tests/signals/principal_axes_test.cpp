@@ -23,7 +23,7 @@ Matrix gaussian(std::size_t rows, std::size_t columns, std::uint32_t key) {
   return x;
 }
 
-FloatMatrix rounded(const Matrix& x) {
+FloatMatrix to_float(const Matrix& x) {
   FloatMatrix out(x.rows, x.cols);
   for (std::size_t i = 0; i < x.data.size(); ++i) out.data[i] = static_cast<float>(x.data[i]);
   return out;
@@ -41,7 +41,7 @@ FloatMatrix rows_with(std::size_t n, std::size_t d, const std::function<double(s
   for (std::size_t i = 0; i < n; ++i) {
     for (std::size_t j = 0; j < d; ++j) x(i, j) *= std::sqrt(variance(j));
   }
-  return rounded(linalg::multiply(x, linalg::orthonormal_rows(gaussian(d, d, 2), 0.0).value()));
+  return to_float(linalg::multiply(x, linalg::orthonormal_rows(gaussian(d, d, 2), 0.0).value()));
 }
 
 FloatMatrix first_rows(const FloatMatrix& x, std::size_t count) {

@@ -23,7 +23,7 @@ using test::drive;
 using test::series;
 using test::World;
 
-constexpr int kLayers = 3, kHidden = 16;
+constexpr int kWorldLayers = 3, kWorldHidden = 16;
 
 std::vector<std::vector<int>> windows() {
   std::vector<std::vector<int>> all;
@@ -34,7 +34,7 @@ std::vector<std::vector<int>> windows() {
 class Registry : public testing::Test {
  protected:
   Registry() {
-    test::write_checkpoint(dir_.path(), {.layers = kLayers, .hidden = kHidden, .vocab = 40});
+    test::write_checkpoint(dir_.path(), {.layers = kWorldLayers, .hidden = kWorldHidden, .vocab = 40});
     const Checkpoint checkpoint = Checkpoint::open(dir_.path());
     head_ = load_head(checkpoint, load_embedding(checkpoint));
     world.config = checkpoint.config();
@@ -46,11 +46,11 @@ class Registry : public testing::Test {
       for (std::size_t i = 0; i < world.states[s].size(); ++i) world.states[s][i] += world.states[s - 1][i];
     }
     for (float& v : world.row(2, 30)) v = 400.0f;
-    world.attention.resize(kLayers);
+    world.attention.resize(kWorldLayers);
     Philox rng({.seed = 12, .stream = Stream::test});
     for (auto& block : world.attention) {
       for (auto& sums : block) {
-        sums.resize(world.states[0].size() / kHidden);
+        sums.resize(world.states[0].size() / kWorldHidden);
         for (double& v : sums) v = rng.uniform();
       }
     }
@@ -68,7 +68,7 @@ class Registry : public testing::Test {
   }
 
   test::TemporaryDirectory dir_;
-  World world{kLayers, kHidden, windows()};
+  World world{kWorldLayers, kWorldHidden, windows()};
   HeadWeights head_;
 };
 
@@ -84,7 +84,8 @@ TEST_F(Registry, EverySignalRecordsWhatItDeclares) {
         EXPECT_EQ(s.axis, info.axis) << info.id;
         EXPECT_EQ(s.group, info.group) << info.id;
         EXPECT_EQ(s.by_doc.rows, world.corpus.documents.size()) << info.id;
-        EXPECT_EQ(s.by_doc.cols, static_cast<std::size_t>(kLayers + (info.axis == Axis::state))) << info.id;
+        EXPECT_EQ(s.by_doc.cols, static_cast<std::size_t>(kWorldLayers + (info.axis == Axis::state)))
+            << info.id;
         EXPECT_EQ(s.weight.size(), world.corpus.documents.size()) << info.id;
       }
     }
@@ -123,7 +124,8 @@ TEST_F(Registry, ValuesAreFiniteWhereDefinedAndDefinedHere) {
 TEST_F(Registry, TheSizeOfATokenMattersToNoPrimarySeries) {
   const Trace before = run(1);
   for (std::vector<float>& state : world.states) {
-    for (std::size_t i = 0; i < state.size(); ++i) state[i] *= std::exp2(static_cast<float>(i / kHidden % 3));
+    for (std::size_t i = 0; i < state.size(); ++i)
+      state[i] *= std::exp2(static_cast<float>(i / kWorldHidden % 3));
   }
   const Trace after = run(1);
   for (const Series& s : before.series) {

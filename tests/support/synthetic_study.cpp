@@ -8,7 +8,7 @@
 namespace strata::test {
 namespace {
 
-std::size_t size(int n) {
+std::size_t as_size(int n) {
   return static_cast<std::size_t>(n);
 }
 
@@ -61,7 +61,7 @@ StudyMember make_member(const std::string& family, int index) {
   }
   for (int l = 0; l < m.n_layers; ++l) {
     m.ln_kappa.push_back(6.0 - 4.0 * l / m.n_layers);
-    m.ln_absolute.push_back(m.ln_kappa[size(l)] + 2 * scale);
+    m.ln_absolute.push_back(m.ln_kappa[as_size(l)] + 2 * scale);
     m.ln_skip_kl.push_back(l == 0 ? kUndefined : -1.0 - 0.01 * l);
   }
   return m;
@@ -81,7 +81,7 @@ Verdict make_verdict(int index) {
   v.set = index == 10                ? TestSet::descriptive
           : index >= 4 && index <= 7 ? TestSet::between_model
                                      : TestSet::within_model;
-  v.outcome = kOutcome[size(index) % 4];
+  v.outcome = kOutcome[as_size(index) % 4];
   v.tag = index == 6 ? "scale artefact" : "";
   v.effect = 0.1 * index - 0.4;
   v.effect_unit = "relative depth";

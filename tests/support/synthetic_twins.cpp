@@ -8,7 +8,6 @@ namespace strata::test {
 namespace {
 
 constexpr int kLayers = 8;
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
 Estimate around(double mean) {
   return {.mean = mean, .standard_error = 0.1 * mean, .interval_90 = {0.8 * mean, 1.2 * mean}};
@@ -19,7 +18,7 @@ PartDamage damage(Part part, int block, double kl, int rank) {
           .block = block,
           .kl_nats = around(kl),
           .delta_nll_nats = around(0.5 * kl),
-          .share = kl > 0.0 ? kl / 0.2 : kUndefined,
+          .share = kl > 0.0 ? kl / 0.2 : kUndefinedValue,
           .rank = rank};
 }
 
@@ -83,7 +82,8 @@ DivergenceRecord synthetic_twins(bool identical) {
   f.parts.push_back(damage(Part::head, -1, 0.02 * size, 2));
   f.lane_kl_nats = around(0.19 * size);
   f.sum_of_parts_nats = 0.2 * size;
-  f.additivity = identical ? Estimate{kUndefined, kUndefined, {kUndefined, kUndefined}} : around(1.05);
+  f.additivity = identical ? Estimate{kUndefinedValue, kUndefinedValue, {kUndefinedValue, kUndefinedValue}}
+                           : around(1.05);
   f.sentences = {identical ? "The two models are identical on this text."
                            : "Damage begins at state 4 <invented>."};
   record.series = {{.id = "relative_difference",

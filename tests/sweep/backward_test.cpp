@@ -59,14 +59,14 @@ class BackwardSweep : public testing::Test {
 // kappa and B_abs of every state without sampling: sum over positions t and labels y of
 // p_t(y) |d/dh ln p_t(y)|^2, by central differences in float64 along every element of the state.
 TEST_F(BackwardSweep, MatchesTheExactFisherTrace) {
-  constexpr std::size_t kTokens = 24;
+  constexpr std::size_t kBackTokens = 24;
   constexpr double kStep = 1e-5;
-  const auto series = run({.tokens = kTokens, .label_samples = 4000});
+  const auto series = run({.tokens = kBackTokens, .label_samples = 4000});
   const ModelConfig& c = checkpoint_->config();
   const test::PlainHead head = test::plain_head(*checkpoint_);
   const std::vector<test::PlainBlock> blocks{test::plain_block(*checkpoint_, 0),
                                              test::plain_block(*checkpoint_, 1)};
-  Matrix h = test::plain_embedding(*checkpoint_, std::span(corpus_.windows[0].ids).first(kTokens));
+  Matrix h = test::plain_embedding(*checkpoint_, std::span(corpus_.windows[0].ids).first(kBackTokens));
   for (std::size_t state = 0; state <= blocks.size(); ++state) {
     const auto log_p = [&](Matrix x) {
       for (std::size_t block = state; block < blocks.size(); ++block) x = test::forward(blocks[block], c, x);
@@ -75,22 +75,22 @@ TEST_F(BackwardSweep, MatchesTheExactFisherTrace) {
       return x;
     };
     const Matrix clean = log_p(h);
-    std::vector<double> squares(kTokens, 0.0), mean_square(kTokens, 0.0);
+    std::vector<double> squares(kBackTokens, 0.0), mean_square(kBackTokens, 0.0);
     for (std::size_t i = 0; i < h.data.size(); ++i) {
       Matrix moved = h;
       moved.data[i] = h.data[i] + kStep;
       const Matrix above = log_p(moved);
       moved.data[i] = h.data[i] - kStep;
       const Matrix below = log_p(moved);
-      for (std::size_t k = 0; k < (kTokens - 1) * clean.cols; ++k) {
+      for (std::size_t k = 0; k < (kBackTokens - 1) * clean.cols; ++k) {
         const double slope = (above.data[k] - below.data[k]) / (2.0 * kStep);
-        squares[i / h.cols] += std::exp(clean.data[k]) * slope * slope / static_cast<double>(kTokens - 1);
+        squares[i / h.cols] += std::exp(clean.data[k]) * slope * slope / static_cast<double>(kBackTokens - 1);
       }
       mean_square[i / h.cols] += h.data[i] * h.data[i] / static_cast<double>(h.cols);
     }
     const auto total = [&](bool relative, bool all) {
       double sum = 0.0;
-      for (std::size_t t = 0; t < kTokens; ++t) {
+      for (std::size_t t = 0; t < kBackTokens; ++t) {
         if (all || classes_[t] == TokenClass::ordinary) sum += squares[t] * (relative ? mean_square[t] : 1.0);
       }
       return sum;

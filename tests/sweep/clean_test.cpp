@@ -278,15 +278,19 @@ TEST(SinkMask, IsTheSameAtEveryDepthHoweverLateATokenBecomesMassive) {
 // ---- Edits ----
 
 TEST(Interventions, StrengthZeroIsTheIdentityBitForBit) {
-  constexpr std::int64_t kTokens = 3, kWidth = 4;
+  constexpr std::int64_t kCleanTokens = 3, kWidth = 4;
   const std::vector<float> before = {-0.0f, 0.0f,   1.5f, -2.0f, 1e-42f, -1e-42f,
                                      3e38f, -3e38f, 7.0f, -0.0f, 0.1f,   1.0f};
   const std::vector<float> input(before.size(), -1.25f);
-  const std::vector<TokenClass> classes(kTokens, TokenClass::ordinary);
+  const std::vector<TokenClass> classes(kCleanTokens, TokenClass::ordinary);
   for (const Intervention& what : interventions()) {
     for (const double sign : {1.0, -1.0}) {
-      const EditContext context{
-          .seed = 3, .sign = sign, .strength = 0.0, .tokens = kTokens, .width = kWidth, .classes = classes};
+      const EditContext context{.seed = 3,
+                                .sign = sign,
+                                .strength = 0.0,
+                                .tokens = kCleanTokens,
+                                .width = kWidth,
+                                .classes = classes};
       std::vector<float> h = before;
       if (what.edit_state != nullptr) what.edit_state(context, h.data());
       if (what.edit_branch != nullptr) what.edit_branch(context, input.data(), h.data());

@@ -18,7 +18,7 @@ using nlohmann::json;
 using test::TemporaryDirectory;
 using test::TinyCheckpoint;
 
-constexpr std::size_t kTokens = 20;
+constexpr std::size_t kIds = 20;
 
 using States = std::vector<std::vector<float>>;  // by state: (tokens, hidden)
 
@@ -36,7 +36,7 @@ States states_of(const Checkpoint& checkpoint, const std::vector<std::int32_t>& 
 
 States states_of(const fs::path& model) {
   std::vector<std::int32_t> ids;
-  for (std::size_t i = 0; i < kTokens; ++i) ids.push_back(static_cast<std::int32_t>(i * 7 % 40));
+  for (std::size_t i = 0; i < kIds; ++i) ids.push_back(static_cast<std::int32_t>(i * 7 % 40));
   return states_of(Checkpoint::open(model), ids);
 }
 
@@ -224,7 +224,7 @@ TEST(ConfigStates, SlidingWindowAsLongAsTheText) {
   const TemporaryDirectory directory;
   test::write_checkpoint(directory.path(), tiny);
   const States plain = states_of(directory.path());
-  for (const int window : {int{kTokens} - 1, int{kTokens}, 64}) {
+  for (const int window : {int{kIds} - 1, int{kIds}, 64}) {
     tiny.edit_config = [&](json& config) {
       config["use_sliding_window"] = true;
       config["sliding_window"] = window;
@@ -232,11 +232,11 @@ TEST(ConfigStates, SlidingWindowAsLongAsTheText) {
     };
     test::write_checkpoint(directory.path(), tiny);
     const States windowed = states_of(directory.path());
-    EXPECT_EQ(windowed == plain, window >= int{kTokens}) << window;
+    EXPECT_EQ(windowed == plain, window >= int{kIds}) << window;
     test::GgufFile file = test::tiny_gguf(tiny);
     file.set("qwen2.attention.sliding_window", test::gguf_u32(static_cast<std::uint32_t>(window)));
     test::write_text(directory.path() / "m.gguf", file.bytes());
-    if (window >= int{kTokens}) {
+    if (window >= int{kIds}) {
       EXPECT_EQ(states_of(directory.path() / "m.gguf"), plain) << window;
     } else {
       EXPECT_STRATA_ERROR(states_of(directory.path() / "m.gguf"), ErrorKind::unsupported,

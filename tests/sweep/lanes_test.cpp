@@ -26,11 +26,11 @@
 namespace strata {
 namespace {
 
-constexpr int kLayers = 3;
-constexpr std::int64_t kTokens = 64;
+constexpr int kLaneLayers = 3;
+constexpr std::int64_t kLaneTokens = 64;
 
 MeasureOptions lane_options() {
-  MeasureOptions options{.threads = 2, .lane_tokens = kTokens * 4};
+  MeasureOptions options{.threads = 2, .lane_tokens = kLaneTokens * 4};
   options.signals = {"residual_rms"};
   options.interventions = {std::string(kAllInterventions)};
   return options;
@@ -49,9 +49,10 @@ struct Change {
 class LaneEngine : public testing::Test {
  protected:
   LaneEngine() {
-    test::write_checkpoint(directory_.path(), {.layers = kLayers});
+    test::write_checkpoint(directory_.path(), {.layers = kLaneLayers});
     checkpoint_.emplace(Checkpoint::open(directory_.path()));
-    for (int block = 0; block < kLayers; ++block) blocks_.push_back(test::plain_block(*checkpoint_, block));
+    for (int block = 0; block < kLaneLayers; ++block)
+      blocks_.push_back(test::plain_block(*checkpoint_, block));
     head_ = test::plain_head(*checkpoint_);
   }
   [[nodiscard]] MeasureInput input() const { return {.checkpoint = *checkpoint_, .corpus = corpus_}; }
@@ -59,7 +60,7 @@ class LaneEngine : public testing::Test {
   // Log probabilities (tokens, vocab) in float64.
   [[nodiscard]] Matrix reference(const Window& window, const Change& change) const {
     const ModelConfig& config = checkpoint_->config();
-    Matrix h = test::plain_embedding(*checkpoint_, std::span(window.ids).first(kTokens));
+    Matrix h = test::plain_embedding(*checkpoint_, std::span(window.ids).first(kLaneTokens));
     for (std::size_t i = 0; i <= change.order.size(); ++i) {
       if (static_cast<int>(i) == change.state) change.edit_state(h);
       if (i == change.order.size()) break;
@@ -79,8 +80,8 @@ class LaneEngine : public testing::Test {
   // The curve's values for every document of the lanes, against the reference with this change.
   void expect_damage(const Trace& trace, const DoseCurve& curve, std::size_t s, const Change& change) const {
     SweepContext context = make_context(checkpoint_->config(), corpus_);
-    for (const LaneWindow& lane : lane_sample(context, kTokens * 4)) {
-      ASSERT_EQ(lane.tokens, kTokens);
+    for (const LaneWindow& lane : lane_sample(context, kLaneTokens * 4)) {
+      ASSERT_EQ(lane.tokens, kLaneTokens);
       const Window& window = corpus_.windows[lane.window];
       const Matrix p = reference(window, {}), q = reference(window, change);
       double kl = 0.0, nll = 0.0, same = 0.0;
@@ -93,7 +94,7 @@ class LaneEngine : public testing::Test {
         };
         same += top(p) == top(q) ? 1.0 : 0.0;
       }
-      constexpr double kScored = kTokens - 1;
+      constexpr double kScored = kLaneTokens - 1;
       kl /= kScored;
       const auto d = static_cast<std::size_t>(window.document);
       SCOPED_TRACE(fmt::format("{} at {}, head {}, strength {}", curve.intervention, curve.place, curve.head,
@@ -193,7 +194,7 @@ TEST_F(LaneEngine, EveryInterventionDoesWhatItsNameSays) {
   for (const Intervention& what : interventions()) {
     const std::string id(what.id);
     EXPECT_EQ(checked[id] > 0, !elsewhere.contains(id)) << id;
-    const int places = kLayers + (what.site == Site::state ? 1 : 1 - what.span);
+    const int places = kLaneLayers + (what.site == Site::state ? 1 : 1 - what.span);
     EXPECT_EQ(curves[id], what.span == kSegmentSpan ? 0 : places * (what.per_head ? 4 : 1)) << id;
   }
 }
@@ -203,10 +204,10 @@ TEST_F(LaneEngine, RoundedWeightsAreThoseOfARoundedModel) {
   MeasureOptions options = lane_options();
   options.interventions = {"weight_rounding"};
   const Trace trace = measure(input(), options, {});
-  ASSERT_EQ(trace.curves.size(), static_cast<std::size_t>(kLayers));
+  ASSERT_EQ(trace.curves.size(), static_cast<std::size_t>(kLaneLayers));
   const double s = trace.curves[0].strength[2];
   EXPECT_NEAR(s, 1.0 / 7.0, 1e-15);  // 4 bits
-  test::TinyCheckpoint rounded{.layers = kLayers};
+  test::TinyCheckpoint rounded{.layers = kLaneLayers};
   rounded.edit_tensors = [&](std::vector<test::StoredTensor>& tensors) {
     for (test::StoredTensor& t : tensors) {
       if (!t.name.ends_with("_proj.weight")) continue;
@@ -228,7 +229,7 @@ TEST_F(LaneEngine, RoundedWeightsAreThoseOfARoundedModel) {
   test::write_checkpoint(directory.path(), rounded);
   const Checkpoint other = Checkpoint::open(directory.path());
   SweepContext context = make_context(checkpoint_->config(), corpus_);
-  const auto sample = lane_sample(context, kTokens * 4);
+  const auto sample = lane_sample(context, kLaneTokens * 4);
   const Embedding embedding = load_embedding(*checkpoint_);
   const HeadWeights head = load_head(*checkpoint_, embedding);
   const LaneModel model{*checkpoint_, embedding, head}, twin{other, embedding, head};
@@ -246,7 +247,7 @@ TEST_F(LaneEngine, RoundedWeightsAreThoseOfARoundedModel) {
       ++compared;
     }
   }
-  EXPECT_EQ(compared, 4 * kLayers);
+  EXPECT_EQ(compared, 4 * kLaneLayers);
 }
 
 std::string key_of(const DoseCurve& c) {

@@ -21,8 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kTokens = 70;  // more than one chunk of logits
-constexpr std::size_t kWidth = 16, kVocab = 40;
+constexpr std::size_t kVerifyTokens = 70;  // more than one chunk of logits
+constexpr std::size_t kVerifyWidth = 16, kVerifyVocab = 40;
 
 void write_floats(const fs::path& path, std::vector<float> values, std::vector<std::size_t> shape) {
   test::write_text(path, format_npy({.shape = std::move(shape), .data = std::move(values)}));
@@ -39,7 +39,8 @@ class VerifyReference : public testing::Test {
     test::write_checkpoint(model(), {.layers = 3});
     checkpoint_.emplace(Checkpoint::open(model()));
     Philox rng({.seed = 5, .stream = Stream::test});
-    for (std::size_t t = 0; t < kTokens; ++t) ids_.push_back(static_cast<std::int32_t>(rng.below(kVocab)));
+    for (std::size_t t = 0; t < kVerifyTokens; ++t)
+      ids_.push_back(static_cast<std::int32_t>(rng.below(kVerifyVocab)));
     std::vector<std::vector<float>> states(4);
     std::vector<float> normed, logits;
     const ForwardObserver observer{
@@ -53,13 +54,13 @@ class VerifyReference : public testing::Test {
               logits.insert(logits.end(), l.begin(), l.end());
             }};
     forward_windows(*checkpoint_, {ids_}, {}, observer);
-    test::write_text(reference() / "ids.npy", format_npy({.shape = {kTokens}, .data = ids_}));
-    write_floats(reference() / "inp_embd.npy", states[0], {kTokens, kWidth});
+    test::write_text(reference() / "ids.npy", format_npy({.shape = {kVerifyTokens}, .data = ids_}));
+    write_floats(reference() / "inp_embd.npy", states[0], {kVerifyTokens, kVerifyWidth});
     for (int b = 0; b < 3; ++b)
       write_floats(reference() / fmt::format("l_out-{}.npy", b), states[static_cast<std::size_t>(b) + 1],
-                   {kTokens, kWidth});
-    write_floats(reference() / "result_norm.npy", normed, {kTokens, kWidth});
-    write_floats(reference() / "logits.npy", logits, {kTokens, kVocab});
+                   {kVerifyTokens, kVerifyWidth});
+    write_floats(reference() / "result_norm.npy", normed, {kVerifyTokens, kVerifyWidth});
+    write_floats(reference() / "logits.npy", logits, {kVerifyTokens, kVerifyVocab});
   }
   [[nodiscard]] fs::path model() const { return directory_.path() / "model"; }
   [[nodiscard]] fs::path reference() const { return directory_.path() / "reference"; }
@@ -102,16 +103,17 @@ TEST_F(VerifyReference, AnySubsetWillDo) {
 
 TEST_F(VerifyReference, FindsEverySpoiltValueAndSaysWhere) {
   auto state = floats(reference() / "l_out-1.npy");
-  state[65 * kWidth + 7] += 0.5f;
-  write_floats(reference() / "l_out-1.npy", state, {kTokens, kWidth});
+  state[65 * kVerifyWidth + 7] += 0.5f;
+  write_floats(reference() / "l_out-1.npy", state, {kVerifyTokens, kVerifyWidth});
   auto logits = floats(reference() / "logits.npy");
   // One row of the second chunk: every logit at token 3 raised by 2. KL and difference in closed form.
   const std::size_t row = 66;
   double before = 0.0;
-  for (std::size_t v = 0; v < kVocab; ++v) before += std::exp(static_cast<double>(logits[row * kVocab + v]));
-  const double q = std::exp(static_cast<double>(logits[row * kVocab + 3])) / before;  // ours
-  logits[row * kVocab + 3] += 2.0f;
-  write_floats(reference() / "logits.npy", logits, {kTokens, kVocab});
+  for (std::size_t v = 0; v < kVerifyVocab; ++v)
+    before += std::exp(static_cast<double>(logits[row * kVerifyVocab + v]));
+  const double q = std::exp(static_cast<double>(logits[row * kVerifyVocab + 3])) / before;  // ours
+  logits[row * kVerifyVocab + 3] += 2.0f;
+  write_floats(reference() / "logits.npy", logits, {kVerifyTokens, kVerifyVocab});
   const double boosted = q * std::exp(2.0), total = 1.0 - q + boosted;
   const double kl = boosted / total * 2.0 - std::log(total);  // KL(reference || ours)
 
@@ -123,10 +125,10 @@ TEST_F(VerifyReference, FindsEverySpoiltValueAndSaysWhere) {
   EXPECT_EQ(bad_state.worst.position, 65);
   EXPECT_EQ(bad_state.worst.dimension, 7);
   double square = 0.0;
-  for (std::size_t d = 0; d < kWidth; ++d)
-    square += static_cast<double>(state[65 * kWidth + d]) * state[65 * kWidth + d];
-  const double rms = std::sqrt(square / static_cast<double>(kWidth));
-  EXPECT_NEAR(bad_state.worst.scale, std::max(rms, std::fabs(double{state[65 * kWidth + 7]})), 1e-12);
+  for (std::size_t d = 0; d < kVerifyWidth; ++d)
+    square += static_cast<double>(state[65 * kVerifyWidth + d]) * state[65 * kVerifyWidth + d];
+  const double rms = std::sqrt(square / static_cast<double>(kVerifyWidth));
+  EXPECT_NEAR(bad_state.worst.scale, std::max(rms, std::fabs(double{state[65 * kVerifyWidth + 7]})), 1e-12);
   EXPECT_DOUBLE_EQ(bad_state.worst.relative, bad_state.worst.difference / bad_state.worst.scale);
   EXPECT_FALSE(bad_logits.passed);
   EXPECT_NEAR(bad_logits.worst.difference, 2.0, 1e-6);
@@ -181,10 +183,10 @@ TEST(RowDifference, RowsOfNothingAndOfWhatIsNotFinite) {
 TEST_F(VerifyReference, CountsRowsWithAnotherMostLikelyToken) {
   auto logits = floats(reference() / "logits.npy");
   for (const std::size_t row : {0u, 69u}) {
-    const auto begin = logits.begin() + static_cast<std::ptrdiff_t>(row * kVocab);
-    *std::min_element(begin, begin + kVocab) = 100.0f;
+    const auto begin = logits.begin() + static_cast<std::ptrdiff_t>(row * kVerifyVocab);
+    *std::min_element(begin, begin + kVerifyVocab) = 100.0f;
   }
-  write_floats(reference() / "logits.npy", logits, {kTokens, kVocab});
+  write_floats(reference() / "logits.npy", logits, {kVerifyTokens, kVerifyVocab});
   EXPECT_EQ(verify().logits->same_top, 68);
 }
 
@@ -239,16 +241,19 @@ TEST_F(VerifyReference, RefusesWhatIsNotAReference) {
     fs::remove(path);
     if (was) fs::rename(kept, path);
   };
-  const std::vector<float> state(kTokens * kWidth, 1.0f);
+  const std::vector<float> state(kVerifyTokens * kVerifyWidth, 1.0f);
   auto not_finite = state;
   not_finite[33] = std::numeric_limits<float>::quiet_NaN();
-  const std::string good = format_npy({.shape = {kTokens, kWidth}, .data = state});
-  refuses("l_out-1.npy", format_npy({.shape = {kWidth, kTokens}, .data = state}), "shape (16, 70)");
-  refuses("l_out-1.npy", format_npy({.shape = {kTokens * kWidth}, .data = state}), "shape (1120)");
+  const std::string good = format_npy({.shape = {kVerifyTokens, kVerifyWidth}, .data = state});
+  refuses("l_out-1.npy", format_npy({.shape = {kVerifyWidth, kVerifyTokens}, .data = state}),
+          "shape (16, 70)");
+  refuses("l_out-1.npy", format_npy({.shape = {kVerifyTokens * kVerifyWidth}, .data = state}),
+          "shape (1120)");
   refuses("l_out-1.npy",
-          format_npy({.shape = {kTokens, kWidth}, .data = std::vector<double>(kTokens * kWidth, 1.0)}),
+          format_npy({.shape = {kVerifyTokens, kVerifyWidth},
+                      .data = std::vector<double>(kVerifyTokens * kVerifyWidth, 1.0)}),
           "float32");
-  refuses("l_out-1.npy", format_npy({.shape = {kTokens, kWidth}, .data = not_finite}),
+  refuses("l_out-1.npy", format_npy({.shape = {kVerifyTokens, kVerifyWidth}, .data = not_finite}),
           "nan at flat index 33");
   refuses("l_out-1.npy", good.substr(0, good.size() - 4), "bytes of data");
   refuses("l_out-1.npy", "", "magic");

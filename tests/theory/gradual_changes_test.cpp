@@ -9,15 +9,15 @@
 namespace strata {
 namespace {
 
-constexpr int kBlocks = 30;  // start-up: blocks 0 to 4
+constexpr int kGradualBlocks = 30;  // start-up: blocks 0 to 4
 
 void add(Trace& trace, const char* id, Axis axis, Group group,
          const std::function<double(int block)>& value) {
   Series series{.id = id, .unit = "nat", .axis = axis, .group = group, .tokens = TokenSet::ordinary};
   const int shift = axis == Axis::state ? 1 : 0;
-  series.by_doc = Matrix(2, static_cast<std::size_t>(kBlocks + shift));
+  series.by_doc = Matrix(2, static_cast<std::size_t>(kGradualBlocks + shift));
   series.weight = {1.0, 3.0};
-  for (int t = 0; t < kBlocks + shift; ++t) {
+  for (int t = 0; t < kGradualBlocks + shift; ++t) {
     const double x = value(std::max(0, t - shift));
     series.by_doc(0, static_cast<std::size_t>(t)) = x + 3.0;  // the weighted mean is x
     series.by_doc(1, static_cast<std::size_t>(t)) = x - 1.0;
@@ -31,7 +31,7 @@ double late_fall(int block) {
 
 Trace empty() {
   Trace trace;
-  trace.model.n_layers = kBlocks;
+  trace.model.n_layers = kGradualBlocks;
   return trace;
 }
 

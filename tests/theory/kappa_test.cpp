@@ -18,8 +18,7 @@ using test::add_noise_curve;
 using test::kGrid;
 using test::trace_with_documents;
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-const test::Law kNoNll = [](std::size_t, double) { return 0.0; };
+const test::Law kKappaNoNll = [](std::size_t, double) { return 0.0; };
 
 // Shows the quadratic range, of which kappa is read from the smallest strengths.
 const KappaOptions kWholeRange{.most_strengths = kGrid.size()};
@@ -33,7 +32,7 @@ KappaEstimate one(const Trace& trace, const KappaOptions& options = {}) {
 TEST(Kappa, ExactQuadratic) {
   Trace trace = trace_with_documents({10, 30, 7}, 4);
   add_noise_curve(
-      trace, 2, [](std::size_t, double eps) { return 3.7 * eps * eps / 2; }, kNoNll);
+      trace, 2, [](std::size_t, double eps) { return 3.7 * eps * eps / 2; }, kKappaNoNll);
   const KappaEstimate k = one(trace);
   EXPECT_EQ(k.state, 2);
   EXPECT_NEAR(k.kappa, 3.7, 1e-12);
@@ -46,7 +45,7 @@ TEST(Kappa, ExactQuadratic) {
 TEST(Kappa, APointThatIsUndefinedEverywhereIsPassedOver) {
   Trace trace = trace_with_documents({10, 30}, 1);
   add_noise_curve(
-      trace, 1, [](std::size_t, double eps) { return 3.7 * eps * eps / 2; }, kNoNll);
+      trace, 1, [](std::size_t, double eps) { return 3.7 * eps * eps / 2; }, kKappaNoNll);
   for (std::size_t d = 0; d < 2; ++d) {
     trace.curves[0].kl_nats(d, 0) = trace.curves[0].delta_nll_nats(d, 0) = std::nan("");
   }
@@ -59,7 +58,7 @@ TEST(Kappa, APointThatIsUndefinedEverywhereIsPassedOver) {
 TEST(Kappa, TheBackwardSweepBesideTheLanes) {
   Trace trace = trace_with_documents({10, 30}, 1);
   add_noise_curve(
-      trace, 1, [](std::size_t d, double eps) { return (d == 0 ? 2.0 : 4.0) * eps * eps / 2; }, kNoNll);
+      trace, 1, [](std::size_t d, double eps) { return (d == 0 ? 2.0 : 4.0) * eps * eps / 2; }, kKappaNoNll);
   EXPECT_TRUE(std::isnan(one(trace).fisher));
   EXPECT_TRUE(std::isnan(one(trace).difference_z));
   Series series{.id = "sensitivity", .axis = Axis::state, .by_doc = Matrix(2, 2, 0.0), .weight = {10, 30}};
@@ -83,7 +82,7 @@ TEST(Kappa, FourthOrderTermIsRemoved) {
   for (const double c : {-1.0, 0.5, 4.0}) {
     Trace trace = trace_with_documents({10, 30}, 1);
     add_noise_curve(trace, 0, [&](std::size_t, double eps) { return eps * eps + c * std::pow(eps, 4); },
-                    kNoNll, {0.003, 0.01, 0.03, 0.1});
+                    kKappaNoNll, {0.003, 0.01, 0.03, 0.1});
     const KappaEstimate k = one(trace);
     EXPECT_GE(k.strengths_used.size(), 3u);
     EXPECT_NEAR(k.kappa, 2.0, 1e-9) << c;
@@ -96,7 +95,7 @@ TEST(Kappa, BendIsLeftOut) {
   const auto law = [&](double eps) { return a * (1 - std::exp(-kappa * eps * eps / (2 * a))); };
   Trace trace = trace_with_documents({10, 30}, 1);
   add_noise_curve(
-      trace, 0, [&](std::size_t, double eps) { return law(eps); }, kNoNll);
+      trace, 0, [&](std::size_t, double eps) { return law(eps); }, kKappaNoNll);
   const KappaEstimate k = one(trace, kWholeRange);
   std::vector<double> expected{kGrid[0]};
   for (std::size_t j = 1; j < kGrid.size(); ++j) {
@@ -115,7 +114,8 @@ TEST(Kappa, FloorAndSaturation) {
   Trace trace = trace_with_documents({10, 30}, 1);
   const std::vector<double> grid{0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0};
   add_noise_curve(
-      trace, 0, [](std::size_t, double eps) { return 1e-5 + std::min(1.5 * eps * eps, 0.06); }, kNoNll, grid);
+      trace, 0, [](std::size_t, double eps) { return 1e-5 + std::min(1.5 * eps * eps, 0.06); }, kKappaNoNll,
+      grid);
   const KappaEstimate k = one(trace);
   EXPECT_EQ(k.strengths_used, (std::vector<double>{0.01, 0.03, 0.1}));
   EXPECT_NEAR(k.kappa, 3.0, 0.15);
@@ -124,7 +124,7 @@ TEST(Kappa, FloorAndSaturation) {
 TEST(Kappa, FlatCurveIsUndefinedWithAReason) {
   Trace trace = trace_with_documents({10, 30}, 1);
   add_noise_curve(
-      trace, 0, [](std::size_t, double) { return 1e-7; }, kNoNll);
+      trace, 0, [](std::size_t, double) { return 1e-7; }, kKappaNoNll);
   const KappaEstimate k = one(trace);
   EXPECT_TRUE(std::isnan(k.kappa));
   EXPECT_TRUE(std::isnan(k.standard_error));
@@ -136,12 +136,12 @@ TEST(Kappa, FlatCurveIsUndefinedWithAReason) {
 TEST(Kappa, ZeroOrNegativeDamageIsNoRange) {
   Trace trace = trace_with_documents({10}, 1);
   add_noise_curve(
-      trace, 0, [](std::size_t, double) { return 0.0; }, kNoNll);
+      trace, 0, [](std::size_t, double) { return 0.0; }, kKappaNoNll);
   EXPECT_TRUE(std::isnan(one(trace).kappa));
   EXPECT_NE(one(trace).note.find("undefined"), std::string::npos);
   trace.curves.clear();  // negative at the smallest strength only: the rest still has its range
   add_noise_curve(
-      trace, 0, [](std::size_t, double eps) { return eps < 0.005 ? -1e-9 : eps * eps; }, kNoNll);
+      trace, 0, [](std::size_t, double eps) { return eps < 0.005 ? -1e-9 : eps * eps; }, kKappaNoNll);
   EXPECT_EQ(one(trace).strengths_used.front(), 0.01);
   EXPECT_NEAR(one(trace).kappa, 2.0, 1e-9);
 }
@@ -149,7 +149,7 @@ TEST(Kappa, ZeroOrNegativeDamageIsNoRange) {
 TEST(Kappa, ToleranceDecides) {
   Trace trace = trace_with_documents({10, 30}, 1);
   add_noise_curve(
-      trace, 0, [](std::size_t, double eps) { return std::pow(eps, 2.16); }, kNoNll);
+      trace, 0, [](std::size_t, double eps) { return std::pow(eps, 2.16); }, kKappaNoNll);
   EXPECT_TRUE(std::isnan(one(trace).kappa));
   EXPECT_EQ(one(trace, {.slope_tolerance = 0.17, .most_strengths = kGrid.size()}).strengths_used, kGrid);
 }
@@ -159,7 +159,7 @@ TEST(Kappa, StandardErrorByHand) {
   Trace trace = trace_with_documents({10, 30, 0}, 1);
   const std::vector<double> own{2.0, 6.0, 1000.0};  // the third has no lane tokens
   add_noise_curve(
-      trace, 0, [&](std::size_t d, double eps) { return own[d] * eps * eps / 2; }, kNoNll);
+      trace, 0, [&](std::size_t d, double eps) { return own[d] * eps * eps / 2; }, kKappaNoNll);
   const KappaEstimate k = one(trace);
   EXPECT_NEAR(k.kappa, 5.0, 1e-12);
   EXPECT_NEAR(k.standard_error, 1.5, 1e-12);
@@ -178,7 +178,7 @@ TEST(Kappa, StandardErrorIsTheSpreadOverRepetitions) {
     std::vector<double> own(n);
     for (double& value : own) value = 1 + 2 * rng.uniform();
     add_noise_curve(
-        trace, 0, [&](std::size_t d, double eps) { return own[d] * eps * eps / 2; }, kNoNll);
+        trace, 0, [&](std::size_t d, double eps) { return own[d] * eps * eps / 2; }, kKappaNoNll);
     const KappaEstimate k = one(trace);
     sum += k.kappa;
     square += k.kappa * k.kappa;
@@ -194,7 +194,7 @@ TEST(Kappa, StandardErrorIsTheSpreadOverRepetitions) {
 TEST(Kappa, OneDocumentHasNoStandardError) {
   Trace trace = trace_with_documents({10}, 1);
   add_noise_curve(
-      trace, 0, [](std::size_t, double eps) { return eps * eps; }, kNoNll);
+      trace, 0, [](std::size_t, double eps) { return eps * eps; }, kKappaNoNll);
   EXPECT_NEAR(one(trace).kappa, 2.0, 1e-12);
   EXPECT_TRUE(std::isnan(one(trace).standard_error));
   EXPECT_NE(one(trace).note.find("one document"), std::string::npos);
@@ -203,13 +203,14 @@ TEST(Kappa, OneDocumentHasNoStandardError) {
 TEST(Kappa, DocumentsThatAreNotFiniteAreLeftOut) {
   Trace trace = trace_with_documents({10, 30, 20}, 1);
   add_noise_curve(
-      trace, 0, [](std::size_t d, double eps) { return d == 1 && eps == 1.0 ? NAN : eps * eps; }, kNoNll);
+      trace, 0, [](std::size_t d, double eps) { return d == 1 && eps == 1.0 ? NAN : eps * eps; },
+      kKappaNoNll);
   const KappaEstimate k = one(trace);
   EXPECT_NEAR(k.kappa, 2.0, 1e-12);
   EXPECT_NE(k.note.find("1 of 3 documents left out"), std::string::npos) << k.note;
   Trace none = trace_with_documents({0, 0}, 1);
   add_noise_curve(
-      none, 0, [](std::size_t, double eps) { return eps * eps; }, kNoNll);
+      none, 0, [](std::size_t, double eps) { return eps * eps; }, kKappaNoNll);
   EXPECT_TRUE(std::isnan(one(none).kappa));
   EXPECT_NE(one(none).note.find("no document"), std::string::npos);
 }
@@ -294,7 +295,7 @@ TEST(Kappa, StatesInOrderAndOtherCurvesIgnored) {
   Trace trace = trace_with_documents({10, 30}, 3);
   for (const int state : {3, 0}) {
     add_noise_curve(
-        trace, state, [&](std::size_t, double eps) { return (state + 1) * eps * eps / 2; }, kNoNll);
+        trace, state, [&](std::size_t, double eps) { return (state + 1) * eps * eps / 2; }, kKappaNoNll);
   }
   test::add_skip_curve(trace, 1, {0.5, 0.5});
   trace.curves.push_back(trace.curves[0]);
@@ -314,9 +315,10 @@ TEST(Kappa, StatesInOrderAndOtherCurvesIgnored) {
 TEST(Kappa, TheBackwardSweepAloneWhereNoNoiseWasRun) {
   Trace trace = trace_with_documents({10, 30, 0}, 2);
   add_noise_curve(
-      trace, 1, [](std::size_t, double eps) { return 5 * eps * eps / 2; }, kNoNll);
+      trace, 1, [](std::size_t, double eps) { return 5 * eps * eps / 2; }, kKappaNoNll);
   for (const auto& [id, factor] : {std::pair("sensitivity", 1.0), std::pair("sensitivity_absolute", 10.0)}) {
-    Series series{.id = id, .axis = Axis::state, .by_doc = Matrix(3, 3, kNaN), .weight = {10, 30, 0}};
+    Series series{
+        .id = id, .axis = Axis::state, .by_doc = Matrix(3, 3, kUndefinedValue), .weight = {10, 30, 0}};
     for (std::size_t s = 0; s < 3; ++s) {
       series.by_doc(0, s) = factor * (2.0 + static_cast<double>(s));
       series.by_doc(1, s) = factor * (4.0 + static_cast<double>(s));
@@ -343,7 +345,7 @@ TEST(Kappa, TheBackwardSweepAloneWhereNoNoiseWasRun) {
     EXPECT_TRUE(k.strengths_used.empty());
     EXPECT_EQ(k.note, "no noise lanes were run");
   }
-  trace.series[0].by_doc(0, 2) = trace.series[0].by_doc(1, 2) = kNaN;
+  trace.series[0].by_doc(0, 2) = trace.series[0].by_doc(1, 2) = kUndefinedValue;
   EXPECT_TRUE(std::isnan(estimate_kappa(trace)[2].kappa));
   EXPECT_EQ(estimate_kappa(trace)[2].note, "no document with a finite sensitivity");
 }
@@ -352,7 +354,7 @@ TEST(Kappa, TheBackwardSweepAloneWhereNoNoiseWasRun) {
 TEST(Kappa, TheBackwardSweepStandsBesideLanesWithoutAQuadraticRange) {
   Trace trace = trace_with_documents({10, 30}, 1);
   add_noise_curve(
-      trace, 1, [](std::size_t, double eps) { return eps; }, kNoNll);
+      trace, 1, [](std::size_t, double eps) { return eps; }, kKappaNoNll);
   trace.series.push_back(
       {.id = "sensitivity", .axis = Axis::state, .by_doc = Matrix(2, 2, 3.0), .weight = {10, 30}});
   const auto all = estimate_kappa(trace);
@@ -368,7 +370,7 @@ TEST(Kappa, TheEndOfTheRangeDoesNotBendTheLine) {
   const auto law = [](std::size_t, double eps) {
     return eps * eps * (1 + 0.4 * eps * eps - 0.21 * std::pow(eps, 4));  // kappa 2
   };
-  add_noise_curve(trace, 0, law, kNoNll);
+  add_noise_curve(trace, 0, law, kKappaNoNll);
   EXPECT_EQ(one(trace, kWholeRange).strengths_used, kGrid);
   EXPECT_GT(std::fabs(one(trace, kWholeRange).kappa - 2.0), 0.005);
   EXPECT_NEAR(one(trace).kappa, 2.0, 1e-5);
@@ -390,7 +392,7 @@ TEST(Kappa, OrderOfStrengths) {
 TEST(Kappa, SizesThatDoNotFitAreABug) {
   Trace trace = trace_with_documents({10, 30}, 1);
   add_noise_curve(
-      trace, 0, [](std::size_t, double eps) { return eps; }, kNoNll);
+      trace, 0, [](std::size_t, double eps) { return eps; }, kKappaNoNll);
   trace.curves[0].strength.pop_back();
   EXPECT_THROW(estimate_kappa(trace), std::logic_error);
 }

@@ -15,7 +15,7 @@ namespace {
 using test::add_noise_curve;
 using test::trace_with_documents;
 
-const test::Law kNoNll = [](std::size_t, double) { return 0.0; };
+const test::Law kCurveNoNll = [](std::size_t, double) { return 0.0; };
 
 void add_spectrum(Trace& trace, const std::vector<double>& eigenvalues) {
   const auto states = static_cast<std::size_t>(trace.n_layers()) + 1;
@@ -29,7 +29,7 @@ void add_spectrum(Trace& trace, const std::vector<double>& eigenvalues) {
   }
 }
 
-StateRateDistortion one(const Trace& trace) {
+StateRateDistortion one_curve(const Trace& trace) {
   const auto all = rate_distortion(trace, estimate_kappa(trace));
   EXPECT_EQ(all.size(), 1u);
   return all.at(0);
@@ -55,8 +55,8 @@ TEST(RateDistortion, LinearGaussianChannel) {
   Trace trace = trace_with_documents({10, 30, 7}, 3);
   add_spectrum(trace, kEigenvalues);
   add_noise_curve(
-      trace, 2, [&](std::size_t, double eps) { return w2 * eps * eps / 2; }, kNoNll);
-  const StateRateDistortion result = one(trace);
+      trace, 2, [&](std::size_t, double eps) { return w2 * eps * eps / 2; }, kCurveNoNll);
+  const StateRateDistortion result = one_curve(trace);
   EXPECT_EQ(result.state, 2);
   ASSERT_EQ(result.curve.points.size(), test::kGrid.size());
   for (const RatePoint& point : result.curve.points) {
@@ -86,8 +86,8 @@ TEST(RateDistortion, BetaIsTheSlopeOfTheCurve) {
   add_spectrum(trace, kEigenvalues);
   const double kappa = 5.0, a = 0.4;  // saturates
   const auto law = [&](std::size_t, double eps) { return a * (1 - std::exp(-kappa * eps * eps / (2 * a))); };
-  add_noise_curve(trace, 0, law, kNoNll, grid);
-  const auto points = one(trace).curve.points;
+  add_noise_curve(trace, 0, law, kCurveNoNll, grid);
+  const auto points = one_curve(trace).curve.points;
   for (std::size_t i = 10; i + 1 < points.size(); ++i) {
     const double chord = -(points[i + 1].distortion_nats - points[i - 1].distortion_nats) /
                          (points[i + 1].rate_nats - points[i - 1].rate_nats);
@@ -103,8 +103,8 @@ TEST(RateDistortion, PowerLawWithoutAQuadraticRange) {
   Trace trace = trace_with_documents({20, 20}, 1);
   add_spectrum(trace, kEigenvalues);
   add_noise_curve(
-      trace, 1, [](std::size_t, double eps) { return 0.3 * std::pow(eps, 1.5); }, kNoNll);
-  const auto curve = one(trace).curve;
+      trace, 1, [](std::size_t, double eps) { return 0.3 * std::pow(eps, 1.5); }, kCurveNoNll);
+  const auto curve = one_curve(trace).curve;
   for (const RatePoint& point : curve.points) {
     EXPECT_NEAR(point.beta, 1.5 * point.distortion_nats / dimension(point.strength), 1e-9 * point.beta);
   }
@@ -118,14 +118,14 @@ TEST(RateDistortion, WhatTheCurveDoesNotReachIsUndefined) {
   Trace trace = trace_with_documents({20, 20}, 1);
   add_spectrum(trace, kEigenvalues);
   add_noise_curve(
-      trace, 1, [](std::size_t, double eps) { return 0.005 * eps * eps; }, kNoNll);
-  const auto curve = one(trace).curve;
+      trace, 1, [](std::size_t, double eps) { return 0.005 * eps * eps; }, kCurveNoNll);
+  const auto curve = one_curve(trace).curve;
   EXPECT_FALSE(std::isnan(curve.matched[0].beta));
   EXPECT_TRUE(std::isnan(curve.matched[1].beta));
   EXPECT_NE(curve.note.find("0.01 nats"), std::string::npos);
   Trace bare = trace_with_documents({20, 20}, 1);  // and without a spectrum nothing is made up
   add_noise_curve(
-      bare, 1, [](std::size_t, double eps) { return eps * eps; }, kNoNll);
+      bare, 1, [](std::size_t, double eps) { return eps * eps; }, kCurveNoNll);
   EXPECT_TRUE(rate_distortion(bare, estimate_kappa(bare)).empty());
 }
 
@@ -134,8 +134,8 @@ TEST(RateDistortion, JackknifeErrorOfLnBeta) {
   Trace trace = trace_with_documents({20, 20}, 1);
   add_spectrum(trace, kEigenvalues);
   add_noise_curve(
-      trace, 0, [](std::size_t d, double eps) { return (d == 0 ? 1.0 : 3.0) * eps * eps / 2; }, kNoNll);
-  for (const RatePoint& point : one(trace).curve.points) {
+      trace, 0, [](std::size_t d, double eps) { return (d == 0 ? 1.0 : 3.0) * eps * eps / 2; }, kCurveNoNll);
+  for (const RatePoint& point : one_curve(trace).curve.points) {
     EXPECT_NEAR(point.ln_beta_error, std::log(3.0) / 2, 1e-9);
     EXPECT_NEAR(point.distortion_error, point.strength * point.strength / 2,
                 1e-9);  // D is 1 +- 0.5, in eps^2
@@ -160,7 +160,8 @@ TEST(RateDistortion, Segments) {
   const double kappa[] = {1.0, 4.0, 9.0};
   for (int state = 0; state < 3; ++state) {
     add_noise_curve(
-        trace, state, [&, state](std::size_t, double eps) { return kappa[state] * eps * eps / 2; }, kNoNll);
+        trace, state, [&, state](std::size_t, double eps) { return kappa[state] * eps * eps / 2; },
+        kCurveNoNll);
   }
   const auto states = rate_distortion(trace, estimate_kappa(trace));
   const auto segments = segment_rate_distortion({{"Local", 0, 2}, {"Rest", 2, 4}}, true, states);

@@ -13,8 +13,6 @@ namespace {
 
 using test::trace_with_documents;
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
 std::string text_of(const Trace& trace, const Findings& findings) {
   std::string text;
   for (const std::string& sentence : headline_sentences(trace, findings)) {
@@ -52,7 +50,10 @@ Detection detection(const std::string& id, TokenSet tokens, std::vector<int> edg
     d.boundaries.back().p_value = 0.001 * e;
   }
   d.forced_two = {{.edge = 3, .interval_90 = {2, 5}, .modal_share = 0.3, .histogram = {}},
-                  {.edge = 8, .interval_90 = {kNaN, kNaN}, .modal_share = kNaN, .histogram = {}}};
+                  {.edge = 8,
+                   .interval_90 = {kUndefinedValue, kUndefinedValue},
+                   .modal_share = kUndefinedValue,
+                   .histogram = {}}};
   d.forced_two[0].p_value = 0.31;
   d.forced_two[1].p_value = 0.09;
   for (EdgeEstimate& e : d.forced_two) e.found_by = "states";
@@ -211,9 +212,9 @@ TEST(Summary, UndefinedKappaAndMassiveTokens) {
   sink.offset_state = 11;
   trace.sinks = {sink};
   Findings f = two_boundaries();
-  f.kappa[5].kappa = f.kappa[5].standard_error = kNaN;
+  f.kappa[5].kappa = f.kappa[5].standard_error = kUndefinedValue;
   f.kappa[5].note = "no quadratic range: reasons";
-  for (auto& b : f.brittleness) b.kappa_geometric = kNaN;
+  for (auto& b : f.brittleness) b.kappa_geometric = kUndefinedValue;
   const std::string text = text_of(trace, f);
   expect_in(text,
             "Kappa is undefined for 1 of 13 states; at the input of block 5: no quadratic range: reasons.");

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "strata/base/error.h"
+#include "strata/base/file.h"
 #include "strata/base/sha256.h"
 #include "tests/support/paths.h"
 #include "tests/tokenizer/tiny.h"
@@ -49,6 +50,27 @@ class Directory : public testing::Test {
 
   test::TemporaryDirectory folder_;
 };
+
+// Whatever changes ids changes the digest: every file that was read is in it.
+TEST_F(Directory, TheDigestIsOfEveryFileThatWasRead) {
+  const auto digest_with = [&](const Json& config) {
+    (void)around(false, config);
+    return load().sha256();
+  };
+  Json config = {{"tokenizer_class", "LlamaTokenizerFast"}, {"bos_token", "<s>"}, {"eos_token", "</s>"}};
+  const std::string with_bos = digest_with(config);
+  config["add_bos_token"] = false;
+  EXPECT_NE(digest_with(config), with_bos);
+  const std::string before = load().sha256();
+  put("special_tokens_map.json", Json{{"bos_token", {{"content", "</s>"}}}});
+  EXPECT_NE(load().sha256(), before);
+  put("config.json", Json{{"model_type", "llama"}});  // the model's
+  const std::string three = load().sha256();
+  put("config.json", Json{{"model_type", "qwen2"}});
+  EXPECT_EQ(load().sha256(), three);
+  for (const char* name : {"special_tokens_map.json", "tokenizer_config.json"}) fs::remove(path(name));
+  EXPECT_EQ(load().sha256(), sha256_hex(read_file(path("tokenizer.json"))));  // as ever
+}
 
 // transformers 4.57: LlamaTokenizerFast and its like build the template anew, the other classes leave it.
 TEST_F(Directory, BosFollowsTheClassBothWays) {
@@ -191,11 +213,13 @@ TEST_F(VocabMerges, Qwen2CutsAndComposesAsItsTokenizerJsonDoes) {
   EXPECT_EQ(loaded.encode("e\u0301", false), (Ids{0xc3, 0xa9}));  // NFC
   EXPECT_TRUE(loaded.prefix().empty());
   EXPECT_EQ(Tokenizer::from_path(path("vocab.json")).sha256(), loaded.sha256());
-  EXPECT_EQ(loaded.sha256(), sha256_hex(sha256_hex(test::tiny_json({"a b"})["model"]["vocab"].dump()) +
-                                        sha256_hex("#version: 0.2\na b\n")));
+  const std::string both =
+      sha256_hex(test::tiny_json({"a b"})["model"]["vocab"].dump()) + sha256_hex("#version: 0.2\na b\n");
+  EXPECT_EQ(loaded.sha256(), sha256_hex(both + sha256_hex(read_file(path("tokenizer_config.json")))));
   fs::remove(path("tokenizer_config.json"));
   put("config.json", Json{{"model_type", "qwen3"}});
   EXPECT_EQ(load().encode("ab", false), Ids{256});
+  EXPECT_EQ(load().sha256(), sha256_hex(both));  // config.json is the model's, not the tokenizer's
 }
 
 TEST_F(VocabMerges, Gpt2CutsAtItsOwnPattern) {

@@ -102,16 +102,16 @@ TEST(GgufDigest, IsThatOfTheTokenizersKeysAlone) {
   EXPECT_NE(load(file).sha256(), digest);
 }
 
-struct Twin {
+struct GgufTwin {
   const char* key;
   std::optional<test::GgufStored> value;  ///< nothing removes the key
   ErrorKind kind;
   const char* message;
 };
 
-void expect_errors(const test::GgufFile& original, const std::vector<Twin>& twins) {
+void expect_errors(const test::GgufFile& original, const std::vector<GgufTwin>& twins) {
   ASSERT_NO_THROW(load(original));
-  for (const Twin& twin : twins) {
+  for (const GgufTwin& twin : twins) {
     SCOPED_TRACE(std::string(twin.key) + ": " + twin.message);
     test::GgufFile file = original;
     twin.value ? file.set(twin.key, *twin.value) : file.erase(twin.key);
@@ -120,8 +120,8 @@ void expect_errors(const test::GgufFile& original, const std::vector<Twin>& twin
   }
 }
 
-constexpr auto kBad = ErrorKind::bad_file;
-constexpr auto kForeign = ErrorKind::unsupported;
+constexpr auto kBadGguf = ErrorKind::bad_file;
+constexpr auto kForeignGguf = ErrorKind::unsupported;
 
 TEST(CorruptGguf, Bpe) {
   const auto original = bpe_gguf("qwen2", {"a b", "ab c"});
@@ -140,40 +140,41 @@ TEST(CorruptGguf, Bpe) {
   expect_errors(
       original,
       {
-          {"tokenizer.ggml.model", std::nullopt, kBad, "missing"},
-          {"tokenizer.ggml.model", test::gguf_u32(1), kBad, "expected a string"},
-          {"tokenizer.ggml.model", test::gguf_string("bert"), kForeign,
+          {"tokenizer.ggml.model", std::nullopt, kBadGguf, "missing"},
+          {"tokenizer.ggml.model", test::gguf_u32(1), kBadGguf, "expected a string"},
+          {"tokenizer.ggml.model", test::gguf_string("bert"), kForeignGguf,
            "tokenizer \"bert\" is not supported"},
-          {"tokenizer.ggml.pre", std::nullopt, kForeign, "missing"},
-          {"tokenizer.ggml.pre", test::gguf_string("chameleon"), kForeign, "pre-tokenizer \"chameleon\""},
-          {"tokenizer.ggml.pre", test::gguf_flag(true), kBad, "expected a string"},
-          {"tokenizer.ggml.tokens", std::nullopt, kBad, "missing"},
-          {"tokenizer.ggml.tokens", test::gguf_strings({}), kBad, "0 tokens"},
-          {"tokenizer.ggml.tokens", test::gguf_i32s({1}), kBad, "array of strings"},
-          {"tokenizer.ggml.tokens", tokens(3, "\xff"), kBad, "invalid UTF-8 in token 3"},
-          {"tokenizer.ggml.tokens", tokens(258, "ab"), kBad, "token 258 (\"ab\") twice"},
-          {"tokenizer.ggml.token_type", test::gguf_i32s({1, 1}), kBad, "2 types"},
-          {"tokenizer.ggml.token_type", test::gguf_strings({"a"}), kBad, "array of integers"},
-          {"tokenizer.ggml.token_type", zero, kBad, "type 0 of token 5"},
-          {"tokenizer.ggml.token_type", seven, kBad, "type 7 of token 5"},
-          {"tokenizer.ggml.merges", std::nullopt, kBad, "missing"},
-          {"tokenizer.ggml.merges", test::gguf_floats({1}), kBad, "array of strings"},
-          {"tokenizer.ggml.merges", test::gguf_strings({"a b", "ab"}), kBad, "no two tokens in merge 1"},
-          {"tokenizer.ggml.merges", test::gguf_strings({"a b c"}), kBad, "one space between"},
-          {"tokenizer.ggml.merges", test::gguf_strings({"a qq"}), kBad, "unknown token \"qq\" in merge 0"},
-          {"tokenizer.ggml.merges", test::gguf_strings({"b c"}), kBad, "unknown token \"bc\""},
-          {"tokenizer.ggml.merges", test::gguf_strings({"a b", "a b"}), kBad, "there before in merge 1"},
-          {"tokenizer.ggml.bos_token_id", test::gguf_u32(259), kBad, "259; expected an id below 259"},
-          {"tokenizer.ggml.eos_token_id", test::gguf_u32(0xfffffffe), kBad, "4294967294"},
-          {"tokenizer.ggml.bos_token_id", test::gguf_string("1"), kBad, "expected an integer"},
-          {"tokenizer.ggml.add_bos_token", test::gguf_u32(1), kBad, "true or false"},
-          {"tokenizer.ggml.add_eos_token", test::gguf_string("no"), kBad, "true or false"},
+          {"tokenizer.ggml.pre", std::nullopt, kForeignGguf, "missing"},
+          {"tokenizer.ggml.pre", test::gguf_string("chameleon"), kForeignGguf, "pre-tokenizer \"chameleon\""},
+          {"tokenizer.ggml.pre", test::gguf_flag(true), kBadGguf, "expected a string"},
+          {"tokenizer.ggml.tokens", std::nullopt, kBadGguf, "missing"},
+          {"tokenizer.ggml.tokens", test::gguf_strings({}), kBadGguf, "0 tokens"},
+          {"tokenizer.ggml.tokens", test::gguf_i32s({1}), kBadGguf, "array of strings"},
+          {"tokenizer.ggml.tokens", tokens(3, "\xff"), kBadGguf, "invalid UTF-8 in token 3"},
+          {"tokenizer.ggml.tokens", tokens(258, "ab"), kBadGguf, "token 258 (\"ab\") twice"},
+          {"tokenizer.ggml.token_type", test::gguf_i32s({1, 1}), kBadGguf, "2 types"},
+          {"tokenizer.ggml.token_type", test::gguf_strings({"a"}), kBadGguf, "array of integers"},
+          {"tokenizer.ggml.token_type", zero, kBadGguf, "type 0 of token 5"},
+          {"tokenizer.ggml.token_type", seven, kBadGguf, "type 7 of token 5"},
+          {"tokenizer.ggml.merges", std::nullopt, kBadGguf, "missing"},
+          {"tokenizer.ggml.merges", test::gguf_floats({1}), kBadGguf, "array of strings"},
+          {"tokenizer.ggml.merges", test::gguf_strings({"a b", "ab"}), kBadGguf, "no two tokens in merge 1"},
+          {"tokenizer.ggml.merges", test::gguf_strings({"a b c"}), kBadGguf, "one space between"},
+          {"tokenizer.ggml.merges", test::gguf_strings({"a qq"}), kBadGguf,
+           "unknown token \"qq\" in merge 0"},
+          {"tokenizer.ggml.merges", test::gguf_strings({"b c"}), kBadGguf, "unknown token \"bc\""},
+          {"tokenizer.ggml.merges", test::gguf_strings({"a b", "a b"}), kBadGguf, "there before in merge 1"},
+          {"tokenizer.ggml.bos_token_id", test::gguf_u32(259), kBadGguf, "259; expected an id below 259"},
+          {"tokenizer.ggml.eos_token_id", test::gguf_u32(0xfffffffe), kBadGguf, "4294967294"},
+          {"tokenizer.ggml.bos_token_id", test::gguf_string("1"), kBadGguf, "expected an integer"},
+          {"tokenizer.ggml.add_bos_token", test::gguf_u32(1), kBadGguf, "true or false"},
+          {"tokenizer.ggml.add_eos_token", test::gguf_string("no"), kBadGguf, "true or false"},
       });
   auto file = original;
   file.set("tokenizer.ggml.add_eos_token", test::gguf_flag(true));
-  EXPECT_STRATA_ERROR(load(file), kBad, "tokenizer.ggml.eos_token_id: missing");
+  EXPECT_STRATA_ERROR(load(file), kBadGguf, "tokenizer.ggml.eos_token_id: missing");
   file.set("tokenizer.ggml.eos_token_id", test::gguf_u32(0xffffffff));
-  EXPECT_STRATA_ERROR(load(file), kBad, "tokenizer.ggml.eos_token_id: none");
+  EXPECT_STRATA_ERROR(load(file), kBadGguf, "tokenizer.ggml.eos_token_id: none");
 }
 
 TEST(CorruptGguf, Spm) {
@@ -182,24 +183,24 @@ TEST(CorruptGguf, Spm) {
   scores[260] = std::numeric_limits<float>::quiet_NaN();
   expect_errors(original,
                 {
-                    {"tokenizer.ggml.scores", std::nullopt, kBad, "missing"},
-                    {"tokenizer.ggml.scores", test::gguf_floats({1}), kBad, "1 scores"},
-                    {"tokenizer.ggml.scores", test::gguf_i32s({1}), kBad, "array of f32"},
-                    {"tokenizer.ggml.scores", test::gguf_floats(scores), kBad, "score nan of token 260"},
-                    {"tokenizer.ggml.add_space_prefix", test::gguf_u32(1), kBad, "true or false"},
-                    {"tokenizer.ggml.remove_extra_whitespaces", test::gguf_flag(true), kForeign, "true"},
-                    {"tokenizer.ggml.bos_token_id", test::gguf_u32(261), kBad, "an id below 261"},
+                    {"tokenizer.ggml.scores", std::nullopt, kBadGguf, "missing"},
+                    {"tokenizer.ggml.scores", test::gguf_floats({1}), kBadGguf, "1 scores"},
+                    {"tokenizer.ggml.scores", test::gguf_i32s({1}), kBadGguf, "array of f32"},
+                    {"tokenizer.ggml.scores", test::gguf_floats(scores), kBadGguf, "score nan of token 260"},
+                    {"tokenizer.ggml.add_space_prefix", test::gguf_u32(1), kBadGguf, "true or false"},
+                    {"tokenizer.ggml.remove_extra_whitespaces", test::gguf_flag(true), kForeignGguf, "true"},
+                    {"tokenizer.ggml.bos_token_id", test::gguf_u32(261), kBadGguf, "an id below 261"},
                 });
-  EXPECT_STRATA_ERROR(load(spm_gguf({{"<0x4G>", 0, 6}})), kBad, "token 259 of type byte is \"<0x4G>\"");
-  EXPECT_STRATA_ERROR(load(spm_gguf({{std::string(2000, 'a'), 0}})), kForeign, "a piece of 2000 bytes");
-  EXPECT_STRATA_ERROR(load(spm_gguf({{"a", 0}, {"aa", 0, 5}})), kForeign, "unused token 260");
+  EXPECT_STRATA_ERROR(load(spm_gguf({{"<0x4G>", 0, 6}})), kBadGguf, "token 259 of type byte is \"<0x4G>\"");
+  EXPECT_STRATA_ERROR(load(spm_gguf({{std::string(2000, 'a'), 0}})), kForeignGguf, "a piece of 2000 bytes");
+  EXPECT_STRATA_ERROR(load(spm_gguf({{"a", 0}, {"aa", 0, 5}})), kForeignGguf, "unused token 260");
   EXPECT_NO_THROW(load(spm_gguf({{"[PAD]", 0, 5}, {"", 0}})));
   auto file = original;
   file.set("tokenizer.ggml.tokens", test::gguf_strings({"a"}));
   file.set("tokenizer.ggml.token_type", test::gguf_i32s({1}));
   file.set("tokenizer.ggml.scores", test::gguf_floats({0}));
-  EXPECT_STRATA_ERROR(load(file), kForeign, "no token for the byte <0x00>");
-  EXPECT_STRATA_ERROR(load(original).token_bytes(261), kBad, "token id 261");
+  EXPECT_STRATA_ERROR(load(file), kForeignGguf, "no token for the byte <0x00>");
+  EXPECT_STRATA_ERROR(load(original).token_bytes(261), kBadGguf, "token id 261");
 }
 
 }  // namespace

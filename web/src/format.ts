@@ -27,9 +27,11 @@ export function interval(value: Interval): string {
 export type Cell = string | number | null;
 export interface Table { columns: string[]; rows: Cell[][] }
 
+/// As csv_text of the program writes it: a text that a spreadsheet would take for a formula gets an apostrophe in front.
 export function csv(table: Table): string {
   const cell = (value: Cell): string => {
-    const text = value === null ? '' : String(value);
+    const formula = typeof value === 'string' && /^[=+\-@\t\r]/.test(value);
+    const text = value === null ? '' : `${formula ? "'" : ''}${value}`;
     return /[",\r\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
   };
   return [table.columns, ...table.rows].map((row) => row.map(cell).join(',')).join('\n') + '\n';

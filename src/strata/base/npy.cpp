@@ -21,7 +21,7 @@
 namespace strata {
 namespace {
 
-constexpr std::string_view kMagic = "\x93NUMPY";
+constexpr std::string_view kNpyMagic = "\x93NUMPY";
 constexpr std::size_t kAlignment = 64;  // numpy.lib.format: the data start on a 64-byte boundary
 
 [[noreturn]] void bad(const std::string& where, std::string found, std::string expected) {
@@ -151,7 +151,7 @@ std::vector<double> NpyArray::as_double() const {
 }
 
 NpyHeader parse_npy_header(std::string_view bytes, const std::string& where) {
-  if (bytes.size() < 10 || bytes.substr(0, 6) != kMagic) bad(where, "no .npy magic", "\\x93NUMPY");
+  if (bytes.size() < 10 || bytes.substr(0, 6) != kNpyMagic) bad(where, "no .npy magic", "\\x93NUMPY");
   const auto byte = [&](std::size_t i) {
     return static_cast<std::size_t>(static_cast<unsigned char>(bytes[i]));
   };
@@ -211,9 +211,9 @@ std::string npy_header(std::string_view descr, const std::vector<std::size_t>& e
   if (extents.size() == 1) shape.pop_back();
   std::string header =
       fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", descr, shape);
-  const std::size_t unpadded = kMagic.size() + 4 + header.size() + 1;
+  const std::size_t unpadded = kNpyMagic.size() + 4 + header.size() + 1;
   header += std::string((kAlignment - unpadded % kAlignment) % kAlignment, ' ') + '\n';
-  std::string out(kMagic);
+  std::string out(kNpyMagic);
   out += {'\x01', '\x00', static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
   return out + header;
 }

@@ -29,7 +29,7 @@ constexpr const char* kManifest = "manifest.json";
   throw Error(ErrorKind::usage, {.where = path.string(), .found = std::move(found), .hint = std::move(hint)});
 }
 
-[[noreturn]] void fail(const fs::path& path, const char* step, int error) {
+[[noreturn]] void cannot(const fs::path& path, const char* step, int error) {
   throw Error(ErrorKind::run_failed, {.where = path.string(),
                                       .found = fmt::format("cannot {}: {}", step, std::strerror(error)),
                                       .hint = "choose another --output"});
@@ -124,7 +124,7 @@ void OutputDirectory::make() {
   for (const fs::path& directory : missing) {
     if (::mkdir(directory.c_str(), 0777) != 0) {
       if (errno == EEXIST) continue;  // "a/." or another process
-      fail(path_, "create", errno);
+      cannot(path_, "create", errno);
     }
     created_.push_back(directory);
     sync_directory(directory.has_parent_path() ? directory.parent_path() : fs::path("."));
@@ -138,11 +138,11 @@ void OutputDirectory::lock() {
     if (::mkdir(partial().c_str(), 0777) == 0) {
       made_partial_ = true;
     } else if (errno != EEXIST) {
-      fail(partial(), "create", errno);
+      cannot(partial(), "create", errno);
     }
     const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0 && errno == ENOENT) continue;
-    if (fd < 0) fail(file, "create", errno);
+    if (fd < 0) cannot(file, "create", errno);
     if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
       const int error = errno;
       const std::string who = holder(fd);
@@ -152,7 +152,7 @@ void OutputDirectory::lock() {
         refuse(path_, "in use by " + who, "wait for it, or choose another --output");
       }
       if (made_partial_) (void)::unlink(file.c_str());  // nobody can hold it
-      fail(file, "lock", error);
+      cannot(file, "lock", error);
     }
     struct stat mine = {}, named = {};
     if (::fstat(fd, &mine) == 0 && ::stat(file.c_str(), &named) == 0 && mine.st_ino == named.st_ino &&
@@ -162,7 +162,7 @@ void OutputDirectory::lock() {
     }
     (void)::close(fd);
   }
-  fail(file, "lock", EAGAIN);
+  cannot(file, "lock", EAGAIN);
 }
 
 void OutputDirectory::write_mark(int fd) const {
@@ -171,8 +171,8 @@ void OutputDirectory::write_mark(int fd) const {
       output_names::owner_text(kind_) + fmt::format("process {}\n", static_cast<long>(::getpid()));
   const auto put = ::pwrite(fd, text.data(), text.size(), 0);
   const fs::path file = partial() / kOwner;
-  if (put != static_cast<ssize_t>(text.size())) fail(file, "write", put < 0 ? errno : ENOSPC);
-  if (::ftruncate(fd, static_cast<off_t>(text.size())) != 0 || ::fsync(fd) != 0) fail(file, "write", errno);
+  if (put != static_cast<ssize_t>(text.size())) cannot(file, "write", put < 0 ? errno : ENOSPC);
+  if (::ftruncate(fd, static_cast<off_t>(text.size())) != 0 || ::fsync(fd) != 0) cannot(file, "write", errno);
   sync_directory(partial());
   sync_directory(path_);
 }
@@ -199,7 +199,7 @@ void OutputDirectory::forget_partial() const {
 
 void OutputDirectory::commit(const std::function<void()>& files, const std::string& manifest) {
   const fs::path old = path_ / kManifest;
-  if (::unlink(old.c_str()) != 0 && errno != ENOENT) fail(old, "remove", errno);
+  if (::unlink(old.c_str()) != 0 && errno != ENOENT) cannot(old, "remove", errno);
   sync_directory(path_);
   write_file_atomic(partial() / kWriting, "");
   sync_directory(partial());

@@ -59,4 +59,16 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
   return nearest.empty() ? "" : fmt::format("did you mean {}?", nearest);
 }
 
+std::string enumerated(const std::vector<std::string>& parts) {
+  std::string text;
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    text += (i == 0 ? "" : i + 1 == parts.size() ? " and " : ", ") + parts[i];
+  return text;
+}
+
+void add_note(std::string& note, std::string_view text) {
+  if (!note.empty()) note += "; ";
+  note += text;
+}
+
 }  // namespace strata

@@ -18,4 +18,10 @@ namespace strata {
 /// "did you mean X?", or nothing.
 [[nodiscard]] std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
 
+/// "a", "a and b", "a, b and c".
+[[nodiscard]] std::string enumerated(const std::vector<std::string>& parts);
+
+/// Puts `text` behind `note`, after "; " where the note has words already.
+void add_note(std::string& note, std::string_view text);
+
 }  // namespace strata

@@ -10,7 +10,7 @@
 namespace strata {
 namespace {
 
-constexpr std::size_t kBuffer = std::size_t{1} << 20;
+constexpr std::size_t kZipBuffer = std::size_t{1} << 20;
 
 }  // namespace
 
@@ -38,7 +38,7 @@ zlib_filefunc64_def ZipFile::functions() {
 
 uLong ZipFile::write(void* self, void* /*stream*/, const void* data, uLong size) {
   auto& file = *static_cast<ZipFile*>(self);
-  if (file.at_ != file.begin_ + file.buffer_.size() || file.buffer_.size() >= kBuffer) file.flush();
+  if (file.at_ != file.begin_ + file.buffer_.size() || file.buffer_.size() >= kZipBuffer) file.flush();
   if (file.failed()) return 0;
   if (file.buffer_.empty()) file.begin_ = file.at_;
   file.buffer_.append(static_cast<const char*>(data), size);

@@ -8,6 +8,7 @@
 
 #include "strata/base/error.h"
 #include "strata/base/file.h"
+#include "strata/base/names_in.h"
 #include "strata/base/sha256.h"
 #include "strata/base/words.h"
 #include "strata/checkpoint/strict_json.h"
@@ -72,15 +73,6 @@ bool is_revision(std::string_view text) {
     begin = end + 1;
   }
   return true;
-}
-
-std::vector<std::string> names_in(const fs::path& directory) {
-  std::vector<std::string> names;
-  std::error_code unreadable;
-  for (const auto& entry : fs::directory_iterator(directory, unreadable))
-    names.push_back(entry.path().filename().string());
-  std::sort(names.begin(), names.end());
-  return names;
 }
 
 std::vector<std::string> commits_in(const fs::path& model) {

@@ -8,6 +8,7 @@
 
 #include "strata/base/error.h"
 #include "strata/base/foreign_file.h"
+#include "strata/base/names_in.h"
 #include "strata/base/words.h"
 #include "strata/checkpoint/gguf_files.h"
 #include "strata/checkpoint/strict_json.h"
@@ -197,13 +198,8 @@ ModelLocation locate_path(const fs::path& path) {
 // What lies where the path should be, for "did you mean".
 std::string near_miss(const fs::path& path) {
   if (path.empty()) return {};
-  std::vector<std::string> names;
   const fs::path full = named(path), parent = full.has_parent_path() ? full.parent_path() : ".";
-  std::error_code unreadable;
-  for (const auto& entry : fs::directory_iterator(parent, unreadable))
-    names.push_back(entry.path().filename().string());
-  std::sort(names.begin(), names.end());
-  const std::string name = nearest_word(full.filename().string(), names);
+  const std::string name = nearest_word(full.filename().string(), names_in(parent));
   return name.empty() ? "" : fmt::format("did you mean {}?", (parent / name).lexically_normal().string());
 }
 

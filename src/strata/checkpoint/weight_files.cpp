@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "strata/base/error.h"
 #include "strata/base/file.h"
+#include "strata/base/names_in.h"
 #include "strata/checkpoint/strict_json.h"
 
 namespace strata {
@@ -45,20 +45,11 @@ std::optional<ShardName> parse_shard(const std::string& file) {
   return name;
 }
 
-std::vector<std::string> files_in(const fs::path& directory) {
-  std::vector<std::string> names;
-  std::error_code unreadable;
-  for (const auto& entry : fs::directory_iterator(directory, unreadable))
-    names.push_back(entry.path().filename().string());
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 // All shards of the set that lies there; two sets are no set.
 std::vector<fs::path> find_set(const fs::path& directory) {
   std::vector<fs::path> files;
   int count = 0;
-  for (const std::string& name : files_in(directory)) {
+  for (const std::string& name : names_in(directory)) {
     const auto shard = parse_shard(name);
     if (!shard) continue;
     if (count != 0 && shard->count != count) {
@@ -110,7 +101,7 @@ WeightFiles find_weight_files(const fs::path& directory) {
 }
 
 bool has_weights(const fs::path& directory) {
-  for (const std::string& file : files_in(directory)) {
+  for (const std::string& file : names_in(directory)) {
     if (file == "model.safetensors.index.json" || file == "pytorch_model.bin" ||
         file == "pytorch_model.bin.index.json" || file == "consolidated.00.pth" ||
         file.ends_with(".safetensors"))
@@ -151,7 +142,7 @@ void refuse_without_weights(const fs::path& directory) {
                                          .hint = "a pickle can run code; convert it to safetensors"});
   }
   Problem problem{.where = directory.string(), .found = "no weights", .expected = kExpected};
-  for (const std::string& file : files_in(directory)) {
+  for (const std::string& file : names_in(directory)) {
     if (!file.ends_with(".safetensors")) continue;
     problem.found += fmt::format(" under the usual names, but {}", printable(file));
     problem.hint = "give the path of that file, or rename it";

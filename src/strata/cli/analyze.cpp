@@ -119,8 +119,11 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
   });
   on_stop(SIG_DFL);
   printer.finish();
+  // Once each: those of the text, and the notes of the files, were said before the run.
+  std::vector<std::string> said = corpus.warnings;
+  const auto& notes = model.checkpoint().notes();
+  if (!options.quiet) said.insert(said.end(), notes.begin(), notes.end());
   for (const std::string& warning : run.trace.warnings) {
-    const auto& said = corpus.warnings;
     if (std::find(said.begin(), said.end(), warning) == said.end()) say("warning: {}\n", warning);
   }
   if (!options.quiet) say_raw(summary_text(run, (options.output / "report.html").string()));

@@ -189,12 +189,12 @@ void complete(StudyRun& about) {
   if (about.text.empty()) about.text = trace.run.corpus_name;
 }
 
-struct ManifestFacts {
+struct StudyFacts {
   std::vector<std::string> analyzed;
   double seconds_analyze = 0.0, seconds_compare = 0.0;
 };
 
-std::string manifest_text(const Study& study, const std::string& command_line, const ManifestFacts& facts) {
+std::string manifest_text(const Study& study, const std::string& command_line, const StudyFacts& facts) {
   using Json = nlohmann::ordered_json;
   Json runs = Json::array();
   for (const StudyMember& m : study.members) {
@@ -228,7 +228,7 @@ std::vector<Step> steps_of_runs(const std::vector<std::filesystem::path>& runs) 
 
 // Analyzes what is missing; nothing is compared before everything is there.
 void analyze_missing(std::vector<Step>& steps, const StudyFile& file, const StudyOptions& options,
-                     const std::string& command_line, ManifestFacts& facts) {
+                     const std::string& command_line, StudyFacts& facts) {
   const auto start = std::chrono::steady_clock::now();
   const auto missing = std::count_if(steps.begin(), steps.end(), [](const Step& s) { return !s.there; });
   std::ptrdiff_t done = 0;
@@ -277,7 +277,7 @@ int compare_study(const StudyOptions& asked, const std::string& command_line) {
   }
   leave_out_missing(steps, options.skip_missing);
   OutputDirectory output(options.output, OutputKind::study);
-  ManifestFacts facts;
+  StudyFacts facts;
   analyze_missing(steps, file, options, command_line, facts);
 
   const auto start = std::chrono::steady_clock::now();

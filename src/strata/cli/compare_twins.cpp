@@ -73,7 +73,7 @@ std::string summary(const DivergenceRecord& record, const std::filesystem::path&
   return out + fmt::format("\nwritten: {}\n", output.string());
 }
 
-struct ManifestFacts {
+struct TwinFacts {
   std::uint64_t limit_bytes = 0;
   DivergencePlan plan;
   std::vector<std::pair<std::string, double>> seconds;  // per phase
@@ -81,7 +81,7 @@ struct ManifestFacts {
 };
 
 std::string manifest_text(const DivergenceRecord& record, const TwinOptions& options,
-                          const std::string& command_line, const ManifestFacts& facts) {
+                          const std::string& command_line, const TwinFacts& facts) {
   using Json = nlohmann::ordered_json;
   Json memory = Json::object();
   for (const MemoryItem& item : facts.plan.memory) memory[item.what] = item.bytes;
@@ -125,7 +125,7 @@ int compare_twins(const TwinOptions& asked, const std::string& command_line) {
     options.output =
         std::filesystem::path("runs") / fmt::format("compare-{}-{}", name(original), name(other));
   OutputDirectory output(options.output, OutputKind::twins);
-  ManifestFacts facts;
+  TwinFacts facts;
   facts.limit_bytes =
       options.mem_limit.empty() ? default_memory_limit_bytes() : parse_size(options.mem_limit, "--mem-limit");
   options.text.memory_bytes = facts.limit_bytes;

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <csignal>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "strata/base/error.h"
@@ -66,20 +67,27 @@ struct Job {
   }
 };
 
-// A directory is a new or empty one, or, with --resume, an earlier dump of the same.
-void look_at_directory(Job& job) {
-  const fs::path& directory = job.command.output;
+// A directory is a new or empty one, or, with --resume, an earlier dump: its index.
+std::optional<DumpIndex> earlier_dump(const DumpCommand& command) {
+  const fs::path& directory = command.output;
   check_output_directory(directory, OutputKind::dump);
   const fs::path index = directory / kDumpIndexFile;
-  if (!fs::exists(index)) return;
-  if (!job.command.resume) {
+  if (!fs::exists(index)) return std::nullopt;
+  if (!command.resume) {
     throw Error(ErrorKind::usage, {.where = directory.string(),
                                    .found = "holds a dump already",
                                    .hint = "--resume goes on with it, or name another --output"});
   }
-  const DumpIndex there = parse_dump_index(read_file(index, kIndexBytes), index.string());
-  check_same_dump(there, job.index, directory);
-  for (const std::string& file : keep_finished(there, job.index, job.command.format, directory))
+  return parse_dump_index(read_file(index, kIndexBytes), index.string());
+}
+
+// The earlier dump has to be of the same; what it has finished is kept.
+void look_at_directory(Job& job) {
+  const auto there = earlier_dump(job.command);
+  if (!there) return;
+  const fs::path& directory = job.command.output;
+  check_same_dump(*there, job.index, directory);
+  for (const std::string& file : keep_finished(*there, job.index, job.command.format, directory))
     say("warning: {} is not what was written; it is made again if asked for\n", file);
 }
 
@@ -288,11 +296,11 @@ int dump(const DumpCommand& asked) {
   const Checkpoint checkpoint = Checkpoint::open(command.model);
   print_notes(checkpoint, command.quiet);
   if (command.output.empty()) command.output = fs::path("runs") / (checkpoint.name() + "-dump");
-  check_dump_command(command, clean_signal_ids());
+  check_dump_command(command, clean_signal_ids(), checkpoint.config().n_layers);
   command.text.memory_bytes = memory_limit(command);
+  (void)earlier_dump(command);  // refused before the text is read, which may be long
   command.text.groups = false;  // arrays have a row for each document: none is resampled here
   const LoadedText text = load_text(checkpoint, with_default_text(command.text));
-  print_text_remarks(text.corpus, command.quiet);
   Job job{.command = command,
           .checkpoint = checkpoint,
           .text = text,
@@ -305,12 +313,14 @@ int dump(const DumpCommand& asked) {
   const StateStreamPlan plan = plan_state_stream(checkpoint, job.windows, command.threads);
   if (command.dry_run) {
     look_at_directory(job);
+    print_text_remarks(text.corpus, command.quiet);
     print_plan(job, plan);
     return 0;
   }
   OutputDirectory output(command.output, OutputKind::dump);
   look_at_directory(job);
   check_memory(job, plan);
+  print_text_remarks(text.corpus, command.quiet);
   remove_parts(job);
   check_room(job, plan.scratch_bytes);
   job.save_index();

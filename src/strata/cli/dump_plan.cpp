@@ -89,7 +89,7 @@ bool DumpCommand::has(std::string_view content) const {
   return std::find(what.begin(), what.end(), content) != what.end();
 }
 
-void check_dump_command(const DumpCommand& command, const std::vector<std::string>& signals) {
+void check_dump_command(const DumpCommand& command, const std::vector<std::string>& signals, int n_layers) {
   const auto refuse = [](const char* where, std::string found, std::string expected) {
     throw Error(ErrorKind::usage,
                 {.where = where, .found = std::move(found), .expected = std::move(expected)});
@@ -107,6 +107,7 @@ void check_dump_command(const DumpCommand& command, const std::vector<std::strin
     if (std::find(signals.begin(), signals.end(), id) == signals.end())
       refuse("--signals", fmt::format("'{}'", id), fmt::format("some of {}", fmt::join(signals, ", ")));
   }
+  if (!command.layers.empty()) (void)parse_layers(command.layers, n_layers, "--layers");
 }
 
 DumpIndex plan_dump(const DumpCommand& command, const Checkpoint& checkpoint, const Corpus& corpus,

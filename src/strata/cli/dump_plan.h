@@ -32,8 +32,9 @@ struct DumpCommand {
 
 void add_dump_flags(CLI::App& app, DumpCommand& command);
 
-/// Throws Error(usage) for what cannot be dumped; `signals` are the ids of the clean sweep.
-void check_dump_command(const DumpCommand& command, const std::vector<std::string>& signals);
+/// Throws Error(usage) for what cannot be dumped of a model of `n_layers` blocks; `signals` are the ids of
+/// the clean sweep.
+void check_dump_command(const DumpCommand& command, const std::vector<std::string>& signals, int n_layers);
 
 /// The index of the whole dump, nothing of it written yet; signals are added when they are measured.
 [[nodiscard]] DumpIndex plan_dump(const DumpCommand& command, const Checkpoint& checkpoint,

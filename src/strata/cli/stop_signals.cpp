@@ -14,7 +14,7 @@ namespace {
 std::atomic<bool> asked{false};
 
 // What a signal handler may print.
-void say(std::string_view text) {
+void say_in_handler(std::string_view text) {
   (void)!write(STDERR_FILENO, text.data(), text.size());
 }
 
@@ -33,11 +33,11 @@ void on_stop(void (*handler)(int)) {
 
 void ask_to_stop(int) {
   if (asked.exchange(true)) stop_now(0);
-  say("\nsaving after the step in progress; once more stops at once\n");
+  say_in_handler("\nsaving after the step in progress; once more stops at once\n");
 }
 
 void stop_now(int) {
-  say("strata: interrupted; what was saved before is kept\n");
+  say_in_handler("strata: interrupted; what was saved before is kept\n");
   _exit(exit_code(ErrorKind::interrupted));
 }
 

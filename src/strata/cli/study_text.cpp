@@ -9,25 +9,27 @@ namespace {
 
 constexpr std::size_t kWidth = 100;
 
-std::string number(double value) {
+std::string three_digits(double value) {
   return std::isnan(value) ? "-" : fmt::format("{:.3g}", value);
 }
 
 std::string interval(const Interval& i) {
-  return std::isnan(i.lo) && std::isnan(i.hi) ? "" : fmt::format("[{}, {}]", number(i.lo), number(i.hi));
+  return std::isnan(i.lo) && std::isnan(i.hi)
+             ? ""
+             : fmt::format("[{}, {}]", three_digits(i.lo), three_digits(i.hi));
 }
 
 // The claimed region, like ">= 0.8" or "<= 0.1 or >= 10".
 std::string region(const Interval& i, bool outside) {
-  if (outside) return fmt::format("<= {} or >= {}", number(i.lo), number(i.hi));
+  if (outside) return fmt::format("<= {} or >= {}", three_digits(i.lo), three_digits(i.hi));
   if (std::isnan(i.lo) && std::isnan(i.hi)) return "";
-  if (std::isnan(i.hi)) return ">= " + number(i.lo);
-  if (std::isnan(i.lo)) return "<= " + number(i.hi);
-  return fmt::format("{} to {}", number(i.lo), number(i.hi));
+  if (std::isnan(i.hi)) return ">= " + three_digits(i.lo);
+  if (std::isnan(i.lo)) return "<= " + three_digits(i.hi);
+  return fmt::format("{} to {}", three_digits(i.lo), three_digits(i.hi));
 }
 
 // Breaks a text into lines, each behind `indent` spaces.
-std::string wrapped(const std::string& text, std::size_t indent) {
+std::string filled(const std::string& text, std::size_t indent) {
   std::string out, line(indent, ' ');
   std::size_t begin = 0;
   while (begin < text.size()) {
@@ -66,8 +68,8 @@ std::string members_text(const Study& study) {
                                 "family", "text", "blocks", "verdict", "b1 b2", "ln kappa", "Local ln kappa");
   for (const StudyMember& m : study.members) {
     out += fmt::format("  {:<28} {:<8} {:<14} {:>6}  {:<14} {:<10} {:>8} {:>14}\n", m.model, m.family, m.text,
-                       m.n_layers, m.verdict, depth_text(m.boundaries), number(mean_ln_kappa(m)),
-                       m.segments.empty() ? "-" : number(m.segments[0].ln_kappa));
+                       m.n_layers, m.verdict, depth_text(m.boundaries), three_digits(mean_ln_kappa(m)),
+                       m.segments.empty() ? "-" : three_digits(m.segments[0].ln_kappa));
   }
   return out + "  b: boundary / blocks, where the tests select two; ln kappa: mean over all blocks\n";
 }
@@ -86,7 +88,7 @@ std::string expected_text(const Study& study) {
   std::string out;
   for (const ExpectedFigure& f : study.expected) {
     const auto range = [](double lo, double hi) {
-      return lo == hi ? number(lo) : fmt::format("{} to {}", number(lo), number(hi));
+      return lo == hi ? three_digits(lo) : fmt::format("{} to {}", three_digits(lo), three_digits(hi));
     };
     out += fmt::format("  {} {}: paper {}, here {} ({})\n", f.family, f.quantity, range(f.lo, f.hi),
                        std::isnan(f.ours_lo) ? "-" : range(f.ours_lo, f.ours_hi), f.ours_note);
@@ -97,15 +99,15 @@ std::string expected_text(const Study& study) {
 std::string verdict_text(const Verdict& v) {
   std::string out = fmt::format("  {:<4} {:<10} {}\n", v.id, to_string(v.outcome), v.title);
   if (!std::isnan(v.effect)) {
-    out +=
-        fmt::format("       {} {} {}; claimed {}{}\n", number(v.effect), v.effect_unit,
-                    interval(v.effect_interval_90), region(v.claimed_region, v.claimed_outside),
-                    std::isnan(v.p_value)
-                        ? ""
-                        : fmt::format("; p {}{}", number(v.p_value),
-                                      std::isnan(v.p_adjusted) ? "" : ", adjusted " + number(v.p_adjusted)));
+    out += fmt::format(
+        "       {} {} {}; claimed {}{}\n", three_digits(v.effect), v.effect_unit,
+        interval(v.effect_interval_90), region(v.claimed_region, v.claimed_outside),
+        std::isnan(v.p_value)
+            ? ""
+            : fmt::format("; p {}{}", three_digits(v.p_value),
+                          std::isnan(v.p_adjusted) ? "" : ", adjusted " + three_digits(v.p_adjusted)));
   }
-  return out + wrapped(v.reason, 7);
+  return out + filled(v.reason, 7);
 }
 
 }  // namespace
@@ -113,7 +115,7 @@ std::string verdict_text(const Verdict& v) {
 std::string study_text(const Study& study) {
   std::string out =
       fmt::format("\n{}\n", study.study.title.empty() ? "study " + study.study.name : study.study.title);
-  for (const std::string& sentence : study.sentences) out += wrapped(sentence, 2);
+  for (const std::string& sentence : study.sentences) out += filled(sentence, 2);
   out += "\n" + members_text(study);
   out += forced_text(study);
   if (!study.expected.empty()) out += "\n" + expected_text(study);

@@ -11,13 +11,13 @@
 #include "strata/base/error.h"
 #include "strata/base/sha256.h"
 #include "strata/corpus/corpus.h"
+#include "strata/corpus/corpus_words.h"
 #include "strata/corpus/packer.h"
 
 namespace strata {
 namespace {
 
-constexpr std::size_t kNamedLeftOut = 8;  // documents that a note names before it only counts
-constexpr std::size_t kFewest = 2;        // tokens of a window: one that is scored, and one before it
+constexpr std::size_t kFewest = 2;  // tokens of a window: one that is scored, and one before it
 // Ids while a text is encoded: about 3 bytes for each of its bytes, and a copy where it is normalised.
 constexpr std::uint64_t kEncodingBytes = 4;
 
@@ -97,54 +97,6 @@ void drop_unused_documents(Corpus& corpus, bool said) {
     corpus.notes.push_back(fmt::format("{} of {} documents have a window among those used", used.size(),
                                        corpus.documents.size()));
   corpus.documents = std::move(used);
-}
-
-/// Documents that have no window, with their token counts.
-struct LeftOut {
-  std::size_t count = 0;
-  std::size_t longest = 0;  // in tokens
-  std::string names;
-  void add(const std::string& name, std::size_t tokens) {
-    if (count < kNamedLeftOut) names += fmt::format("{}{} ({} tokens)", count == 0 ? "" : ", ", name, tokens);
-    ++count;
-    longest = std::max(longest, tokens);
-  }
-  [[nodiscard]] std::string note(std::size_t fewest, const char* hint) const {
-    const std::string rest = count > kNamedLeftOut ? fmt::format(" and {} more", count - kNamedLeftOut) : "";
-    return fmt::format("left out, shorter than {} tokens: {}{}{}", fewest, names, rest, hint);
-  }
-};
-
-std::string prefix_in_words(const Tokenizer& tokenizer) {
-  std::string tokens;
-  for (const std::int32_t id : tokenizer.prefix())
-    tokens += fmt::format("{}{} ({})", tokens.empty() ? "" : ", ", tokenizer.token_bytes(id), id);
-  return tokens;
-}
-
-std::string policy_in_words(const Tokenizer& tokenizer) {
-  const std::string source =
-      tokenizer.special_source().empty() ? "" : fmt::format(" (by {})", tokenizer.special_source());
-  if (tokenizer.prefix().empty())
-    return "no BOS: windows are the text's own tokens; EOS is never added" + source;
-  return fmt::format("each window begins with {}; EOS is never added{}", prefix_in_words(tokenizer), source);
-}
-
-std::string packing_in_words(Packing packing, bool groups) {
-  if (packing == Packing::none) return {};
-  if (packing == Packing::concatenated)
-    return "; documents shorter than a window are packed, concatenated: one after the other in one window, "
-           "with "
-           "nothing between them, and attention reaches back over all of them; a document of this record is "
-           "a "
-           "window of whole documents";
-  if (!groups)
-    return "; documents shorter than a window are separate: each is a window of its own, and attention stays "
-           "inside it";
-  return "; documents shorter than a window are packed, separate: each is a window of its own, and attention "
-         "stays inside it; a document of this record is a group of whole documents with no more tokens than "
-         "the "
-         "context";
 }
 
 }  // namespace

@@ -10,26 +10,20 @@
 
 #include "strata/base/error.h"
 #include "strata/base/json_depth.h"
+#include "strata/corpus/bad_file.h"
+#include "strata/corpus/json_values.h"
 
 namespace strata {
 namespace {
 
-using nlohmann::json;
+using Json = nlohmann::json;
 
-constexpr int kMaxJsonDepth = 64;
 constexpr std::size_t kNamedKeys = 12;
 constexpr const char* kChatKeys[] = {"messages", "conversations"};
 constexpr const char* kTurnTexts[] = {"content", "value"};  // of OpenAI's form, of ShareGPT's
 constexpr const char* kIdsKey = "input_ids";
 constexpr const char* kBetweenTurns = "\n\n";
 constexpr const char* kAsText = "--text-format text measures a file as it is";
-
-[[noreturn]] void bad(const std::string& where, std::string found, std::string expected,
-                      std::string hint = {}) {
-  throw Error(
-      ErrorKind::bad_file,
-      {.where = where, .found = std::move(found), .expected = std::move(expected), .hint = std::move(hint)});
-}
 
 // The three words outside strings that Python's json module writes and JSON has not.
 std::string without_nan(std::string_view text) {
@@ -57,28 +51,28 @@ std::string without_nan(std::string_view text) {
   return out;
 }
 
-std::optional<json> parse(std::string_view text) {
-  json value = json::parse(text, nullptr, false);
-  if (value.is_discarded()) value = json::parse(without_nan(text), nullptr, false);
+std::optional<Json> parse(std::string_view text) {
+  Json value = Json::parse(text, nullptr, false);
+  if (value.is_discarded()) value = Json::parse(without_nan(text), nullptr, false);
   if (value.is_discarded()) return std::nullopt;
   return value;
 }
 
 std::string reason(std::string_view text) {
   try {
-    const json unexpected = json::parse(without_nan(text));
-  } catch (const json::parse_error& error) {
+    const Json unexpected = Json::parse(without_nan(text));
+  } catch (const Json::parse_error& error) {
     const std::string what = error.what();
     const std::size_t at = what.find("; last read");
     return fmt::format("not JSON, at byte {} of it{}", error.byte,
                        at == std::string::npos ? "" : what.substr(at, 80));
-  } catch (const json::exception&) {
+  } catch (const Json::exception&) {
     return "not JSON: a number out of range";
   }
   return "not JSON";
 }
 
-std::string kind(const json& value) {
+std::string kind(const Json& value) {
   if (value.is_null()) return "null";
   if (value.is_array()) return "a list";
   if (value.is_object()) return "an object";
@@ -86,7 +80,7 @@ std::string kind(const json& value) {
   return value.is_boolean() ? "true or false" : "a number";
 }
 
-std::string key_names(const json& record) {
+std::string key_names(const Json& record) {
   std::string names;
   std::size_t count = 0;
   for (const auto& [key, value] : record.items()) {
@@ -98,7 +92,7 @@ std::string key_names(const json& record) {
 }
 
 // The key whose string is longest: most likely the text.
-std::string likely_key(const json& record) {
+std::string likely_key(const Json& record) {
   std::string likely;
   std::size_t longest = 0;
   for (const auto& [key, value] : record.items()) {
@@ -117,22 +111,22 @@ std::string likely_key(const json& record) {
   return likely;
 }
 
-bool is_list_of(const json& value, bool (*test)(const json&)) {
+bool is_list_of(const Json& value, bool (*test)(const Json&)) {
   return value.is_array() && !value.empty() && std::all_of(value.begin(), value.end(), test);
 }
 
-bool is_id(const json& value) {
+bool is_id(const Json& value) {
   return value.is_number_integer() || value.is_number_unsigned();
 }
 
-bool is_turn(const json& value) {
+bool is_turn(const Json& value) {
   return value.is_object() && std::any_of(std::begin(kTurnTexts), std::end(kTurnTexts),
                                           [&](const char* key) { return value.contains(key); });
 }
 
 // A turn's text, or what of its parts is text.
-void add_turn(const json& turn, RecordContent& content, const std::string& where) {
-  const json* said = nullptr;
+void add_turn(const Json& turn, RecordContent& content, const std::string& where) {
+  const Json* said = nullptr;
   for (const char* key : kTurnTexts) {
     if (said == nullptr && turn.contains(key)) said = &turn[key];
   }
@@ -140,7 +134,7 @@ void add_turn(const json& turn, RecordContent& content, const std::string& where
   if (said->is_string()) {
     text = said->get<std::string>();
   } else if (said->is_array()) {
-    for (const json& part : *said) {
+    for (const Json& part : *said) {
       if (part.is_object() && part.contains("text") && part["text"].is_string()) {
         text += (text.empty() ? "" : "\n") + part["text"].get<std::string>();
       } else {
@@ -157,10 +151,10 @@ void add_turn(const json& turn, RecordContent& content, const std::string& where
   content.text += text;
 }
 
-std::vector<std::int64_t> ids_of(const json& list, const std::string& where) {
+std::vector<std::int64_t> ids_of(const Json& list, const std::string& where) {
   std::vector<std::int64_t> ids;
   ids.reserve(list.size());
-  for (const json& value : list) {
+  for (const Json& value : list) {
     if (value.is_number_unsigned() && value.get<std::uint64_t>() > INT64_MAX)
       bad(where, fmt::format("id {}", value.get<std::uint64_t>()), "a token id");
     ids.push_back(value.get<std::int64_t>());
@@ -169,11 +163,11 @@ std::vector<std::int64_t> ids_of(const json& list, const std::string& where) {
 }
 
 // Padding goes by the mask, which must be one stretch of ones.
-void apply_mask(const json& mask, RecordContent& content, const std::string& where) {
-  const auto is_bit = [](const json& v) { return is_id(v) && (v == 0 || v == 1); };
+void apply_mask(const Json& mask, RecordContent& content, const std::string& where) {
+  const auto is_bit = [](const Json& v) { return is_id(v) && (v == 0 || v == 1); };
   if (!mask.is_array() || mask.size() != content.ids.size() || !std::all_of(mask.begin(), mask.end(), is_bit))
     bad(where, "an attention_mask that does not fit its input_ids", "a 0 or 1 for each id");
-  const auto one = [](const json& v) { return v == 1; };
+  const auto one = [](const Json& v) { return v == 1; };
   const auto begin = std::find_if(mask.begin(), mask.end(), one);
   const auto end = std::find_if_not(begin, mask.end(), one);
   if (std::find_if(end, mask.end(), one) != mask.end())
@@ -188,20 +182,20 @@ class Reader {
       : where_(where), document_(document) {}
 
   // What is at a key, or a record that is no object. `holder`: the object that has the key, or null.
-  void content(const json& value, const std::string& name, const json* holder) const {
+  void content(const Json& value, const std::string& name, const Json* holder) const {
     RecordContent content;
     if (value.is_string()) {
       content.text = value.get<std::string>();
     } else if (is_list_of(value, is_turn)) {
       content.is_chat = true;
-      for (const json& turn : value) add_turn(turn, content, where_);
+      for (const Json& turn : value) add_turn(turn, content, where_);
     } else if (is_list_of(value, is_id)) {
       content.is_ids = true;
       content.ids = ids_of(value, where_);
       if (holder != nullptr && holder->contains("attention_mask"))
         apply_mask((*holder)["attention_mask"], content, where_);
-    } else if (is_list_of(value, [](const json& v) { return is_list_of(v, is_id); })) {
-      for (const json& row : value) this->content(row, name, nullptr);
+    } else if (is_list_of(value, [](const Json& v) { return is_list_of(v, is_id); })) {
+      for (const Json& row : value) this->content(row, name, nullptr);
       return;
     } else {
       bad(where_, fmt::format("{} is {}, not a string", name, kind(value)),
@@ -212,9 +206,9 @@ class Reader {
   }
 
   // A key as it stands, else the steps of a.b; a list on the way is gone through.
-  void at_path(const json& value, std::string_view path, const std::string& whole, const json& record) const {
+  void at_path(const Json& value, std::string_view path, const std::string& whole, const Json& record) const {
     if (value.is_array()) {
-      for (const json& element : value) at_path(element, path, whole, record);
+      for (const Json& element : value) at_path(element, path, whole, record);
       return;
     }
     if (value.is_object()) {
@@ -228,7 +222,7 @@ class Reader {
     no_key(record, whole);
   }
 
-  [[noreturn]] void no_key(const json& record, const std::string& key) const {
+  [[noreturn]] void no_key(const Json& record, const std::string& key) const {
     const std::string likely = likely_key(record);
     bad(where_, fmt::format("no key \"{}\"; the keys are {}", key, key_names(record)), "the text at that key",
         likely.empty() ? "name the key with --text-key (a.b goes into objects)"
@@ -240,7 +234,7 @@ class Reader {
   const std::function<void(RecordContent&&)>& document_;
 };
 
-std::string default_key(const json& record) {
+std::string default_key(const Json& record) {
   if (record.contains("text")) return "text";
   for (const char* key : kChatKeys) {
     if (record.contains(key)) return key;

@@ -11,6 +11,11 @@ namespace strata {
 
 class TextInput;
 
+/// What some editors put in front of UTF-8.
+inline constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+/// Deeper JSON is refused before it is parsed.
+inline constexpr int kMaxJsonDepth = 64;
+
 /// Bytes of the value that `text` begins with (no white space before it); nothing where it does not end in
 /// `text`; 0 where no value begins. Brackets and quotes are counted, nothing else is checked.
 [[nodiscard]] std::optional<std::size_t> json_value_size(std::string_view text);

@@ -15,8 +15,7 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-constexpr std::string_view kAsText = "--text-format text measures it as it is";
+constexpr std::string_view kMeasureAsText = "--text-format text measures it as it is";
 constexpr std::string_view kToLines = "convert it to JSON lines";
 
 [[noreturn]] void refuse(const std::string& where, std::string_view found, std::string_view hint) {
@@ -114,10 +113,10 @@ void refuse_foreign(std::string_view head, std::string_view extension, const std
   for (const std::string_view start : {"<?xml"sv, "<!doctype html"sv, "<html"sv, "<mediawiki"sv}) {
     if (begins_with_word(text, start))
       refuse(where, start == "<?xml" || start == "<mediawiki" ? "XML" : "an HTML page",
-             fmt::format("pandoc FILE -t plain -o text.txt takes the markup off; {}", kAsText));
+             fmt::format("pandoc FILE -t plain -o text.txt takes the markup off; {}", kMeasureAsText));
   }
   if (extension == ".csv" || extension == ".tsv")
-    refuse(where, "a table", fmt::format("{}; {}", kToLines, kAsText));
+    refuse(where, "a table", fmt::format("{}; {}", kToLines, kMeasureAsText));
 }
 
 bool has_json_name(std::string_view extension) {

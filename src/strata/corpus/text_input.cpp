@@ -15,19 +15,13 @@
 #include <vector>
 
 #include "strata/base/error.h"
+#include "strata/corpus/bad_file.h"
 
 namespace strata {
 namespace {
 
 constexpr std::size_t kPiece = std::size_t{1} << 17;
 constexpr std::string_view kGzipMagic = "\x1f\x8b\x08", kZstdMagic = "\x28\xb5\x2f\xfd";
-
-[[noreturn]] void bad(const std::string& where, std::string found, std::string expected = {},
-                      std::string hint = {}) {
-  throw Error(
-      ErrorKind::bad_file,
-      {.where = where, .found = std::move(found), .expected = std::move(expected), .hint = std::move(hint)});
-}
 
 std::string lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });

@@ -10,6 +10,7 @@
 #include "strata/base/checked.h"
 #include "strata/base/error.h"
 #include "strata/base/npy.h"
+#include "strata/corpus/bad_file.h"
 
 namespace strata {
 namespace {
@@ -20,13 +21,6 @@ struct IntegerType {
   std::size_t bytes = 0;
   bool is_signed = false, big_endian = false;
 };
-
-[[noreturn]] void bad(const std::string& where, std::string found, std::string expected,
-                      std::string hint = {}) {
-  throw Error(
-      ErrorKind::bad_file,
-      {.where = where, .found = std::move(found), .expected = std::move(expected), .hint = std::move(hint)});
-}
 
 // numpy's "<u2", ">i8", "|u1".
 std::optional<IntegerType> type_of(std::string_view descr) {

@@ -22,10 +22,10 @@ double location_draw(const Split& split, std::size_t boundary, Philox& rng) {
 
 // Errors of one pair at one boundary, in blocks: what the locations' resamples make, along the direction of
 // the true shift, and the phase that says which way the grid of edges rounds that shift.
-struct Error {
+struct PositionError {
   double location = 0.0, phase = 0.0;
 };
-using Draw = std::vector<Error>;
+using Draw = std::vector<PositionError>;
 
 std::vector<Draw> simulate(const std::vector<SplitPair>& pairs, int draws, const StreamKey& key) {
   std::vector<Draw> out(static_cast<std::size_t>(draws));

@@ -162,10 +162,6 @@ int models_for_labels(double p, bool two_sided) {
   return n;
 }
 
-std::string count_of(std::size_t n, const std::string& noun) {
-  return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
-}
-
 std::vector<std::string> family_names(const ModelList& models) {
   std::vector<std::string> names;
   for (const Evidence* e : models) {

@@ -81,8 +81,6 @@ struct MeanContrast {
 /// Of one family.
 [[nodiscard]] ModelList of_family(const ModelList& models, const std::string& family);
 
-/// "1 model", "3 models".
-[[nodiscard]] std::string count_of(std::size_t n, const std::string& noun);
 inline constexpr const char* kSegmentNames[] = {"Local", "Intermediate", "Global", "all blocks"};
 
 }  // namespace strata

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "strata/base/words.h"
 #include "strata/families/families.h"
 #include "strata/stats/quantile.h"
 
@@ -141,7 +142,7 @@ SegmentGap segment_gap(const ModelList& all_family, const ModelList& all_against
   add_extremes(a.absolute, b.absolute, gap);
   if (std::isnan(gap.ln_absolute)) gap.note += "; the records hold no absolute sensitivity, so no split";
   if (left_out > 0)
-    gap.note += fmt::format("; {} without absolute sensitivity left out", count_of(left_out, "model"));
+    gap.note += fmt::format("; {} without absolute sensitivity left out", counted(left_out, "model"));
   read_gap(gap);
   return gap;
 }

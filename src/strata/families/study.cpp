@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "strata/base/error.h"
+#include "strata/base/words.h"
 #include "strata/families/families.h"
 #include "strata/families/predictions/prediction.h"
 #include "strata/stats/quantile.h"
@@ -135,13 +136,6 @@ void add_warnings(const std::vector<StudyEntry>& entries, Study& study) {
   }
 }
 
-std::string join(const std::vector<std::string>& parts) {
-  std::string out;
-  for (std::size_t i = 0; i < parts.size(); ++i)
-    out += (i == 0 ? "" : i + 1 == parts.size() ? " and " : ", ") + parts[i];
-  return out;
-}
-
 void add_sentences(Study& study) {
   std::vector<std::string> by_outcome[4];
   for (const Verdict& v : study.verdicts) by_outcome[static_cast<std::size_t>(v.outcome)].push_back(v.id);
@@ -161,7 +155,7 @@ void add_sentences(Study& study) {
     const char* const why = outcome == Outcome::moot ? " (too few models with two selected boundaries)" : "";
     study.sentences.push_back(
         fmt::format("{}{}: {}{}.", static_cast<char>(std::toupper(to_string(outcome)[0])),
-                    to_string(outcome) + 1, ids.empty() ? "none" : join(ids), ids.empty() ? "" : why));
+                    to_string(outcome) + 1, ids.empty() ? "none" : enumerated(ids), ids.empty() ? "" : why));
   }
   for (const SegmentGap& gap : study.gaps) {
     const bool whole = gap.segment == kSegmentNames[kAllBlocks];
@@ -203,7 +197,7 @@ void add_ours(const Study& study, ExpectedFigure& figure) {
   if (!cv && figure.quantity != "boundary_sd") {
     throw Error(ErrorKind::usage, {.where = "expected figure",
                                    .found = fmt::format("'{}'", figure.quantity),
-                                   .expected = "one of " + join(expected_quantities())});
+                                   .expected = "one of " + enumerated(expected_quantities())});
   }
   for (const FamilyFigure& f : study.families) {
     if (f.family == figure.family && (f.quantity == "b1" || f.quantity == "b2"))

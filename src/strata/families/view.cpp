@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "strata/base/words.h"
 #include "strata/families/families.h"
 #include "strata/families/predictions/prediction.h"
 
@@ -16,7 +17,7 @@ bool selected(const Evidence& e) {
 
 // "in 0 of 1 model of the family 'llama'"
 std::string share_words(const SelectedCount& count, const std::string& noun, const std::string& of) {
-  return fmt::format("in {} of {}{}", count.selected, count_of(static_cast<std::size_t>(count.tested), noun),
+  return fmt::format("in {} of {}{}", count.selected, counted(static_cast<std::size_t>(count.tested), noun),
                      of);
 }
 
@@ -55,7 +56,7 @@ bool require_selected(const std::vector<const Evidence*>& asked, bool (*usable)(
     a.moot = fmt::format("the tests select two boundaries {}", share_words(count, noun, ""));
   } else {
     a.missing = fmt::format("the study has {}, and {} are needed",
-                            count_of(static_cast<std::size_t>(count.tested), noun), needed);
+                            counted(static_cast<std::size_t>(count.tested), noun), needed);
   }
   a.models_needed = std::max(a.models_needed, needed);
   return false;
@@ -76,7 +77,7 @@ bool require_family(const StudyView& view, const std::string& family, Assessment
                          share_words(count, "model", fmt::format(" of the family '{}'", family)));
   } else {
     a.missing = fmt::format("the study has {} of the family '{}', and an SD of fewer than {} is not judged",
-                            count_of(static_cast<std::size_t>(count.tested), "model"), family, kFewestModels);
+                            counted(static_cast<std::size_t>(count.tested), "model"), family, kFewestModels);
   }
   return false;
 }
@@ -95,8 +96,8 @@ bool require_families(const StudyView& view, Assessment& a) {
   } else {
     a.missing = fmt::format(
         "the study has {} of the family '{}' and {} of '{}', and fewer than {} of each are not compared",
-        count_of(static_cast<std::size_t>(v.tested), "model"), variable,
-        count_of(static_cast<std::size_t>(s.tested), "model"), stable, kFewestModels);
+        counted(static_cast<std::size_t>(v.tested), "model"), variable,
+        counted(static_cast<std::size_t>(s.tested), "model"), stable, kFewestModels);
   }
   return false;
 }

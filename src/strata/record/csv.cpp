@@ -7,18 +7,11 @@
 #include <vector>
 
 #include "strata/base/text.h"
+#include "strata/record/csv_cell.h"
 #include "strata/record/internal.h"
 
 namespace strata {
 namespace {
-
-std::string cell(double value) {
-  return std::isfinite(value) ? record_json::shortest(value) : "";
-}
-
-std::string cell(std::string_view text) {
-  return csv_text(text);
-}
 
 // A table filled column by column; every column has the same length.
 class Table {
@@ -28,19 +21,19 @@ class Table {
   template <class Value>
   void column(std::string_view name, const Value& value_of_row) {
     const char* separator = header_.empty() ? "" : ",";
-    header_.append(separator).append(cell(name));
+    header_.append(separator).append(csv_cell(name));
     for (std::size_t row = 0; row < lines_.size(); ++row)
       lines_[row].append(separator).append(value_of_row(row));
   }
   void numbers(std::string_view name, const std::vector<double>& values) {
-    column(name, [&](std::size_t row) { return cell(values.at(row)); });
+    column(name, [&](std::size_t row) { return csv_cell(values.at(row)); });
   }
   void index(std::string_view name, std::size_t first) {
     column(name, [&](std::size_t row) { return fmt::format("{}", row + first); });
   }
   void relative_depth(std::size_t first, int layers) {
     column("relative_depth",
-           [&](std::size_t row) { return cell(static_cast<double>(row + first) / layers); });
+           [&](std::size_t row) { return csv_cell(static_cast<double>(row + first) / layers); });
   }
   [[nodiscard]] std::string text() const { return fmt::format("{}\n{}\n", header_, fmt::join(lines_, "\n")); }
 
@@ -65,8 +58,9 @@ void add_splits(const std::vector<StateSplit>& splits, Table& table) {
   std::map<std::size_t, const StateSplit*> by_state;
   for (const StateSplit& split : splits) by_state[static_cast<std::size_t>(split.state)] = &split;
   const auto add = [&](const char* name, double StateSplit::*member) {
-    table.column(
-        name, [&](std::size_t row) { return by_state.contains(row) ? cell(by_state.at(row)->*member) : ""; });
+    table.column(name, [&](std::size_t row) {
+      return by_state.contains(row) ? csv_cell(by_state.at(row)->*member) : "";
+    });
   };
   add("rms_effective", &StateSplit::rms_effective);
   add("rms_gradient_correlation", &StateSplit::correlation);
@@ -95,7 +89,7 @@ std::vector<double> shares(const std::vector<EdgeEstimate>& boundaries, std::siz
 void add_boundaries(const std::string& name, bool defined, const std::vector<EdgeEstimate>& boundaries,
                     std::size_t edges, Table& table) {
   const std::vector<double> share = shares(boundaries, edges);
-  table.column(name + "_share", [&](std::size_t row) { return defined ? cell(share[row]) : ""; });
+  table.column(name + "_share", [&](std::size_t row) { return defined ? csv_cell(share[row]) : ""; });
   table.column(name + "_selected", [&](std::size_t row) -> std::string {
     if (!defined) return "";
     const int edge = static_cast<int>(row) + 1;
@@ -117,8 +111,8 @@ std::string states_csv(const Run& run) {
     kappa[static_cast<std::size_t>(estimate.state)] = &estimate;
   }
   const auto add = [&](const char* name, double KappaEstimate::*member) {
-    table.column(name,
-                 [&](std::size_t row) { return kappa.contains(row) ? cell(kappa.at(row)->*member) : ""; });
+    table.column(
+        name, [&](std::size_t row) { return kappa.contains(row) ? csv_cell(kappa.at(row)->*member) : ""; });
   };
   add("kappa", &KappaEstimate::kappa);
   add("kappa_se", &KappaEstimate::standard_error);
@@ -144,7 +138,7 @@ std::string blocks_csv(const Run& run) {
   Table table(static_cast<std::size_t>(layers));
   table.index("block", 0);
   table.column("segment",
-               [&](std::size_t row) { return cell(segment_name(run.findings, static_cast<int>(row))); });
+               [&](std::size_t row) { return csv_cell(segment_name(run.findings, static_cast<int>(row))); });
   table.relative_depth(0, layers);
   add_series(run.trace, Axis::block, table);
   return table.text();
@@ -171,9 +165,9 @@ std::string rate_distortion_csv(const Run& run) {
       "ln_beta_se\n";
   for (const auto& [state, curve] : run.findings.rate_distortion) {
     for (const RatePoint& p : curve.points) {
-      out += fmt::format("{},{},{},{},{},{},{},{},{}\n", state, cell(p.strength), cell(p.rate_nats),
-                         cell(p.rate_error), cell(p.distortion_nats), cell(p.distortion_error),
-                         cell(p.effective_dimension), cell(p.beta), cell(p.ln_beta_error));
+      out += fmt::format("{},{},{},{},{},{},{},{},{}\n", state, csv_cell(p.strength), csv_cell(p.rate_nats),
+                         csv_cell(p.rate_error), csv_cell(p.distortion_nats), csv_cell(p.distortion_error),
+                         csv_cell(p.effective_dimension), csv_cell(p.beta), csv_cell(p.ln_beta_error));
     }
   }
   return out;
@@ -200,13 +194,14 @@ std::string brittleness_csv(const Run& run) {
     add(kl.by_doc, kl.bytes);
     add(nll.by_doc, nll.bytes);
     for (std::size_t i = 0; i < curve.strength.size(); ++i) {
-      out += fmt::format("{},{},{},{},{},{},{}", cell(std::string_view(curve.intervention)),
-                         cell(std::string_view(curve.site)), to_string(curve.axis), curve.place, curve.span,
-                         cell(curve.strength[i]), cell(std::string_view(curve.strength_unit)));
+      out +=
+          fmt::format("{},{},{},{},{},{},{}", csv_cell(std::string_view(curve.intervention)),
+                      csv_cell(std::string_view(curve.site)), to_string(curve.axis), curve.place, curve.span,
+                      csv_cell(curve.strength[i]), csv_cell(std::string_view(curve.strength_unit)));
       for (std::size_t c = 0; c < columns.size(); ++c) {
         if (c == 4) out += curve.head < 0 ? "," : fmt::format(",{}", curve.head);
         out += ',';
-        out += cell(columns[c][i]);
+        out += csv_cell(columns[c][i]);
       }
       out += '\n';
     }

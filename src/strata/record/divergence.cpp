@@ -2,6 +2,7 @@
 
 #include "strata/base/error.h"
 #include "strata/base/file.h"
+#include "strata/record/csv_cell.h"
 #include "strata/record/divergence_fields.h"
 #include "strata/record/json_reader.h"
 #include "strata/record/json_writer.h"
@@ -9,12 +10,8 @@
 namespace strata {
 namespace {
 
-std::string cell(double value) {
-  return std::isfinite(value) ? record_json::shortest(value) : "";
-}
-
 // One line of the table: what, where, of which tokens.
-struct Row {
+struct MeasureRow {
   const char* axis;  // "state", "block", "part", "output"
   std::string place;
   const char* measure;
@@ -22,12 +19,13 @@ struct Row {
   const char* unit;
 };
 
-void add(std::string& out, const Row& row, const Estimate& e) {
+void add(std::string& out, const MeasureRow& row, const Estimate& e) {
   out += fmt::format("{},{},{},{},{},{},{},{},{}\n", row.axis, row.place, row.measure, row.tokens, row.unit,
-                     cell(e.mean), cell(e.standard_error), cell(e.interval_90.lo), cell(e.interval_90.hi));
+                     csv_cell(e.mean), csv_cell(e.standard_error), csv_cell(e.interval_90.lo),
+                     csv_cell(e.interval_90.hi));
 }
 
-void add_all(std::string& out, Row row, const std::vector<Estimate>& values) {
+void add_all(std::string& out, MeasureRow row, const std::vector<Estimate>& values) {
   for (std::size_t i = 0; i < values.size(); ++i) {
     row.place = fmt::format("{}", i);
     add(out, row, values[i]);

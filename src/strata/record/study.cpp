@@ -3,6 +3,7 @@
 #include "strata/base/error.h"
 #include "strata/base/file.h"
 #include "strata/base/text.h"
+#include "strata/record/csv_cell.h"
 #include "strata/record/json_reader.h"
 #include "strata/record/json_writer.h"
 #include "strata/record/study_fields.h"
@@ -10,16 +11,8 @@
 namespace strata {
 namespace {
 
-std::string cell(double value) {
-  return std::isfinite(value) ? record_json::shortest(value) : "";
-}
-
-std::string cell(const std::string& text) {
-  return csv_text(text);
-}
-
 // One row of families.csv.
-struct Row {
+struct FamilyRow {
   std::string table, family, against, quantity;
   int models = 0;
   double value = kUndefined;
@@ -28,10 +21,11 @@ struct Row {
   std::string note;
 };
 
-void add(std::string& out, const Row& row) {
-  out += fmt::format("{},{},{},{},{},{},{},{},{},{}\n", row.table, cell(row.family), cell(row.against),
-                     cell(row.quantity), row.models, cell(row.value), cell(row.interval_90.lo),
-                     cell(row.interval_90.hi), cell(row.p_value), cell(row.note));
+void add(std::string& out, const FamilyRow& row) {
+  out +=
+      fmt::format("{},{},{},{},{},{},{},{},{},{}\n", row.table, csv_cell(row.family), csv_cell(row.against),
+                  csv_cell(row.quantity), row.models, csv_cell(row.value), csv_cell(row.interval_90.lo),
+                  csv_cell(row.interval_90.hi), csv_cell(row.p_value), csv_cell(row.note));
 }
 
 void add(std::string& out, const FamilyFigure& f, const std::string& prefix = {}) {
@@ -197,11 +191,12 @@ std::string verdicts_csv(const Study& study) {
       "models,models_needed,forced,reason,models_tested,models_selected,power\n";
   for (const Verdict& v : study.verdicts) {
     out += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", v.id,
-                       to_string(v.set), to_string(v.outcome), cell(v.tag), cell(v.effect),
-                       cell(v.effect_unit), cell(v.effect_interval_90.lo), cell(v.effect_interval_90.hi),
-                       cell(v.claimed_region.lo), cell(v.claimed_region.hi), cell(v.p_value),
-                       cell(v.p_adjusted), cell(v.smallest_p), v.models, v.models_needed, v.forced ? 1 : 0,
-                       cell(v.reason), v.models_tested, v.models_selected, cell(v.power));
+                       to_string(v.set), to_string(v.outcome), csv_cell(v.tag), csv_cell(v.effect),
+                       csv_cell(v.effect_unit), csv_cell(v.effect_interval_90.lo),
+                       csv_cell(v.effect_interval_90.hi), csv_cell(v.claimed_region.lo),
+                       csv_cell(v.claimed_region.hi), csv_cell(v.p_value), csv_cell(v.p_adjusted),
+                       csv_cell(v.smallest_p), v.models, v.models_needed, v.forced ? 1 : 0,
+                       csv_cell(v.reason), v.models_tested, v.models_selected, csv_cell(v.power));
   }
   return out;
 }

@@ -9,8 +9,6 @@
 namespace strata {
 namespace {
 
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
-
 struct Sums {
   double weight = 0.0;
   double weighted = 0.0;
@@ -62,7 +60,7 @@ const SpectrumRecord* find_spectrum(const Trace& trace, TokenSet tokens) {
 
 std::vector<double> weighted_mean(const Matrix& by_doc, const std::vector<double>& weight) {
   STRATA_CHECK(weight.size() == by_doc.rows);
-  std::vector<double> mean(by_doc.cols, kUndefined);
+  std::vector<double> mean(by_doc.cols, kUndefinedValue);
   for (std::size_t i = 0; i < by_doc.cols; ++i) {
     const Sums sums = sum_column(by_doc, weight, i);
     if (sums.documents > 0) mean[i] = sums.weighted / sums.weight;
@@ -72,7 +70,7 @@ std::vector<double> weighted_mean(const Matrix& by_doc, const std::vector<double
 
 std::vector<double> weighted_standard_error(const Matrix& by_doc, const std::vector<double>& weight) {
   STRATA_CHECK(weight.size() == by_doc.rows);
-  std::vector<double> error(by_doc.cols, kUndefined);
+  std::vector<double> error(by_doc.cols, kUndefinedValue);
   for (std::size_t i = 0; i < by_doc.cols; ++i) {
     const Sums sums = sum_column(by_doc, weight, i);
     if (sums.documents < 2) continue;
@@ -118,7 +116,7 @@ PerByte per_byte(const Trace& trace, const Matrix& nats_per_token) {
     const auto scored = static_cast<double>(document.lane_tokens - 1);
     result.bytes.push_back(bytes);
     for (double& value : result.by_doc.row(d))
-      value = bytes > 0.0 && scored > 0.0 ? value * scored / bytes : kUndefined;
+      value = bytes > 0.0 && scored > 0.0 ? value * scored / bytes : kUndefinedValue;
   }
   return result;
 }

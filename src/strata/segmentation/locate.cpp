@@ -11,7 +11,7 @@
 namespace strata {
 namespace {
 
-constexpr std::uint32_t kResamples = 0, kNoise = 1;  // field d of the stream key
+constexpr std::uint32_t kResamples = 0, kLocateNoise = 1;  // field d of the stream key
 constexpr double kLevel = 0.90;
 
 // Share of the residual sum of squares that the documents explain.
@@ -38,7 +38,7 @@ Interval central_interval(const std::vector<double>& histogram) {
 std::vector<EdgeEstimate> locate(const Models& models, const Profile& profile, const FittedModel& model,
                                  std::uint32_t detector, const SegmentationOptions& options) {
   const auto k = static_cast<std::uint32_t>(model.k);
-  StreamKey key{.seed = options.seed, .stream = Stream::bootstrap, .a = detector, .b = k, .d = kNoise};
+  StreamKey key{.seed = options.seed, .stream = Stream::bootstrap, .a = detector, .b = k, .d = kLocateNoise};
   NoiseModel noise = estimate_noise(models, model, model, profile.y, key, options.threads);
   const double keep = std::sqrt(1.0 - document_share(profile, model));
   for (double& sd : noise.sd) sd *= keep;

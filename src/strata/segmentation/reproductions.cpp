@@ -11,11 +11,9 @@
 namespace strata {
 namespace {
 
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
-
 Reproduction v1_mi_drop(const Trace& trace, TokenSet tokens) {
   Reproduction result{.rule = "v1_mi_drop", .tokens = tokens, .note = {}, .edges = {}, .difference = {}};
-  result.threshold = kUndefined;
+  result.threshold = kUndefinedValue;
   const Series* series = find_series(trace, "adjacent_mi", tokens);
   if (series == nullptr) {
     result.note = "the record has no adjacent_mi for these tokens";
@@ -59,7 +57,7 @@ std::vector<std::size_t> peaks_of(const std::vector<double>& x) {
 Reproduction top_two_peaks(const Profile& profile, TokenSet tokens) {
   Reproduction result{
       .rule = "fused_top_two_peaks", .tokens = tokens, .note = {}, .edges = {}, .difference = {}};
-  result.threshold = kUndefined;
+  result.threshold = kUndefinedValue;
   if (!profile.undefined.empty()) {
     result.note = profile.undefined;
     return result;
@@ -91,7 +89,7 @@ std::vector<Reproduction> reproduce_published_rules(const Trace& trace) {
     if (trace.n_layers() < 3) {  // too short for a profile
       Reproduction none{
           .rule = "fused_top_two_peaks", .tokens = tokens, .note = {}, .edges = {}, .difference = {}};
-      none.threshold = kUndefined;
+      none.threshold = kUndefinedValue;
       none.note = "fewer than 3 layers";
       results.push_back(none);
       continue;

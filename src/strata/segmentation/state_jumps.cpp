@@ -13,7 +13,7 @@ namespace strata {
 namespace {
 
 constexpr double kLeastSpread = 0.15;  // of the logarithm of a step
-constexpr double kSmallest = 0.02;
+constexpr double kSmallestJump = 0.02;
 
 double length_of(std::span<const double> x) {
   double square = 0.0;
@@ -82,7 +82,7 @@ double smallest_step(const Matrix& similarity) {
   for (std::size_t i = 1; i + 1 < similarity.rows; ++i) {
     for (std::size_t j = 1; j + 1 < similarity.rows; ++j) values.push_back(similarity(i, j));
   }
-  return kSmallest * std::sqrt(std::max(1e-12, 2.0 - 2.0 * stats::quantile(values, 0.1)));
+  return kSmallestJump * std::sqrt(std::max(1e-12, 2.0 - 2.0 * stats::quantile(values, 0.1)));
 }
 
 Matrix state_jumps(const Matrix& points, double smallest) {

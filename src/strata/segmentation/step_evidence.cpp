@@ -19,9 +19,9 @@ constexpr double kFloor = 0.02;   // of the range: changes below are of no inter
 constexpr double kClearly = 1.1;  // of an earlier gain: a change larger than those of the start-up
 constexpr std::array kFactors = {0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0};
 constexpr double kUneven = 0.3;
-constexpr double kLeastGain = 1e-3;          // what a logarithm of sizes still tells apart
-constexpr std::uint32_t kCalibrations = 20;  // for each factor
-constexpr std::uint32_t kPurpose = 1001;     // field a of the stream keys: no detector of the tests has it
+constexpr double kLeastGain = 1e-3;           // what a logarithm of sizes still tells apart
+constexpr std::uint32_t kCalibrations = 20;   // for each factor
+constexpr std::uint32_t kStepPurpose = 1001;  // field a of the stream keys: no detector of the tests has it
 
 // What is left of the jump at row t when the block before or after it is left out.
 double lasting_jump(const Matrix& residual, std::size_t t, std::size_t j) {
@@ -127,7 +127,7 @@ Matrix StepStatistics::noise_correlation(const Matrix& estimate) const {
     const Matrix root = root_of(tried);
     double mean = 0.0;
     for (std::uint32_t i = 0; i < kCalibrations; ++i) {
-      Philox rng({.seed = 0, .stream = Stream::surrogate, .a = kPurpose, .b = i});
+      Philox rng({.seed = 0, .stream = Stream::surrogate, .a = kStepPurpose, .b = i});
       mean += mean_square(at(layer_noise(n_, root, rng)).correlation) / kCalibrations;
     }
     if (std::abs(mean - own) >= least) continue;
@@ -152,7 +152,7 @@ LayerNoise StepStatistics::noise_of(const StepEvidence& evidence) const {
   LayerNoise noise{.root = root_of(noise_correlation(evidence.correlation))};
   std::vector<double> spreads;
   for (std::uint32_t i = 0; i < kCalibrations; ++i) {
-    Philox rng({.seed = 0, .stream = Stream::surrogate, .a = kPurpose, .b = i});
+    Philox rng({.seed = 0, .stream = Stream::surrogate, .a = kStepPurpose, .b = i});
     spreads.push_back(spread_of_sizes(at(layer_noise(n_, noise.root, rng))));
   }
   if (spread_of_sizes(evidence) > stats::quantile(spreads, 0.9)) noise.uneven = kUneven;

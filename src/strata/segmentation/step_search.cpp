@@ -15,7 +15,7 @@
 namespace strata {
 namespace {
 
-constexpr std::uint32_t kSurrogates = 10, kResamples = 11, kPower = 12;  // field d of the stream key
+constexpr std::uint32_t kStepSurrogates = 10, kStepResamples = 11, kPower = 12;  // field d of the stream key
 constexpr std::size_t kMostSteps = 6, kPlacedSteps = 3, kPatience = 2;
 constexpr double kThreshold = 0.95;
 constexpr std::size_t kPowerTrials = 100;
@@ -62,7 +62,7 @@ Null draw_null(const SearchProblem& problem, const SearchOptions& options) {
                 .stream = Stream::surrogate,
                 .a = options.stream,
                 .c = static_cast<std::uint32_t>(i),
-                .d = kSurrogates});
+                .d = kStepSurrogates});
     drawn[i] = maxima(problem.surrogate(rng));
   });
   Null null;
@@ -137,7 +137,7 @@ EdgeEstimate place_of(const SearchProblem& problem, const SearchOptions& options
                 .a = options.stream,
                 .b = static_cast<std::uint32_t>(edge),
                 .c = static_cast<std::uint32_t>(b),
-                .d = kResamples});
+                .d = kStepResamples});
     found[b] = strongest_near(problem.with_step(edge, rng), null.threshold, near);
     if (!by_documents.empty()) found[b] += by_documents[b % by_documents.size()];
   });

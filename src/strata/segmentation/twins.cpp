@@ -11,8 +11,6 @@
 namespace strata {
 namespace {
 
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
-
 // As in RecordCount.
 double statistic_of(const Detection& detection) {
   if (detection.evidence.empty()) return detection.tests.front().statistic;
@@ -25,15 +23,15 @@ RandomTwins rank_one(const Detection& detection, std::size_t which,
       .detector = detection.detector, .tokens = detection.tokens, .forced_two = Matrix(twins.size(), 2)};
   int at_least = 0, undefined = 0;
   const bool tested = detection.defined && !detection.tests.empty();
-  result.observed = tested ? statistic_of(detection) : kUndefined;
+  result.observed = tested ? statistic_of(detection) : kUndefinedValue;
   for (std::size_t i = 0; i < twins.size(); ++i) {
     const RecordCount& twin = twins[i].at(which);
-    const double statistic = twin.defined ? twin.statistic : kUndefined;
+    const double statistic = twin.defined ? twin.statistic : kUndefinedValue;
     result.statistic.push_back(statistic);
     result.selected_k.push_back(twin.selected_k);
     result.verdict.push_back(twin.verdict);
     for (std::size_t j = 0; j < 2; ++j)
-      result.forced_two(i, j) = twin.forced_two.size() == 2 ? twin.forced_two[j] : kUndefined;
+      result.forced_two(i, j) = twin.forced_two.size() == 2 ? twin.forced_two[j] : kUndefinedValue;
     undefined += std::isnan(statistic) ? 1 : 0;
     at_least += statistic >= result.observed ? 1 : 0;
   }

@@ -84,11 +84,6 @@ Plan plan_batches(const SweepContext& context) {
   return plan;
 }
 
-void add_note(std::string& note, const std::string& words) {
-  if (!note.empty()) note += "; ";
-  note += words;
-}
-
 class Cka final : public Accumulator {
  public:
   Cka(const SweepContext& context, Plan plan)

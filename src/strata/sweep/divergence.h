@@ -20,15 +20,17 @@ struct DivergenceInput {
   const Tokenizer* tokenizer = nullptr;  ///< null when ids were given
 };
 
+/// Throws Error(usage) naming what differs when the models have another depth, width or vocabulary.
+void require_same_shape(const Checkpoint& original, const Checkpoint& other);
+
 struct DivergencePlan {
   std::vector<MemoryItem> memory;  ///< what is held at the peak
   std::uint64_t peak_bytes = 0;
   std::uint64_t lane_bytes = 0;  ///< room given to lanes: MeasureOptions::lane_bytes
 };
 
-/// Predicts memory; lanes get what `mem_limit_bytes` leaves. Throws Error(usage) naming what differs when the
-/// models have another depth, width or vocabulary, Error(out_of_memory) when the sweep and a single lane do
-/// not fit.
+/// Predicts memory; lanes get what `mem_limit_bytes` leaves. Throws what require_same_shape throws, and
+/// Error(out_of_memory) when the sweep and a single lane do not fit.
 [[nodiscard]] DivergencePlan plan_divergence(const DivergenceInput& input, const MeasureOptions& options,
                                              std::uint64_t mem_limit_bytes);
 

@@ -21,7 +21,7 @@ struct Plan {
 };
 
 // Where an intervention acts.
-struct Place {
+struct LanePlace {
   int begin = 0, span = 1, head = -1;
 };
 
@@ -30,9 +30,9 @@ bool wanted(const MeasureOptions& options, int place) {
          std::find(options.layers.begin(), options.layers.end(), place) != options.layers.end();
 }
 
-std::vector<Place> places_of(const Intervention& what, const ModelConfig& config,
-                             const MeasureOptions& options, const std::vector<Segment>& segments) {
-  std::vector<Place> places;
+std::vector<LanePlace> places_of(const Intervention& what, const ModelConfig& config,
+                                 const MeasureOptions& options, const std::vector<Segment>& segments) {
+  std::vector<LanePlace> places;
   if (what.span == kSegmentSpan) {
     for (const Segment& segment : segments)
       places.push_back({segment.begin, segment.end - segment.begin, -1});
@@ -48,7 +48,7 @@ std::vector<Place> places_of(const Intervention& what, const ModelConfig& config
   return places;
 }
 
-DoseCurve empty_curve(const Intervention& what, const Place& place) {
+DoseCurve empty_curve(const Intervention& what, const LanePlace& place) {
   DoseCurve curve;
   curve.intervention = what.id;
   curve.site = to_string(what.site);
@@ -62,7 +62,7 @@ DoseCurve empty_curve(const Intervention& what, const Place& place) {
   return curve;
 }
 
-void add_lanes(const Intervention& what, const Place& place, const DoseCurve& curve, std::size_t index,
+void add_lanes(const Intervention& what, const LanePlace& place, const DoseCurve& curve, std::size_t index,
                std::vector<std::pair<Lane, std::pair<std::size_t, std::size_t>>>& lanes) {
   for (std::size_t s = 0; s < curve.strength.size(); ++s) {
     for (const double sign : {1.0, -1.0}) {
@@ -84,7 +84,7 @@ Plan plan_lanes(const ModelConfig& config, const MeasureOptions& options,
   Plan plan;
   std::vector<std::pair<Lane, std::pair<std::size_t, std::size_t>>> lanes;
   for (const Intervention* what : selected_interventions(options)) {
-    for (const Place& place : places_of(*what, config, options, segments)) {
+    for (const LanePlace& place : places_of(*what, config, options, segments)) {
       plan.curves.push_back(empty_curve(*what, place));
       add_lanes(*what, place, plan.curves.back(), plan.curves.size() - 1, lanes);
     }

@@ -61,7 +61,7 @@ class ResidualFile {
   int fd_;
 };
 
-struct WindowScratch {
+struct StreamScratch {
   BlockScratch block;
   std::vector<float> h, keep;
   std::vector<double> sums, summary;
@@ -69,7 +69,7 @@ struct WindowScratch {
 
 // One window through one block in place, with the attention summary of its queries in scratch.summary.
 void step_with_attention(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
-                         std::size_t tokens, WindowScratch& scratch) {
+                         std::size_t tokens, StreamScratch& scratch) {
   scratch.keep.assign(tokens, 1.0f);
   scratch.keep[0] = 0.0f;
   scratch.sums.assign(kAttentionColumns * tokens, 0.0);
@@ -150,7 +150,7 @@ void stream_states(const Checkpoint& checkpoint, const std::vector<std::vector<s
   show_first(checkpoint, windows, options, observer, file, offsets);
   if (options.first_state == options.last_state) return;
   const RopeTable rope = make_rope_table(config, static_cast<int>(longest_of(windows)));
-  ScratchPool<WindowScratch> pool;
+  ScratchPool<StreamScratch> pool;
   BlockStream stream(checkpoint, options.first_state, ComputeDType::float32);
   const int blocks = options.last_state - options.first_state;
   for (int block = options.first_state; block < options.last_state; ++block) {

@@ -9,6 +9,8 @@
 #include <map>
 
 #include "strata/base/error.h"
+#include "strata/base/words.h"
+#include "strata/theory/edge_changes.h"
 #include "strata/theory/edge_words.h"
 #include "strata/theory/gradual_changes.h"
 
@@ -18,17 +20,16 @@ namespace {
 using Sentences = std::vector<std::string>;
 
 constexpr std::size_t kTwinsOfATest = 19;  // fewer cannot reach p = 0.05
-constexpr int kSamePlace = 2;              // blocks: the rule's own tolerance
 constexpr const char* kRule = "signals or states, tested together at 5% against heavy-tailed layer noise";
 
 std::string boundaries_word(std::size_t n) {
-  return count_of(n, "boundary", "boundaries");
+  return n == 0 ? "no boundary" : counted(n, "boundary", "boundaries");
 }
 
 std::string show_places(const std::vector<EdgeEstimate>& edges) {
   std::vector<std::string> parts;
   for (const EdgeEstimate& e : edges) parts.push_back(std::to_string(e.edge));
-  return (edges.size() == 1 ? "edge " : "edges ") + join_words(parts);
+  return (edges.size() == 1 ? "edge " : "edges ") + enumerated(parts);
 }
 
 std::string show_edge(const EdgeEstimate& e) {
@@ -44,13 +45,13 @@ std::string show_edge(const EdgeEstimate& e) {
 std::string show_edges(const std::vector<EdgeEstimate>& edges) {
   std::vector<std::string> parts;
   for (const EdgeEstimate& e : edges) parts.push_back(show_edge(e));
-  return join_words(parts);
+  return enumerated(parts);
 }
 
 std::string show_segments(const std::vector<Segment>& segments) {
   std::vector<std::string> parts;
   for (const Segment& s : segments) parts.push_back(fmt::format("{} [{},{})", s.name, s.begin, s.end));
-  return join_words(parts);
+  return enumerated(parts);
 }
 
 std::string token_words(TokenSet tokens) {
@@ -108,7 +109,7 @@ void add_power(const Detection& d, Sentences& out) {
   out.push_back(fmt::format(
       "Power, simulated with this network's roughness: two steps that every signal has are both found by the "
       "signals alone in so many cases (their size in layer sigmas): {}.",
-      join_words(parts)));
+      enumerated(parts)));
 }
 
 // Where signals change most although no edge is a step.
@@ -182,7 +183,7 @@ void add_ends(const Findings& findings, Sentences& out) {
   if (findings.read_out.end > findings.read_out.begin)
     parts.push_back(blocks_of(findings.read_out) + " (read-out)");
   if (parts.empty()) return;
-  out.push_back(fmt::format("Unlike the blocks between and in no segment: {}.", join_words(parts)));
+  out.push_back(fmt::format("Unlike the blocks between and in no segment: {}.", enumerated(parts)));
 }
 
 void add_odd(const Findings& findings, Sentences& out) {
@@ -192,11 +193,11 @@ void add_odd(const Findings& findings, Sentences& out) {
         odd.signals.begin(),
         odd.signals.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(3, odd.signals.size())));
     parts.push_back(fmt::format("block {} ({}p = {:.2g})", odd.block,
-                                first.empty() ? std::string() : join_words(first) + "; ", odd.p_value));
+                                first.empty() ? std::string() : enumerated(first) + "; ", odd.p_value));
   }
   if (parts.empty()) return;
   out.push_back(fmt::format("Odd {}, whose signals are off and come back: {}.",
-                            parts.size() == 1 ? "block" : "blocks", join_words(parts)));
+                            parts.size() == 1 ? "block" : "blocks", enumerated(parts)));
 }
 
 void add_forced(const Detection& d, const Findings& findings, Sentences& out) {
@@ -227,24 +228,13 @@ void add_twins(const Findings& findings, const Detection& headline, Sentences& o
   out.push_back(fmt::format(
       "Of {} of this architecture with random weights, on the same text, the same rule says {}; by its "
       "strongest evidence this model ranks {} of {}{}.",
-      twins == 1 ? std::string("one network") : fmt::format("{} networks", twins), join_words(verdicts),
+      twins == 1 ? std::string("one network") : fmt::format("{} networks", twins), enumerated(verdicts),
       found->rank, twins + 1,
       twins < kTwinsOfATest ? " (descriptive: too few networks for a test)"
                             : fmt::format(", p = {:.3g}", found->p_value)));
 }
 
 }  // namespace
-
-std::string join_words(const std::vector<std::string>& parts) {
-  std::string text;
-  for (std::size_t i = 0; i < parts.size(); ++i)
-    text += (i == 0 ? "" : i + 1 == parts.size() ? " and " : ", ") + parts[i];
-  return text;
-}
-
-std::string count_of(std::size_t n, const std::string& noun, const std::string& plural) {
-  return n == 0 ? "no " + noun : fmt::format("{} {}", n, n == 1 ? noun : plural);
-}
 
 std::vector<std::string> boundary_sentences(const Trace& trace, const Findings& findings) {
   Sentences out;
@@ -256,7 +246,7 @@ std::vector<std::string> boundary_sentences(const Trace& trace, const Findings& 
                                     d.note.empty() ? "undefined" : d.note));
     }
     out.push_back("Boundaries could not be estimated" +
-                  (reasons.empty() ? "." : " (" + join_words(reasons) + ")."));
+                  (reasons.empty() ? "." : " (" + enumerated(reasons) + ")."));
     out.push_back(numbering(trace));
     return out;
   }
@@ -296,7 +286,7 @@ std::string reproduction_sentence(const Findings& findings) {
   }
   if (parts.empty()) return {};
   return fmt::format("Earlier detectors, reproduced for comparison and deciding nothing: {}.",
-                     join_words(parts));
+                     enumerated(parts));
 }
 
 }  // namespace strata

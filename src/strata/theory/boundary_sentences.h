@@ -17,10 +17,4 @@ namespace strata {
 /// What earlier detectors say of the same record, in one sentence; empty without any.
 [[nodiscard]] std::string reproduction_sentence(const Findings& findings);
 
-/// "a, b and c".
-[[nodiscard]] std::string join_words(const std::vector<std::string>& parts);
-
-/// "no document", "1 document", "2 documents".
-[[nodiscard]] std::string count_of(std::size_t n, const std::string& noun, const std::string& plural);
-
 }  // namespace strata

@@ -8,13 +8,12 @@
 
 #include "strata/base/error.h"
 #include "strata/base/philox.h"
+#include "strata/base/words.h"
 #include "strata/theory/dose.h"
 #include "strata/theory/kappa.h"
 
 namespace strata {
 namespace {
-
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 // Each document's own kappa for the states that have one; rows share the document order of the trace.
 struct StateValues {
@@ -27,7 +26,8 @@ std::vector<StateValues> values_by_state(const Trace& trace, const std::vector<K
   std::vector<StateValues> all;
   for (const KappaEstimate& estimate : kappa) {
     if (!(estimate.kappa > 0.0)) continue;
-    StateValues values{estimate.state, estimate.kappa, std::vector<double>(trace.documents.size(), kNaN)};
+    StateValues values{estimate.state, estimate.kappa,
+                       std::vector<double>(trace.documents.size(), kUndefinedValue)};
     if (estimate.estimator == "backward") {
       const Series* series = find_series(trace, "sensitivity", TokenSet::ordinary);
       STRATA_CHECK(series != nullptr);
@@ -64,7 +64,7 @@ double weighted_mean(const std::vector<double>& values, const std::vector<double
     sum += weight[d] * values[d];
     total += weight[d];
   }
-  return total > 0.0 ? sum / total : kNaN;
+  return total > 0.0 ? sum / total : kUndefinedValue;
 }
 
 // Linear interpolation between order statistics (Hyndman and Fan's type 7); `sorted` is not empty.
@@ -73,10 +73,6 @@ double quantile(const std::vector<double>& sorted, double share) {
   const auto below = static_cast<std::size_t>(at);
   const std::size_t above = std::min(below + 1, sorted.size() - 1);
   return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
-}
-
-void add_note(std::string& note, const std::string& text) {
-  note += (note.empty() ? "" : "; ") + text;
 }
 
 class Brittleness {
@@ -91,10 +87,10 @@ class Brittleness {
   [[nodiscard]] SegmentBrittleness of(const Segment& segment) const {
     SegmentBrittleness result{.segment = segment,
                               .forced = options_.forced_segments,
-                              .kappa_geometric = kNaN,
-                              .kappa_arithmetic = kNaN,
-                              .kappa_interval_90 = {kNaN, kNaN},
-                              .skip_kl_nats = kNaN};
+                              .kappa_geometric = kUndefinedValue,
+                              .kappa_arithmetic = kUndefinedValue,
+                              .kappa_interval_90 = {kUndefinedValue, kUndefinedValue},
+                              .skip_kl_nats = kUndefinedValue};
     add_kappa(result);
     add_skip(result);
     add_joint(result);
@@ -164,7 +160,7 @@ class Brittleness {
     double sum = 0.0;
     for (int block = result.segment.begin; block < result.segment.end; ++block) {
       const DoseCurve* curve = dose::find_curve(trace_, "block_skip", Axis::block, block);
-      const double damage = curve == nullptr ? kNaN : full_strength(*curve);
+      const double damage = curve == nullptr ? kUndefinedValue : full_strength(*curve);
       if (std::isnan(damage)) {
         add_note(result.note, fmt::format("skip damage undefined: block {} was not skipped", block));
         return;
@@ -205,7 +201,7 @@ class Brittleness {
       for (const KappaEstimate& estimate : kappa_) {
         if (estimate.state < result.segment.begin || estimate.state >= result.segment.end) continue;
         const bool lanes = kind.member != &KappaEstimate::kappa || estimate.estimator == "lanes";
-        values.push_back(lanes ? estimate.*kind.member : kNaN);
+        values.push_back(lanes ? estimate.*kind.member : kUndefinedValue);
       }
       fill(values, result.segment.end - result.segment.begin, mean);
       result.means.push_back(mean);
@@ -236,10 +232,10 @@ class Brittleness {
   }
 
   static double geometric(const std::vector<double>& values) {
-    if (values.empty()) return kNaN;
+    if (values.empty()) return kUndefinedValue;
     double sum = 0.0;
     for (const double value : values) {
-      if (!(value > 0.0)) return kNaN;
+      if (!(value > 0.0)) return kUndefinedValue;
       sum += std::log(value);
     }
     return std::exp(sum / static_cast<double>(values.size()));
@@ -248,7 +244,7 @@ class Brittleness {
   // Strength 1 is the block left out as a whole.
   [[nodiscard]] double full_strength(const DoseCurve& curve) const {
     const auto at = std::find(curve.strength.begin(), curve.strength.end(), 1.0);
-    if (at == curve.strength.end()) return kNaN;
+    if (at == curve.strength.end()) return kUndefinedValue;
     return dose::pooled(trace_, curve.kl_nats, dose::usable_documents(trace_, curve),
                         static_cast<std::size_t>(at - curve.strength.begin()));
   }

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "strata/base/words.h"
+
 namespace strata {
 namespace {
 
@@ -202,23 +204,16 @@ void add_sinks(const Trace& trace, std::vector<CarrierEvent>& events) {
 
 // ---- Words ----
 
-std::string join(const std::vector<std::string>& parts) {
-  std::string text;
-  for (std::size_t i = 0; i < parts.size(); ++i)
-    text += (i == 0 ? "" : i + 1 == parts.size() ? " and " : ", ") + parts[i];
-  return text;
-}
-
 std::string blocks_of(const std::vector<int>& blocks) {
   std::vector<std::string> parts;
   for (const int block : blocks) parts.push_back(std::to_string(block));
-  return (blocks.size() == 1 ? "block " : "blocks ") + join(parts);
+  return (blocks.size() == 1 ? "block " : "blocks ") + enumerated(parts);
 }
 
 std::string quoted(const std::vector<std::string>& words) {
   std::vector<std::string> parts;
   for (const std::string& word : words) parts.push_back("\"" + word + "\"");
-  return join(parts);
+  return enumerated(parts);
 }
 
 std::string percent(double share) {
@@ -298,7 +293,7 @@ std::vector<std::string> carrier_sentences(const Trace& trace, const Findings& f
         fmt::format("Tokens beyond position 0 by their RMS over that of the median token of their document: "
                     "{}; above 10 times is "
                     "what \"without sink tokens\" leaves out.",
-                    join(counts)));
+                    enumerated(counts)));
   }
   return sentences;
 }

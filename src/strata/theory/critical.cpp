@@ -24,12 +24,13 @@ std::vector<std::size_t> rising(const DoseCurve& curve) {
   return order;
 }
 
-struct Crossing {
+struct CriticalCrossing {
   double strength = kUndefinedValue;
   std::string why;  // undefined
 };
 
-Crossing crossing(const Trace& trace, const DoseCurve& curve, std::span<const std::size_t> documents) {
+CriticalCrossing crossing(const Trace& trace, const DoseCurve& curve,
+                          std::span<const std::size_t> documents) {
   const auto order = rising(curve);
   if (order.empty()) return {.why = "no positive strength"};
   std::vector<double> rise;
@@ -84,7 +85,7 @@ CriticalStrength critical_strength(const Trace& trace, const DoseCurve& curve) {
     result.note = "no document with lane tokens and finite values";
     return result;
   }
-  const Crossing all = crossing(trace, curve, documents);
+  const CriticalCrossing all = crossing(trace, curve, documents);
   result.strength = all.strength;
   result.note = all.why;
   if (!std::isnan(result.strength)) add_error(trace, curve, documents, result);

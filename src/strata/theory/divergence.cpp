@@ -13,11 +13,11 @@
 namespace strata {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kUpper = 0.95;  // each side of a 90% interval leaves 5% out
 
 Estimate with_interval(double mean, double standard_error, std::size_t documents) {
-  Estimate e{.mean = mean, .standard_error = standard_error, .interval_90 = {kNaN, kNaN}};
+  Estimate e{
+      .mean = mean, .standard_error = standard_error, .interval_90 = {kUndefinedValue, kUndefinedValue}};
   if (documents < 2 || !std::isfinite(standard_error)) return e;
   const double reach = stats::student_quantile(kUpper, static_cast<double>(documents - 1)) * standard_error;
   e.interval_90 = {mean - reach, mean + reach};
@@ -99,7 +99,7 @@ void add_parts(const DivergenceRecord& record, DivergenceFindings& f) {
   });
   for (std::size_t i = 0; i < order.size(); ++i) f.parts[order[i]].rank = static_cast<int>(i) + 1;
   for (PartDamage& part : f.parts)
-    part.share = f.sum_of_parts_nats > 0.0 ? part.kl_nats.mean / f.sum_of_parts_nats : kNaN;
+    part.share = f.sum_of_parts_nats > 0.0 ? part.kl_nats.mean / f.sum_of_parts_nats : kUndefinedValue;
 }
 
 // Ratio of two sums over documents, with the linearised standard error (Cochran, Sampling Techniques, 6.4).
@@ -114,9 +114,9 @@ Estimate ratio(const std::vector<double>& above, const std::vector<double>& belo
     bottom += weight[d] * below[d];
     ++documents;
   }
-  if (!(bottom > 0.0)) return {kNaN, kNaN, {kNaN, kNaN}};
+  if (!(bottom > 0.0)) return {kUndefinedValue, kUndefinedValue, {kUndefinedValue, kUndefinedValue}};
   const double value = top / bottom;
-  if (documents < 2) return with_interval(value, kNaN, documents);
+  if (documents < 2) return with_interval(value, kUndefinedValue, documents);
   double square = 0.0;
   for (std::size_t d = 0; d < weight.size(); ++d) {
     if (!counts(d)) continue;

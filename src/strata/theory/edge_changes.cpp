@@ -16,7 +16,6 @@ namespace strata {
 namespace {
 
 constexpr std::size_t kReach = 4;  // blocks on each side
-constexpr int kSamePlace = 2;      // blocks: the rule's own tolerance
 constexpr double kRough = 0.9;  // of the whole scale: the roughness is more than twice what does not matter
 
 // The blocks that are compared: [first, edge) and [edge, end).

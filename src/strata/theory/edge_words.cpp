@@ -7,6 +7,7 @@
 #include <cmath>
 #include <vector>
 
+#include "strata/base/words.h"
 #include "strata/record/trace.h"
 #include "strata/theory/edge_changes.h"
 
@@ -46,13 +47,6 @@ constexpr std::array kWords = {
 constexpr double kCarries = 0.5;  // of the largest group's gain
 constexpr double kStands = 2.0;   // a jump of the states against those beside it
 constexpr std::size_t kMostChanges = 3;
-
-std::string join(const std::vector<std::string>& parts) {
-  std::string text;
-  for (std::size_t i = 0; i < parts.size(); ++i)
-    text += (i == 0 ? "" : i + 1 == parts.size() ? " and " : ", ") + parts[i];
-  return text;
-}
 
 // Notable, and seen in the levels as well, in more than these documents: a drift inside the segments may undo
 // a step.
@@ -97,7 +91,7 @@ std::string carriers(const EdgeChange& change) {
       names.emplace_back(to_string(group.group));
   }
   if (names.empty()) return {};
-  return join(names) + (names.size() == 1 ? " carries it" : " carry it");
+  return enumerated(names) + (names.size() == 1 ? " carries it" : " carry it");
 }
 
 }  // namespace
@@ -137,7 +131,7 @@ std::string edge_sentence(const EdgeChange& change, const EdgeEstimate& estimate
                               : "no single signal changes by 3 layer sigmas; many change a little");
   }
   std::string text =
-      fmt::format("{} {}: {}", change.forced ? "Forced edge" : "Edge", change.edge, join(parts));
+      fmt::format("{} {}: {}", change.forced ? "Forced edge" : "Edge", change.edge, enumerated(parts));
   if (const std::string who = carriers(change); !who.empty()) text += "; " + who;
   if (std::isfinite(estimate.p_value))
     text += fmt::format("{}p = {:.2g}{}", text.back() == ')' ? "; " : ", ", estimate.p_value,

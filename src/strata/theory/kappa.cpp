@@ -16,8 +16,6 @@
 namespace strata {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
 // The pooled curve at its positive strengths, in rising order.
 struct Pooled {
   std::vector<double> strength, kl;
@@ -47,7 +45,7 @@ std::vector<double> log_slopes(const Pooled& curve) {
         curve.kl[i] > 0.0 && curve.kl[i + 1] > 0.0 && curve.strength[i + 1] > curve.strength[i];
     slopes.push_back(defined ? std::log(curve.kl[i + 1] / curve.kl[i]) /
                                    std::log(curve.strength[i + 1] / curve.strength[i])
-                             : kNaN);
+                             : kUndefinedValue);
   }
   return slopes;
 }
@@ -66,10 +64,6 @@ std::vector<double> quadratic_range(const Pooled& curve, const std::vector<doubl
   if (best_joints == 0) return {};
   const auto begin = curve.strength.begin() + static_cast<std::ptrdiff_t>(best_begin);
   return {begin, begin + static_cast<std::ptrdiff_t>(best_joints) + 1};
-}
-
-void add_note(std::string& note, const std::string& text) {
-  note += (note.empty() ? "" : "; ") + text;
 }
 
 std::string show_slopes(const std::vector<double>& slopes) {
@@ -100,7 +94,7 @@ void compare(const Trace& trace, const Curvature& lanes, KappaEstimate& estimate
   estimate.fisher_error = mean.standard_error;
   if (lanes.by_doc.empty()) return;
   const dose::Mean apart = dose::mean_over_documents(trace, lanes.documents, difference);
-  estimate.difference_z = apart.standard_error > 0.0 ? apart.value / apart.standard_error : kNaN;
+  estimate.difference_z = apart.standard_error > 0.0 ? apart.value / apart.standard_error : kUndefinedValue;
 }
 
 void add_absolute(const Trace& trace, const KappaOptions& options, std::span<const std::size_t> documents,
@@ -124,7 +118,10 @@ void add_absolute(const Trace& trace, const KappaOptions& options, std::span<con
 // Where no noise lanes were run, kappa is that of the backward sweep.
 KappaEstimate estimate_backward(const Trace& trace, const Series& series, int state,
                                 const KappaOptions& options) {
-  KappaEstimate estimate{.state = state, .kappa = kNaN, .standard_error = kNaN, .critical_strength = kNaN};
+  KappaEstimate estimate{.state = state,
+                         .kappa = kUndefinedValue,
+                         .standard_error = kUndefinedValue,
+                         .critical_strength = kUndefinedValue};
   estimate.estimator = "backward";
   const std::vector<std::size_t> documents = backward_documents(trace, series, state);
   const dose::Mean mean =
@@ -146,7 +143,7 @@ KappaEstimate estimate_one(const Trace& trace, const DoseCurve& curve, const Kap
   estimate.nll_error = lanes.nll.standard_error;
   estimate.strengths_used = lanes.strengths;
   estimate.note = lanes.note;
-  estimate.critical_strength = kNaN;
+  estimate.critical_strength = kUndefinedValue;
   if (lanes.documents.empty()) return estimate;
   compare(trace, lanes, estimate);
   const CriticalStrength critical = critical_strength(trace, curve);

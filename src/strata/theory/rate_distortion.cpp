@@ -7,17 +7,12 @@
 #include <limits>
 #include <numeric>
 
+#include "strata/base/words.h"
 #include "strata/theory/dose.h"
 #include "strata/theory/gaussian_rate.h"
 
 namespace strata {
 namespace {
-
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-void add_note(std::string& note, const std::string& text) {
-  note += (note.empty() ? "" : "; ") + text;
-}
 
 // Derivative at `at` of the parabola through (x0, y0), (x1, y1), (x2, y2).
 double parabola_slope(const double (&x)[3], const double (&y)[3], double at) {
@@ -32,7 +27,7 @@ double parabola_slope(const double (&x)[3], const double (&y)[3], double at) {
 // One document set's distortion over the positive strengths, in rising order.
 struct Distortion {
   std::vector<double> strength, nats;
-  double kappa = kNaN;
+  double kappa = kUndefinedValue;
   std::size_t quadratic = 0;  ///< so many of the smallest strengths are those that kappa was read from
 
   // dD / d ln eps at strength i.
@@ -44,12 +39,12 @@ struct Distortion {
   // points.
   [[nodiscard]] double log_slope(std::size_t i) const {
     const std::size_t n = strength.size();
-    if (n < 3) return kNaN;
+    if (n < 3) return kUndefinedValue;
     const std::size_t first = std::min(i == 0 ? 0 : i - 1, n - 3);
     double x[3], y[3];
     for (std::size_t j = 0; j < 3; ++j) {
       x[j] = std::log(strength[first + j]);
-      y[j] = nats[first + j] > 0.0 ? std::log(nats[first + j]) : kNaN;
+      y[j] = nats[first + j] > 0.0 ? std::log(nats[first + j]) : kUndefinedValue;
     }
     return parabola_slope(x, y, std::log(strength[i]));
   }
@@ -103,7 +98,7 @@ class StateCurve {
 
   // Jackknife standard error of ln(dD / d ln eps) at every strength; the spectrum cancels.
   [[nodiscard]] std::vector<double> ln_beta_errors() const {
-    std::vector<double> errors(order_.size(), kNaN);
+    std::vector<double> errors(order_.size(), kUndefinedValue);
     if (documents_.size() < 2) return errors;
     const auto n = static_cast<double>(documents_.size());
     std::vector<std::vector<double>> values(order_.size());
@@ -130,12 +125,12 @@ class StateCurve {
 };
 
 MatchedPoint undefined_match(double distortion) {
-  return {distortion, kNaN, kNaN, kNaN, kNaN};
+  return {distortion, kUndefinedValue, kUndefinedValue, kUndefinedValue, kUndefinedValue};
 }
 
 // Where the curve first reaches `target`; beta without 1/m, which the caller divides by.
 struct Crossing {
-  double strength = kNaN, derivative = kNaN;
+  double strength = kUndefinedValue, derivative = kUndefinedValue;
 };
 
 Crossing crossing(const Distortion& d, double target) {
@@ -170,7 +165,7 @@ RateDistortion curve_of(const StateCurve& state_curve, const SpectrumRecord& spe
                              .distortion_nats = distortion.nats[i],
                              .distortion_error = errors[i],
                              .effective_dimension = m,
-                             .beta = std::isfinite(beta) ? beta : kNaN,
+                             .beta = std::isfinite(beta) ? beta : kUndefinedValue,
                              .ln_beta_error = ln_beta_errors[i]});
   }
   for (const double target : kMatchedDistortion) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "strata/base/words.h"
 #include "strata/theory/boundary_sentences.h"
 #include "strata/theory/brittleness.h"
 #include "strata/theory/carriers.h"
@@ -74,7 +75,7 @@ void add_brittle_layers(const Trace& trace, const Findings& findings, Sentences&
           fmt::format("{} (kappa {:.3g} nats{})", state_name(k.state, trace.n_layers()), k.kappa, error));
     }
     out.push_back(fmt::format("The most brittle place{} {} {}.", parts.size() == 1 ? "" : "s",
-                              parts.size() == 1 ? "is" : "are", join_words(parts)));
+                              parts.size() == 1 ? "is" : "are", enumerated(parts)));
   }
   const auto backward = static_cast<std::size_t>(std::count_if(
       ranked.begin(), ranked.end(), [](const KappaEstimate* k) { return k->estimator == "backward"; }));
@@ -99,10 +100,10 @@ void add_documents(const Trace& trace, Sentences& out) {
   if (documents < few) {
     out.push_back(
         fmt::format("The text has only {}: intervals over fewer than {} documents are wide and unreliable.",
-                    count_of(documents, "document", "documents"), kFewDocuments));
+                    counted(documents, "document"), kFewDocuments));
   } else if (lanes > 0 && lanes < few) {
     out.push_back(fmt::format("Brittleness was measured on only {}: its intervals are unreliable below {}.",
-                              count_of(lanes, "document", "documents"), kFewDocuments));
+                              counted(lanes, "document"), kFewDocuments));
   }
 }
 
@@ -114,7 +115,7 @@ void add_massive(const Trace& trace, Sentences& out) {
   out.push_back(
       fmt::format("Massive activations occur at {} beyond the first of each window (of {} tokens in all), "
                   "left out wherever it says \"without sink tokens\".",
-                  count_of(static_cast<std::size_t>(trace.n_massive), "token", "tokens"), trace.n_tokens));
+                  counted(static_cast<std::uint64_t>(trace.n_massive), "token"), trace.n_tokens));
   if (trace.sinks.empty()) return;
   const SinkToken& sink = trace.sinks.front();
   out.push_back(

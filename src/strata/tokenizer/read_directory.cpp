@@ -56,22 +56,46 @@ void complete_class(const fs::path& directory, HuggingFaceConfig& config) {
   }
 }
 
-std::optional<HuggingFaceConfig> read_config(const fs::path& directory) {
+// Digests of what was read, in order: one file's own, or that of several digests one after the other.
+class Digests {
+ public:
+  void add(std::string_view bytes) {
+    joined_ += sha256_hex(bytes);
+    ++count_;
+  }
+  [[nodiscard]] std::string sha256() const { return count_ == 1 ? joined_ : sha256_hex(joined_); }
+
+ private:
+  std::string joined_;
+  int count_ = 0;
+};
+
+// config.json only lends the name of a class: it is the model's, and no part of the digest.
+std::optional<HuggingFaceConfig> read_config(const fs::path& directory, Digests& digests) {
   const fs::path path = directory / "tokenizer_config.json";
   const auto text = read_if_there(path);
   if (!text) return std::nullopt;
+  digests.add(*text);
   HuggingFaceConfig config = parse_hugging_face_config(*text, path.string());
   complete_class(directory, config);
   const fs::path map = directory / "special_tokens_map.json";
-  if (!config.lists_added && is_there(map)) add_special_tokens_map(read_whole(map), map.string(), config);
+  if (!config.lists_added && is_there(map)) {
+    const std::string tokens = read_whole(map);
+    digests.add(tokens);
+    add_special_tokens_map(tokens, map.string(), config);
+  }
   return config;
 }
 
 FoundTokenizer read_json(const fs::path& path) {
   const std::string text = read_whole(path);
+  Digests digests;
+  digests.add(text);
   FoundTokenizer found{
-      .file = parse_tokenizer_file(text, path.string()), .where = path.string(), .sha256 = sha256_hex(text)};
-  if (const auto config = read_config(path.parent_path())) apply_hugging_face_config(*config, found.file);
+      .file = parse_tokenizer_file(text, path.string()), .where = path.string(), .sha256 = {}};
+  if (const auto config = read_config(path.parent_path(), digests))
+    apply_hugging_face_config(*config, found.file);
+  found.sha256 = digests.sha256();
   return found;
 }
 
@@ -79,7 +103,8 @@ FoundTokenizer read_model(const fs::path& path) {
   SentencePiecePolicy policy;
   const fs::path directory = path.parent_path();
   const auto config = directory / "tokenizer_config.json";
-  if (const auto text = read_if_there(config)) policy = parse_tokenizer_config(*text, config.string());
+  const auto config_text = read_if_there(config);
+  if (config_text) policy = parse_tokenizer_config(*config_text, config.string());
   const auto older = directory / "added_tokens.json";
   if (policy.added.empty() && is_there(older)) {
     throw Error(ErrorKind::unsupported,
@@ -89,9 +114,12 @@ FoundTokenizer read_model(const fs::path& path) {
                  .hint = "save the tokenizer again with a newer transformers"});
   }
   const std::string bytes = read_whole(path);
+  Digests digests;
+  digests.add(bytes);
+  if (config_text) digests.add(*config_text);
   return {.file = read_sentencepiece(bytes, policy, path.string()),
           .where = path.string(),
-          .sha256 = sha256_hex(bytes)};
+          .sha256 = digests.sha256()};
 }
 
 FoundTokenizer read_vocab_merges(const fs::path& directory) {
@@ -103,8 +131,11 @@ FoundTokenizer read_vocab_merges(const fs::path& directory) {
         {.where = missing.string(), .found = "missing", .expected = "it beside " + here.filename().string()});
   }
   const std::string vocab_text = read_whole(vocab), merges_text = read_whole(merges);
+  Digests digests;
+  digests.add(vocab_text);
+  digests.add(merges_text);
   HuggingFaceConfig config;
-  if (auto read = read_config(directory)) {
+  if (auto read = read_config(directory, digests)) {
     config = std::move(*read);
   } else {
     config.where = (directory / "tokenizer_config.json").string();
@@ -113,7 +144,7 @@ FoundTokenizer read_vocab_merges(const fs::path& directory) {
   FoundTokenizer found{
       .file = parse_vocab_merges(vocab_text, vocab.string(), merges_text, merges.string(), config),
       .where = vocab.string(),
-      .sha256 = sha256_hex(sha256_hex(vocab_text) + sha256_hex(merges_text))};
+      .sha256 = digests.sha256()};
   apply_hugging_face_config(config, found.file);
   return found;
 }

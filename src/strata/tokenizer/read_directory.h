@@ -12,8 +12,9 @@ namespace strata {
 struct FoundTokenizer {
   TokenizerFile file;
   std::string where;  ///< the file, for messages
-  std::string
-      sha256;  ///< of its bytes; of vocab.json and merges.txt, of their two digests one after the other
+  /// Of the file's bytes. Where several files were read (vocab.json and merges.txt; tokenizer_config.json and
+  /// special_tokens_map.json beside any), of their digests one after the other, in hexadecimal digits.
+  std::string sha256;
 };
 
 /// tokenizer.json with the files beside it that transformers reads, else tokenizer.model, else vocab.json and

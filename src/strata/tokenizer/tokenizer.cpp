@@ -19,7 +19,7 @@
 namespace strata {
 namespace {
 
-constexpr std::size_t kFileLimitBytes = std::size_t{1} << 28;  // the largest published one has 2^25
+constexpr std::size_t kTokenizerLimitBytes = std::size_t{1} << 28;  // the largest published one has 2^25
 constexpr std::string_view kGgufKeys = "tokenizer.ggml.";
 
 std::string le(std::uint64_t value, int bytes) {
@@ -134,7 +134,7 @@ Tokenizer Tokenizer::from_json(std::string_view json, const std::string& where) 
 }
 
 Tokenizer Tokenizer::from_sentencepiece(const std::filesystem::path& path) {
-  const std::string bytes = read_file(path, kFileLimitBytes);
+  const std::string bytes = read_file(path, kTokenizerLimitBytes);
   return Tokenizer(
       std::make_unique<Impl>(read_sentencepiece(bytes, {}, path.string()), path.string(), sha256_hex(bytes)));
 }

@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr double kAssumedFlopsPerSecond = 100e9;
-constexpr double kDefaultContext = 512.0;
+constexpr double kCardContext = 512.0;
 constexpr std::size_t kMaxConfigBytes = std::size_t{1} << 24;
 constexpr const char* kUnknown = "cannot be told from the configuration";
 
@@ -85,7 +85,7 @@ std::string share(std::int64_t part, std::int64_t whole) {
 
 CostEstimate estimate_cost(const ModelConfig& c) {
   const ParameterCount count = count_parameters(c);
-  const double keys = std::min(kDefaultContext, static_cast<double>(c.max_context)) / 2.0;
+  const double keys = std::min(kCardContext, static_cast<double>(c.max_context)) / 2.0;
   const double attention = 4.0 * keys * c.heads * c.head_dim;
   const double head = 2.0 * static_cast<double>(c.vocab) * c.hidden;
   return {.weight_bytes = sizeof(float) * static_cast<std::uint64_t>(2 * count.per_block + count.embedding),

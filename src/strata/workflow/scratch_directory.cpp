@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kPrefix = "strata-networks-";
+constexpr std::string_view kNetworksPrefix = "strata-networks-";
 constexpr std::size_t kRandom = 6;  // characters that mkdtemp fills in
 
 // A directory with this name, this user's, whose mark says that it is scratch, and that no process holds.
@@ -35,10 +35,10 @@ ScratchDirectory::ScratchDirectory() {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(temporary, ignored)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with(kPrefix) && name.size() == kPrefix.size() + kRandom)
+    if (name.starts_with(kNetworksPrefix) && name.size() == kNetworksPrefix.size() + kRandom)
       remove_if_abandoned(entry.path());
   }
-  std::string name = (temporary / kPrefix).string() + std::string(kRandom, 'X');
+  std::string name = (temporary / kNetworksPrefix).string() + std::string(kRandom, 'X');
   if (::mkdtemp(name.data()) == nullptr) {
     throw Error(ErrorKind::run_failed,
                 {.where = name, .found = "cannot create a temporary directory", .hint = "set TMPDIR"});

@@ -26,8 +26,8 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr int kContext = 256, kWindows = 2;  // of each document
-constexpr std::int64_t kPositions = 2048;
+constexpr int kContext = 256, kTrainedWindows = 2;  // of each document
+constexpr std::int64_t kTrainedPositions = 2048;
 
 // Sharpness is in the queries, or where queries are normalised in the weight of their norm.
 double factor_of(Role role, const TrainedBlock& block, bool query_norm) {
@@ -103,7 +103,7 @@ void write_random(const Checkpoint& source, const TrainedPlan& plan, int threads
   write_synthetic(options, directory);
 }
 
-// kWindows windows of each document, chosen by the seed.
+// kTrainedWindows windows of each document, chosen by the seed.
 Corpus some_windows(const Corpus& all, std::uint64_t seed) {
   std::map<int, std::vector<const Window*>> by_document;
   for (const Window& window : all.windows) by_document[window.document].push_back(&window);
@@ -111,7 +111,7 @@ Corpus some_windows(const Corpus& all, std::uint64_t seed) {
   Corpus some = all;
   some.windows.clear();
   for (auto& [document, windows] : by_document) {
-    while (windows.size() > kWindows)
+    while (windows.size() > kTrainedWindows)
       windows.erase(windows.begin() + static_cast<std::ptrdiff_t>(rng.below(windows.size())));
     int index = 0;
     for (const Window* window : windows) {
@@ -155,7 +155,7 @@ struct Trained {
       write_network(source.checkpoint, plan, constant, directory);
     }
     const Checkpoint network = Checkpoint::open(directory);
-    MeasureOptions options{.seed = plan.seed, .threads = threads, .positions = kPositions};
+    MeasureOptions options{.seed = plan.seed, .threads = threads, .positions = kTrainedPositions};
     options.replicates = replicates;
     options.clean_only = true;
     options.signals = std::move(signals);

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "strata/base/words.h"
 #include "strata/families/families.h"
 #include "strata/families/predictions/registry.h"
 #include "strata/stats/special.h"
@@ -42,7 +43,7 @@ void add_random_networks(const StudyView& view, Assessment& a) {
          .note = fmt::format("of {}, 1 = jumps fit best, on the same text", e->random_networks + 1)});
     a.found += fmt::format(" Jumps fit {} better than {} of {} with random weights on the same text.",
                            e->model, e->random_networks + 1 - e->random_rank,
-                           count_of(static_cast<std::size_t>(e->random_networks), "network"));
+                           counted(static_cast<std::size_t>(e->random_networks), "network"));
   }
 }
 
@@ -76,7 +77,7 @@ Assessment assess(const StudyView& view) {
   while (std::pow(kFalseShare, a.models_needed) * kSetSize >= view.card->alpha) ++a.models_needed;
   if (a.models >= a.models_needed) a.models_needed = 0;
   a.found = fmt::format("The tests select two boundaries in {} of {} ({}).", two,
-                        count_of(static_cast<std::size_t>(a.models), "model"), counts);
+                        counted(static_cast<std::size_t>(a.models), "model"), counts);
   if (deep < a.models) {
     a.found += fmt::format(
         " Models of fewer than {} blocks do not count against it: there the detectors miss "

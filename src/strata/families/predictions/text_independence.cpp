@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "strata/base/philox.h"
+#include "strata/base/words.h"
 #include "strata/families/families.h"
 #include "strata/families/predictions/registry.h"
 #include "strata/stats/variance_ratio.h"
@@ -93,10 +94,10 @@ Assessment assess(const StudyView& view) {
   if (table.texts.size() < kFewestTexts || table.models.size() < static_cast<std::size_t>(kFewestModels)) {
     const bool lacking = a.selected < a.tested;
     const std::string left = fmt::format("{} with boundaries on at least {} texts",
-                                         count_of(table.models.size(), "model"), kFewestTexts);
+                                         counted(table.models.size(), "model"), kFewestTexts);
     if (lacking) {
       a.moot = fmt::format("the tests select two boundaries in {} of {}, which leaves {}", a.selected,
-                           count_of(static_cast<std::size_t>(a.tested), "run"), left);
+                           counted(static_cast<std::size_t>(a.tested), "run"), left);
     } else {
       a.missing = fmt::format("{}, and {} are needed", left, kFewestModels);
     }
