@@ -31,7 +31,7 @@ void check_config(const SynthOptions& options) {
                "what its config.json can say");
     }
     const bool more = c.scaled_rope || c.output_bias || c.mlp_bias || !c.no_rope.empty() ||
-                      c.query_scale_beta != 0.0 || !c.slides.empty();
+                      c.query_scale_beta != 0.0 || !c.slides.empty() || family_of(c).skips_rotation;
     if (options.format == ModelFormat::gguf && more)
       refuse("--format gguf", "a model with more than plain blocks", "--format safetensors");
   } catch (const Error& error) {
