@@ -32,7 +32,7 @@ struct Computed {
   std::vector<float> logits;  // (tokens, vocab); empty without a head
 };
 
-Computed compute(const Checkpoint& checkpoint, const std::vector<std::int32_t>& ids) {
+Computed run_through(const Checkpoint& checkpoint, const std::vector<std::int32_t>& ids) {
   const ModelConfig& config = checkpoint.config();
   const auto n = static_cast<std::int64_t>(ids.size());
   const RopeTable rope = make_rope_table(config, 150);
@@ -106,7 +106,7 @@ TEST_P(Architecture, StatesAndLogitsOfTransformers) {
   const Checkpoint checkpoint = Checkpoint::open(*folder);
   for (const std::string& length : lengths_of(*folder)) {
     const auto ids = npy_values<std::int32_t>(*folder / fmt::format("ids_{}.npy", length));
-    const double worst = worst_difference(compute(checkpoint, ids), *folder, length);
+    const double worst = worst_difference(run_through(checkpoint, ids), *folder, length);
     fmt::print("{} {}: {:.1e} of the RMS\n", GetParam(), length, worst);
     EXPECT_LT(worst, kWorst) << length;
   }
@@ -132,7 +132,7 @@ TEST_P(Architecture, TheSameFromGguf) {
     EXPECT_EQ(describe_block(gguf.config(), layer), describe_block(checkpoint.config(), layer)) << layer;
   for (const std::string& length : lengths_of(*folder)) {
     const auto ids = npy_values<std::int32_t>(*folder / fmt::format("ids_{}.npy", length));
-    const Computed ours = compute(gguf, ids), theirs = compute(checkpoint, ids);
+    const Computed ours = run_through(gguf, ids), theirs = run_through(checkpoint, ids);
     EXPECT_LT(relative_difference(ours.states, theirs.states), kWorst) << length;
     if (checkpoint.config().has_head) {
       EXPECT_LT(worst_difference(ours, *folder, length), kWorst) << length;
@@ -287,7 +287,7 @@ TEST(ArchitectureMistakes, MoveTheLastStateAsFarAsInTransformers) {
     mistake.edit(config);
     test::write_text(directory.path() / "config.json", config.dump());
     const Computed wrong =
-        compute(Checkpoint::open(directory.path()), npy_values<std::int32_t>(folder / "ids_long.npy"));
+        run_through(Checkpoint::open(directory.path()), npy_values<std::int32_t>(folder / "ids_long.npy"));
     const auto states = npy_values<float>(folder / "states_long.npy");
     double difference = 0.0, square = 0.0;
     const auto blocks = config["num_hidden_layers"].get<std::size_t>();
