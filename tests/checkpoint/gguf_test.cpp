@@ -264,11 +264,15 @@ TEST(Gguf, HarmlessValues) {
   EXPECT_TRUE(opens([](GgufFile& f) { f.set("qwen2.logit_scale", test::gguf_f32(7)); }).notes.empty());
   EXPECT_STRATA_ERROR(opens([](GgufFile& f) { f.set("llama.expert_new", test::gguf_u32(7)); }),
                       kUnsupportedHeader, "llama.expert_new: 7");
-  for (const float value : {0.0f, 0.5f, 2.0f}) {
-    EXPECT_STRATA_ERROR(
-        opens([&](GgufFile& f) { f.set("llama.rope.scaling.attn_factor", test::gguf_f32(value)); }),
-        kUnsupportedHeader, "llama.rope.scaling.attn_factor");
+  for (const float value : {0.5f, 2.0f}) {  // on cosine and sine, with no scaling of the frequencies too
+    const ModelConfig c =
+        opens([&](GgufFile& f) { f.set("llama.rope.scaling.attn_factor", test::gguf_f32(value)); });
+    EXPECT_EQ(c.scaled_rope.value().attention_factor, value);
+    EXPECT_EQ(c.scaled_rope->factor, 1.0);
   }
+  EXPECT_STRATA_ERROR(
+      opens([](GgufFile& f) { f.set("llama.rope.scaling.attn_factor", test::gguf_f32(0.0f)); }),
+      ErrorKind::bad_file, "llama.rope.scaling.attn_factor: 0");
   EXPECT_STRATA_ERROR(
       opens([](GgufFile& f) { f.set("llama.rope.scaling.yarn_ext_factor", test::gguf_f32(1.0f)); }),
       kUnsupportedHeader, "yarn_ext_factor");

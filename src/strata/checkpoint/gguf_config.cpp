@@ -172,7 +172,10 @@ void read_rope_scaling(const ArchitectureKeys& keys, ModelConfig& config) {
   if (scaling != "none" && scaling != "linear" && scaling != "yarn" && scaling != "longrope") {
     keys.refuse("rope.scaling.type", "\"" + printable(scaling) + "\"", "none, linear, yarn or longrope");
   }
-  ScaledRope rope{.attention_factor = factor_of(keys, "rope.scaling.attn_factor")};
+  constexpr std::string_view kAttention = "rope.scaling.attn_factor";
+  ScaledRope rope{.attention_factor = keys.find_number(kAttention).value_or(1.0)};
+  if (!(rope.attention_factor > 0.0))
+    keys.fail(kAttention, fmt::format("{}", rope.attention_factor), "a number above 0");
   // Linear scaling is the default, by a factor that is 1 where it is absent or 0.
   if (scaling == "linear" || scaling == "yarn") {
     rope.factor = keys.has("rope.scaling.factor") ? factor_of(keys, "rope.scaling.factor")

@@ -124,13 +124,10 @@ class RopeByLength {
 
 std::vector<double> rope_frequencies(const ModelConfig& config, std::int64_t tokens) {
   std::vector<double> frequency = plain_frequencies(config.rope_theta, config.head_dim);
-  if (config.scaled_rope) {
-    scale(config, tokens, frequency);
-    return frequency;
-  }
   for (std::size_t i = 0; i < config.rope_factors.size(); ++i) {
     frequency[i] /= static_cast<double>(config.rope_factors[i]);
   }
+  if (config.scaled_rope) scale(config, tokens, frequency);
   if (!config.rope_scaling) return frequency;
   // Llama 3.1 (transformers, _compute_llama3_parameters): long waves are stretched by `factor`, short
   // ones are kept, those between are interpolated.
