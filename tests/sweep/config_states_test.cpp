@@ -130,7 +130,8 @@ const std::vector<json>& values() {
 TEST(ConfigStates, EveryKeyOfConfigJson) {
   for (const Family& family : families()) {
     std::map<std::string, Outcomes> seen;
-    for (const TinyCheckpoint& tiny : bases_of(family)) {
+    const std::vector<TinyCheckpoint> bases = bases_of(family);
+    for (const TinyCheckpoint& tiny : bases) {
       const TemporaryDirectory directory;
       test::write_checkpoint(directory.path(), tiny);
       const States plain = states_of(directory.path());
@@ -140,6 +141,7 @@ TEST(ConfigStates, EveryKeyOfConfigJson) {
         if (!is_for(key, family.id)) continue;
         const std::string name(key.name);
         const bool rope = name.starts_with("rope.");
+        if (!rope && &tiny != &bases.front()) continue;  // acts in the first of them
         for (const json& value : values()) {
           json changed = config;
           if (rope) {
