@@ -105,9 +105,11 @@ TEST(RefusedGguf, OtherModels) {
   };
   expect_refused(text("general.architecture", "gemma\n3"), kUnsupportedGguf,
                  "\"gemma?3\"; expected one of llama, qwen2, qwen3, mistral3, smollm3");
-  expect_refused([](GgufFile& f) { f.erase("general.architecture"); }, kBadGguf, "general.architecture: missing");
+  expect_refused([](GgufFile& f) { f.erase("general.architecture"); }, kBadGguf,
+                 "general.architecture: missing");
   expect_refused([](GgufFile& f) { f.set("general.architecture", test::gguf_u32(1)); }, kBadGguf, "a string");
-  expect_refused(text("llama.rope.scaling.type", "su"), kUnsupportedGguf, "\"su\"; expected none, linear, yarn");
+  expect_refused(text("llama.rope.scaling.type", "su"), kUnsupportedGguf,
+                 "\"su\"; expected none, linear, yarn");
   expect_refused(text("llama.rope.scaling.type", "longrope"), kBadGguf,
                  "no tensor \"rope_factors_short.weight\"");
   for (const char* key : {"llama.rope.scaling.yarn_attn_factor", "llama.rope.scaling.yarn_ext_factor"}) {
@@ -185,7 +187,8 @@ TEST(RefusedGguf, BiasesMustBeWhole) {
   const auto add = [](const char* name) {
     return [=](GgufFile& f) { f.tensors.push_back({.name = name, .extents = {1}, .bytes = "abcd"}); };
   };
-  expect_refused(add("blk.0.attn_q.bias"), kBadGguf, "tensor \"blk.0.attn_q.bias\": shape [1]; expected [16]");
+  expect_refused(add("blk.0.attn_q.bias"), kBadGguf,
+                 "tensor \"blk.0.attn_q.bias\": shape [1]; expected [16]");
   expect_refused(add("blk.0.attn_output.bias"), kBadGguf, "expected [16]");
   expect_refused(add("blk.0.ffn_gate.bias"), kBadGguf, "expected [24]");
   expect_refused(add("blk.1.attn_output.bias"), kUnsupportedGguf, "tensor \"blk.1.attn_output.bias\"");
