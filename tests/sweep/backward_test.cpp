@@ -175,7 +175,9 @@ TEST_P(BothEstimators, AgreeWithinTheirErrors) {
     square += k.difference_z * k.difference_z / static_cast<double>(kappa.size());
     (i < half ? early : late) += k.difference_z / static_cast<double>(i < half ? half : kappa.size() - half);
   }
-  if (every_state) EXPECT_GT(square, 0.4);
+  if (every_state) {
+    EXPECT_GT(square, 0.4);
+  }
   EXPECT_LT(square, every_state ? 2.0 : 3.0);
   EXPECT_LT(std::fabs(early - late), 2.0);  // no drift with depth: about 3.5 standard errors
 }
