@@ -45,7 +45,8 @@ std::vector<std::string> paragraphs_of(std::istream& page) {
       continue;
     }
     if (begins_item(line)) end();
-    text += (text.empty() ? "" : " ") + line;
+    const std::size_t first = line.find_first_not_of(' ');
+    if (first != std::string::npos) text += (text.empty() ? "" : " ") + line.substr(first);
   }
   end();
   return paragraphs;

@@ -214,7 +214,9 @@ TEST_F(Analyze, ResumeEndsWithTheSameBytes) {
        {"--lane-tokens=256", "--layers=0,6", "--positions=512", "--replicates=20", "--surrogates=500"})
     base.emplace_back(flag);
 #else
-  for (const char* flag : {"--lane-tokens=1024", "--surrogates=5000"}) base.emplace_back(flag);
+  for (const char* flag :  // each phase long enough to be stopped in
+       {"--lane-tokens=512", "--layers=0,6,11", "--positions=1024", "--replicates=40", "--surrogates=3000"})
+    base.emplace_back(flag);
 #endif
   const auto with = [&](const std::string& output, const std::vector<std::string>& more) {
     std::vector<std::string> arguments = base;
@@ -229,8 +231,7 @@ TEST_F(Analyze, ResumeEndsWithTheSameBytes) {
                                                     {"backward sweep: ", SIGKILL},
                                                     {"boundaries: ", SIGINT}};
 #if !defined(__SANITIZE_ADDRESS__)
-  for (const auto& [phase, signal] : std::vector(stops))
-    stops.emplace_back(phase, signal == SIGKILL ? SIGINT : SIGKILL);
+  stops.insert(stops.end(), {{"signals: ", SIGKILL}, {"lanes: ", SIGKILL}, {"backward sweep: ", SIGINT}});
 #endif
   for (const auto& [phase, signal] : stops) {
     SCOPED_TRACE(phase + std::to_string(signal));

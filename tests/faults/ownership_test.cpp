@@ -235,7 +235,7 @@ TEST_F(Ownership, AComparisonGoesOnWithinTheJointSweep) {
   const auto compare = [&](const std::string& output) {
     return std::vector<std::string>{"compare",
                                     repo_path("models/llama-nano").string(),
-                                    at("nano-twin").string(),
+                                    at("joint-twin").string(),
                                     "-o",
                                     at(output).string(),
                                     "-t",
@@ -245,7 +245,7 @@ TEST_F(Ownership, AComparisonGoesOnWithinTheJointSweep) {
                                     "--lane-tokens",
                                     "128"};
   };
-  fs::copy(repo_path("models/llama-nano"), at("nano-twin"), fs::copy_options::recursive);
+  fs::copy(repo_path("models/llama-nano"), at("joint-twin"), fs::copy_options::recursive);
   ASSERT_EQ(strata(compare("compare-whole")).code, 0);
   Child child(compare("compare-stopped"));
   ASSERT_TRUE(child.wait_for("joint sweep: "));

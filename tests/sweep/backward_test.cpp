@@ -143,7 +143,7 @@ std::vector<RawDocument> quarters_of_tales() {
 }
 
 // Trained models: the lanes' kappa, from noise, and the backward sweep's, from sampled labels, share nothing
-// but the text.
+// but the text. One model at every state, the others at four of thirteen.
 class BothEstimators : public testing::TestWithParam<const char*> {};
 
 TEST_P(BothEstimators, AgreeWithinTheirErrors) {
@@ -153,15 +153,18 @@ TEST_P(BothEstimators, AgreeWithinTheirErrors) {
   const Checkpoint checkpoint = Checkpoint::open(test::repo_path("models") / GetParam());
   const Tokenizer tokenizer = Tokenizer::for_model(checkpoint.path());
   const Corpus corpus = make_corpus(quarters_of_tales(), "quarters", tokenizer, {.context = 256});
-  const Trace trace = measure({.checkpoint = checkpoint, .corpus = corpus, .tokenizer = &tokenizer},
-                              {.threads = 2,
-                               .lane_tokens = 64 * 64,
-                               .label_samples = 8,
-                               .signals = {"sensitivity"},
-                               .interventions = {"relative_noise"}},
-                              {});
-  const auto kappa = estimate_kappa(trace);
-  ASSERT_EQ(kappa.size(), static_cast<std::size_t>(checkpoint.config().n_layers) + 1);
+  const bool every_state = GetParam() == std::string("llama-nano");
+  MeasureOptions options{.threads = 2,
+                         .lane_tokens = 64 * 64,
+                         .label_samples = 8,
+                         .signals = {"sensitivity"},
+                         .interventions = {"relative_noise"}};
+  if (!every_state) options.layers = {0, 4, 8, 11};
+  const Trace trace =
+      measure({.checkpoint = checkpoint, .corpus = corpus, .tokenizer = &tokenizer}, options, {});
+  std::vector<KappaEstimate> kappa = estimate_kappa(trace);
+  std::erase_if(kappa, [](const KappaEstimate& k) { return std::isnan(k.difference_z); });  // not perturbed
+  ASSERT_EQ(kappa.size(), every_state ? static_cast<std::size_t>(checkpoint.config().n_layers) + 1 : 4);
   double square = 0.0, early = 0.0, late = 0.0;
   const std::size_t half = kappa.size() / 2;
   for (std::size_t i = 0; i < kappa.size(); ++i) {
@@ -172,8 +175,10 @@ TEST_P(BothEstimators, AgreeWithinTheirErrors) {
     square += k.difference_z * k.difference_z / static_cast<double>(kappa.size());
     (i < half ? early : late) += k.difference_z / static_cast<double>(i < half ? half : kappa.size() - half);
   }
-  EXPECT_GT(square, 0.4);
-  EXPECT_LT(square, 2.0);
+  if (every_state) {
+    EXPECT_GT(square, 0.4);
+  }
+  EXPECT_LT(square, every_state ? 2.0 : 3.0);
   EXPECT_LT(std::fabs(early - late), 2.0);  // no drift with depth: about 3.5 standard errors
 }
 

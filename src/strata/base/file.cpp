@@ -64,7 +64,9 @@ MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
   if (size_bytes_ == 0) return;
   void* address = ::mmap(nullptr, size_bytes_, PROT_READ, MAP_PRIVATE, file.get(), 0);
   if (address == MAP_FAILED) {
-    throw Error(ErrorKind::bad_file, {.where = path.string(), .found = "cannot map: " + reason(errno)});
+    const int error = errno;  // no address space (ulimit -v) is no fault of the file
+    throw Error(error == ENOMEM ? ErrorKind::out_of_memory : ErrorKind::bad_file,
+                {.where = path.string(), .found = "cannot map: " + reason(error)});
   }
   data_ = static_cast<const std::byte*>(address);
 }

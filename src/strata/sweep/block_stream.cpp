@@ -1,5 +1,7 @@
 #include "strata/sweep/block_stream.h"
 
+#include <system_error>
+
 #include "strata/base/error.h"
 
 namespace strata {
@@ -30,8 +32,12 @@ BlockWeights BlockStream::next() {
 
 void BlockStream::prefetch() {
   if (next_ < 0 || next_ >= checkpoint_.config().n_layers) return;
-  pending_ = std::async(std::launch::async,
-                        [this, layer = next_] { return load_block(checkpoint_, layer, compute_); });
+  const auto load = [this, layer = next_] { return load_block(checkpoint_, layer, compute_); };
+  try {
+    pending_ = std::async(std::launch::async, load);
+  } catch (const std::system_error&) {  // no more threads: it is loaded when it is asked for
+    pending_ = std::async(std::launch::deferred, load);
+  }
 }
 
 }  // namespace strata
