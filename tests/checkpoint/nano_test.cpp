@@ -22,7 +22,7 @@ TEST_P(Nano, OpensLoadsAndCounts) {
   std::int64_t parameters = 0;
   for (const TensorRule& rule : family_of(config).tensors) {
     if (!checkpoint.has(rule.role)) continue;
-    for (int layer = 0; layer < (rule.per_block ? config.n_layers : 1); ++layer) {
+    for (int layer = 0; layer < places_of(rule, config); ++layer) {
       std::vector<float> values(checkpoint.element_count(rule.role), NAN);
       checkpoint.load(rule.role, layer, values);
       double square = 0;

@@ -28,8 +28,10 @@ namespace fs = std::filesystem;
 constexpr double kWorst = 1e-4;  // worst element over the array's RMS
 
 struct Computed {
-  std::vector<float> states;  // (blocks + 1, tokens, d)
-  std::vector<float> logits;  // (tokens, vocab); empty without a head
+  std::vector<float> states;             // (blocks + 1, tokens, d)
+  std::vector<float> logits;             // (tokens, vocab); empty without a head
+  std::vector<float> router;             // (blocks with a mixture, tokens, experts)
+  std::vector<std::int32_t> router_top;  // (blocks with a mixture, tokens, experts taken)
 };
 
 Computed run_through(const Checkpoint& checkpoint, const std::vector<std::int32_t>& ids) {
@@ -39,10 +41,15 @@ Computed run_through(const Checkpoint& checkpoint, const std::vector<std::int32_
   const Embedding embedding = load_embedding(checkpoint);
   std::vector<float> h(static_cast<std::size_t>(n * config.hidden));
   embed(embedding, ids, h.data());
-  Computed result{.states = h, .logits = {}};
+  Computed result{.states = h};
   BlockScratch scratch;
   for (int layer = 0; layer < config.n_layers; ++layer) {
-    forward_block(load_block(checkpoint, layer), rope, h.data(), h.data(), n, scratch, nullptr);
+    Routing routing;
+    BlockHooks hooks;
+    hooks.routing = &routing;
+    forward_block(load_block(checkpoint, layer), rope, h.data(), h.data(), n, scratch, hooks);
+    result.router.insert(result.router.end(), routing.probability.begin(), routing.probability.end());
+    result.router_top.insert(result.router_top.end(), routing.chosen.begin(), routing.chosen.end());
     result.states.insert(result.states.end(), h.begin(), h.end());
   }
   if (!config.has_head) return result;
@@ -112,6 +119,20 @@ TEST_P(Architecture, StatesAndLogitsOfTransformers) {
   }
 }
 
+// Probabilities of all experts, and those taken, the best first.
+TEST_P(Architecture, RoutesOfTransformers) {
+  FOLDER_OR_SKIP(folder, GetParam());
+  if (!fs::exists(*folder / "router_long.npy")) return;
+  const Computed ours = run_through(Checkpoint::open(*folder), npy_values<std::int32_t>(*folder / "ids_long.npy"));
+  const auto probability = npy_values<float>(*folder / "router_long.npy");
+  ASSERT_EQ(ours.router.size(), probability.size());
+  double worst = 0.0;
+  for (std::size_t i = 0; i < probability.size(); ++i)
+    worst = std::max(worst, std::fabs(static_cast<double>(ours.router[i]) - probability[i]));
+  EXPECT_LT(worst, 1e-5);
+  EXPECT_EQ(ours.router_top, npy_values<std::int32_t>(*folder / "router_top_long.npy"));
+}
+
 // Key by key what the blocks are, and the same numbers to the bit, but where a factor went through float32.
 TEST_P(Architecture, TheSameFromGguf) {
   FOLDER_OR_SKIP(folder, GetParam());
@@ -128,6 +149,9 @@ TEST_P(Architecture, TheSameFromGguf) {
     EXPECT_EQ(gguf.config().no_rope, (std::vector<char>{0, 0, 0, 1}));
     return;
   }
+  // llama.cpp has no key of it either.
+  const bool raw = checkpoint.config().experts && checkpoint.config().experts->normalise != gguf.config().experts->normalise;
+  if (raw) GTEST_SKIP() << "llama.cpp makes the weights of the experts sum to 1 or not by the architecture";
   for (int layer = 0; layer < gguf.config().n_layers; ++layer)
     EXPECT_EQ(describe_block(gguf.config(), layer), describe_block(checkpoint.config(), layer)) << layer;
   for (const std::string& length : lengths_of(*folder)) {
@@ -162,7 +186,11 @@ constexpr const char* kFolders[] = {"llama-rope-llama3",
                                     "ministral",
                                     "ministral3",
                                     "smollm3",
-                                    "smollm3-sliding"};
+                                    "smollm3-sliding",
+                                    "qwen2-moe",
+                                    "qwen2-moe-sparse-step",
+                                    "qwen3-moe",
+                                    "mixtral"};
 std::string test_name(const testing::TestParamInfo<const char*>& info) {
   std::string name = info.param;
   std::replace_if(

@@ -20,7 +20,8 @@ inline std::vector<Loaded> load_all(const Checkpoint& checkpoint) {
   const ModelConfig& config = checkpoint.config();
   for (const TensorRule& rule : family_of(config).tensors) {
     if (!checkpoint.has(rule.role)) continue;
-    for (int layer = 0; layer < (rule.per_block ? config.n_layers : 1); ++layer) {
+    for (int layer = 0; layer < places_of(rule, config); ++layer) {
+      if (!has_tensor(rule, config, layer)) continue;
       auto& one =
           all.emplace_back(Loaded{rule.role, layer, std::vector<float>(checkpoint.element_count(rule.role))});
       checkpoint.load(rule.role, layer, one.values);

@@ -109,10 +109,11 @@ class PlainBackend final : public Backend {
   // By the processor's kernels, on weights packed again.
   void backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,
                       std::span<float* const> gradients, std::int64_t tokens,
-                      BackwardScratch& scratch) const override {
+                      BackwardScratch& scratch, const BackwardOptions& options) const override {
     BlockWeights copy = weights;
-    for (Weight* w : {&copy.qkv, &copy.attention_output, &copy.gate, &copy.up, &copy.down}) *w = packed(*w);
-    cpu::backward_block(copy, rope, h, gradients, tokens, scratch);
+    for (Weight* w : matrices_of(copy)) *w = packed(*w);
+    if (copy.mixture.router.defined()) copy.mixture.router = packed(copy.mixture.router);
+    cpu::backward_block(copy, rope, h, gradients, tokens, scratch, options);
   }
   void compute_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
                       float* out, LogitScratch& scratch) const override {

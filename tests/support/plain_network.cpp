@@ -16,7 +16,7 @@ std::vector<double> to_doubles(std::span<const float> values) {
 std::vector<double> load_vector(const Checkpoint& checkpoint, std::initializer_list<Role> roles, int layer) {
   std::vector<double> all;
   for (const Role role : roles) {
-    if (!checkpoint.has(role)) continue;
+    if (!checkpoint.has(role, layer)) continue;
     std::vector<float> values(checkpoint.element_count(role));
     checkpoint.load(role, layer, std::span(values));
     all.insert(all.end(), values.begin(), values.end());
@@ -27,14 +27,40 @@ std::vector<double> load_vector(const Checkpoint& checkpoint, std::initializer_l
 // Stacked along their rows.
 Matrix load_matrix(const Checkpoint& checkpoint, std::initializer_list<Role> roles, int layer) {
   Matrix m;
+  if (!checkpoint.has(*roles.begin(), layer)) return m;
   m.data = load_vector(checkpoint, roles, layer);
-  m.cols = static_cast<std::size_t>(checkpoint.shape(*roles.begin())[1]);
+  m.cols = static_cast<std::size_t>(checkpoint.shape(*roles.begin()).back());
   m.rows = m.data.size() / m.cols;
   return m;
 }
 
+PlainMlp load_mlp(const Checkpoint& checkpoint, std::initializer_list<Role> roles, int layer) {
+  const Role* role = roles.begin();
+  return {.gate = load_matrix(checkpoint, {role[0]}, layer),
+          .up = load_matrix(checkpoint, {role[1]}, layer),
+          .down = load_matrix(checkpoint, {role[2]}, layer)};
+}
+
+// Rows of one expert.
+Matrix part_of(const Matrix& all, std::size_t expert, std::size_t experts) {
+  Matrix part(all.rows / experts, all.cols);
+  std::copy_n(all.data.begin() + static_cast<std::ptrdiff_t>(expert * part.data.size()), part.data.size(),
+              part.data.begin());
+  return part;
+}
+
 Matrix to_matrix(const Weight& weight) {
+  if (!weight.defined()) return {};
   return test::to_matrix(weight.unpack(), static_cast<std::size_t>(weight.columns()));
+}
+
+PlainMlp to_mlp(const MlpWeights& w) {
+  return {.gate = to_matrix(w.gate),
+          .up = to_matrix(w.up),
+          .down = to_matrix(w.down),
+          .gate_bias = to_doubles(w.gate_bias.values),
+          .up_bias = to_doubles(w.up_bias.values),
+          .down_bias = to_doubles(w.down_bias.values)};
 }
 
 // x w^T.
@@ -65,7 +91,7 @@ Matrix columns(const Matrix& x, std::size_t first, std::size_t count) {
 
 // Hugging Face's x cos + rotate_half(x) sin.
 void rotate(Matrix& x, const PlainPositions& positions) {
-  const std::size_t half = x.cols / 2;
+  const std::size_t half = positions.cos.cols;  // of the dimensions that are turned
   for (std::size_t position = 0; position < x.rows; ++position) {
     for (std::size_t i = 0; i < half; ++i) {
       const double cos = positions.cos(position, i), sin = positions.sin(position, i);
@@ -109,39 +135,70 @@ Matrix to_matrix(std::span<const float> values, std::size_t cols) {
 }
 
 PlainBlock plain_block(const Checkpoint& checkpoint, int layer) {
-  return {.block = describe_block(checkpoint.config(), layer),
-          .attention_norm = load_vector(checkpoint, {Role::attention_norm}, layer),
-          .qkv_bias = load_vector(checkpoint, {Role::query_bias, Role::key_bias, Role::value_bias}, layer),
-          .output_bias = load_vector(checkpoint, {Role::output_bias}, layer),
-          .query_norm = load_vector(checkpoint, {Role::query_norm}, layer),
-          .key_norm = load_vector(checkpoint, {Role::key_norm}, layer),
-          .mlp_norm = load_vector(checkpoint, {Role::mlp_norm}, layer),
-          .gate_bias = load_vector(checkpoint, {Role::gate_bias}, layer),
-          .up_bias = load_vector(checkpoint, {Role::up_bias}, layer),
-          .down_bias = load_vector(checkpoint, {Role::down_bias}, layer),
-          .qkv = load_matrix(checkpoint, {Role::query, Role::key, Role::value}, layer),
-          .attention_output = load_matrix(checkpoint, {Role::attention_output}, layer),
-          .gate = load_matrix(checkpoint, {Role::gate}, layer),
-          .up = load_matrix(checkpoint, {Role::up}, layer),
-          .down = load_matrix(checkpoint, {Role::down}, layer)};
+  const auto vector = [&](std::initializer_list<Role> roles) { return load_vector(checkpoint, roles, layer); };
+  const auto matrix = [&](std::initializer_list<Role> roles) { return load_matrix(checkpoint, roles, layer); };
+  PlainBlock block{.block = describe_block(checkpoint.config(), layer),
+                   .attention_norm = vector({Role::attention_norm}),
+                   .qkv_bias = vector({Role::query_bias, Role::key_bias, Role::value_bias}),
+                   .output_bias = vector({Role::output_bias}),
+                   .query_norm = vector({Role::query_norm}),
+                   .key_norm = vector({Role::key_norm}),
+                   .mlp_norm = vector({Role::mlp_norm}),
+                   .qkv = matrix({Role::query, Role::key, Role::value}),
+                   .query_gate = matrix({Role::query_gate}),
+                   .attention_output = matrix({Role::attention_output}),
+                   .delta_qkv = matrix({Role::delta_qkv}),
+                   .delta_gate = matrix({Role::delta_gate}),
+                   .delta_write_and_step = matrix({Role::delta_write, Role::delta_step}),
+                   .delta_convolution = matrix({Role::delta_convolution}),
+                   .delta_output = matrix({Role::delta_output}),
+                   .delta_decay = vector({Role::delta_decay}),
+                   .delta_step_bias = vector({Role::delta_step_bias}),
+                   .delta_norm = vector({Role::delta_norm}),
+                   .mlp = load_mlp(checkpoint, {Role::gate, Role::up, Role::down}, layer),
+                   .shared = load_mlp(checkpoint, {Role::shared_gate, Role::shared_up, Role::shared_down}, layer),
+                   .router = matrix({Role::router}),
+                   .shared_gate = vector({Role::shared_expert_gate})};
+  block.mlp.gate_bias = vector({Role::gate_bias});
+  block.mlp.up_bias = vector({Role::up_bias});
+  block.mlp.down_bias = vector({Role::down_bias});
+  const PlainMlp all = load_mlp(checkpoint, {Role::expert_gate, Role::expert_up, Role::expert_down}, layer);
+  const auto experts = static_cast<std::size_t>(block.block.feed_forward.experts);
+  for (std::size_t e = 0; e < experts; ++e)
+    block.experts.push_back({.gate = part_of(all.gate, e, experts),
+                             .up = part_of(all.up, e, experts),
+                             .down = part_of(all.down, e, experts)});
+  return block;
 }
 
 PlainBlock plain_block(const BlockWeights& w) {
-  return {.block = w.block,
-          .attention_norm = to_doubles(w.attention_norm.values),
-          .qkv_bias = to_doubles(w.qkv_bias.values),
-          .output_bias = to_doubles(w.output_bias.values),
-          .query_norm = to_doubles(w.query_norm.values),
-          .key_norm = to_doubles(w.key_norm.values),
-          .mlp_norm = to_doubles(w.mlp_norm.values),
-          .gate_bias = to_doubles(w.gate_bias.values),
-          .up_bias = to_doubles(w.up_bias.values),
-          .down_bias = to_doubles(w.down_bias.values),
-          .qkv = to_matrix(w.qkv),
-          .attention_output = to_matrix(w.attention_output),
-          .gate = to_matrix(w.gate),
-          .up = to_matrix(w.up),
-          .down = to_matrix(w.down)};
+  PlainBlock block{.block = w.block,
+                   .attention_norm = to_doubles(w.attention_norm.values),
+                   .qkv_bias = to_doubles(w.qkv_bias.values),
+                   .output_bias = to_doubles(w.output_bias.values),
+                   .query_norm = to_doubles(w.query_norm.values),
+                   .key_norm = to_doubles(w.key_norm.values),
+                   .mlp_norm = to_doubles(w.mlp_norm.values),
+                   .qkv = to_matrix(w.qkv),
+                   .query_gate = to_matrix(w.query_gate),
+                   .attention_output = to_matrix(w.attention_output),
+                   .delta_qkv = to_matrix(w.delta.qkv),
+                   .delta_gate = to_matrix(w.delta.gate),
+                   .delta_write_and_step = to_matrix(w.delta.write_and_step),
+                   .delta_output = to_matrix(w.delta.output),
+                   .delta_decay = to_doubles(w.delta.decay.values),
+                   .delta_step_bias = to_doubles(w.delta.step_bias.values),
+                   .delta_norm = to_doubles(w.delta.norm.values),
+                   .mlp = to_mlp(w.mlp),
+                   .shared = to_mlp(w.mixture.shared),
+                   .router = to_matrix(w.mixture.router),
+                   .shared_gate = to_doubles(w.mixture.shared_gate.values)};
+  if (w.block.mixer == Mixer::delta_rule) {
+    block.delta_convolution =
+        test::to_matrix(w.delta.convolution.values, static_cast<std::size_t>(w.block.delta.kernel));
+  }
+  for (const MlpWeights& expert : w.mixture.experts) block.experts.push_back(to_mlp(expert));
+  return block;
 }
 
 Matrix plain_norm(const Matrix& x, std::span<const double> weight, double eps) {
@@ -187,31 +244,36 @@ Matrix forward(const PlainBlock& block, const ModelConfig& c, const Matrix& h, c
   return forward(block, plain_positions(c, static_cast<std::int64_t>(h.rows)), h, see);
 }
 
-Matrix forward(const PlainBlock& block, const PlainPositions& positions, const Matrix& h,
-               const SeeAttention& see) {
+namespace {
+
+double plain_sigmoid(double x) {
+  return 1.0 / (1.0 + std::exp(-x));
+}
+
+Matrix attention_branch(const PlainBlock& block, const PlainPositions& positions, const Matrix& normed,
+                        const SeeAttention& see) {
   const AttentionDescription& a = block.block.attention;
-  const double eps = block.block.norm_eps;
   const auto dim = static_cast<std::size_t>(a.head_dim), heads = static_cast<std::size_t>(a.heads),
              kv_heads = static_cast<std::size_t>(a.kv_heads);
-  Matrix qkv = product(plain_norm(h, block.attention_norm, eps), block.qkv);
+  Matrix qkv = product(normed, block.qkv);
   add_bias(qkv, block.qkv_bias);
   const auto turned = [&](std::size_t column, const std::vector<double>& norm, bool query) {
     Matrix x = columns(qkv, column, dim);
-    if (!norm.empty()) x = plain_norm(x, norm, eps);
+    if (!norm.empty()) x = plain_norm(x, norm, block.block.norm_eps);
     if (a.rope) rotate(x, positions);
     for (std::size_t t = 0; query && t < x.rows; ++t) {
       for (double& value : x.row(t)) value *= positions.query_scale[t];
     }
     return x;
   };
-  Matrix attended(h.rows, heads * dim);
+  Matrix attended(normed.rows, heads * dim);
   for (std::size_t head = 0; head < heads; ++head) {
     const std::size_t kv = head / (heads / kv_heads);
     Matrix p =
         probabilities(turned(head * dim, block.query_norm, true),
                       turned((heads + kv) * dim, block.key_norm, false), static_cast<std::size_t>(a.window));
     if (see) see(static_cast<int>(head), p);
-    for (std::size_t i = 0; i < h.rows; ++i) {
+    for (std::size_t i = 0; i < normed.rows; ++i) {
       for (std::size_t j = 0; j < dim; ++j) {
         double sum = 0.0;
         for (std::size_t key = 0; key <= i; ++key)
@@ -220,18 +282,140 @@ Matrix forward(const PlainBlock& block, const PlainPositions& positions, const M
       }
     }
   }
+  if (a.output_gate) {
+    const Matrix gate = product(normed, block.query_gate);
+    for (std::size_t i = 0; i < gate.data.size(); ++i) attended.data[i] *= plain_sigmoid(gate.data[i]);
+  }
   Matrix out = product(attended, block.attention_output);
   add_bias(out, block.output_bias);
-  add(out, h);
-  const Matrix normed = plain_norm(out, block.mlp_norm, eps);
-  Matrix gate = product(normed, block.gate), up = product(normed, block.up);
-  add_bias(gate, block.gate_bias);
-  add_bias(up, block.up_bias);
+  return out;
+}
+
+// What the causal convolution and silu make of the channels.
+Matrix convolved(const Matrix& channels, const Matrix& taps) {
+  Matrix out(channels.rows, channels.cols);
+  for (std::size_t t = 0; t < channels.rows; ++t) {
+    for (std::size_t c = 0; c < channels.cols; ++c) {
+      double sum = 0.0;
+      for (std::size_t k = 0; k < taps.cols && k <= t; ++k) sum += taps(c, taps.cols - 1 - k) * channels(t - k, c);
+      out(t, c) = sum * plain_sigmoid(sum);
+    }
+  }
+  return out;
+}
+
+// One value head: S = e^g S + k (beta (v - (e^g S)^T k))^T, o = S^T q, token by token.
+void delta_head(const PlainBlock& block, const Matrix& x, const Matrix& write_and_step, std::size_t head,
+                Matrix& out) {
+  const DeltaDescription& d = block.block.delta;
+  const auto key_dim = static_cast<std::size_t>(d.key_dim), value_dim = static_cast<std::size_t>(d.value_dim);
+  const auto value_heads = static_cast<std::size_t>(d.value_heads), key_heads = static_cast<std::size_t>(d.key_heads);
+  const std::size_t key_head = head / (value_heads / key_heads);
+  const auto normalised = [&](std::size_t t, std::size_t first) {
+    std::vector<double> v(key_dim);
+    double square = 1e-6;
+    for (std::size_t i = 0; i < key_dim; ++i) {
+      v[i] = x(t, first + i);
+      square += v[i] * v[i];
+    }
+    for (double& value : v) value /= std::sqrt(square);
+    return v;
+  };
+  Matrix state(key_dim, value_dim);
+  for (std::size_t t = 0; t < x.rows; ++t) {
+    const auto q = normalised(t, key_head * key_dim), k = normalised(t, (key_heads + key_head) * key_dim);
+    const double beta = plain_sigmoid(write_and_step(t, head));
+    const double step = write_and_step(t, value_heads + head) + block.delta_step_bias[head];
+    const double keep = std::exp(-block.delta_decay[head] * std::log1p(std::exp(step)));
+    for (double& value : state.data) value *= keep;
+    for (std::size_t j = 0; j < value_dim; ++j) {
+      double held = 0.0;
+      for (std::size_t i = 0; i < key_dim; ++i) held += state(i, j) * k[i];
+      const double change = beta * (x(t, 2 * key_heads * key_dim + head * value_dim + j) - held);
+      double read = 0.0;
+      for (std::size_t i = 0; i < key_dim; ++i) {
+        state(i, j) += k[i] * change;
+        read += state(i, j) * q[i] / std::sqrt(static_cast<double>(key_dim));
+      }
+      out(t, head * value_dim + j) = read;
+    }
+  }
+}
+
+Matrix delta_branch(const PlainBlock& block, const Matrix& normed) {
+  const DeltaDescription& d = block.block.delta;
+  const auto value_dim = static_cast<std::size_t>(d.value_dim);
+  const Matrix x = convolved(product(normed, block.delta_qkv), block.delta_convolution);
+  const Matrix write_and_step = product(normed, block.delta_write_and_step);
+  const Matrix gate = product(normed, block.delta_gate);
+  Matrix out(normed.rows, gate.cols);
+  for (std::size_t head = 0; head < static_cast<std::size_t>(d.value_heads); ++head) {
+    delta_head(block, x, write_and_step, head, out);
+    const Matrix part = plain_norm(columns(out, head * value_dim, value_dim), block.delta_norm, block.block.norm_eps);
+    for (std::size_t t = 0; t < out.rows; ++t) {
+      for (std::size_t j = 0; j < value_dim; ++j) {
+        const double z = gate(t, head * value_dim + j);
+        out(t, head * value_dim + j) = part(t, j) * z * plain_sigmoid(z);
+      }
+    }
+  }
+  return product(out, block.delta_output);
+}
+
+Matrix mlp_branch(const PlainMlp& mlp, const Matrix& x) {
+  Matrix gate = product(x, mlp.gate), up = product(x, mlp.up);
+  add_bias(gate, mlp.gate_bias);
+  add_bias(up, mlp.up_bias);
   for (std::size_t i = 0; i < gate.data.size(); ++i)
     gate.data[i] *= up.data[i] / (1.0 + std::exp(-gate.data[i]));
-  Matrix down = product(gate, block.down);
-  add_bias(down, block.down_bias);
-  add(out, down);
+  Matrix down = product(gate, mlp.down);
+  add_bias(down, mlp.down_bias);
+  return down;
+}
+
+// Every expert of every token, by its weight, which is 0 where it is not taken.
+Matrix mixture_branch(const PlainBlock& block, const Matrix& x) {
+  const FeedForwardDescription& f = block.block.feed_forward;
+  Matrix weight = product(x, block.router);
+  for (std::size_t t = 0; t < weight.rows; ++t) {
+    const auto row = weight.row(t);
+    double sum = 0.0;
+    for (double& p : row) sum += p = std::exp(p);
+    for (double& p : row) p /= sum;
+    std::vector<double> sorted(row.begin(), row.end());
+    std::sort(sorted.rbegin(), sorted.rend());
+    const double least = sorted[static_cast<std::size_t>(f.experts_used) - 1];
+    double taken = 0.0;
+    for (double& p : row) taken += p = p >= least ? p : 0.0;
+    for (double& p : row) p /= f.normalise ? taken : 1.0;
+  }
+  Matrix out(x.rows, x.cols);
+  for (std::size_t e = 0; e < block.experts.size(); ++e) {
+    const Matrix part = mlp_branch(block.experts[e], x);
+    for (std::size_t t = 0; t < x.rows; ++t) {
+      for (std::size_t j = 0; j < x.cols; ++j) out(t, j) += weight(t, e) * part(t, j);
+    }
+  }
+  if (f.shared_width == 0) return out;
+  const Matrix part = mlp_branch(block.shared, x);
+  for (std::size_t t = 0; t < x.rows; ++t) {
+    double open = 0.0;
+    for (std::size_t j = 0; j < x.cols; ++j) open += block.shared_gate[j] * x(t, j);
+    for (std::size_t j = 0; j < x.cols; ++j) out(t, j) += plain_sigmoid(open) * part(t, j);
+  }
+  return out;
+}
+
+}  // namespace
+
+Matrix forward(const PlainBlock& block, const PlainPositions& positions, const Matrix& h,
+               const SeeAttention& see) {
+  const Matrix x = plain_norm(h, block.attention_norm, block.block.norm_eps);
+  Matrix out = block.block.mixer == Mixer::delta_rule ? delta_branch(block, x)
+                                                      : attention_branch(block, positions, x, see);
+  add(out, h);
+  const Matrix normed = plain_norm(out, block.mlp_norm, block.block.norm_eps);
+  add(out, block.block.feed_forward.experts > 0 ? mixture_branch(block, normed) : mlp_branch(block.mlp, normed));
   return out;
 }
 

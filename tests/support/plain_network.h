@@ -13,12 +13,22 @@
 
 namespace strata::test {
 
-/// One block. Optional vectors are empty where the model has none.
+struct PlainMlp {
+  Matrix gate, up, down;
+  std::vector<double> gate_bias, up_bias, down_bias;
+};
+
+/// One block, as BlockWeights. What the block does not have is empty.
 struct PlainBlock {
   BlockDescription block;
   std::vector<double> attention_norm, qkv_bias, output_bias, query_norm, key_norm, mlp_norm;
-  std::vector<double> gate_bias, up_bias, down_bias;
-  Matrix qkv, attention_output, gate, up, down;  // as in BlockWeights
+  Matrix qkv, query_gate, attention_output;
+  Matrix delta_qkv, delta_gate, delta_write_and_step, delta_convolution, delta_output;
+  std::vector<double> delta_decay, delta_step_bias, delta_norm;
+  PlainMlp mlp, shared;
+  Matrix router;
+  std::vector<double> shared_gate;
+  std::vector<PlainMlp> experts;
 };
 [[nodiscard]] PlainBlock plain_block(const Checkpoint& checkpoint, int layer);
 /// From whatever backend holds them.

@@ -70,6 +70,12 @@ std::optional<std::string> gguf_name(std::string name) {
                                                 {"lm_head.weight", "output.weight"}};
   if (const auto found = once.find(name); found != once.end()) return found->second;
   const std::map<std::string, std::string> parts{
+      {"mlp.gate", "ffn_gate_inp"},
+      {"block_sparse_moe.gate", "ffn_gate_inp"},
+      {"mlp.shared_expert_gate", "ffn_gate_inp_shexp"},
+      {"mlp.shared_expert.gate_proj", "ffn_gate_shexp"},
+      {"mlp.shared_expert.up_proj", "ffn_up_shexp"},
+      {"mlp.shared_expert.down_proj", "ffn_down_shexp"},
       {"input_layernorm", "attn_norm"},    {"self_attn.q_proj", "attn_q"},
       {"self_attn.k_proj", "attn_k"},      {"self_attn.v_proj", "attn_v"},
       {"self_attn.o_proj", "attn_output"}, {"self_attn.q_norm", "attn_q_norm"},
@@ -80,6 +86,20 @@ std::optional<std::string> gguf_name(std::string name) {
   const auto found = parts.find(name.substr(part, end - part));
   if (found == parts.end()) throw std::invalid_argument(name);
   return fmt::format("blk.{}.{}{}", name.substr(number, part - 1 - number), found->second, name.substr(end));
+}
+
+// The number behind `part`.
+std::size_t number_of(const std::string& name, const std::string& part) {
+  return std::stoul(name.substr(name.find(part) + part.size()));
+}
+
+// "model.layers.2.mlp.experts.5.up_proj.weight" -> "blk.2.ffn_up_exps.weight"
+std::string stacked_name(const std::string& name) {
+  const std::map<std::string, std::string> parts{{"gate_proj", "gate"}, {"up_proj", "up"}, {"down_proj", "down"},
+                                                 {"w1", "gate"},        {"w3", "up"},      {"w2", "down"}};
+  const std::size_t end = name.rfind('.'), begin = name.rfind('.', end - 1) + 1;
+  return fmt::format("blk.{}.ffn_{}_exps.weight", number_of(name, "layers."),
+                     parts.at(name.substr(begin, end - begin)));
 }
 
 // Row s * half + i of each head goes to row 2 i + s.
@@ -96,7 +116,8 @@ std::string interleaved(const std::string& bytes, std::size_t rows, std::size_t 
 std::string architecture_of(const json& config) {
   const std::map<std::string, std::string> names{
       {"llama", "llama"}, {"mistral", "llama"},       {"ministral", "llama"}, {"qwen2", "qwen2"},
-      {"qwen3", "qwen3"}, {"ministral3", "mistral3"}, {"smollm3", "smollm3"}};
+      {"qwen3", "qwen3"}, {"ministral3", "mistral3"}, {"smollm3", "smollm3"},
+      {"mixtral", "llama"}, {"qwen2_moe", "qwen2moe"}, {"qwen3_moe", "qwen3moe"}};
   return names.at(config.at("model_type"));
 }
 
@@ -127,6 +148,14 @@ struct Writer {
     u32("attention.value_length", head_dim);
     u32("rope.dimension_count", head_dim);
     f32("attention.layer_norm_rms_epsilon", config.at("rms_norm_eps"));
+    for (const char* key : {"num_experts", "num_local_experts"}) {
+      if (config.contains(key)) u32("expert_count", number(key));
+    }
+    if (config.contains("num_experts_per_tok")) u32("expert_used_count", number("num_experts_per_tok"));
+    if (config.contains("moe_intermediate_size"))
+      u32("expert_feed_forward_length", number("moe_intermediate_size"));
+    if (config.contains("shared_expert_intermediate_size"))
+      u32("expert_shared_feed_forward_length", number("shared_expert_intermediate_size"));
   }
 
   void rope() const {
@@ -196,7 +225,7 @@ struct Writer {
   void window() const {
     if (!config.value("sliding_window", json()).is_number()) return;
     const std::string type = config.at("model_type");
-    const bool switched = type == "qwen2" || type == "qwen3" || type == "smollm3";
+    const bool switched = type.starts_with("qwen") || type == "smollm3";
     if (switched && !config.value("use_sliding_window", false)) return;
     u32("attention.sliding_window", number("sliding_window"));
     std::string flags;
@@ -206,6 +235,8 @@ struct Writer {
         slides = config["layer_types"][i] == "sliding_attention";
       } else if (type == "qwen2" || type == "qwen3") {
         slides = i >= number("max_window_layers");
+      } else if (type == "qwen2_moe") {
+        slides = i % 2 == 0 && i < number("max_window_layers");
       } else if (type == "smollm3") {
         slides = (i + 1) % number("no_rope_layer_interval") == 0;
       }
@@ -226,12 +257,17 @@ GgufFile reference_gguf(const fs::path& folder) {
   writer.sizes();
   writer.rope();
   writer.window();
-  const bool turns = writer.architecture != "qwen2" && writer.architecture != "qwen3";
+  const bool turns = !writer.architecture.starts_with("qwen");
   const auto head_dim =
       config.value("head_dim", json()).is_number()
           ? config["head_dim"].get<std::size_t>()
           : config["hidden_size"].get<std::size_t>() / config["num_attention_heads"].get<std::size_t>();
+  std::map<std::string, std::map<std::size_t, Stored>> experts;  // of each stacked tensor
   for (const auto& [name, tensor] : read_tensors(folder)) {
+    if (name.find(".experts.") != std::string::npos) {
+      experts[stacked_name(name)][number_of(name, ".experts.")] = tensor;
+      continue;
+    }
     const auto to = gguf_name(name);
     if (!to) continue;
     GgufEntry entry{
@@ -243,6 +279,13 @@ GgufFile reference_gguf(const fs::path& folder) {
     }
     if (turns && (to->find(".attn_q.") != std::string::npos || to->find(".attn_k.") != std::string::npos))
       entry.bytes = interleaved(entry.bytes, tensor.shape[0], head_dim);
+    file.tensors.push_back(std::move(entry));
+  }
+  for (const auto& [name, each] : experts) {
+    const Stored& first = each.begin()->second;
+    GgufEntry entry{.name = name, .type = 30, .extents = {first.shape.rbegin(), first.shape.rend()}};
+    entry.extents.push_back(each.size());
+    for (const auto& [expert, tensor] : each) entry.bytes += tensor.bytes;
     file.tensors.push_back(std::move(entry));
   }
   return file;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -38,7 +39,54 @@ ModelConfig model_config(const TinyCheckpoint& tiny) {
   config.qkv_bias = family.qkv_bias_default;
   config.qk_norm = family.qk_norm;
   if (tiny.biases) config.qkv_bias = config.output_bias = config.mlp_bias = true;
+  const auto blocks = static_cast<std::size_t>(tiny.layers);
+  if (family.has_experts()) {
+    config.experts = ExpertConfig{.count = kTinyExperts,
+                                  .used = 2,
+                                  .width = family.defaults.ffn == 0 || family.experts.some_blocks ? kTinyExpertWidth : tiny.ffn,
+                                  .normalise = true,
+                                  .shared_width = family.experts.shared_width > 0 ? kTinySharedWidth : 0,
+                                  .blocks = std::vector<char>(blocks, 1)};
+    if (family.experts.some_blocks) config.experts->blocks[0] = 0;
+  }
+  if (family.delta_rule) {
+    config.output_gate = true;
+    config.delta = kTinyDelta;
+    for (std::size_t i = 0; i < blocks; ++i) config.delta_blocks.push_back(i % 2 == 0 ? 1 : 0);
+  }
   return config;
+}
+
+// Keys of the family's mixtures and delta rule.
+void add_block_keys(json& config, const Family& family, const TinyCheckpoint& tiny) {
+  if (family.has_experts()) {
+    config[family.experts.count_key] = kTinyExperts;
+    config["num_experts_per_tok"] = 2;
+    if (family.experts.width_key != std::string("intermediate_size"))
+      config[family.experts.width_key] = kTinyExpertWidth;
+    if (family.experts.shared_width > 0) config["shared_expert_intermediate_size"] = kTinySharedWidth;
+    if (family.experts.weights != ExpertWeights::normalised) config["norm_topk_prob"] = true;
+    if (family.experts.some_blocks) config["mlp_only_layers"] = {0};
+  }
+  if (!family.delta_rule) return;
+  config["linear_num_key_heads"] = kTinyDelta.key_heads;
+  config["linear_num_value_heads"] = kTinyDelta.value_heads;
+  config["linear_key_head_dim"] = kTinyDelta.key_dim;
+  config["linear_value_head_dim"] = kTinyDelta.value_dim;
+  config["linear_conv_kernel_dim"] = kTinyDelta.kernel;
+  config["partial_rotary_factor"] = 0.5;
+  config["layer_types"] = json::array();
+  for (int i = 0; i < tiny.layers; ++i)
+    config["layer_types"].push_back(i % 2 == 0 ? "linear_attention" : "full_attention");
+}
+
+// The packed tensor that holds the role in files of these families.
+const PackedRule& packed_rule(const Family& family, Role role) {
+  for (const PackedRule& packed : family.packed) {
+    if (!packed.name.empty() && std::find(packed.roles.begin(), packed.roles.end(), role) != packed.roles.end())
+      return packed;
+  }
+  throw std::invalid_argument("a role without a tensor");
 }
 
 std::uint16_t to_bf16(float value) {
@@ -58,7 +106,7 @@ std::uint16_t to_f16(float value) {
 std::vector<float> random_values(const TensorRule& rule, const std::string& name,
                                  const std::vector<std::int64_t>& shape, std::uint64_t seed) {
   const bool vector = shape.size() == 1;
-  const bool bias = name.ends_with(".bias");
+  const bool bias = name.ends_with(".bias") || name.ends_with("dt_bias") || name.ends_with("A_log");
   double scale = vector ? 0.1 : 1.0 / std::sqrt(static_cast<double>(shape.back()));
   if (rule.role == Role::embedding) scale = 1.0;
   const double centre = vector && !bias ? 1.0 : 0.0;
@@ -114,6 +162,7 @@ json tiny_config(const TinyCheckpoint& tiny) {
                                                          : "bfloat16"},
               {"bos_token_id", 0},
               {"eos_token_id", json::array({1, 2})}};
+  add_block_keys(config, family, tiny);
   if (tiny.biases) config["attention_bias"] = config["mlp_bias"] = true;
   return config;
 }
@@ -121,16 +170,24 @@ json tiny_config(const TinyCheckpoint& tiny) {
 std::vector<StoredTensor> tiny_tensors(const TinyCheckpoint& tiny) {
   const ModelConfig config = model_config(tiny);
   std::vector<StoredTensor> tensors;
+  const auto add = [&](const TensorRule& rule, std::string_view pattern, const TensorShape& shape, int layer,
+                       int expert) {
+    const std::string name = fmt::format(fmt::runtime(pattern), layer, expert);
+    tensors.push_back({.name = name,
+                       .dtype = to_string(tiny.dtype),
+                       .shape = shape,
+                       .bytes = encode(tiny.dtype, random_values(rule, name, shape, tiny.seed))});
+  };
   for (const TensorRule& rule : family_of(config).tensors) {
-    if (rule.present != nullptr && !rule.present(config)) continue;
-    for (int layer = 0; layer < (rule.per_block ? config.n_layers : 1); ++layer) {
-      const std::string name =
-          rule.per_block ? fmt::format(fmt::runtime(rule.name), layer) : std::string(rule.name);
-      const auto shape = rule.shape(config);
-      tensors.push_back({.name = name,
-                         .dtype = to_string(tiny.dtype),
-                         .shape = shape,
-                         .bytes = encode(tiny.dtype, random_values(rule, name, shape, tiny.seed))});
+    for (int layer = 0; layer < places_of(rule, config); ++layer) {
+      if (!has_tensor(rule, config, layer)) continue;
+      if (rule.name.empty()) {
+        const PackedRule& packed = packed_rule(family_of(config), rule.role);
+        if (packed.roles[0] == rule.role) add(rule, packed.name, packed.shape(config), layer, 0);
+        continue;
+      }
+      for (int expert = 0; expert < copies_of(rule, config); ++expert)
+        add(rule, rule.name, rule.shape(config), layer, expert);
     }
   }
   return tensors;

@@ -51,6 +51,12 @@ struct TinyCheckpoint {
   std::function<void(std::vector<StoredTensor>&)> edit_tensors{};
 };
 
+/// Sizes of the mixtures (in every block but the first, where the family has such blocks) and of the delta rule
+/// (in every other block, from the first).
+inline constexpr int kTinyExperts = 6, kTinyExpertWidth = 20, kTinySharedWidth = 12;
+inline constexpr DeltaDescription kTinyDelta{
+    .key_heads = 2, .value_heads = 4, .key_dim = 4, .value_dim = 6, .kernel = 3};
+
 /// config.json, older spelling, before edit_config.
 [[nodiscard]] nlohmann::json tiny_config(const TinyCheckpoint& tiny);
 

@@ -39,9 +39,9 @@ std::vector<std::pair<const TensorRule*, int>> order(const Family& family, const
                                                      const std::vector<StoredTensor>& tensors) {
   std::vector<std::pair<const TensorRule*, int>> out;
   for (const TensorRule& rule : family.tensors) {
-    for (int layer = 0; layer < (rule.per_block ? tiny.layers : 1); ++layer) {
+    for (int layer = 0; layer < (rule.scope != Scope::model ? tiny.layers : 1); ++layer) {
       const std::string name =
-          rule.per_block ? fmt::format(fmt::runtime(rule.name), layer) : std::string(rule.name);
+          rule.scope != Scope::model ? fmt::format(fmt::runtime(rule.name), layer) : std::string(rule.name);
       if (out.size() < tensors.size() && tensors[out.size()].name == name) out.emplace_back(&rule, layer);
     }
   }
@@ -86,7 +86,7 @@ GgufFile tiny_gguf(const TinyCheckpoint& tiny) {
     const auto& [rule, layer] = rules[t];
     const bool turned = family.gguf_interleaves_qk && (rule->role == Role::query || rule->role == Role::key);
     GgufEntry entry;
-    entry.name = rule->per_block ? fmt::format(fmt::runtime(rule->gguf_name), layer) : rule->gguf_name;
+    entry.name = rule->scope != Scope::model ? fmt::format(fmt::runtime(rule->gguf_name), layer) : rule->gguf_name;
     entry.type = ggml_type(tensors[t].dtype);
     for (const std::int64_t extent : tensors[t].shape) {
       entry.extents.insert(entry.extents.begin(), static_cast<std::uint64_t>(extent));

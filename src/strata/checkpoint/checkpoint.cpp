@@ -11,6 +11,7 @@
 #include <mutex>
 #include <numeric>
 #include <optional>
+#include <set>
 
 #include "strata/base/error.h"
 #include "strata/base/file.h"
@@ -63,6 +64,51 @@ std::string digest_of(std::span<const std::byte> bytes) {
   return sha.hex();
 }
 
+// How the values of a role follow from those stored.
+enum class ValueMap {
+  same,
+  one_more,     // norms around zero
+  exponential,  // A_log
+  negated,      // -exp(A_log)
+};
+
+// The values with their columns in order and mapped; `values` itself where nothing changes.
+std::span<const float> mapped(const TensorUse& use, ValueMap map, std::size_t columns,
+                              std::span<const float> values, std::vector<float>& room) {
+  if (use.columns.empty() && map == ValueMap::same) return values;
+  room.assign(values.begin(), values.end());
+  for (std::size_t row = 0; !use.columns.empty() && row < values.size(); row += columns) {
+    for (const RowRange& range : use.columns) {
+      std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(row) + range.from, range.count,
+                  room.begin() + static_cast<std::ptrdiff_t>(row) + range.to);
+    }
+  }
+  for (float& value : room) {
+    if (map == ValueMap::one_more) value += 1.0f;
+    if (map == ValueMap::exponential) value = std::exp(value);
+    if (map == ValueMap::negated) value = -value;
+  }
+  return room;
+}
+
+// Shows those of the rows from `first` on that the use has.
+void show_rows(const TensorUse& use, ValueMap map, std::size_t columns, std::size_t first,
+               std::span<const float> values, const LoadSink& sink) {
+  std::vector<float> room;
+  const auto show = [&](std::size_t row, std::span<const float> part) {
+    sink({use.role, use.expert, row, mapped(use, map, columns, part, room)});
+  };
+  if (use.rows.empty()) return show(first, values);
+  const std::size_t end = first + values.size() / columns;
+  for (const RowRange& range : use.rows) {
+    const auto from = static_cast<std::size_t>(range.from), to = static_cast<std::size_t>(range.to);
+    const std::size_t begin = std::max(first, from);
+    const std::size_t stop = std::min(end, from + static_cast<std::size_t>(range.count));
+    if (begin < stop)
+      show(to + begin - from, values.subspan((begin - first) * columns, (stop - begin) * columns));
+  }
+}
+
 }  // namespace
 
 const char* to_string(DigestKind kind) {
@@ -76,7 +122,7 @@ struct Checkpoint::Impl {
   std::optional<std::string> hub_digest;  // known without reading a weight
   Shards shards;
   Inventory inventory;
-  bool interleaved_qk = false;
+  bool gguf = false, interleaved_qk = false;
   std::atomic<int> threads{1};
   std::vector<std::atomic<std::uint64_t>> bytes_read;  // per tensor of the inventory
   mutable std::mutex mutex;
@@ -86,8 +132,10 @@ struct Checkpoint::Impl {
 
   // Decodes a piece that begins at that row; returns the first value in it that is not finite, or its size.
   using PieceDecoder = std::function<std::size_t(const StoredMatrix& piece, std::size_t first_row)>;
-  [[nodiscard]] std::size_t index_of(Role role, int layer) const;
-  void load_pieces(std::size_t index, Role role, const PieceDecoder& decode);
+  [[nodiscard]] const std::vector<std::size_t>& holders_of(Role role, int layer) const;
+  void load_pieces(std::size_t index, const PieceDecoder& decode);
+  void load_tensor(std::size_t index, std::span<const Role> roles, const LoadSink& sink);
+  [[nodiscard]] ValueMap map_of(Role role) const;
   [[noreturn]] void refuse_value(const TensorInfo& tensor, const StoredMatrix& piece, std::size_t first_row,
                                  std::size_t at) const;
   [[nodiscard]] bool needs_digest(std::size_t index) const;
@@ -97,7 +145,8 @@ struct Checkpoint::Impl {
   [[nodiscard]] StoredMatrix stored_matrix(const TensorInfo& tensor, Role role) const {
     StoredMatrix stored{.dtype = tensor.dtype, .bytes = shards.bytes(tensor)};
     stored.columns = static_cast<std::size_t>(tensor.shape.back());
-    if (tensor.shape.size() == 2) stored.rows = static_cast<std::size_t>(tensor.shape[0]);
+    for (std::size_t i = 0; i + 1 < tensor.shape.size(); ++i)
+      stored.rows *= static_cast<std::size_t>(tensor.shape[i]);
     const bool bias = role == Role::query_bias || role == Role::key_bias;
     if (interleaved_qk && (bias || role == Role::query || role == Role::key)) {
       if (bias) std::swap(stored.rows, stored.columns);  // a row for each value
@@ -126,7 +175,7 @@ Checkpoint Checkpoint::open(const fs::path& asked) {
   auto impl = std::make_unique<Impl>();
   impl->location = locate_model(asked.string());
   const fs::path& path = impl->location.path;
-  const bool gguf = impl->location.format == ModelFormat::gguf;
+  const bool gguf = impl->gguf = impl->location.format == ModelFormat::gguf;
   if (gguf) {
     GgufModel model = open_gguf(path);
     impl->config = std::move(model.config);
@@ -145,6 +194,7 @@ Checkpoint Checkpoint::open(const fs::path& asked) {
   if (const std::string note = gguf ? "" : adapter_note(path); !note.empty()) impl->notes.push_back(note);
   const TensorNames names = gguf ? TensorNames::gguf : TensorNames::hugging_face;
   impl->inventory = take_inventory(impl->shards, impl->config, names, path);
+  impl->notes.insert(impl->notes.end(), impl->inventory.notes.begin(), impl->inventory.notes.end());
   impl->sha256.resize(impl->inventory.tensors.size());
   impl->expected.resize(impl->inventory.tensors.size(), 0);
   impl->constant.resize(impl->inventory.tensors.size(), std::numeric_limits<float>::quiet_NaN());
@@ -187,10 +237,16 @@ bool Checkpoint::has(Role role) const {
   return find_rule(config(), role) != nullptr;
 }
 
+bool Checkpoint::has(Role role, int layer) const {
+  return impl_->inventory.slot.contains({role, layer});
+}
+
 std::vector<std::int64_t> Checkpoint::shape(Role role) const {
   const TensorRule* rule = find_rule(config(), role);
   STRATA_CHECK(rule != nullptr);
-  return rule->shape(config());
+  auto shape = rule->shape(config());
+  if (rule->scope == Scope::expert) shape.insert(shape.begin(), copies_of(*rule, config()));
+  return shape;
 }
 
 std::size_t Checkpoint::element_count(Role role) const {
@@ -200,18 +256,35 @@ std::size_t Checkpoint::element_count(Role role) const {
 }
 
 std::uint64_t Checkpoint::stored_bytes(Role role) const {
-  return tensors()[impl_->index_of(role, 0)].size_bytes;
+  return tensors()[impl_->holders_of(role, 0).front()].size_bytes;
 }
 
 void Checkpoint::set_load_threads(int threads) {
   impl_->threads = std::max(1, threads);
 }
 
-std::size_t Checkpoint::Impl::index_of(Role role, int layer) const {
+const std::vector<std::size_t>& Checkpoint::Impl::holders_of(Role role, int layer) const {
   const TensorRule* rule = find_rule(config, role);
   STRATA_CHECK(rule != nullptr);
-  STRATA_CHECK(!rule->per_block || (layer >= 0 && layer < config.n_layers));
-  return inventory.slot.at({role, rule->per_block ? layer : 0});
+  STRATA_CHECK(rule->scope == Scope::model || (layer >= 0 && layer < config.n_layers));
+  const auto found = inventory.slot.find({role, rule->scope == Scope::model ? 0 : layer});
+  STRATA_CHECK(found != inventory.slot.end());
+  return found->second;
+}
+
+ValueMap Checkpoint::Impl::map_of(Role role) const {
+  switch (role) {
+    case Role::attention_norm:
+    case Role::mlp_norm:
+    case Role::final_norm:
+    case Role::query_norm:
+    case Role::key_norm:
+      return !gguf && family_of(config).zero_centred_norms ? ValueMap::one_more : ValueMap::same;
+    case Role::delta_decay:
+      return gguf ? ValueMap::negated : ValueMap::exponential;
+    default:
+      return ValueMap::same;
+  }
 }
 
 void Checkpoint::Impl::refuse_value(const TensorInfo& tensor, const StoredMatrix& piece,
@@ -224,9 +297,9 @@ void Checkpoint::Impl::refuse_value(const TensorInfo& tensor, const StoredMatrix
                .expected = "finite weights"});
 }
 
-void Checkpoint::Impl::load_pieces(std::size_t index, Role role, const PieceDecoder& decode) {
+void Checkpoint::Impl::load_pieces(std::size_t index, const PieceDecoder& decode) {
   const TensorInfo& tensor = inventory.tensors[index];
-  const StoredMatrix whole = stored_matrix(tensor, role);
+  const StoredMatrix whole = stored_matrix(tensor, inventory.uses[index].front().role);
   const std::size_t row_bytes = whole.bytes.size() / std::max<std::size_t>(1, whole.rows);
   const std::size_t group = std::max<std::size_t>(1, whole.interleaved_rows);
   const std::size_t piece_rows =
@@ -288,23 +361,50 @@ void Checkpoint::Impl::take_digest(std::size_t index, std::string hex) {
   sha256[index] = std::move(hex);
 }
 
-void Checkpoint::load(Role role, int layer, std::span<float> out) const {
-  STRATA_CHECK(out.size() == element_count(role));
-  impl_->load_pieces(
-      impl_->index_of(role, layer), role, [&](const StoredMatrix& piece, std::size_t first_row) {
-        return decode_tensor(piece, impl_->threads,
-                             out.subspan(first_row * piece.columns, piece.rows * piece.columns));
-      });
+void Checkpoint::Impl::load_tensor(std::size_t index, std::span<const Role> roles, const LoadSink& sink) {
+  const auto wanted = [&](const TensorUse& use) {
+    return std::find(roles.begin(), roles.end(), use.role) != roles.end();
+  };
+  load_pieces(index, [&](const StoredMatrix& piece, std::size_t first_row) {
+    const auto show = [&](std::size_t row, std::span<const float> values) {
+      for (const TensorUse& use : inventory.uses[index]) {
+        if (wanted(use)) show_rows(use, map_of(use.role), piece.columns, first_row + row, values, sink);
+      }
+    };
+    const bool by_value = piece.columns == 1 && inventory.tensors[index].shape.size() == 1;
+    if (!by_value) return decode_tensor(piece, threads, RowSink(show));
+    std::vector<float> vector(piece.rows);  // whose values were interleaved
+    const std::size_t at = decode_tensor(piece, threads, std::span(vector));
+    if (at == vector.size()) show(0, vector);
+    return at;
+  });
+}
+
+void Checkpoint::load(std::span<const Role> roles, int layer, const LoadSink& sink) const {
+  std::set<std::size_t> holders;  // in the order of the files' names, each once
+  for (const Role role : roles) {
+    const auto& each = impl_->holders_of(role, layer);
+    holders.insert(each.begin(), each.end());
+  }
+  for (const std::size_t index : holders) impl_->load_tensor(index, roles, sink);
 }
 
 void Checkpoint::load(Role role, int layer, const RowSink& sink) const {
-  impl_->load_pieces(impl_->index_of(role, layer), role,
-                     [&](const StoredMatrix& piece, std::size_t first_row) {
-                       const auto shifted = [&](std::size_t row, std::span<const float> values) {
-                         sink(first_row + row, values);
-                       };
-                       return decode_tensor(piece, impl_->threads, RowSink(shifted));
-                     });
+  const TensorRule* rule = find_rule(config(), role);
+  STRATA_CHECK(rule != nullptr);
+  const auto shape = rule->shape(config());
+  const std::size_t rows = shape.size() == 1 ? 1 : static_cast<std::size_t>(shape[0]);
+  load(std::span(&role, 1), layer, [&](const LoadedRows& loaded) {
+    sink(static_cast<std::size_t>(loaded.expert) * rows + loaded.row, loaded.values);
+  });
+}
+
+void Checkpoint::load(Role role, int layer, std::span<float> out) const {
+  STRATA_CHECK(out.size() == element_count(role));
+  const std::size_t columns = static_cast<std::size_t>(shape(role).back());
+  load(role, layer, [&](std::size_t row, std::span<const float> values) {
+    std::copy(values.begin(), values.end(), out.begin() + static_cast<std::ptrdiff_t>(row * columns));
+  });
 }
 
 DigestKind Checkpoint::digest_kind() const {

@@ -13,6 +13,7 @@
 
 #include "strata/checkpoint/config.h"
 #include "strata/checkpoint/dtype.h"
+#include "strata/checkpoint/family.h"
 #include "strata/checkpoint/locate.h"
 
 namespace strata {
@@ -26,6 +27,15 @@ struct TensorInfo {
   std::size_t file = 0;    ///< index into Checkpoint::files()
   bool per_block = false;  ///< one for each block, by the family's table
 };
+
+/// Rows of a role's matrix, shown while the tensor that holds them is read.
+struct LoadedRows {
+  Role role = Role::embedding;
+  int expert = 0;
+  std::size_t row = 0;            ///< the first, within the expert's matrix
+  std::span<const float> values;  ///< whole rows, row-major
+};
+using LoadSink = std::function<void(const LoadedRows&)>;
 
 /// What Checkpoint::digest() is the digest of.
 enum class DigestKind {
@@ -60,8 +70,10 @@ class Checkpoint {
   [[nodiscard]] const std::vector<std::string>& notes() const;
   [[nodiscard]] std::uint64_t weight_bytes() const;
 
-  /// Whether the family's table has this role for this model (biases, QK-norm, untied unembedding).
+  /// Whether some block of this model has the role (biases, QK-norm), or the model (untied unembedding).
   [[nodiscard]] bool has(Role role) const;
+  [[nodiscard]] bool has(Role role, int layer) const;
+  /// As it is stored in Hugging Face's files, all experts stacked in front where each has one.
   [[nodiscard]] std::vector<std::int64_t> shape(Role role) const;
   [[nodiscard]] std::size_t element_count(Role role) const;
   /// Bytes of a tensor that is not per block, as it is stored.
@@ -71,7 +83,7 @@ class Checkpoint {
   void set_load_threads(int threads);
 
   /// Converts one tensor to float32 into `out` (element_count(role) values, row-major, rows in Hugging
-  /// Face's order whatever the format), takes the SHA-256 of its stored bytes on the way the first time, and
+  /// Face's order whatever the format; norm weights as factors, the delta rule's decay as exp(A_log)), takes the SHA-256 of its stored bytes on the way the first time, and
   /// gives its pages back to the kernel. `layer` is ignored for roles that are
   /// not per block. Throws Error(bad_file) naming the tensor and the index for NaN or infinity.
   void load(Role role, int layer, std::span<float> out) const;
@@ -79,6 +91,8 @@ class Checkpoint {
   /// rows of float32 values, row-major). Of rows before a NaN or infinity some may have been shown.
   void load(Role role, int layer,
             const std::function<void(std::size_t row, std::span<const float> values)>& sink) const;
+  /// The same for several roles of a block: a tensor that holds several of them is read once.
+  void load(std::span<const Role> roles, int layer, const LoadSink& sink) const;
 
   /// hub_digest() of the weights' files where the Hub cache knows it: then nothing is hashed here. Else
   /// SHA-256 over one line "name sha256" for each tensor of the table, sorted by name, once every tensor

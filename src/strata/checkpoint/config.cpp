@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "strata/base/error.h"
+#include "strata/checkpoint/config_keys.h"
 #include "strata/checkpoint/config_reader.h"
 #include "strata/checkpoint/limits.h"
 #include "strata/checkpoint/refusals.h"
@@ -25,11 +26,12 @@ std::string known_families() {
   return list;
 }
 
-// "LlamaModel" of LlamaForCausalLM.
+// "LlamaModel" of LlamaForCausalLM; "Qwen3_5TextModel" where "Qwen3_5Model" is the multimodal one.
 bool is_base_class(const Family& family, std::string_view name) {
   constexpr std::string_view kCausal = "ForCausalLM";
   const std::string_view stem = family.architecture.substr(0, family.architecture.size() - kCausal.size());
-  return name.size() == stem.size() + 5 && name.starts_with(stem) && name.ends_with("Model");
+  const std::string_view ending = family.multimodal_type.empty() ? "Model" : "TextModel";
+  return name.size() == stem.size() + ending.size() && name.starts_with(stem) && name.ends_with(ending);
 }
 
 // "LlamaForCausalLM", and its base class; Meta's first files say "LLaMAForCausalLM".
@@ -45,6 +47,31 @@ const Family* find_by_type(const ConfigReader& file) {
   if (!type.is_string()) file.fail("model_type", type, "a name");
   for (const Family& family : families()) {
     if (family.model_type == type.get_ref<const std::string&>()) return &family;
+  }
+  return nullptr;
+}
+
+// The one name in architectures; empty where there is none.
+std::string named_class(const ConfigReader& file) {
+  if (!file.has_value("architectures")) return {};
+  const json& names = file.require("architectures", "");
+  const bool one = names.is_array() && names.size() == 1 && names[0].is_string();
+  return one ? names[0].get<std::string>() : std::string();
+}
+
+// The family whose model is the text part of a multimodal one that this file describes.
+const Family* find_multimodal(const ConfigReader& file) {
+  const std::string name = named_class(file);
+  for (const Family& family : families()) {
+    if (family.multimodal_type.empty()) continue;
+    const bool typed = file.has_value("model_type") &&
+                       file.require("model_type", "") == json(std::string(family.multimodal_type));
+    const bool named = name == family.multimodal_architecture;
+    if (typed && (named || name.empty())) return &family;
+    if (!typed && named) {
+      file.refuse("model_type", ConfigReader::show(file.object().value("model_type", json())),
+                  fmt::format("\"{}\"", family.multimodal_type));
+    }
   }
   return nullptr;
 }
@@ -171,20 +198,17 @@ std::string read_dtype(const ConfigReader& file) {
   return {};
 }
 
-}  // namespace
+// Whether the class of the file is the family's base class.
+bool describes_base(const ConfigReader& file, const Family& family) {
+  return is_base_class(family, named_class(file));
+}
 
-ModelConfig parse_config(std::string_view text, const std::string& where) {
-  const json document = parse_strict_json(text, where);
-  const ConfigReader file(document, where);
-  const Family& family = read_family(file);
+void read_sizes(const ConfigReader& file, const Family& family, ModelConfig& config) {
   const FamilyDefaults& defaults = family.defaults;
-  ModelConfig config;
   const Sizes sizes(file, family, config.notes);
-  config.family = family.id;
-  config.architecture = family.architecture;
   config.n_layers = sizes.size("num_hidden_layers", kMaxLayers, defaults.layers);
   config.hidden = sizes.size("hidden_size", kMaxWidth, defaults.hidden);
-  config.ffn = sizes.size("intermediate_size", kMaxFfn, defaults.ffn);
+  if (defaults.ffn > 0) config.ffn = sizes.size("intermediate_size", kMaxFfn, defaults.ffn);
   config.vocab = sizes.size("vocab_size", kMaxVocab, defaults.vocab);
   config.max_context = file.has("max_position_embeddings")
                            ? file.integer("max_position_embeddings", kMaxContext)
@@ -192,16 +216,24 @@ ModelConfig parse_config(std::string_view text, const std::string& where) {
   read_heads(file, sizes, defaults, config);
   config.norm_eps = sizes.positive("rms_norm_eps", defaults.norm_eps);
   if (config.norm_eps >= 1.0) file.fail("rms_norm_eps", config.norm_eps, "a number below 1");
-  config.tied_embeddings = file.flag("tie_word_embeddings").value_or(defaults.tied);
+}
+
+void read_biases(const ConfigReader& file, const Family& family, ModelConfig& config) {
   config.qkv_bias = family.qkv_bias_default;
+  if (family.qkv_bias_key) config.qkv_bias = file.flag("qkv_bias").value_or(config.qkv_bias);
   if (family.bias_keys)
     config.qkv_bias = config.output_bias = file.flag("attention_bias").value_or(config.qkv_bias);
   if (family.mlp_bias_key) config.mlp_bias = file.flag("mlp_bias").value_or(false);
-  // A base model has no head but a tied one; its file may hold one all the same (Checkpoint::open).
-  const json names = document.value("architectures", json());
-  const bool base = names.is_array() && names.size() == 1 && names[0].is_string() &&
-                    is_base_class(family, names[0].get_ref<const std::string&>());
-  config.has_head = config.tied_embeddings || !base;
+}
+
+// Everything that the text model's own object says.
+ModelConfig read_text_model(const ConfigReader& file, const Family& family) {
+  ModelConfig config;
+  config.family = family.id;
+  config.architecture = family.architecture;
+  read_sizes(file, family, config);
+  config.tied_embeddings = file.flag("tie_word_embeddings").value_or(family.defaults.tied);
+  read_biases(file, family, config);
   config.qk_norm = family.qk_norm;
   config.stored_dtype = read_dtype(file);
   config.bos_ids = read_token_ids(file, "bos_token_id", config);
@@ -209,6 +241,42 @@ ModelConfig parse_config(std::string_view text, const std::string& where) {
   refuse_uncomputed(file, family, config);
   read_rope(file, family, config);
   read_block_kinds(file, family, config);
+  return config;
+}
+
+// A multimodal model: its text part, and what the object around it says.
+ModelConfig read_multimodal(const ConfigReader& file, const Family& family) {
+  const auto text = file.section("text_config");
+  if (!text) (void)file.require("text_config", "the section of the text model");
+  const json type = text->object().value("model_type", json());
+  if (!type.is_null() && type != json(std::string(family.model_type)))
+    text->refuse("model_type", ConfigReader::show(type), fmt::format("\"{}\"", family.model_type));
+  ModelConfig config = read_text_model(*text, family);
+  std::vector<std::string> notes;
+  check_config_keys(file, family, notes);
+  config.notes.insert(config.notes.end(), notes.begin(), notes.end());
+  // The outer class ties; a text model of its own may say otherwise.
+  const bool tied = file.flag("tie_word_embeddings").value_or(config.tied_embeddings);
+  if (text->flag("tie_word_embeddings").value_or(tied) != tied) {
+    file.refuse("tie_word_embeddings", tied ? "true" : "false",
+                "the same as in text_config, or neither of them");
+  }
+  config.tied_embeddings = tied;
+  config.architecture = family.multimodal_architecture;
+  if (config.stored_dtype.empty()) config.stored_dtype = read_dtype(file);
+  return config;
+}
+
+}  // namespace
+
+ModelConfig parse_config(std::string_view text, const std::string& where) {
+  const json document = parse_strict_json(text, where);
+  const ConfigReader file(document, where);
+  if (const Family* multimodal = find_multimodal(file)) return read_multimodal(file, *multimodal);
+  const Family& family = read_family(file);
+  ModelConfig config = read_text_model(file, family);
+  // A base model has no head but a tied one; its file may hold one all the same (Checkpoint::open).
+  config.has_head = config.tied_embeddings || !describes_base(file, family);
   return config;
 }
 

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "strata/checkpoint/block_description.h"
+
 namespace strata {
 
 /// RoPE scaling of Llama 3.1 (the "llama3" rope type).
@@ -43,31 +45,14 @@ struct ScaledRope {
 /// converter stores them: (head_dim/2).
 [[nodiscard]] std::vector<float> llama3_rope_factors(double theta, int head_dim, const Llama3Rope& scaling);
 
-/// What a block's attention computes.
-struct AttentionDescription {
-  int heads = 0, kv_heads = 0, head_dim = 0;
-  bool qkv_bias = false, output_bias = false;
-  bool qk_norm = false;     ///< RMSNorm of each head of q and k before the rotation
-  bool rope = true;         ///< false: no positions enter
-  std::int64_t window = 0;  ///< a query sees so many keys, its own included; 0 = all before it
-  bool operator==(const AttentionDescription&) const = default;
-};
-
-/// A gated MLP with silu.
-struct FeedForwardDescription {
-  int width = 0;
-  bool bias = false;  ///< of gate, up and down
-  bool operator==(const FeedForwardDescription&) const = default;
-};
-
-/// One block: x + attention(norm(x)), then x + feed_forward(norm(x)), with RMSNorm. The engine computes
-/// descriptions; which family they come from it does not know.
-struct BlockDescription {
-  int hidden = 0;
-  double norm_eps = 0.0;
-  AttentionDescription attention;
-  FeedForwardDescription feed_forward;
-  bool operator==(const BlockDescription&) const = default;
+/// The mixtures of experts that take the place of the MLP in some blocks.
+struct ExpertConfig {
+  int count = 0;
+  int used = 0;   ///< by each token
+  int width = 0;  ///< of each
+  bool normalise = false;
+  int shared_width = 0;      ///< of the expert that every token uses; 0 = none
+  std::vector<char> blocks;  ///< per block: whether it has the mixture
 };
 
 /// Dimensions and switches of a pre-norm decoder with RMSNorm, rotary positions, grouped-query
@@ -81,6 +66,7 @@ struct ModelConfig {
   int heads = 0;
   int kv_heads = 0;
   int head_dim = 0;
+  int rotary_dim = 0;  ///< dimensions of a head that are rotated, the first ones; 0 = all
   int vocab = 0;
   std::int64_t max_context = 0;
   double rope_theta = 0.0;
@@ -96,6 +82,10 @@ struct ModelConfig {
   bool output_bias = false;  ///< on the attention's output
   bool mlp_bias = false;
   bool qk_norm = false;
+  bool output_gate = false;            ///< attention's output is multiplied by sigmoid of a gate
+  std::optional<ExpertConfig> experts;
+  DeltaDescription delta;              ///< of the blocks that have it
+  std::vector<char> delta_blocks;      ///< per block: gated delta rule in place of attention; empty = none
   bool has_head = true;  ///< false: a base model, which gives states and no logits
   /// Tokens that a block with a sliding window sees, its own included; 0 = no such block.
   std::int64_t window = 0;
@@ -103,6 +93,7 @@ struct ModelConfig {
   /// (GGUF), so that windows of text must be no longer.
   std::vector<char> slides;
   std::vector<char> no_rope;                   ///< per block: whether it has no rotation; empty = none
+  int unused_blocks = 0;  ///< after the last, of a GGUF file's head for several tokens
   std::string stored_dtype;                    ///< config.json's own word for it; may be empty
   std::vector<std::int32_t> bos_ids, eos_ids;  ///< empty = the file names none
   /// Sentences about keys that are not used though a reader might expect it, and defaults that were taken.
@@ -111,6 +102,8 @@ struct ModelConfig {
 
 /// What block `layer` computes.
 [[nodiscard]] BlockDescription describe_block(const ModelConfig& config, int layer);
+/// Dimensions of a head that are rotated.
+[[nodiscard]] int rotated_dims(const ModelConfig& config);
 /// Each of the distinct descriptions of the model's blocks once.
 [[nodiscard]] std::vector<BlockDescription> distinct_blocks(const ModelConfig& config);
 /// Tokens that a window of text may have at most because the file does not place its sliding window; else 0.
@@ -119,88 +112,6 @@ struct ModelConfig {
 /// The type of a ScaledRope; "llama3" where the file gives the numbers of the formula, "factors" where it
 /// gives only the divisors that follow from them (GGUF), else "none".
 [[nodiscard]] const char* rope_scaling_name(const ModelConfig& config);
-
-/// What a tensor does. The model asks for tensors by role, never by name.
-enum class Role {
-  embedding,
-  final_norm,
-  unembedding,
-  attention_norm,
-  query,
-  key,
-  value,
-  attention_output,
-  query_bias,
-  key_bias,
-  value_bias,
-  output_bias,
-  query_norm,
-  key_norm,
-  mlp_norm,
-  gate,
-  up,
-  down,
-  gate_bias,
-  up_bias,
-  down_bias,
-};
-
-/// One row of a family's tensor table.
-struct TensorRule {
-  Role role;
-  std::string_view name;       ///< Hugging Face name; "{}" stands for the block number
-  std::string_view gguf_name;  ///< llama.cpp's name for the same
-  bool per_block;
-  bool (*present)(const ModelConfig&);  ///< nullptr = always
-  std::vector<std::int64_t> (*shape)(const ModelConfig&);
-};
-/// Whether this model has the tensor.
-[[nodiscard]] bool has_tensor(const TensorRule& rule, const ModelConfig& config);
-
-/// Which blocks have the sliding window of config.json.
-enum class WindowRule {
-  none,             ///< none has; the keys are no fields of the class
-  from_block,       ///< with use_sliding_window: layer_types, else those from max_window_layers on
-  every_block,      ///< all, where sliding_window is not null
-  by_list,          ///< layer_types, else all
-  without_rotation  ///< with use_sliding_window: layer_types, else those without rotation
-};
-
-/// What the configuration class has for an absent key; 0 = by a rule.
-struct FamilyDefaults {
-  int hidden = 4096, layers = 32, heads = 32;
-  int ffn = 11008, kv_heads = 0, head_dim = 0, vocab = 32000;
-  std::int64_t max_context = 2048;
-  double rope_theta = 10000.0;
-  double norm_eps = 1e-6;
-  bool tied = false;
-  std::int64_t window = 4096;  ///< where sliding_window is absent; 0 = none
-};
-
-/// One architecture that strata computes. Adding a family: one entry in the table of families.cpp.
-struct Family {
-  std::string_view id;                 ///< "llama"
-  std::string_view architecture;       ///< "LlamaForCausalLM"
-  std::string_view model_type;         ///< "llama"
-  std::string_view gguf_architecture;  ///< general.architecture of GGUF files
-  /// GGUF files hold the rows of q and k so that the two of a rotated pair are neighbours (2i, 2i + 1);
-  /// Hugging Face pairs i with i + head_dim/2.
-  bool gguf_interleaves_qk;
-  bool qkv_bias_default;  ///< bias on q, k, v when config.json does not say
-  bool qk_norm;
-  bool bias_keys;               ///< attention_bias (q, k, v, o) is a key of the class
-  bool mlp_bias_key;            ///< mlp_bias is
-  bool skips_rotation;          ///< no_rope_layers and no_rope_layer_interval are
-  bool scales_queries;          ///< llama_4_scaling_beta is
-  bool gguf_rope_factors;       ///< GGUF files may hold divisors of the frequencies as a tensor
-  bool gguf_window_everywhere;  ///< a window that GGUF metadata does not place is every block's
-  WindowRule window;
-  FamilyDefaults defaults;
-  std::span<const TensorRule> tensors;
-};
-
-[[nodiscard]] std::span<const Family> families();
-[[nodiscard]] const Family& family_of(const ModelConfig& config);
 
 /// Parses config.json as transformers 5 does: an absent key has the default of the configuration class, and
 /// every key is computed, refused or without effect as the table of config_keys.h says. Error(bad_file) for
@@ -212,7 +123,8 @@ struct Family {
 struct ParameterCount {
   std::int64_t total = 0;      ///< every stored parameter once (tied embeddings once)
   std::int64_t embedding = 0;  ///< token embedding, plus the unembedding when it is not tied
-  std::int64_t per_block = 0;
+  std::int64_t per_block = 0;  ///< of the largest block
+  std::int64_t active = 0;     ///< that one token uses: of the experts, those taken
 };
 [[nodiscard]] ParameterCount count_parameters(const ModelConfig& config);
 

@@ -1,4 +1,4 @@
-// Read from transformers 5.24: configuration_{llama,qwen2,qwen3}.py, configuration_utils.py,
+// Read from transformers 5.24: configuration_*.py of the families, configuration_utils.py,
 // modeling_rope_utils.py, masking_utils.py and what the three modeling files take of the configuration.
 #include "strata/checkpoint/config_keys.h"
 
@@ -17,39 +17,60 @@ using enum KeyUse;
 using enum Harmless;
 
 constexpr std::string_view kAll = "";
-constexpr std::string_view kSwitched = "qwen2 qwen3 smollm3";  // use_sliding_window is a key of the class
+constexpr std::string_view kSwitched = "qwen2 qwen3 smollm3 qwen2_moe qwen3_moe";  // use_sliding_window
+constexpr std::string_view kHybrid = "qwen3_next qwen3_5 qwen3_5_moe";
+constexpr std::string_view kNoHybrid = "!qwen3_next qwen3_5 qwen3_5_moe";
+constexpr std::string_view kMixtures = "qwen2_moe qwen3_moe mixtral qwen3_next qwen3_5_moe";
+constexpr std::string_view kNoMixtures = "!qwen2_moe qwen3_moe mixtral qwen3_next qwen3_5_moe";
+constexpr std::string_view kQwenMixtures = "qwen2_moe qwen3_moe qwen3_next qwen3_5_moe";
+constexpr std::string_view kNoQwenMixtures = "!qwen2_moe qwen3_moe qwen3_next qwen3_5_moe";
+constexpr std::string_view kShared = "qwen2_moe qwen3_next qwen3_5_moe";
+constexpr std::string_view kNoShared = "!qwen2_moe qwen3_next qwen3_5_moe";
+constexpr std::string_view kSomeBlocks = "qwen2_moe qwen3_moe qwen3_next";
+constexpr std::string_view kMultimodal = "qwen3_5 qwen3_5_moe";
 
 // clang-format off
 constexpr ConfigKey kConfigKeys[] = {
     {"architectures", kAll, computed, special, "the class; absent or empty: model_type decides; the base class (`LlamaModel`) is taken for it"},
     {"model_type", kAll, computed, special, "the family; absent: architectures decides"},
-    {"num_hidden_layers", kAll, computed, special, "blocks; absent: 32 (ministral3: 34, smollm3: 36)"},
-    {"hidden_size", kAll, computed, special, "width; absent: 4096 (smollm3: 2048)"},
-    {"intermediate_size", kAll, computed, special, "width of the MLP; absent: 11008 (llama, smollm3), 22016 (qwen2, qwen3), 14336"},
-    {"num_attention_heads", kAll, computed, special, "heads; absent: 32 (smollm3: 16)"},
-    {"num_key_value_heads", kAll, computed, special, "null: as many as heads; absent: likewise (llama), 32 (qwen2, qwen3), 8, 4 (smollm3)"},
-    {"head_dim", kAll, computed, special, "absent or null: hidden_size / heads; absent in qwen3 and ministral3: 128"},
-    {"vocab_size", kAll, computed, special, "rows of the embedding; absent: 32000 (llama, mistral, ministral), 151936 (qwen2, qwen3), 131072 (ministral3), 128256 (smollm3)"},
-    {"max_position_embeddings", kAll, computed, special, "the longest window of text; original context of scaled rope where none is given, and of `dynamic`; absent: 2048 (llama), 32768 (qwen2, qwen3, smollm3), 131072, 262144 (ministral3)"},
+    {"num_hidden_layers", kAll, computed, special, "blocks; absent: the class's, 24 to 48"},
+    {"hidden_size", kAll, computed, special, "width; absent: 4096 or 2048, the class's"},
+    {"intermediate_size", "!qwen3_5_moe", computed, special, "width of the MLP, in mixtral of each expert; absent: the class's"},
+    {"num_attention_heads", kAll, computed, special, "heads; absent: 32 or 16, the class's"},
+    {"num_key_value_heads", kAll, computed, special, "null: as many as heads; absent: likewise (llama), else the class's"},
+    {"head_dim", kAll, computed, special, "absent or null: hidden_size / heads; absent in qwen3 and ministral3: 128, in qwen3_next and qwen3_5: 256"},
+    {"vocab_size", kAll, computed, special, "rows of the embedding; absent: the class's"},
+    {"max_position_embeddings", kAll, computed, special, "the longest window of text; original context of scaled rope where none is given, and of `dynamic`; absent: the class's"},
     {"original_max_position_embeddings", kAll, computed, special, "of scaled rope; at the top level it wins over the one in the section"},
-    {"rms_norm_eps", kAll, computed, special, "absent: 1e-6 (ministral3: 1e-5)"},
-    {"rope_theta", kAll, computed, special, "absent: 10000 (ministral3: 1e6, smollm3: 2e6); must agree with the one in a section"},
+    {"rms_norm_eps", kAll, computed, special, "absent: 1e-6 (ministral3, mixtral: 1e-5)"},
+    {"rope_theta", kAll, computed, special, "absent: 10000 (ministral3, mixtral: 1e6, smollm3: 2e6); must agree with the one in a section"},
     {"rope_scaling", kAll, computed, special, "the section of rotary positions, older name"},
     {"rope_parameters", kAll, computed, special, "the section of rotary positions; ministral3 must have one"},
     {"tie_word_embeddings", kAll, computed, special, "absent: false (smollm3: true)"},
     {"layer_types", "llama", computed, special, "`full_attention`"},
-    {"layer_types", "qwen2 qwen3 ministral smollm3", computed, special, "`full_attention` or `sliding_attention`, which then is the block's whatever the other keys say"},
-    {"layer_types", "mistral ministral3", unused, off, "not read by these classes"},
-    {"sliding_window", "mistral ministral ministral3", computed, special, "tokens that a sliding block sees, its own included; null: none; absent: 4096 (ministral3: none). Every block slides (ministral: by layer_types, else every)"},
+    {"layer_types", "qwen2 qwen3 ministral smollm3 qwen2_moe", computed, special, "`full_attention` or `sliding_attention`, which then is the block's whatever the other keys say"},
+    {"layer_types", kHybrid, computed, special, "`full_attention` or `linear_attention` (the gated delta rule)"},
+    {"layer_types", "mistral ministral3 mixtral qwen3_moe", unused, off, "not read by these classes"},
+    {"full_attention_interval", kHybrid, computed, special, "without layer_types: each so many-th block has attention; absent: 4"},
+    {"linear_num_key_heads", kHybrid, computed, special, "of the gated delta rule; absent: 16"},
+    {"linear_num_value_heads", kHybrid, computed, special, "of the gated delta rule; absent: 32"},
+    {"linear_key_head_dim", kHybrid, computed, special, "of the gated delta rule; absent: 128"},
+    {"linear_value_head_dim", kHybrid, computed, special, "of the gated delta rule; absent: 128"},
+    {"linear_conv_kernel_dim", kHybrid, computed, special, "taps of its convolution; absent: 4"},
+    {"sliding_window", "mistral ministral ministral3 mixtral", computed, special, "tokens that a sliding block sees, its own included; null: none; absent: 4096 (ministral3, mixtral: none). Every block slides (ministral: by layer_types, else every)"},
     {"sliding_window", kSwitched, computed, special, "counts with use_sliding_window: tokens that a sliding block sees, its own included; absent: 4096 (smollm3: none)"},
     {"use_sliding_window", kSwitched, computed, special, "absent: false"},
     {"max_window_layers", "qwen2 qwen3", computed, special, "the first block that slides, without layer_types; absent: 28"},
+    {"max_window_layers", "qwen2_moe", computed, special, "without layer_types the even blocks below it slide; absent: 28"},
     {"is_causal", kAll, refused, on, "true (false takes the causal mask away in transformers 5)"},
-    {"attention_bias", "llama qwen3 smollm3", computed, special, "biases on q, k, v and o; absent: false"},
+    {"attention_bias", "llama qwen3 smollm3 qwen3_moe", computed, special, "biases on q, k, v and o; absent: false"},
     {"mlp_bias", "llama smollm3", computed, special, "biases on gate, up and down; absent: false"},
-    {"qkv_bias", kAll, refused, special, "the family's own: true in qwen2, else false"},
+    {"attention_bias", kHybrid, refused, off, "false"},
+    {"qkv_bias", "qwen2_moe", computed, special, "biases on q, k and v; absent: true"},
+    {"qkv_bias", "!qwen2_moe", refused, special, "the family's own: true in qwen2, else false"},
     {"hidden_act", kAll, refused, special, "`silu` or its other name `swish`; absent: silu"},
-    {"partial_rotary_factor", kAll, refused, one, "1"},
+    {"partial_rotary_factor", kHybrid, computed, special, "the share of each head that is rotated, its first dimensions; absent: 0.25"},
+    {"partial_rotary_factor", kNoHybrid, refused, one, "1"},
     {"quantization_config", kAll, refused, off, "none: weights in F32, F16 or BF16"},
     {"compression_config", kAll, refused, off, "none: weights in F32, F16 or BF16"},
     {"auto_map", kAll, refused, special, "no AutoModel: the repository's own code is never run"},
@@ -59,13 +80,39 @@ constexpr ConfigKey kConfigKeys[] = {
     {"is_encoder_decoder", kAll, refused, off, "false"},
     {"add_cross_attention", kAll, refused, off, "false"},
     {"pruned_heads", kAll, refused, off, "none"},
-    {"num_experts", kAll, refused, off, "no mixture of experts"},
-    {"num_local_experts", kAll, refused, off, "no mixture of experts"},
-    {"n_routed_experts", kAll, refused, off, "no mixture of experts"},
-    {"num_experts_per_tok", kAll, refused, off, "no mixture of experts"},
-    {"moe_intermediate_size", kAll, refused, off, "no mixture of experts"},
-    {"shared_expert_intermediate_size", kAll, refused, off, "no mixture of experts"},
-    {"n_shared_experts", kAll, refused, off, "no mixture of experts"},
+    {"num_experts", kQwenMixtures, computed, special, "experts of a mixture; absent: the class's"},
+    {"num_experts", kNoQwenMixtures, refused, off, "no mixture of experts"},
+    {"num_local_experts", "mixtral", computed, special, "experts of a mixture; absent: 8"},
+    {"num_local_experts", "qwen3_moe", computed, special, "other name of num_experts"},
+    {"num_local_experts", "!mixtral qwen3_moe", refused, off, "no mixture of experts under this name"},
+    {"num_experts_per_tok", kMixtures, computed, special, "experts that a token takes; absent: the class's"},
+    {"num_experts_per_tok", kNoMixtures, refused, off, "no mixture of experts"},
+    {"moe_intermediate_size", kQwenMixtures, computed, special, "width of an expert; absent: the class's"},
+    {"moe_intermediate_size", kNoQwenMixtures, refused, off, "no mixture of experts"},
+    {"shared_expert_intermediate_size", kShared, computed, special, "width of the shared expert; absent: the class's"},
+    {"shared_expert_intermediate_size", kNoShared, refused, off, "no shared expert"},
+    {"norm_topk_prob", kSomeBlocks, computed, special, "whether the weights of the experts taken are made to sum to 1; absent: false (qwen3_next: true)"},
+    {"norm_topk_prob", "!qwen2_moe qwen3_moe qwen3_next", unused, off, "not read by these classes"},
+    {"mlp_only_layers", kSomeBlocks, computed, special, "blocks that have an MLP in place of the mixture"},
+    {"mlp_only_layers", "!qwen2_moe qwen3_moe qwen3_next", refused, off, "none"},
+    {"decoder_sparse_step", kSomeBlocks, computed, special, "each so many-th block has a mixture; absent: 1"},
+    {"decoder_sparse_step", "!qwen2_moe qwen3_moe qwen3_next", refused, off_or_one, "1"},
+    {"intermediate_size", "qwen3_5_moe", unused, off, "not a field of the class: every block has a mixture"},
+    {"n_routed_experts", kAll, refused, off, "no mixture of experts under this name"},
+    {"n_shared_experts", kAll, refused, off, "no shared experts under this name"},
+    {"output_router_logits", kAll, unused, off, "what is returned"},
+    {"router_aux_loss_coef", kAll, unused, off, "training only"},
+    {"router_jitter_noise", kAll, unused, off, "training only"},
+    {"text_config", kMultimodal, computed, special, "the text model of a multimodal one: its keys count"},
+    {"vision_config", kMultimodal, unused, off, "of the vision tower, whose tensors are left alone"},
+    {"image_token_id", kMultimodal, unused, off, "of images"},
+    {"video_token_id", kMultimodal, unused, off, "of images"},
+    {"vision_start_token_id", kMultimodal, unused, off, "of images"},
+    {"vision_end_token_id", kMultimodal, unused, off, "of images"},
+    {"mtp_num_hidden_layers", kMultimodal, unused, off, "of the head for several tokens, whose tensors are left alone"},
+    {"mtp_use_dedicated_embeddings", kMultimodal, unused, off, "likewise"},
+    {"attn_output_gate", kHybrid, refused, on, "true: these classes always have the gate"},
+    {"mamba_ssm_dtype", kHybrid, unused, off, "of the delta rule's state: float32"},
     {"logit_scale", kAll, refused, one, "1"},
     {"logits_scaling", kAll, refused, one, "1"},
     {"embedding_multiplier", kAll, refused, one, "1"},
@@ -81,8 +128,8 @@ constexpr ConfigKey kConfigKeys[] = {
     {"sliding_window_pattern", kAll, refused, off, "none"},
     {"no_rope_layers", "smollm3", computed, special, "0: the block has no rotation; absent: by the interval"},
     {"no_rope_layer_interval", "smollm3", computed, special, "each so many-th block has no rotation; absent: 4"},
-    {"no_rope_layers", "llama qwen2 qwen3 mistral ministral ministral3", refused, off, "none"},
-    {"no_rope_layer_interval", "llama qwen2 qwen3 mistral ministral ministral3", refused, off, "none"},
+    {"no_rope_layers", "!smollm3", refused, off, "none"},
+    {"no_rope_layer_interval", "!smollm3", refused, off, "none"},
     {"use_bidirectional_attention", kAll, refused, off, "false"},
     {"use_qk_norm", kAll, refused, special, "the family's own: true in qwen3, else false"},
     {"use_mrope", kAll, refused, off, "false"},
@@ -101,11 +148,13 @@ constexpr ConfigKey kConfigKeys[] = {
     {"gradient_checkpointing", kAll, unused, off, "training only"},
     {"use_cache", kAll, unused, off, "no cache here"},
     {"sliding_window", "llama", unused, off, "not a field of LlamaConfig"},
-    {"use_sliding_window", "llama mistral ministral ministral3", unused, off, "not a field of the class"},
-    {"max_window_layers", "llama mistral ministral ministral3 smollm3", unused, off, "not a field of the class"},
+    {"sliding_window", kHybrid, unused, off, "not a field of the class"},
+    {"use_sliding_window", "llama mistral ministral ministral3 mixtral qwen3_next qwen3_5 qwen3_5_moe", unused, off, "not a field of the class"},
+    {"max_window_layers", "!qwen2 qwen3 qwen2_moe", unused, off, "not a field of the class"},
     {"attention_bias", "qwen2", unused, off, "not a field of Qwen2Config: q, k, v always have a bias"},
-    {"attention_bias", "mistral ministral ministral3", unused, off, "not a field of the class: no biases"},
-    {"mlp_bias", "qwen2 qwen3 mistral ministral ministral3", unused, off, "not a field of the class"},
+    {"attention_bias", "mistral ministral ministral3 mixtral", unused, off, "not a field of the class: no biases"},
+    {"attention_bias", "qwen2_moe", unused, off, "not a field of the class: qkv_bias is"},
+    {"mlp_bias", "!llama smollm3", unused, off, "not a field of the class"},
     {"chunk_size_feed_forward", kAll, unused, off, "the same product in slices"},
     {"tie_last_hidden_states", kAll, unused, off, "which state transformers lists last"},
     {"output_hidden_states", kAll, unused, off, "what is returned"},
@@ -156,9 +205,11 @@ constexpr ConfigKey kConfigKeys[] = {
     {"rope.high_freq_factor", kAll, computed, special, "of `llama3`"},
     {"rope.original_max_position_embeddings", kAll, computed, special, "of `llama3`, `yarn`, `longrope`; absent: max_position_embeddings"},
     {"rope.llama_4_scaling_beta", "ministral3", computed, special, "of the queries: times 1 + beta ln(1 + floor(position / original context)); must be there"},
-    {"rope.llama_4_scaling_beta", "llama qwen2 qwen3 mistral ministral smollm3", refused, off, "none"},
+    {"rope.llama_4_scaling_beta", "!ministral3", refused, off, "none"},
     {"rope.max_position_embeddings", "ministral3", unused, off, "a copy of the one at the top level"},
-    {"rope.partial_rotary_factor", kAll, refused, one, "1"},
+    {"rope.partial_rotary_factor", kHybrid, computed, special, "as partial_rotary_factor, which it overrules"},
+    {"rope.partial_rotary_factor", kNoHybrid, refused, one, "1"},
+    {"rope.mrope_interleaved", kHybrid, unused, off, "likewise"},
     {"rope.attention_factor", kAll, computed, special, "of `yarn` and `longrope`, on cosine and sine; absent: by the formula"},
     {"rope.beta_fast", kAll, computed, special, "of `yarn`; absent: 32"},
     {"rope.beta_slow", kAll, computed, special, "of `yarn`; absent: 1"},
@@ -270,18 +321,24 @@ void check_section(const ConfigReader& file, const Family& family, std::string_v
   }
 }
 
+std::string families_in_words(const ConfigKey& key) {
+  if (key.families.empty()) return "all";
+  return key.families.starts_with('!') ? "all but " + std::string(key.families.substr(1))
+                                       : std::string(key.families);
+}
+
 std::string table_of(std::span<const ConfigKey> keys) {
   std::string out = "| Key | Families | | |\n| --- | --- | --- | --- |\n";
   for (const ConfigKey& key : keys) {
     if (key.use == unused) continue;
-    out += fmt::format("| `{}` | {} | {} | {} |\n", key.name, key.families.empty() ? "all" : key.families,
+    out += fmt::format("| `{}` | {} | {} | {} |\n", key.name, families_in_words(key),
                        key.use == computed ? "computed" : "refused unless", key.rule);
   }
   out += "\nWithout effect:\n\n";
   for (const ConfigKey& key : keys) {
     if (key.use != unused) continue;
     out += fmt::format("- `{}`{}: {}\n", key.name,
-                       key.families.empty() ? "" : fmt::format(" ({})", key.families), key.rule);
+                       key.families.empty() ? "" : fmt::format(" ({})", families_in_words(key)), key.rule);
   }
   return out;
 }
@@ -289,13 +346,14 @@ std::string table_of(std::span<const ConfigKey> keys) {
 }  // namespace
 
 bool is_for(const ConfigKey& key, std::string_view family) {
-  std::string_view rest = key.families;
+  const bool all_but = key.families.starts_with('!');
+  std::string_view rest = key.families.substr(all_but ? 1 : 0);
   while (!rest.empty()) {
     const std::size_t end = std::min(rest.find(' '), rest.size());
-    if (rest.substr(0, end) == family) return true;
+    if (rest.substr(0, end) == family) return !all_but;
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
-  return key.families.empty();
+  return all_but || key.families.empty();
 }
 
 std::span<const ConfigKey> config_keys() {

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "strata/checkpoint/config.h"
+#include "strata/checkpoint/family.h"
 #include "strata/checkpoint/config_reader.h"
 #include "strata/gguf/gguf.h"
 
@@ -32,7 +32,7 @@ enum class Harmless {
 
 struct ConfigKey {
   std::string_view name;      ///< "sliding_window"; GGUF: without the architecture in front
-  std::string_view families;  ///< ids with a space between; empty = all
+  std::string_view families;  ///< ids with a space between; empty = all, "!" in front = all but those
   KeyUse use;
   Harmless harmless;      ///< of a refused key
   std::string_view rule;  ///< what it is used for, which values are accepted, why it has no effect

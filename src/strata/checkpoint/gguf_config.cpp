@@ -81,17 +81,81 @@ std::optional<double> ArchitectureKeys::find_number(std::string_view key) const 
   return shortest(*number);
 }
 
+// Of the families of one architecture, the first with experts where the file has some.
 const Family& read_family(const GgufMetadata& metadata) {
   constexpr std::string_view kKey = "general.architecture";
   const std::string_view architecture = metadata.string(kKey);
+  const std::string count = fmt::format("{}.expert_count", architecture);
+  const bool experts = metadata.find_integer(count, 0, kMaxExperts).value_or(0) > 0;
   std::string known;
   for (const Family& family : families()) {
-    if (family.gguf_architecture == architecture) return family;
+    if (family.gguf_architecture == architecture && family.has_experts() == experts) return family;
     if (known.ends_with(family.gguf_architecture)) continue;
     if (known.find(fmt::format("{},", family.gguf_architecture)) != std::string::npos) continue;
     known += fmt::format("{}{}", known.empty() ? "" : ", ", family.gguf_architecture);
   }
+  for (const Family& family : families()) {
+    if (family.gguf_architecture != architecture) continue;
+    metadata.fail(count, experts ? "experts" : "no experts",
+                  experts ? "none in a " + std::string(architecture) : "the number of its experts");
+  }
   metadata.refuse(kKey, "\"" + printable(architecture) + "\"", "one of " + known);
+}
+
+// llama.cpp has no key of whether weights are made to sum to 1: each architecture does or does not.
+void read_experts(const ArchitectureKeys& keys, const Family& family, ModelConfig& config) {
+  ExpertConfig experts;
+  experts.count = keys.size("expert_count", kMaxExperts);
+  experts.used = keys.size("expert_used_count", kMaxExperts);
+  if (experts.used > experts.count) {
+    keys.fail("expert_used_count", fmt::format("{}", experts.used),
+              fmt::format("at most expert_count = {}", experts.count));
+  }
+  const bool own_width = std::string_view(family.experts.width_key) != "intermediate_size";
+  experts.width = static_cast<int>(
+      keys.find_size("expert_feed_forward_length", kMaxFfn).value_or(own_width ? config.ffn / experts.used : config.ffn));
+  if (family.experts.shared_width > 0) {
+    experts.shared_width = static_cast<int>(
+        keys.find_size("expert_shared_feed_forward_length", kMaxFfn).value_or(config.ffn));
+  }
+  experts.normalise = family.experts.gguf_normalises;
+  experts.blocks.assign(static_cast<std::size_t>(config.n_layers), 1);
+  config.experts = std::move(experts);
+}
+
+// The gated delta rule in all blocks but each full_attention_interval-th; its sizes under the keys of
+// state-space models.
+void read_delta_rule(const ArchitectureKeys& keys, ModelConfig& config) {
+  config.output_gate = true;
+  DeltaDescription& delta = config.delta;
+  delta.kernel = keys.size("ssm.conv_kernel", kMaxKernel);
+  delta.key_dim = keys.size("ssm.state_size", kMaxHeads);
+  delta.key_heads = keys.size("ssm.group_count", kMaxHeads);
+  delta.value_heads = keys.size("ssm.time_step_rank", kMaxHeads);
+  const int inner = keys.size("ssm.inner_size", kMaxWidth);
+  if (delta.value_heads % delta.key_heads != 0) {
+    keys.fail("ssm.time_step_rank", fmt::format("{}", delta.value_heads),
+              fmt::format("a multiple of ssm.group_count = {}", delta.key_heads));
+  }
+  if (inner % delta.value_heads != 0) {
+    keys.fail("ssm.inner_size", fmt::format("{}", inner),
+              fmt::format("a multiple of ssm.time_step_rank = {}", delta.value_heads));
+  }
+  delta.value_dim = inner / delta.value_heads;
+  constexpr std::string_view kBlocks = "attention.recurrent_layers";
+  const auto blocks = static_cast<std::size_t>(config.n_layers);
+  const auto listed = keys.metadata().values().find(keys.name(kBlocks));
+  if (listed != keys.metadata().values().end()) {
+    const GgufValue& value = listed->second;
+    if (value.type != GgufValueType::array || value.element != GgufValueType::boolean || value.count < blocks)
+      keys.fail(kBlocks, "other values", fmt::format("{} booleans, one for each block", blocks));
+    for (const std::byte flag : value.bytes.last(static_cast<std::size_t>(value.count)).first(blocks))
+      config.delta_blocks.push_back(flag == std::byte{0} ? 0 : 1);
+    return;
+  }
+  const std::int64_t interval = keys.find_size("full_attention_interval", kMaxLayers).value_or(4);
+  for (std::size_t i = 0; i < blocks; ++i)
+    config.delta_blocks.push_back((static_cast<std::int64_t>(i) + 1) % interval == 0 ? 0 : 1);
 }
 
 void read_heads(const ArchitectureKeys& keys, ModelConfig& config) {
@@ -254,7 +318,13 @@ void read_rope(const ArchitectureKeys& keys, ModelConfig& config) {
     keys.fail("rope.freq_base", fmt::format("{}", config.rope_theta), "a number above 0");
   }
   const auto turned = keys.find_size("rope.dimension_count", kMaxHeads);
-  if (turned && *turned != config.head_dim) {
+  if (turned && family_of(config).delta_rule) {
+    if (*turned > config.head_dim || *turned % 2 != 0) {
+      keys.fail("rope.dimension_count", fmt::format("{}", *turned),
+                fmt::format("an even number up to the key length, {}", config.head_dim));
+    }
+    config.rotary_dim = static_cast<int>(*turned);
+  } else if (turned && *turned != config.head_dim) {
     keys.refuse("rope.dimension_count", fmt::format("{}", *turned),
                 fmt::format("the whole head, {}", config.head_dim));
   }
@@ -282,6 +352,21 @@ void refuse_uncomputed(const ArchitectureKeys& keys, const Family& family, Model
   if (act != "silu" && act != "swish") {
     keys.refuse("hidden_activation", "\"" + printable(act) + "\"", "silu");
   }
+}
+
+// What llama.cpp computes whatever these keys say, so that another value means another model.
+void refuse_other_routing(const ArchitectureKeys& keys, const Family& family) {
+  if (!family.has_experts()) return;
+  const auto values = keys.metadata().values();
+  const auto norm = values.find(keys.name("expert_weights_norm"));
+  if (norm != values.end()) {
+    const bool said = keys.metadata().find_flag(keys.name("expert_weights_norm")).value_or(false);
+    if (said != family.experts.gguf_normalises)
+      keys.refuse("expert_weights_norm", said ? "true" : "false", said ? "false" : "true");
+  }
+  const std::int64_t gating =
+      keys.metadata().find_integer(keys.name("expert_gating_func"), 0, 255).value_or(0);
+  if (gating > 1) keys.refuse("expert_gating_func", fmt::format("{}", gating), "1, the softmax");
 }
 
 // Writers put -1 into unsigned ids to say that there is no such token.
@@ -320,8 +405,15 @@ ModelConfig parse_gguf_config(const GgufMetadata& metadata, std::int64_t vocab, 
   config.family = family.id;
   config.architecture = family.architecture;
   config.n_layers = keys.size("block_count", kMaxLayers);
+  if (!family.left_alone.empty()) {
+    config.unused_blocks =
+        static_cast<int>(keys.metadata()
+                             .find_integer(keys.name("nextn_predict_layers"), 0, config.n_layers - 1)
+                             .value_or(0));
+    config.n_layers -= config.unused_blocks;
+  }
   config.hidden = keys.size("embedding_length", kMaxWidth);
-  config.ffn = keys.size("feed_forward_length", kMaxFfn);
+  if (family.defaults.ffn > 0) config.ffn = keys.size("feed_forward_length", kMaxFfn);
   if (vocab < 1 || vocab > kMaxVocab) {
     metadata.fail("token_embd.weight", fmt::format("{} rows", vocab), fmt::format("1 to {}", kMaxVocab));
   }
@@ -332,6 +424,9 @@ ModelConfig parse_gguf_config(const GgufMetadata& metadata, std::int64_t vocab, 
   config.norm_eps = read_norm_eps(keys);
   read_rope(keys, config);
   read_window(keys, family, config);
+  if (family.has_experts()) read_experts(keys, family, config);
+  if (family.defaults.ffn == 0) config.ffn = config.experts->width;
+  if (family.delta_rule) read_delta_rule(keys, config);
   if (family.skips_rotation) config.no_rope = blocks_without_rotation(config.n_layers);
   if (family.scales_queries) read_query_scale(keys, config);
   config.tied_embeddings = tied;
@@ -340,6 +435,7 @@ ModelConfig parse_gguf_config(const GgufMetadata& metadata, std::int64_t vocab, 
   config.bos_ids = read_token_id(metadata, "tokenizer.ggml.bos_token_id", config.vocab);
   config.eos_ids = read_token_id(metadata, "tokenizer.ggml.eos_token_id", config.vocab);
   refuse_uncomputed(keys, family, config);
+  refuse_other_routing(keys, family);
   return config;
 }
 

@@ -166,7 +166,7 @@ std::vector<float> read_rope_factors(const Shards& shards, const ModelConfig& co
                                          .found = "rope factors in a model of family " + config.family,
                                          .expected = "them in a llama only"});
   }
-  const std::vector<std::int64_t> expected{config.head_dim / 2};
+  const std::vector<std::int64_t> expected{rotated_dims(config) / 2};
   if (tensor.dtype != DType::f32 || tensor.shape != expected) {
     bad(place, fmt::format("{} of shape [{}]", to_string(tensor.dtype), fmt::join(tensor.shape, ", ")),
         fmt::format("F32 of shape [{}]", expected[0]));
@@ -188,6 +188,10 @@ void read_tensors(const Shards& shards, const fs::path& path, ModelConfig& confi
     config.output_bias = has("blk.0.attn_output.bias");
   }
   if (family.mlp_bias_key) config.mlp_bias = has("blk.0.ffn_gate.bias");
+  for (int layer = 0; config.experts && family.experts.some_blocks && layer < config.n_layers; ++layer) {
+    if (shards.tensors.contains(fmt::format("blk.{}.ffn_gate.weight", layer)))
+      config.experts->blocks[static_cast<std::size_t>(layer)] = 0;
+  }
   if (!config.scaled_rope || config.scaled_rope->type != RopeType::longrope) {
     config.rope_factors = read_rope_factors(shards, config, kRopeFactorsName);
     return;

@@ -16,7 +16,13 @@ namespace {
 using enum KeyUse;
 using enum Harmless;
 
-constexpr std::string_view kAll = "", kNot3 = "llama qwen2 qwen3 mistral ministral smollm3";
+constexpr std::string_view kAll = "", kNot3 = "!ministral3";
+constexpr std::string_view kHybrid = "qwen3_next qwen3_5 qwen3_5_moe";
+constexpr std::string_view kNoHybrid = "!qwen3_next qwen3_5 qwen3_5_moe";
+constexpr std::string_view kMixtures = "qwen2_moe qwen3_moe mixtral qwen3_next qwen3_5_moe";
+constexpr std::string_view kNoMixtures = "!qwen2_moe qwen3_moe mixtral qwen3_next qwen3_5_moe";
+constexpr std::string_view kShared = "qwen2_moe qwen3_next qwen3_5_moe";
+constexpr std::string_view kNoShared = "!qwen2_moe qwen3_next qwen3_5_moe";
 
 // clang-format off
 constexpr ConfigKey kGgufKeys[] = {
@@ -32,7 +38,7 @@ constexpr ConfigKey kGgufKeys[] = {
     {"attention.layer_norm_rms_epsilon", kAll, computed, special, "must be there"},
     {"attention.sliding_window", kAll, computed, special, "above 0: tokens that a sliding block sees, its own included; without a pattern every block of a llama or mistral3 slides, and for others windows of text are no longer"},
     {"rope.freq_base", kAll, computed, special, "absent: 10000"},
-    {"rope.dimension_count", kAll, computed, special, "must be the key length"},
+    {"rope.dimension_count", kAll, computed, special, "must be the key length; in qwen3next and qwen35 dimensions of a head that are rotated"},
     {"attention.sliding_window_pattern", kAll, computed, special, "which blocks slide: a boolean for each, or a period n (all but each n-th)"},
     {"rope.scaling.type", kAll, computed, special, "`none`, `linear`, `yarn`, `longrope`; absent: linear"},
     {"rope.scaling.factor", kAll, computed, special, "of `linear` and `yarn`; absent or 0: 1"},
@@ -59,7 +65,8 @@ constexpr ConfigKey kGgufKeys[] = {
     {"attention.value_length_mla", kAll, refused, off, "0"},
     {"attention.relative_buckets_count", kAll, refused, off, "0"},
     {"attention.shared_kv_layers", kAll, refused, off, "0"},
-    {"attention.recurrent_layers", kAll, refused, off, "none"},
+    {"attention.recurrent_layers", kHybrid, computed, special, "which blocks have the gated delta rule: a boolean for each"},
+    {"attention.recurrent_layers", kNoHybrid, refused, off, "none"},
     {"logit_scale", kAll, refused, off_or_one, "1, or 0 for none"},
     {"residual_scale", kAll, refused, off_or_one, "1, or 0 for none"},
     {"embedding_scale", kAll, refused, off_or_one, "1, or 0 for none"},
@@ -76,27 +83,43 @@ constexpr ConfigKey kGgufKeys[] = {
     {"embedding_length_out", kAll, refused, off, "0"},
     {"embedding_length_per_layer_input", kAll, refused, off, "0"},
     {"leading_dense_block_count", kAll, refused, off, "0"},
-    {"expert_count", kAll, refused, off, "0"},
-    {"expert_used_count", kAll, refused, off, "0"},
+    {"expert_count", kMixtures, computed, special, "experts of a mixture"},
+    {"expert_count", kNoMixtures, refused, off, "0"},
+    {"expert_used_count", kMixtures, computed, special, "experts that a token takes"},
+    {"expert_used_count", kNoMixtures, refused, off, "0"},
     {"expert_shared_count", kAll, refused, off, "0"},
-    {"expert_group_count", kAll, refused, off, "0"},
-    {"expert_feed_forward_length", kAll, refused, off, "0"},
-    {"expert_shared_feed_forward_length", kAll, refused, off, "0"},
+    {"expert_group_count", kAll, refused, off_or_one, "0 or 1"},
+    {"expert_feed_forward_length", kMixtures, computed, special, "width of an expert; absent: the MLP's over the experts taken, in mixtral the MLP's"},
+    {"expert_feed_forward_length", kNoMixtures, refused, off, "0"},
+    {"expert_shared_feed_forward_length", kShared, computed, special, "width of the shared expert; absent: the MLP's"},
+    {"expert_shared_feed_forward_length", kNoShared, refused, off, "0"},
+    {"expert_weights_scale", kMixtures, refused, off_or_one, "1, or 0 for none"},
+    {"expert_weights_norm", kMixtures, refused, special, "as the architecture does: false in qwen2moe, else true"},
+    {"expert_gating_func", kMixtures, refused, special, "1, the softmax, or 0 for the architecture's"},
     {"expert_chunk_feed_forward_length", kAll, refused, off, "0"},
     {"interleave_moe_layer_step", kAll, refused, off, "0"},
     {"moe_every_n_layers", kAll, refused, off, "0"},
-    {"full_attention_interval", kAll, refused, off, "0"},
-    {"nextn_predict_layers", kAll, refused, off, "0"},
+    {"full_attention_interval", kHybrid, computed, special, "each so many-th block has attention, the others the gated delta rule; absent: 4"},
+    {"full_attention_interval", kNoHybrid, refused, off, "0"},
+    {"nextn_predict_layers", kHybrid, computed, special, "blocks at the end that are the head for several tokens and left alone"},
+    {"nextn_predict_layers", kNoHybrid, refused, off, "0"},
     {"n_deepstack_layers", kAll, refused, off, "0"},
-    {"ssm.conv_kernel", kAll, refused, off, "0"},
-    {"ssm.inner_size", kAll, refused, off, "0"},
-    {"ssm.state_size", kAll, refused, off, "0"},
+    {"ssm.conv_kernel", kHybrid, computed, special, "taps of the delta rule's convolution"},
+    {"ssm.inner_size", kHybrid, computed, special, "value heads times their size"},
+    {"ssm.state_size", kHybrid, computed, special, "size of a key head"},
+    {"ssm.group_count", kHybrid, computed, special, "key heads"},
+    {"ssm.time_step_rank", kHybrid, computed, special, "value heads"},
+    {"ssm.conv_kernel", kNoHybrid, refused, off, "0"},
+    {"ssm.inner_size", kNoHybrid, refused, off, "0"},
+    {"ssm.state_size", kNoHybrid, refused, off, "0"},
+    {"ssm.group_count", kNoHybrid, refused, off, "0"},
+    {"ssm.time_step_rank", kNoHybrid, refused, off, "0"},
     {"hyper_connection.count", kAll, refused, off, "0"},
     {"hash_layer_count", kAll, refused, off, "0"},
-    {"expert_group_used_count", kAll, unused, off, "of experts, which are refused"},
-    {"expert_weights_scale", kAll, unused, off, "of experts"},
-    {"expert_weights_norm", kAll, unused, off, "of experts"},
-    {"expert_gating_func", kAll, unused, off, "of experts"},
+    {"expert_group_used_count", kAll, unused, off, "of groups of experts, which are refused"},
+    {"expert_weights_scale", kNoMixtures, unused, off, "of experts"},
+    {"expert_weights_norm", kNoMixtures, unused, off, "of experts"},
+    {"expert_gating_func", kNoMixtures, unused, off, "of experts"},
     {"attention.layer_norm_epsilon", kAll, unused, off, "of LayerNorm; these models have RMSNorm"},
     {"attention.group_norm_epsilon", kAll, unused, off, "of group norm"},
     {"attention.group_norm_groups", kAll, unused, off, "of group norm"},

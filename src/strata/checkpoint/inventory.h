@@ -24,13 +24,20 @@ inline constexpr std::string_view kLongFactorsName = "rope_factors_long.weight";
 /// Rotary frequencies follow from rope theta; old converters stored them and every reader ignores them.
 [[nodiscard]] bool is_rotary_buffer(std::string_view name);
 
-struct Inventory {
-  std::vector<TensorInfo> tensors;                   ///< sorted by name
-  std::map<std::pair<Role, int>, std::size_t> slot;  ///< layer 0 for roles that are not per block
+/// A role that a stored tensor holds, whole or in some of its rows.
+struct TensorUse {
+  Role role = Role::embedding;
+  int layer = 0, expert = 0;      ///< 0 where the role is not per block, per expert
+  std::vector<RowRange> rows;     ///< empty: all of them in order
+  std::vector<RowRange> columns;  ///< likewise
 };
 
-/// The family's rule for a role, if this model has it.
-[[nodiscard]] const TensorRule* find_rule(const ModelConfig& config, Role role);
+struct Inventory {
+  std::vector<TensorInfo> tensors;                                ///< sorted by name
+  std::vector<std::vector<TensorUse>> uses;                       ///< of each tensor
+  std::map<std::pair<Role, int>, std::vector<std::size_t>> slot;  ///< tensors that hold a role of a block
+  std::vector<std::string> notes;                                 ///< of tensors that are left alone
+};
 
 /// Throws Error(bad_file) for a tensor that is missing or has another shape than the config says, and
 /// Error(unsupported) for one that the family's table does not know, because a weight that is not used

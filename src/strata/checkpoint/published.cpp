@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "strata/base/error.h"
+#include "strata/checkpoint/family.h"
 
 namespace strata {
 namespace {

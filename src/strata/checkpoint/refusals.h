@@ -1,7 +1,6 @@
 // What strata does not compute, recognised in config.json and refused by name.
 #pragma once
 
-#include "strata/checkpoint/config.h"
 #include "strata/checkpoint/config_reader.h"
 
 namespace strata {

@@ -98,7 +98,7 @@ class ScalingReader {
   }
   // transformers takes max_position_embeddings here, whatever the section says (5.24).
   [[nodiscard]] ScaledRope dynamic() const {
-    if (config_.head_dim <= 2) section_.refuse("rope_type", "dynamic in heads of 2", "a larger head_dim");
+    if (rotated_dims(config_) <= 2) section_.refuse("rope_type", "dynamic in heads of 2", "a larger head_dim");
     return {.type = RopeType::dynamic,
             .factor = section_.positive("factor"),
             .original_context = static_cast<double>(config_.max_context)};
@@ -132,7 +132,7 @@ class ScalingReader {
     return rope;
   }
   [[nodiscard]] std::vector<double> divisors(const char* key) const {
-    const auto count = static_cast<std::size_t>(config_.head_dim / 2);
+    const auto count = static_cast<std::size_t>(rotated_dims(config_) / 2);
     const std::string expected = fmt::format("a list of {} numbers above 0, one for each frequency", count);
     const json& list = section_.require(key, expected);
     std::vector<double> values;
@@ -147,6 +147,21 @@ class ScalingReader {
   const ConfigReader& section_;
   const ModelConfig& config_;
 };
+
+// The first dimensions of a head, an even number of them, as the section or the top level says.
+int read_rotary_dim(const ConfigReader& file, const std::optional<ConfigReader>& section,
+                    const ModelConfig& config) {
+  constexpr const char* kKey = "partial_rotary_factor";
+  constexpr double kDefault = 0.25;
+  const ConfigReader& from = section && section->has_value(kKey) ? *section : file;
+  const double share = from.has_value(kKey) ? from.positive(kKey) : kDefault;
+  const auto dims = static_cast<int>(config.head_dim * std::min(share, 2.0));
+  if (dims < 2 || dims > config.head_dim || dims % 2 != 0) {
+    from.fail(kKey, share,
+              fmt::format("a share of head_dim = {} that is an even number from 2", config.head_dim));
+  }
+  return dims;
+}
 
 bool same(const Scaling& x, const Scaling& y) {
   const auto &a = x.llama3, &b = y.llama3;
@@ -183,6 +198,26 @@ class ThetaSources {
 
 }  // namespace
 
+const char* to_string(RopeType type) {
+  switch (type) {
+    case RopeType::linear:
+      return "linear";
+    case RopeType::dynamic:
+      return "dynamic";
+    case RopeType::yarn:
+      return "yarn";
+    case RopeType::longrope:
+      return "longrope";
+  }
+  return "";
+}
+
+const char* rope_scaling_name(const ModelConfig& config) {
+  if (config.scaled_rope) return to_string(config.scaled_rope->type);
+  if (config.rope_scaling) return "llama3";
+  return config.rope_factors.empty() ? "none" : "factors";
+}
+
 std::vector<float> llama3_rope_factors(double theta, int head_dim, const Llama3Rope& s) {
   std::vector<float> factors;
   for (int i = 0; i < head_dim; i += 2) {
@@ -209,6 +244,7 @@ void read_rope(const ConfigReader& file, const Family& family, ModelConfig& conf
     if (*section) theta.add(**section);
   }
   config.rope_theta = theta.get(family.defaults.rope_theta);
+  if (family.delta_rule) config.rotary_dim = read_rotary_dim(file, newer ? newer : older, config);
   Scaling scaling;
   if (older) scaling = ScalingReader(file, *older, config).read(config.notes);
   if (newer) {

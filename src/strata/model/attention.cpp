@@ -9,6 +9,7 @@ HeadLayout::HeadLayout(const AttentionDescription& a)
     : heads(a.heads),
       kv_heads(a.kv_heads),
       dim(a.head_dim),
+      rotated(a.rotary_dim),
       width((heads + 2 * kv_heads) * dim),
       out_width(heads * dim),
       scale(static_cast<float>(1.0 / std::sqrt(static_cast<double>(dim)))),

@@ -9,6 +9,7 @@
 #include "strata/checkpoint/config.h"
 #include "strata/model/kernels.h"
 #include "strata/model/product.h"
+#include "strata/model/routing.h"
 
 namespace strata {
 
@@ -22,6 +23,9 @@ using AttentionEdit = std::function<void(int head, std::int64_t query, float* pr
 struct BlockHooks {
   const AttentionSums* sums = nullptr;  ///< the attention statistics of every query, added up over the heads
   const AttentionEdit* edit_attention = nullptr;  ///< called for every head and query
+  Routing* routing = nullptr;                     ///< filled with the routes of a mixture of experts
+  const Routing* frozen_routing = nullptr;        ///< used in place of the router's own
+  std::int64_t dropped_expert = -1;               ///< adds nothing to the tokens that take it
 
   BlockHooks(const AttentionSums* attention_sums = nullptr, const AttentionEdit* edit = nullptr)
       : sums(attention_sums), edit_attention(edit) {}
@@ -31,6 +35,7 @@ struct BlockHooks {
 /// then the values.
 struct HeadLayout {
   std::int64_t heads, kv_heads, dim;
+  std::int64_t rotated;           ///< dimensions of a head that are turned
   std::int64_t width, out_width;  ///< of a row of q, k, v; of the concatenated heads
   float scale;                    ///< of the scores: 1 / sqrt(dim)
   std::int64_t window;            ///< as AttentionDescription's

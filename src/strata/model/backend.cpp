@@ -61,12 +61,13 @@ void require_compute(Compute compute) {
 
 void forward_block(const BlockWeights& weights, const RopeTable& rope, const float* h_in, float* h_out,
                    std::int64_t tokens, BlockScratch& scratch, const BlockHooks& hooks) {
-  weights.qkv.backend().forward_block(weights, rope, h_in, h_out, tokens, scratch, hooks);
+  weights.backend().forward_block(weights, rope, h_in, h_out, tokens, scratch, hooks);
 }
 
 void backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,
-                    std::span<float* const> gradients, std::int64_t tokens, BackwardScratch& scratch) {
-  weights.qkv.backend().backward_block(weights, rope, h, gradients, tokens, scratch);
+                    std::span<float* const> gradients, std::int64_t tokens, BackwardScratch& scratch,
+                    const BackwardOptions& options) {
+  weights.backend().backward_block(weights, rope, h, gradients, tokens, scratch, options);
 }
 
 void compute_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,

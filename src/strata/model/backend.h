@@ -19,6 +19,7 @@ struct BlockWeights;
 struct BlockHooks;
 struct BlockScratch;
 struct BackwardScratch;
+struct BackwardOptions;
 struct HeadWeights;
 struct LogitScratch;
 
@@ -59,7 +60,7 @@ class Backend {
                              const BlockHooks& hooks) const = 0;
   virtual void backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,
                               std::span<float* const> gradients, std::int64_t tokens,
-                              BackwardScratch& scratch) const = 0;
+                              BackwardScratch& scratch, const BackwardOptions& options) const = 0;
   virtual void compute_logits(const HeadWeights& head, const ModelConfig& config, const float* h,
                               std::int64_t rows, float* logits, LogitScratch& scratch) const = 0;
   virtual void backward_logits(const HeadWeights& head, const ModelConfig& config, const float* h,

@@ -6,17 +6,10 @@
 #include "strata/model/backward_kernels.h"
 #include "strata/model/cpu_backend.h"
 #include "strata/model/kernels.h"
+#include "strata/model/room.h"
 
 namespace strata {
 namespace {
-
-// Columns of gate and up whose gradients are computed at once.
-constexpr std::int64_t kGateColumns = 512;
-
-float* room(std::vector<float>& buffer, std::int64_t count) {
-  if (buffer.size() < static_cast<std::size_t>(count)) buffer.resize(static_cast<std::size_t>(count));
-  return buffer.data();
-}
 
 // One window: what its functions need, and what the forward pass leaves for the gradients in `s`.
 struct Window {
@@ -25,7 +18,7 @@ struct Window {
   std::int64_t n;
   BackwardScratch& s;
   HeadLayout layout = HeadLayout(w.block.attention);
-  std::int64_t d = w.block.hidden, ffn = w.block.feed_forward.width;
+  std::int64_t d = w.block.hidden;
   double eps = w.block.norm_eps;
 
   // x (n, columns) as left operand.
@@ -36,7 +29,16 @@ struct Window {
   }
 };
 
-// Everything up to and including the gate and up products, as forward_block computes it.
+// Keeps what was attended and the gate; `attended` is multiplied by it.
+void gate_attention(Window& x, const float* normed, float* attended) {
+  const std::int64_t count = x.n * x.layout.out_width;
+  std::copy_n(attended, count, room(x.s.ungated, count));
+  float* gate = room(x.s.gate, count);
+  multiply(x.packed(normed, x.d), x.w.query_gate.packed(), {.data = gate, .stride = x.layout.out_width});
+  apply_gate(attended, gate, count);
+}
+
+// The forward pass as far as the gradients need it, as forward_block computes it.
 void recompute(Window& x, const float* h) {
   const BlockWeights& w = x.w;
   const HeadLayout& layout = x.layout;
@@ -50,46 +52,20 @@ void recompute(Window& x, const float* h) {
   normalise_and_rotate(w, x.rope, qkv, x.n);
   float* attended = room(x.s.attended, x.n * layout.out_width);
   attend(layout, w.dtype(), qkv, attended, x.n, x.s.attention, nullptr);
+  if (w.query_gate.defined()) gate_attention(x, normed, attended);
   float* middle = room(x.s.h_mid, x.n * x.d);
   multiply(x.packed(attended, layout.out_width), w.attention_output.packed(),
            {.data = middle, .stride = x.d});
   if (w.output_bias.defined()) add_bias_rows(middle, x.d, w.output_bias.data(), x.n, x.d);
   add_in_place(middle, h, x.n * x.d);
   rms_norm_rows(middle, x.d, normed, x.d, w.mlp_norm.data(), x.n, x.d, x.eps);
-  const PackedRows& input = x.packed(normed, x.d);
-  float* gate = room(x.s.gate, x.n * x.ffn);
-  float* up = room(x.s.up, x.n * x.ffn);
-  multiply(input, w.gate.packed(), {.data = gate, .stride = x.ffn});
-  multiply(input, w.up.packed(), {.data = up, .stride = x.ffn});
-  if (w.gate_bias.defined()) add_bias_rows(gate, x.ffn, w.gate_bias.data(), x.n, x.ffn);
-  if (w.up_bias.defined()) add_bias_rows(up, x.ffn, w.up_bias.data(), x.n, x.ffn);
+  feed_forward_recompute(w, normed, x.n, x.s.feed_forward);
 }
 
 // gradient: d/dh_out -> d/dh_mid.
-void mlp_backward(Window& x, float* gradient) {
-  float* d_ffn = room(x.s.d_ffn, x.n * x.ffn);
-  multiply_transposed(x.packed(gradient, x.d), x.w.down.packed(), {.data = d_ffn, .stride = x.ffn});
-  const std::int64_t chunk = std::min(kGateColumns, x.ffn);
-  float* d_gate = room(x.s.d_gate, x.n * chunk);
-  float* d_up = room(x.s.d_up, x.n * chunk);
-  x.s.d_gate_rows.reset(x.w.dtype(), x.n, x.ffn);
-  x.s.d_up_rows.reset(x.w.dtype(), x.n, x.ffn);
-  for (std::int64_t first = 0; first < x.ffn; first += chunk) {
-    const std::int64_t columns = std::min(chunk, x.ffn - first);
-    swiglu_backward_rows({.gate = x.s.gate.data() + first,
-                          .up = x.s.up.data() + first,
-                          .d_out = d_ffn + first,
-                          .stride = x.ffn,
-                          .d_gate = d_gate,
-                          .d_up = d_up,
-                          .d_stride = chunk},
-                         x.n, columns);
-    x.s.d_gate_rows.put(d_gate, chunk, first, columns);
-    x.s.d_up_rows.put(d_up, chunk, first, columns);
-  }
+void feed_forward_half_backward(Window& x, float* gradient, bool frozen_routing) {
   float* branch = room(x.s.branch, x.n * x.d);
-  multiply_transposed(x.s.d_gate_rows, x.w.gate.packed(), {.data = branch, .stride = x.d});
-  multiply_transposed(x.s.d_up_rows, x.w.up.packed(), {.data = branch, .stride = x.d, .add = true});
+  feed_forward_backward(x.w, gradient, x.n, branch, frozen_routing, x.s.feed_forward);
   rms_norm_backward_rows(x.s.h_mid.data(), x.d, branch, x.d, gradient, x.d, x.w.mlp_norm.data(), x.n, x.d,
                          x.eps);
 }
@@ -169,9 +145,12 @@ void rotation_backward(Window& x) {
   if (x.w.block.attention.rope) {
     // The transpose of a rotation, whatever its length: the same angles with the sine's sign turned.
     const RopeTable::View view = x.rope.of(x.n);
-    const std::int64_t angles = x.n * (layout.dim / 2);
+    const std::int64_t angles = x.n * (layout.rotated / 2);
     std::transform(view.sin, view.sin + angles, room(x.s.no_sin, angles), std::negate<>());
-    rope_rows(d_qkv, layout.width, x.n, rotated, layout.dim, view.cos, x.s.no_sin.data());
+    rope_rows(
+        d_qkv,
+        {.stride = layout.width, .rows = x.n, .heads = rotated, .dim = layout.dim, .rotated = layout.rotated},
+        view.cos, x.s.no_sin.data());
   }
   for (std::int64_t head = 0; x.w.query_norm.defined() && head < rotated; ++head) {
     const WeightVector& norm = head < layout.heads ? x.w.query_norm : x.w.key_norm;
@@ -192,23 +171,32 @@ void branch_backward(Window& x, const float* h, float* gradient) {
   float* d_attended = room(x.s.d_attended, x.n * layout.out_width);
   multiply_transposed(x.packed(gradient, x.d), x.w.attention_output.packed(),
                       {.data = d_attended, .stride = layout.out_width});
+  const bool gated = x.w.query_gate.defined();
+  if (gated)
+    apply_gate_backward(x.s.ungated.data(), x.s.gate.data(), x.n * layout.out_width, d_attended,
+                        room(x.s.d_gate, x.n * layout.out_width));
   attention_backward(x, d_attended);
   rotation_backward(x);
   float* branch = room(x.s.branch, x.n * x.d);
   multiply_transposed(x.packed(x.s.d_qkv.data(), layout.width), x.w.qkv.packed(),
                       {.data = branch, .stride = x.d});
+  if (gated) {
+    multiply_transposed(x.packed(x.s.d_gate.data(), layout.out_width), x.w.query_gate.packed(),
+                        {.data = branch, .stride = x.d, .add = true});
+  }
   rms_norm_backward_rows(h, x.d, branch, x.d, gradient, x.d, x.w.attention_norm.data(), x.n, x.d, x.eps);
 }
 
 std::uint64_t scratch_of(const BlockDescription& b, int tokens) {
   const HeadLayout layout(b.attention);
-  const std::int64_t d = b.hidden, ffn = b.feed_forward.width, chunk = std::min(kGateColumns, ffn);
+  const std::int64_t d = b.hidden;
   const std::int64_t widest = std::max({d, layout.out_width, layout.width});
-  const std::int64_t each = 3 * d + 3 * layout.width + 2 * layout.out_width + 5 * ffn + 2 * chunk + widest +
-                            3 * layout.dim + layout.dim / 2 + 2 * kQueryRows;
+  const std::int64_t gate = b.attention.output_gate ? 3 * layout.out_width : 0;
+  const std::int64_t each = 3 * d + 3 * layout.width + 2 * layout.out_width + gate + widest + 3 * layout.dim +
+                            layout.dim / 2 + 2 * kQueryRows;
   const std::uint64_t block = packed_bytes(ComputeDType::float32, layout.dim, kQueryRows);
   return static_cast<std::uint64_t>(tokens * each) * sizeof(float) +
-         attention_scratch_bytes(b.attention, tokens) + block;
+         attention_scratch_bytes(b.attention, tokens) + block + feed_forward_backward_bytes(b, tokens);
 }
 
 }  // namespace
@@ -220,11 +208,12 @@ std::uint64_t backward_scratch_bytes(const ModelConfig& c, int tokens) {
 }
 
 void cpu::backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,
-                         std::span<float* const> gradients, std::int64_t tokens, BackwardScratch& scratch) {
+                         std::span<float* const> gradients, std::int64_t tokens, BackwardScratch& scratch,
+                         const BackwardOptions& options) {
   Window x{.w = weights, .rope = rope, .n = tokens, .s = scratch};
   recompute(x, h);
   for (float* gradient : gradients) {
-    mlp_backward(x, gradient);
+    feed_forward_half_backward(x, gradient, options.frozen_routing);
     branch_backward(x, h, gradient);
   }
 }

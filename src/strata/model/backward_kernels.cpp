@@ -29,6 +29,15 @@ void rms_norm_backward_rows(const float* x, std::int64_t x_stride, const float* 
 }
 
 STRATA_VECTORISED
+void apply_gate_backward(const float* x, const float* gate, std::int64_t count, float* d_out, float* d_gate) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float open = 1.0f / (1.0f + simd::exp(-gate[i]));
+    d_gate[i] = d_out[i] * x[i] * open * (1.0f - open);
+    d_out[i] *= open;
+  }
+}
+
+STRATA_VECTORISED
 void swiglu_backward_rows(const SwigluGradient& g, std::int64_t rows, std::int64_t width) {
   for (std::int64_t r = 0; r < rows; ++r) {
     const float* gate = g.gate + r * g.stride;

@@ -14,6 +14,9 @@ void rms_norm_backward_rows(const float* x, std::int64_t x_stride, const float* 
                             float* dx, std::int64_t dx_stride, const float* weight, std::int64_t rows,
                             std::int64_t width, double eps);
 
+/// For out = x sigmoid(gate), `count` values: d_out becomes d_x, and d_gate is written.
+void apply_gate_backward(const float* x, const float* gate, std::int64_t count, float* d_out, float* d_gate);
+
 /// For out = silu(gate) * up: d_gate and d_up, given d_out. All (rows, width), with row strides in elements.
 struct SwigluGradient {
   const float* gate;

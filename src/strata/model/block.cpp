@@ -1,32 +1,15 @@
 #include "strata/model/block.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "strata/base/error.h"
 #include "strata/model/cpu_backend.h"
+#include "strata/model/room.h"
 
 namespace strata {
 namespace {
-
-// Columns of gate and up that are computed at once: what lies between the products stays in the cache.
-constexpr std::int64_t kGateColumns = 512;
-
-WeightVector load_vectors(const Checkpoint& checkpoint, std::initializer_list<Role> roles, int layer,
-                          const Backend& backend) {
-  std::vector<float> values;
-  for (const Role role : roles) {
-    const std::size_t size = checkpoint.element_count(role);
-    values.resize(values.size() + size);
-    checkpoint.load(role, layer, std::span(values).last(size));
-  }
-  return {std::move(values), backend};
-}
-
-float* room(std::vector<float>& buffer, std::int64_t count) {
-  if (buffer.size() < static_cast<std::size_t>(count)) buffer.resize(static_cast<std::size_t>(count));
-  return buffer.data();
-}
 
 void add_bias(float* x, std::int64_t stride, const WeightVector& bias, std::int64_t first, std::int64_t rows,
               std::int64_t width) {
@@ -40,25 +23,23 @@ void project(const PackedMatrix& w, const float* x, float* branch, std::int64_t 
   multiply(packed, w, {.data = branch, .stride = w.rows()});
 }
 
-void run_mlp(const BlockWeights& w, const float* normed, float* branch, std::int64_t n,
-             BlockScratch& scratch) {
-  const std::int64_t ffn = w.gate.rows(), chunk = std::min(kGateColumns, ffn);
-  scratch.input.reset(w.dtype(), n, w.gate.columns());
-  scratch.input.put(normed, w.gate.columns());
-  scratch.hidden.reset(w.dtype(), n, ffn);
-  float* gate = room(scratch.gate, n * chunk);
-  float* up = room(scratch.up, n * chunk);
-  for (std::int64_t first = 0; first < ffn; first += chunk) {
-    const std::int64_t end = std::min(ffn, first + chunk);
-    multiply(scratch.input, w.gate.packed(), first, end, {.data = gate, .stride = chunk});
-    multiply(scratch.input, w.up.packed(), first, end, {.data = up, .stride = chunk});
-    add_bias(gate, chunk, w.gate_bias, first, n, end - first);
-    add_bias(up, chunk, w.up_bias, first, n, end - first);
-    swiglu_rows(gate, chunk, up, chunk, n, end - first);
-    scratch.hidden.put(gate, chunk, first, end - first);
-  }
-  multiply(scratch.hidden, w.down.packed(), {.data = branch, .stride = w.down.rows()});
-  add_bias(branch, w.down.rows(), w.down_bias, 0, n, w.down.rows());
+std::uint64_t matrix_bytes(const FeedForwardDescription& f, std::int64_t d, ComputeDType dtype) {
+  const auto mlp = [&](std::int64_t width) {
+    return 2 * packed_bytes(dtype, width, d) + packed_bytes(dtype, d, width);
+  };
+  if (f.experts == 0) return mlp(f.width);
+  const std::uint64_t shared = f.shared_width > 0 ? mlp(f.shared_width) : 0;
+  return static_cast<std::uint64_t>(f.experts) * mlp(f.width) + shared +
+         packed_bytes(ComputeDType::float32, f.experts, d);
+}
+
+std::uint64_t matrix_bytes(const DeltaDescription& delta, std::int64_t d, ComputeDType dtype) {
+  const std::int64_t values = std::int64_t{delta.value_heads} * delta.value_dim;
+  const std::int64_t channels = 2 * std::int64_t{delta.key_heads} * delta.key_dim + values;
+  return packed_bytes(dtype, channels, d) + packed_bytes(dtype, values, d) + packed_bytes(dtype, d, values) +
+         packed_bytes(ComputeDType::float32, 2 * std::int64_t{delta.value_heads}, d) +
+         static_cast<std::uint64_t>(channels * delta.kernel + 2 * delta.value_heads + delta.value_dim) *
+             sizeof(float);
 }
 
 std::uint64_t bytes_of(const BlockDescription& b, ComputeDType dtype) {
@@ -67,19 +48,101 @@ std::uint64_t bytes_of(const BlockDescription& b, ComputeDType dtype) {
   std::int64_t vectors = 2 * d + 2 * layout.dim + layout.width;
   if (b.attention.output_bias) vectors += d;
   if (b.feed_forward.bias) vectors += 2 * ffn + d;
-  return packed_bytes(dtype, layout.width, d) + packed_bytes(dtype, d, layout.out_width) +
-         2 * packed_bytes(dtype, ffn, d) + packed_bytes(dtype, d, ffn) +
-         static_cast<std::uint64_t>(vectors) * sizeof(float);
+  if (b.feed_forward.shared_width > 0) vectors += d;
+  std::uint64_t mixer = matrix_bytes(b.delta, d, dtype);
+  if (b.mixer == Mixer::attention) {
+    mixer = packed_bytes(dtype, layout.width, d) + packed_bytes(dtype, d, layout.out_width);
+    if (b.attention.output_gate) mixer += packed_bytes(dtype, layout.out_width, d);
+  }
+  return mixer + matrix_bytes(b.feed_forward, d, dtype) + static_cast<std::uint64_t>(vectors) * sizeof(float);
 }
 
 std::uint64_t scratch_of(const BlockDescription& b, int tokens) {
   const HeadLayout layout(b.attention);
-  const std::int64_t d = b.hidden, ffn = b.feed_forward.width;
-  const std::int64_t each = 2 * d + layout.width + layout.out_width + 2 * std::min(kGateColumns, ffn) +
-                            std::max(d, layout.out_width) + ffn;
+  const std::int64_t d = b.hidden;
+  const std::int64_t gate = b.attention.output_gate ? layout.out_width : 0;
+  const std::int64_t each = 2 * d + layout.width + gate + layout.out_width + std::max(d, layout.out_width);
   return static_cast<std::uint64_t>(tokens) * static_cast<std::uint64_t>(each) * sizeof(float) +
-         attention_scratch_bytes(b.attention, tokens);
+         attention_scratch_bytes(b.attention, tokens) + feed_forward_scratch_bytes(b, tokens);
 }
+
+// Takes the roles of a block out of its tensors, each tensor read once.
+class BlockReader {
+ public:
+  BlockReader(const Checkpoint& checkpoint, int layer, Compute compute)
+      : checkpoint_(checkpoint), layer_(layer), compute_(compute) {}
+
+  // Stacks the roles that the block has along the rows of a matrix, in this order.
+  void matrix(Weight& to, std::initializer_list<Role> roles) { matrix(to, roles, compute_); }
+  void matrix(Weight& to, std::initializer_list<Role> roles, Compute compute) {
+    std::int64_t rows = 0, columns = 0;
+    for (const Role role : roles) {
+      if (!checkpoint_.has(role, layer_)) continue;
+      const auto shape = checkpoint_.shape(role);
+      places_[role].push_back({&to, nullptr, rows});
+      rows += shape[shape.size() - 2];
+      columns = shape.back();
+    }
+    if (rows > 0) to = Weight(compute, rows, columns);
+  }
+  // One matrix of each expert.
+  void experts(std::vector<MlpWeights>& to, Weight MlpWeights::*matrix, Role role) {
+    if (!checkpoint_.has(role, layer_)) return;
+    const auto shape = checkpoint_.shape(role);
+    to.resize(static_cast<std::size_t>(shape[0]));
+    for (MlpWeights& expert : to) {
+      expert.*matrix = Weight(compute_, shape[1], shape[2]);
+      places_[role].push_back({&(expert.*matrix), nullptr, 0});
+    }
+  }
+  // One vector after the other.
+  void vector(WeightVector& to, std::initializer_list<Role> roles) {
+    for (const Role role : roles) {
+      if (!checkpoint_.has(role, layer_)) continue;
+      places_[role].push_back({nullptr, &to, static_cast<std::int64_t>(to.values.size())});
+      to.values.resize(to.values.size() + checkpoint_.element_count(role));
+    }
+  }
+
+  void read() {
+    std::vector<Role> roles;
+    for (const auto& [role, places] : places_) roles.push_back(role);
+    checkpoint_.load(roles, layer_, [&](const LoadedRows& rows) { put(rows); });
+    for (const auto& [role, places] : places_) {
+      for (const Place& place : places) {
+        if (place.vector != nullptr && place.first == 0)
+          *place.vector = WeightVector(std::move(place.vector->values), *compute_.backend);
+      }
+    }
+  }
+
+ private:
+  struct Place {
+    Weight* matrix;
+    WeightVector* vector;
+    std::int64_t first;  // row of the matrix, value of the vector
+  };
+
+  void put(const LoadedRows& rows) {
+    const auto& places = places_.at(rows.role);
+    const Place& place = places[places.size() > 1 ? static_cast<std::size_t>(rows.expert) : 0];
+    const auto row = static_cast<std::int64_t>(rows.row);
+    if (place.vector != nullptr) {
+      const std::int64_t columns = checkpoint_.shape(rows.role).back();
+      std::copy(rows.values.begin(), rows.values.end(),
+                place.vector->values.begin() + place.first + row * columns);
+      return;
+    }
+    const std::int64_t columns = place.matrix->columns();
+    place.matrix->put_rows(place.first + row, static_cast<std::int64_t>(rows.values.size()) / columns,
+                           rows.values.data(), columns);
+  }
+
+  const Checkpoint& checkpoint_;
+  int layer_;
+  Compute compute_;
+  std::map<Role, std::vector<Place>> places_;
+};
 
 }  // namespace
 
@@ -102,31 +165,53 @@ Weight load_weight(const Checkpoint& checkpoint, std::initializer_list<Role> rol
 
 BlockWeights load_block(const Checkpoint& checkpoint, int layer, Compute compute) {
   BlockWeights w;
-  const Backend& backend = *compute.backend;
-  const auto vector = [&](Role role) { return load_vectors(checkpoint, {role}, layer, backend); };
   w.block = describe_block(checkpoint.config(), layer);
-  w.attention_norm = vector(Role::attention_norm);
-  w.qkv = load_weight(checkpoint, {Role::query, Role::key, Role::value}, layer, compute);
-  if (w.block.attention.qkv_bias) {
-    w.qkv_bias =
-        load_vectors(checkpoint, {Role::query_bias, Role::key_bias, Role::value_bias}, layer, backend);
-  }
-  if (w.block.attention.qk_norm) {
-    w.query_norm = vector(Role::query_norm);
-    w.key_norm = vector(Role::key_norm);
-  }
-  w.attention_output = load_weight(checkpoint, {Role::attention_output}, layer, compute);
-  if (w.block.attention.output_bias) w.output_bias = vector(Role::output_bias);
-  w.mlp_norm = vector(Role::mlp_norm);
-  w.gate = load_weight(checkpoint, {Role::gate}, layer, compute);
-  w.up = load_weight(checkpoint, {Role::up}, layer, compute);
-  w.down = load_weight(checkpoint, {Role::down}, layer, compute);
-  if (w.block.feed_forward.bias) {
-    w.gate_bias = vector(Role::gate_bias);
-    w.up_bias = vector(Role::up_bias);
-    w.down_bias = vector(Role::down_bias);
-  }
+  BlockReader reader(checkpoint, layer, compute);
+  const Compute exact = compute.in(ComputeDType::float32);
+  reader.vector(w.attention_norm, {Role::attention_norm});
+  reader.matrix(w.qkv, {Role::query, Role::key, Role::value});
+  reader.vector(w.qkv_bias, {Role::query_bias, Role::key_bias, Role::value_bias});
+  reader.matrix(w.query_gate, {Role::query_gate});
+  reader.vector(w.query_norm, {Role::query_norm});
+  reader.vector(w.key_norm, {Role::key_norm});
+  reader.matrix(w.attention_output, {Role::attention_output});
+  reader.vector(w.output_bias, {Role::output_bias});
+  reader.matrix(w.delta.qkv, {Role::delta_qkv});
+  reader.matrix(w.delta.gate, {Role::delta_gate});
+  reader.matrix(w.delta.write_and_step, {Role::delta_write, Role::delta_step}, exact);
+  reader.vector(w.delta.convolution, {Role::delta_convolution});
+  reader.vector(w.delta.decay, {Role::delta_decay});
+  reader.vector(w.delta.step_bias, {Role::delta_step_bias});
+  reader.vector(w.delta.norm, {Role::delta_norm});
+  reader.matrix(w.delta.output, {Role::delta_output});
+  reader.vector(w.mlp_norm, {Role::mlp_norm});
+  reader.matrix(w.mlp.gate, {Role::gate});
+  reader.matrix(w.mlp.up, {Role::up});
+  reader.matrix(w.mlp.down, {Role::down});
+  reader.vector(w.mlp.gate_bias, {Role::gate_bias});
+  reader.vector(w.mlp.up_bias, {Role::up_bias});
+  reader.vector(w.mlp.down_bias, {Role::down_bias});
+  reader.matrix(w.mixture.router, {Role::router}, exact);
+  reader.experts(w.mixture.experts, &MlpWeights::gate, Role::expert_gate);
+  reader.experts(w.mixture.experts, &MlpWeights::up, Role::expert_up);
+  reader.experts(w.mixture.experts, &MlpWeights::down, Role::expert_down);
+  reader.vector(w.mixture.shared_gate, {Role::shared_expert_gate});
+  reader.matrix(w.mixture.shared.gate, {Role::shared_gate});
+  reader.matrix(w.mixture.shared.up, {Role::shared_up});
+  reader.matrix(w.mixture.shared.down, {Role::shared_down});
+  reader.read();
   return w;
+}
+
+std::vector<Weight*> matrices_of(BlockWeights& w) {
+  std::vector<Weight*> matrices{&w.qkv,       &w.query_gate,   &w.attention_output, &w.delta.qkv,
+                                &w.delta.gate, &w.delta.output, &w.mlp.gate,         &w.mlp.up,
+                                &w.mlp.down};
+  for (MlpWeights& expert : w.mixture.experts)
+    matrices.insert(matrices.end(), {&expert.gate, &expert.up, &expert.down});
+  matrices.insert(matrices.end(), {&w.mixture.shared.gate, &w.mixture.shared.up, &w.mixture.shared.down});
+  std::erase_if(matrices, [](const Weight* matrix) { return !matrix->defined(); });
+  return matrices;
 }
 
 std::uint64_t block_bytes(const ModelConfig& c, ComputeDType dtype) {
@@ -156,34 +241,52 @@ void normalise_and_rotate(const BlockWeights& w, const RopeTable& rope, float* q
   }
   if (w.block.attention.rope) {
     const RopeTable::View angles = rope.of(n);
-    rope_rows(qkv, layout.width, n, rotated, layout.dim, angles.cos, angles.sin);
+    rope_rows(
+        qkv,
+        {.stride = layout.width, .rows = n, .heads = rotated, .dim = layout.dim, .rotated = layout.rotated},
+        angles.cos, angles.sin);
   }
   if (!rope.query_scale.empty())
     scale_rows(qkv, layout.width, rope.query_scale.data(), n, layout.heads * layout.dim);
 }
 
-void cpu::forward_block(const BlockWeights& w, const RopeTable& rope, const float* h_in, float* h_out,
-                        std::int64_t n, BlockScratch& scratch, const BlockHooks& hooks) {
-  const HeadLayout layout(w.block.attention);
-  const std::int64_t d = w.block.hidden;
-  const double eps = w.block.norm_eps;
-  float* normed = room(scratch.normed, n * d);
-  float* branch = room(scratch.branch, n * d);
+namespace {
 
-  rms_norm_rows(h_in, d, normed, d, w.attention_norm.data(), n, d, eps);
+// branch (n, d) of the normed rows.
+void run_attention(const BlockWeights& w, const RopeTable& rope, const float* normed, float* branch,
+                   std::int64_t n, BlockScratch& scratch, const BlockHooks& hooks) {
+  const HeadLayout layout(w.block.attention);
   float* qkv = room(scratch.qkv, n * layout.width);
   project(w.qkv.packed(), normed, qkv, n, scratch.input);
   add_qkv_bias(w, qkv, n);
   normalise_and_rotate(w, rope, qkv, n);
   float* attended = room(scratch.attended, n * layout.out_width);
   attend(layout, w.dtype(), qkv, attended, n, scratch.attention, hooks);
+  if (w.query_gate.defined()) {
+    float* gate = room(scratch.gate, n * layout.out_width);
+    project(w.query_gate.packed(), normed, gate, n, scratch.input);
+    apply_gate(attended, gate, n * layout.out_width);
+  }
   project(w.attention_output.packed(), attended, branch, n, scratch.input);
-  add_bias(branch, d, w.output_bias, 0, n, d);
+  add_bias(branch, w.block.hidden, w.output_bias, 0, n, w.block.hidden);
+}
+
+}  // namespace
+
+void cpu::forward_block(const BlockWeights& w, const RopeTable& rope, const float* h_in, float* h_out,
+                        std::int64_t n, BlockScratch& scratch, const BlockHooks& hooks) {
+  const std::int64_t d = w.block.hidden;
+  const double eps = w.block.norm_eps;
+  float* normed = room(scratch.normed, n * d);
+  float* branch = room(scratch.branch, n * d);
+
+  rms_norm_rows(h_in, d, normed, d, w.attention_norm.data(), n, d, eps);
+  run_attention(w, rope, normed, branch, n, scratch, hooks);
   if (h_out != h_in) std::copy_n(h_in, n * d, h_out);
   add_in_place(h_out, branch, n * d);
 
   rms_norm_rows(h_out, d, normed, d, w.mlp_norm.data(), n, d, eps);
-  run_mlp(w, normed, branch, n, scratch);
+  feed_forward(w, normed, branch, n, scratch.feed_forward, hooks);
   add_in_place(h_out, branch, n * d);
 }
 

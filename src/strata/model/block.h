@@ -7,6 +7,7 @@
 
 #include "strata/checkpoint/checkpoint.h"
 #include "strata/model/attention.h"
+#include "strata/model/feed_forward.h"
 #include "strata/model/kernels.h"
 #include "strata/model/product.h"
 #include "strata/model/rope.h"
@@ -14,24 +15,43 @@
 
 namespace strata {
 
+/// Of a gated delta rule.
+struct DeltaWeights {
+  Weight qkv;                // (2 key_heads key_dim + value_heads value_dim, d): q of all heads, then k, then v
+  Weight gate;               // (value_heads value_dim, d)
+  Weight write_and_step;     // (2 value_heads, d)
+  WeightVector convolution;  // (rows of qkv, kernel), the last tap on the present token
+  WeightVector decay;        // (value_heads)
+  WeightVector step_bias;    // (value_heads)
+  WeightVector norm;         // (value_dim)
+  Weight output;             // (d, value_heads value_dim)
+};
+
 /// What one block computes, and its weights, all of one backend: matrices in the dtype of the products,
-/// vectors in float32.
+/// vectors in float32. What the block does not have is undefined.
 struct BlockWeights {
   BlockDescription block;
-  WeightVector attention_norm;                 // (d)
-  Weight qkv;                                  // ((heads + 2 kv_heads) * head_dim, d): q rows, then k, then v
-  WeightVector qkv_bias;                       // (rows of qkv), undefined without bias
-  WeightVector query_norm;                     // (head_dim), undefined without QK-norm
-  WeightVector key_norm;                       // (head_dim), likewise
-  Weight attention_output;                     // (d, heads * head_dim)
-  WeightVector output_bias;                    // (d), undefined without bias
-  WeightVector mlp_norm;                       // (d)
-  Weight gate, up;                             // (ffn, d)
-  Weight down;                                 // (d, ffn)
-  WeightVector gate_bias, up_bias, down_bias;  // (ffn), (ffn), (d); undefined without bias
+  WeightVector attention_norm;  // (d)
+  Weight qkv;                   // ((heads + 2 kv_heads) * head_dim, d): q rows, then k, then v
+  WeightVector qkv_bias;        // (rows of qkv)
+  Weight query_gate;            // (heads * head_dim, d)
+  WeightVector query_norm;      // (head_dim)
+  WeightVector key_norm;        // (head_dim)
+  Weight attention_output;      // (d, heads * head_dim)
+  WeightVector output_bias;     // (d)
+  DeltaWeights delta;
+  WeightVector mlp_norm;  // (d)
+  MlpWeights mlp;         // of a dense block
+  MixtureWeights mixture;
 
-  [[nodiscard]] ComputeDType dtype() const { return qkv.dtype(); }
+  [[nodiscard]] const Backend& backend() const {
+    return qkv.defined() ? qkv.backend() : delta.qkv.backend();
+  }
+  [[nodiscard]] ComputeDType dtype() const { return qkv.defined() ? qkv.dtype() : delta.qkv.dtype(); }
 };
+
+/// The matrices that a quantizer rounds: all but the router and what is left in float32 beside it.
+[[nodiscard]] std::vector<Weight*> matrices_of(BlockWeights& weights);
 
 /// Reads one block. Matrices are packed as they are read: no second copy is made, and bfloat16
 /// weights are kept as they are with ComputeDType::bfloat16. Throws what Checkpoint::load throws.
@@ -46,9 +66,10 @@ struct BlockWeights {
 
 /// Scratch of one thread; grows to the largest window it has seen.
 struct BlockScratch {
-  std::vector<float> normed, qkv, attended, branch, gate, up;
-  PackedRows input, hidden;
+  std::vector<float> normed, qkv, gate, attended, branch;
+  PackedRows input;
   AttentionScratch attention;
+  FeedForwardScratch feed_forward;
 };
 
 /// Bytes of scratch that one window of `tokens` needs, at most.

@@ -26,8 +26,8 @@ class CpuBackend final : public Backend {
   }
   void backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,
                       std::span<float* const> gradients, std::int64_t tokens,
-                      BackwardScratch& scratch) const override {
-    cpu::backward_block(weights, rope, h, gradients, tokens, scratch);
+                      BackwardScratch& scratch, const BackwardOptions& options) const override {
+    cpu::backward_block(weights, rope, h, gradients, tokens, scratch, options);
   }
   void compute_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
                       float* logits, LogitScratch& scratch) const override {

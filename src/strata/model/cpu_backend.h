@@ -11,7 +11,8 @@ namespace cpu {
 void forward_block(const BlockWeights& weights, const RopeTable& rope, const float* h_in, float* h_out,
                    std::int64_t tokens, BlockScratch& scratch, const BlockHooks& hooks);
 void backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,
-                    std::span<float* const> gradients, std::int64_t tokens, BackwardScratch& scratch);
+                    std::span<float* const> gradients, std::int64_t tokens, BackwardScratch& scratch,
+                    const BackwardOptions& options);
 void compute_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
                     float* logits, LogitScratch& scratch);
 void backward_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,

@@ -50,6 +50,22 @@ void scale_rows(float* x, std::int64_t stride, const float* scale, std::int64_t 
 }
 
 STRATA_VECTORISED
+void add_scaled(float* y, const float* x, float scale, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) y[i] += scale * x[i];
+}
+
+STRATA_VECTORISED
+double inner_product(const float* a, const float* b, std::int64_t count) {
+  return simd::sum<double>(
+      count, [&](std::int64_t i) { return static_cast<double>(a[i]) * static_cast<double>(b[i]); });
+}
+
+STRATA_VECTORISED
+void apply_gate(float* x, const float* gate, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) x[i] /= 1.0f + simd::exp(-gate[i]);
+}
+
+STRATA_VECTORISED
 void add_in_place(float* y, const float* x, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) y[i] += x[i];
 }
@@ -65,14 +81,13 @@ void swiglu_rows(float* gate, std::int64_t gate_stride, const float* up, std::in
 }
 
 STRATA_VECTORISED
-void rope_rows(float* x, std::int64_t stride, std::int64_t rows, std::int64_t heads, std::int64_t head_dim,
-               const float* cos, const float* sin) {
-  const std::int64_t half = head_dim / 2;
-  for (std::int64_t r = 0; r < rows; ++r) {
+void rope_rows(float* x, const HeadRows& layout, const float* cos, const float* sin) {
+  const std::int64_t half = layout.rotated / 2;
+  for (std::int64_t r = 0; r < layout.rows; ++r) {
     const float* c = cos + r * half;
     const float* s = sin + r * half;
-    for (std::int64_t h = 0; h < heads; ++h) {
-      float* low = x + r * stride + h * head_dim;
+    for (std::int64_t h = 0; h < layout.heads; ++h) {
+      float* low = x + r * layout.stride + h * layout.dim;
       float* high = low + half;
       for (std::int64_t i = 0; i < half; ++i) {
         const float a = low[i], b = high[i];

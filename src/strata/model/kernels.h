@@ -19,6 +19,15 @@ void add_bias_rows(float* x, std::int64_t stride, const float* bias, std::int64_
 /// Multiplies the first `width` values of row r by scale[r]. Row stride in elements.
 void scale_rows(float* x, std::int64_t stride, const float* scale, std::int64_t rows, std::int64_t width);
 
+/// y += scale * x elementwise.
+void add_scaled(float* y, const float* x, float scale, std::int64_t count);
+
+/// sum of a_i b_i, in double.
+[[nodiscard]] double inner_product(const float* a, const float* b, std::int64_t count);
+
+/// x = x sigmoid(gate) elementwise.
+void apply_gate(float* x, const float* gate, std::int64_t count);
+
 /// y += x elementwise.
 void add_in_place(float* y, const float* x, std::int64_t count);
 
@@ -26,10 +35,16 @@ void add_in_place(float* y, const float* x, std::int64_t count);
 void swiglu_rows(float* gate, std::int64_t gate_stride, const float* up, std::int64_t up_stride,
                  std::int64_t rows, std::int64_t width);
 
-/// Rotates consecutive heads of each row in place: pairs (i, i + head_dim/2) by the angle whose cosine
-/// and sine are at cos[row][i], sin[row][i] (Hugging Face's "rotate half" layout).
-void rope_rows(float* x, std::int64_t stride, std::int64_t rows, std::int64_t heads, std::int64_t head_dim,
-               const float* cos, const float* sin);
+/// Where the rotated heads of a row lie: one after the other, `dim` values each, of which the first
+/// `rotated` are turned.
+struct HeadRows {
+  std::int64_t stride = 0;  ///< of a row, in elements
+  std::int64_t rows = 0, heads = 0, dim = 0, rotated = 0;
+};
+
+/// Rotates the heads of each row in place: pairs (i, i + rotated/2) by the angle whose cosine and sine are at
+/// cos[row][i], sin[row][i] (Hugging Face's "rotate half" layout).
+void rope_rows(float* x, const HeadRows& layout, const float* cos, const float* sin);
 
 /// What one attention head does with each query's distance and spread, summed over heads.
 /// "reduced" = sink columns removed and the row renormalised.

@@ -27,7 +27,7 @@ double dynamic_theta(const ModelConfig& c, std::int64_t tokens) {
   const ScaledRope& s = *c.scaled_rope;
   const double length = std::max(static_cast<double>(tokens), s.original_context);
   const double stretch = s.factor * length / s.original_context - (s.factor - 1.0);
-  return c.rope_theta * std::pow(stretch, c.head_dim / (c.head_dim - 2.0));
+  return c.rope_theta * std::pow(stretch, rotated_dims(c) / (rotated_dims(c) - 2.0));
 }
 
 // Frequencies that turn often within the original context are kept, those that do not are divided by the
@@ -35,7 +35,7 @@ double dynamic_theta(const ModelConfig& c, std::int64_t tokens) {
 void scale_yarn(const ModelConfig& c, std::vector<double>& frequency) {
   const ScaledRope& s = *c.scaled_rope;
   const auto index_of = [&](double turns) {
-    return c.head_dim * std::log(s.original_context / (2.0 * std::numbers::pi * turns)) /
+    return rotated_dims(c) * std::log(s.original_context / (2.0 * std::numbers::pi * turns)) /
            (2.0 * std::log(c.rope_theta));
   };
   double low = index_of(s.beta_fast), high = index_of(s.beta_slow);
@@ -44,7 +44,7 @@ void scale_yarn(const ModelConfig& c, std::vector<double>& frequency) {
     high = std::ceil(high);
   }
   low = std::max(low, 0.0);
-  high = std::min(high, c.head_dim - 1.0);
+  high = std::min(high, rotated_dims(c) - 1.0);
   if (low == high) high += 0.001;
   for (std::size_t i = 0; i < frequency.size(); ++i) {
     const double ramp = std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
@@ -60,7 +60,7 @@ void scale(const ModelConfig& c, std::int64_t tokens, std::vector<double>& frequ
       return;
     case RopeType::dynamic:
       if (static_cast<double>(tokens) > s.original_context)
-        frequency = plain_frequencies(dynamic_theta(c, tokens), c.head_dim);
+        frequency = plain_frequencies(dynamic_theta(c, tokens), rotated_dims(c));
       return;
     case RopeType::yarn:
       return scale_yarn(c, frequency);
@@ -123,7 +123,7 @@ class RopeByLength {
 };
 
 std::vector<double> rope_frequencies(const ModelConfig& config, std::int64_t tokens) {
-  std::vector<double> frequency = plain_frequencies(config.rope_theta, config.head_dim);
+  std::vector<double> frequency = plain_frequencies(config.rope_theta, rotated_dims(config));
   for (std::size_t i = 0; i < config.rope_factors.size(); ++i) {
     frequency[i] /= static_cast<double>(config.rope_factors[i]);
   }

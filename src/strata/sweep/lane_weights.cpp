@@ -9,7 +9,7 @@ namespace strata {
 BlockWeights edited_weights(const BlockWeights& weights, const Intervention& intervention, double strength,
                             int threads) {
   BlockWeights copy = weights;
-  for (Weight* matrix : {&copy.qkv, &copy.attention_output, &copy.gate, &copy.up, &copy.down}) {
+  for (Weight* matrix : matrices_of(copy)) {
     const Weight original = *matrix;
     const std::int64_t rows = original.rows(), columns = original.columns();
     *matrix = Weight(original.compute(), rows, columns);

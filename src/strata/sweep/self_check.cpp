@@ -195,7 +195,8 @@ std::vector<Check> verify_weights(const Checkpoint& checkpoint) {
   for (const TensorRule& rule : family_of(config).tensors) {
     if (!checkpoint.has(rule.role)) continue;
     out.resize(checkpoint.element_count(rule.role));
-    for (int layer = 0; layer < (rule.per_block ? config.n_layers : 1); ++layer) {
+    for (int layer = 0; layer < places_of(rule, config); ++layer) {
+      if (!has_tensor(rule, config, layer)) continue;
       try {
         checkpoint.load(rule.role, layer, out);
         ++tensors;

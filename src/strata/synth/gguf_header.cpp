@@ -68,66 +68,20 @@ Writer metadata(const SynthOptions& options) {
   u32(name("vocab_size"), c.vocab);
   f32(name("rope.freq_base"), c.rope_theta);
   f32(name("attention.layer_norm_rms_epsilon"), c.norm_eps);
+  if (c.experts) {
+    u32(name("expert_count"), c.experts->count);
+    u32(name("expert_used_count"), c.experts->used);
+    u32(name("expert_feed_forward_length"), c.experts->width);
+    if (c.experts->shared_width > 0)
+      u32(name("expert_shared_feed_forward_length"), c.experts->shared_width);
+  }
   // llama.cpp's word for a model without a tokenizer: it takes vocab_size for the number of tokens.
   out.key("tokenizer.ggml.model", GgufValueType::string);
   out.string("no_vocab");
   return out;
 }
 
-const char* role_name(Role role) {
-  switch (role) {
-    case Role::embedding:
-      return "token_embd.weight";
-    case Role::final_norm:
-      return "output_norm.weight";
-    case Role::unembedding:
-      return "output.weight";
-    case Role::attention_norm:
-      return "attn_norm.weight";
-    case Role::query:
-      return "attn_q.weight";
-    case Role::key:
-      return "attn_k.weight";
-    case Role::value:
-      return "attn_v.weight";
-    case Role::attention_output:
-      return "attn_output.weight";
-    case Role::query_bias:
-      return "attn_q.bias";
-    case Role::key_bias:
-      return "attn_k.bias";
-    case Role::value_bias:
-      return "attn_v.bias";
-    case Role::output_bias:
-      return "attn_output.bias";
-    case Role::query_norm:
-      return "attn_q_norm.weight";
-    case Role::key_norm:
-      return "attn_k_norm.weight";
-    case Role::mlp_norm:
-      return "ffn_norm.weight";
-    case Role::gate:
-      return "ffn_gate.weight";
-    case Role::up:
-      return "ffn_up.weight";
-    case Role::down:
-      return "ffn_down.weight";
-    case Role::gate_bias:
-      return "ffn_gate.bias";
-    case Role::up_bias:
-      return "ffn_up.bias";
-    case Role::down_bias:
-      return "ffn_down.bias";
-  }
-  check_failed("every role has a GGUF name", __FILE__, __LINE__);
-}
-
 }  // namespace
-
-std::string gguf_name(Role role, int layer) {
-  const bool once = role == Role::embedding || role == Role::final_norm || role == Role::unembedding;
-  return once ? role_name(role) : fmt::format("blk.{}.{}", layer, role_name(role));
-}
 
 std::string gguf_header(const SynthOptions& options, std::vector<PlacedTensor>& tensors) {
   const Writer values = metadata(options);

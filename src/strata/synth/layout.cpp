@@ -31,7 +31,9 @@ void check_config(const SynthOptions& options) {
                "what its config.json can say");
     }
     const bool more = c.scaled_rope || c.output_bias || c.mlp_bias || !c.no_rope.empty() ||
-                      c.query_scale_beta != 0.0 || !c.slides.empty() || family_of(c).skips_rotation;
+                      c.query_scale_beta != 0.0 || !c.slides.empty() || family_of(c).skips_rotation ||
+                      family_of(c).delta_rule ||
+                      (c.experts && c.experts->normalise != family_of(c).experts.gguf_normalises);
     if (options.format == ModelFormat::gguf && more)
       refuse("--format gguf", "a model with more than plain blocks", "--format safetensors");
   } catch (const Error& error) {
@@ -39,14 +41,33 @@ void check_config(const SynthOptions& options) {
   }
 }
 
-PlacedTensor place(const SynthOptions& options, const TensorRule& rule, int layer) {
+// The packed tensor in which the family's files of this format hold the role; nullptr for one of its own.
+const PackedRule* packed_of(const SynthOptions& options, const TensorRule& rule) {
+  const bool gguf = options.format == ModelFormat::gguf;
+  if (!(gguf ? rule.gguf_name : rule.name).empty()) return nullptr;
+  for (const PackedRule& packed : family_of(options.config).packed) {
+    // The first that holds no other role where there is one: gate and up of experts apart.
+    const bool holds = std::find(packed.roles.begin(), packed.roles.end(), rule.role) != packed.roles.end();
+    const bool alone = rule.scope != Scope::expert || packed.roles.size() == 1;
+    if (holds && alone && !(gguf ? packed.gguf_name : packed.name).empty()) return &packed;
+  }
+  check_failed("every role has a tensor in each format", __FILE__, __LINE__);
+}
+
+PlacedTensor place(const SynthOptions& options, const TensorRule& rule, int layer, int expert) {
   const bool gguf = options.format == ModelFormat::gguf;
   PlacedTensor tensor{
       .rule = &rule, .layer = layer, .type = options.type, .shape = rule.shape(options.config)};
-  tensor.name = gguf             ? gguf_name(rule.role, layer)
-                : rule.per_block ? fmt::format(fmt::runtime(rule.name), layer)
-                                 : std::string(rule.name);
-  if (gguf && tensor.shape.size() == 1) tensor.type = SynthType::f32;
+  const PackedRule* packed = packed_of(options, rule);
+  if (packed != nullptr) tensor.shape = packed->shape(options.config);
+  const std::string_view name = packed != nullptr ? (gguf ? packed->gguf_name : packed->name)
+                                                  : (gguf ? rule.gguf_name : rule.name);
+  tensor.name = fmt::format(fmt::runtime(name), layer, expert);
+  tensor.first_row = static_cast<std::uint64_t>(expert) * tensor.rows();
+  const bool vector = tensor.shape.size() == 1 || rule.role == Role::router ||
+                      rule.role == Role::shared_expert_gate;  // float32 in GGUF files
+  if (gguf && rule.role == Role::shared_expert_gate) tensor.shape.erase(tensor.shape.begin());
+  if (gguf && vector) tensor.type = SynthType::f32;
   if (gguf && family_of(options.config).gguf_interleaves_qk) {
     if (rule.role == Role::query) tensor.interleaved_heads = options.config.heads;
     if (rule.role == Role::key) tensor.interleaved_heads = options.config.kv_heads;
@@ -59,6 +80,15 @@ PlacedTensor place(const SynthOptions& options, const TensorRule& rule, int laye
   }
   tensor.size_bytes = encoded_bytes(e, tensor.rows() * tensor.columns());
   return tensor;
+}
+
+// All tensors of a role in one block: one of each expert where the files hold them apart.
+void place_role(const SynthOptions& options, const TensorRule& rule, int layer,
+                std::vector<PlacedTensor>& tensors) {
+  const PackedRule* packed = packed_of(options, rule);
+  if (packed != nullptr && packed->roles[0] != rule.role) return;  // it came with the first of them
+  const int copies = packed != nullptr ? 1 : copies_of(rule, options.config);
+  for (int expert = 0; expert < copies; ++expert) tensors.push_back(place(options, rule, layer, expert));
 }
 
 Json scaled_rope_json(const ModelConfig& c) {
@@ -95,12 +125,41 @@ void add_block_keys(Json& json, const ModelConfig& c, const Family& family) {
   } else if (family.window != WindowRule::none && family.window != WindowRule::from_block) {
     json["sliding_window"] = nullptr;
   }
+  if (c.experts) add_mixture_keys(json, c, family);
+  if (family.delta_rule) add_delta_keys(json, c);
   if (family.skips_rotation) {
     Json rotated = Json::array();
     for (int layer = 0; layer < c.n_layers; ++layer)
       rotated.push_back(describe_block(c, layer).attention.rope ? 1 : 0);
     json["no_rope_layers"] = rotated;
   }
+}
+
+// What a family with mixtures or the gated delta rule says of its blocks.
+void add_mixture_keys(Json& json, const ModelConfig& c, const Family& family) {
+  const ExpertRules& rules = family.experts;
+  json[rules.count_key] = c.experts->count;
+  json["num_experts_per_tok"] = c.experts->used;
+  json[rules.width_key] = c.experts->width;
+  if (rules.shared_width > 0) json["shared_expert_intermediate_size"] = c.experts->shared_width;
+  if (rules.weights != ExpertWeights::normalised) json["norm_topk_prob"] = c.experts->normalise;
+  if (!rules.some_blocks) return;
+  Json dense = Json::array();
+  for (int layer = 0; layer < c.n_layers; ++layer) {
+    if (describe_block(c, layer).feed_forward.experts == 0) dense.push_back(layer);
+  }
+  json["mlp_only_layers"] = dense;
+}
+void add_delta_keys(Json& json, const ModelConfig& c) {
+  json["linear_num_key_heads"] = c.delta.key_heads;
+  json["linear_num_value_heads"] = c.delta.value_heads;
+  json["linear_key_head_dim"] = c.delta.key_dim;
+  json["linear_value_head_dim"] = c.delta.value_dim;
+  json["linear_conv_kernel_dim"] = c.delta.kernel;
+  json["partial_rotary_factor"] = static_cast<double>(rotated_dims(c)) / c.head_dim;
+  Json kinds = Json::array();
+  for (const char delta : c.delta_blocks) kinds.push_back(delta != 0 ? "linear_attention" : "full_attention");
+  json["layer_types"] = kinds;
 }
 
 // In the order in which a forward pass needs them.
@@ -110,14 +169,13 @@ std::vector<PlacedTensor> place_all(const SynthOptions& options) {
   const auto rules = family_of(c).tensors;
   const auto add = [&](int layer, auto wanted) {
     for (const TensorRule& rule : rules) {
-      if (wanted(rule) && (rule.present == nullptr || rule.present(c)))
-        tensors.push_back(place(options, rule, layer));
+      if (wanted(rule) && has_tensor(rule, c, layer)) place_role(options, rule, layer, tensors);
     }
   };
   add(0, [](const TensorRule& r) { return r.role == Role::embedding; });
   for (int layer = 0; layer < c.n_layers; ++layer)
-    add(layer, [](const TensorRule& r) { return r.per_block; });
-  add(0, [](const TensorRule& r) { return !r.per_block && r.role != Role::embedding; });
+    add(layer, [](const TensorRule& r) { return r.scope != Scope::model; });
+  add(0, [](const TensorRule& r) { return r.scope == Scope::model && r.role != Role::embedding; });
   return tensors;
 }
 
@@ -193,14 +251,16 @@ WeightFile gguf_file(const SynthOptions& options, std::vector<PlacedTensor> tens
 }  // namespace
 
 std::uint64_t PlacedTensor::rows() const {
-  return shape.size() == 1 ? 1 : static_cast<std::uint64_t>(shape[0]);
+  std::uint64_t rows = 1;
+  for (std::size_t i = 0; i + 1 < shape.size(); ++i) rows *= static_cast<std::uint64_t>(shape[i]);
+  return rows;
 }
 std::uint64_t PlacedTensor::columns() const {
   return static_cast<std::uint64_t>(shape.back());
 }
 
 std::uint64_t PlacedTensor::source_row(std::uint64_t row) const {
-  if (interleaved_heads == 0) return row;
+  if (interleaved_heads == 0) return first_row + row;
   const std::uint64_t head_dim = rows() / static_cast<std::uint64_t>(interleaved_heads);
   const std::uint64_t within = row % head_dim;
   return row - within + within % 2 * (head_dim / 2) + within / 2;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "strata/checkpoint/family.h"
 #include "strata/synth/synth.h"
 
 namespace strata::synth {
@@ -13,6 +14,7 @@ struct PlacedTensor {
   std::string name;  ///< in the file
   const TensorRule* rule = nullptr;
   int layer = 0;
+  std::uint64_t first_row = 0;  ///< of the random matrix: experts are slices of one
   SynthType type = SynthType::f32;
   std::vector<std::int64_t> shape;  ///< slowest-running first
   std::uint64_t offset_bytes = 0;   ///< in its file
@@ -49,7 +51,4 @@ struct Layout {
 
 /// A GGUF v3 header for these tensors, which get their offsets.
 [[nodiscard]] std::string gguf_header(const SynthOptions& options, std::vector<PlacedTensor>& tensors);
-/// The name that llama.cpp gives a tensor.
-[[nodiscard]] std::string gguf_name(Role role, int layer);
-
 }  // namespace strata::synth

@@ -96,10 +96,10 @@ std::vector<Piece> cut(const Layout& layout) {
 
 synth::Distribution distribution_of_tensor(const PlacedTensor& t, const SynthOptions& options) {
   synth::Distribution distribution = synth::distribution_of(*t.rule, options.config);
-  if (options.scales.empty() || !t.rule->per_block) return distribution;
+  if (options.scales.empty() || t.rule->scope == Scope::model) return distribution;
   const SynthScale& scale = options.scales.at(static_cast<std::size_t>(t.layer));
   if (t.rule->role == Role::query) distribution.scale *= scale.query;
-  if (t.rule->role == Role::attention_output || t.rule->role == Role::down) distribution.scale *= scale.write;
+  if (synth::writes_to_stream(t.rule->role)) distribution.scale *= scale.write;
   return distribution;
 }
 

@@ -126,23 +126,49 @@ const std::vector<float>& normal_table() {
   return table;
 }
 
+namespace {
+
+// Of a vector, as it is stored.
+float centre_of(const TensorRule& rule, const ModelConfig& c) {
+  constexpr float kLogDecay = -2.0f;  // a memory of about ten tokens
+  if (rule.name.ends_with("bias")) return 0.0f;
+  if (rule.role == Role::delta_decay) return kLogDecay;
+  return family_of(c).zero_centred_norms && rule.role != Role::delta_norm ? 0.0f : 1.0f;
+}
+
+}  // namespace
+
 Distribution distribution_of(const TensorRule& rule, const ModelConfig& c) {
   const auto shape = rule.shape(c);
   if (shape.size() == 1) {
-    const bool bias = rule.name.ends_with(".bias");
-    return {.scale = kVectorSpread, .centre = bias ? 0.0f : 1.0f, .grid = bias ? kBiasGrid : kNormGrid};
+    const bool bias = rule.name.ends_with("bias");
+    return {.scale = kVectorSpread, .centre = centre_of(rule, c), .grid = bias ? kBiasGrid : kNormGrid};
   }
   const double columns = static_cast<double>(shape.back());
   const double stream = c.tied_embeddings ? 1.0 / std::sqrt(static_cast<double>(c.hidden)) : 1.0;
   if (rule.role == Role::embedding) return {.scale = static_cast<float>(stream)};
-  if (rule.role == Role::attention_output || rule.role == Role::down)
+  if (writes_to_stream(rule.role))
     return {.scale = static_cast<float>(stream / std::sqrt(columns * 2.0 * c.n_layers))};
   return {.scale = static_cast<float>(1.0 / std::sqrt(columns))};
+}
+
+bool writes_to_stream(Role role) {
+  switch (role) {
+    case Role::attention_output:
+    case Role::delta_output:
+    case Role::down:
+    case Role::expert_down:
+    case Role::shared_down:
+      return true;
+    default:
+      return false;
+  }
 }
 
 TensorKey tensor_key(std::uint64_t seed, const TensorRule& rule, int layer) {
   std::uint32_t hash = 2166136261u;  // FNV-1a of the name, so that the order of the table does not matter
   for (const char c : rule.name) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+  if (rule.name.empty()) hash = (hash ^ static_cast<std::uint32_t>(rule.role)) * 16777619u;
   return {.seed = seed, .rule = hash, .layer = static_cast<std::uint32_t>(layer)};
 }
 

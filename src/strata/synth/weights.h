@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "strata/checkpoint/config.h"
+#include "strata/checkpoint/family.h"
 #include "strata/synth/synth.h"
 
 namespace strata::synth {
@@ -22,6 +22,8 @@ struct Distribution {
   float centre = 0.0f;
   float grid = 0.0f;  ///< 0 = none
 };
+/// Whether the role's output is added to the residual stream.
+[[nodiscard]] bool writes_to_stream(Role role);
 [[nodiscard]] Distribution distribution_of(const TensorRule& rule, const ModelConfig& config);
 
 /// One tensor's stream of random bits.

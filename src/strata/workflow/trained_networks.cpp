@@ -57,7 +57,7 @@ std::string little_endian(std::uint64_t value) {
 
 std::string name_of(const TensorRule& rule, std::size_t block) {
   std::string name(rule.name);
-  if (rule.per_block) name.replace(name.find("{}"), 2, fmt::format("{}", block));
+  if (rule.scope != Scope::model) name.replace(name.find("{}"), 2, fmt::format("{}", block));
   return name;
 }
 
@@ -67,13 +67,14 @@ Tensors tensors_of(const Checkpoint& source, const TrainedPlan& plan, const Plan
   for (const TensorRule& rule : family_of(source.config()).tensors) {
     if (!source.has(rule.role)) continue;
     std::vector<float> values(source.element_count(rule.role));
-    for (std::size_t l = 0; l < (rule.per_block ? plan.blocks.size() : 1); ++l) {
-      const TrainedBlock block = rule.per_block ? plan.blocks[l] : TrainedBlock{};
+    const bool per_block = rule.scope != Scope::model;
+    for (std::size_t l = 0; l < (per_block ? plan.blocks.size() : 1); ++l) {
+      const TrainedBlock block = per_block ? plan.blocks[l] : TrainedBlock{};
       source.load(rule.role, block.source, values);
       const auto factor = static_cast<float>(factor_of(rule.role, block, query_norm));
       for (float& x : values) x *= factor;
       if (constant != nullptr)
-        plant(*constant, rule.role, rule.per_block ? static_cast<int>(l) : -1,
+        plant(*constant, rule.role, per_block ? static_cast<int>(l) : -1,
               static_cast<std::size_t>(source.config().hidden), values);
       tensors.add(name_of(rule, l), source.shape(rule.role), values);
     }

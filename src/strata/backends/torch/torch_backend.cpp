@@ -39,8 +39,8 @@ class TorchBackend final : public Backend {
   }
   void backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,
                       std::span<float* const> gradients, std::int64_t tokens,
-                      BackwardScratch&) const override {
-    torch_backward_block(weights, rope, h, gradients, tokens);
+                      BackwardScratch&, const BackwardOptions& options) const override {
+    torch_backward_block(weights, rope, h, gradients, tokens, options);
   }
   void compute_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
                       float* logits, LogitScratch& scratch) const override {

@@ -48,22 +48,24 @@ struct Block {
   std::int64_t n;
   HeadLayout layout = HeadLayout(w.block.attention);
   double eps = w.block.norm_eps;
-  at::Device device = tensor_of(w.qkv).device();
-  at::ScalarType operand = tensor_of(w.qkv).scalar_type();
+  bool frozen_routing = false;  // the weights of the experts taken are constants
+  at::Device device = tensor_of(w.attention_norm).device();
+  at::ScalarType operand = tensor_of(w.qkv.defined() ? w.qkv : w.delta.qkv).scalar_type();
 
   // (heads, n, dim): `count` heads from column `first` of rows of q, k and v.
   [[nodiscard]] at::Tensor heads(const at::Tensor& rows, std::int64_t first, std::int64_t count) const {
     return rows.narrow(1, first, count * layout.dim).view({n, count, layout.dim}).transpose(0, 1);
   }
 
-  // Rotates (heads, n, dim): pairs (i, i + dim/2).
+  // Rotates (heads, n, dim): pairs (i, i + rotated/2).
   [[nodiscard]] at::Tensor rotated(const at::Tensor& x) const {
-    const std::int64_t half = layout.dim / 2;
+    const std::int64_t half = layout.rotated / 2;
     const RopeTable::View view = rope.of(n);  // copied: autograd keeps the angles longer than the view does
     const at::Tensor cos = host(view.cos, {n, half}).to(device, at::kFloat, false, true),
                      sin = host(view.sin, {n, half}).to(device, at::kFloat, false, true);
     const at::Tensor low = x.narrow(2, 0, half), high = x.narrow(2, half, half);
-    return at::cat({low * cos - high * sin, high * cos + low * sin}, 2);
+    return at::cat({low * cos - high * sin, high * cos + low * sin, x.narrow(2, 2 * half, layout.dim - 2 * half)},
+                   2);
   }
 
   // (queries, keys): those that a query does not see.
@@ -78,14 +80,66 @@ struct Block {
   [[nodiscard]] at::Tensor edited(const at::Tensor& probability, std::int64_t head,
                                   const AttentionEdit& edit) const;
 
+  [[nodiscard]] static at::Tensor mlp(const at::Tensor& x, const MlpWeights& m) {
+    const at::Tensor gate = product(x, m.gate, m.gate_bias), up = product(x, m.up, m.up_bias);
+    return product(at::silu(gate) * up, m.down, m.down_bias);
+  }
+  [[nodiscard]] at::Tensor mixture(const at::Tensor& x, const BlockHooks& hooks) const;
+
+  [[nodiscard]] at::Tensor mixer(const at::Tensor& x, const BlockHooks& hooks) const {
+    at::Tensor attended = attention(product(x, w.qkv, w.qkv_bias), hooks);
+    if (w.query_gate.defined()) attended = attended * at::sigmoid(product(x, w.query_gate));
+    return product(attended, w.attention_output, w.output_bias);
+  }
+
   [[nodiscard]] at::Tensor forward(const at::Tensor& h, const BlockHooks& hooks) const {
-    const at::Tensor rows = product(rms_norm(h, tensor_of(w.attention_norm), eps), w.qkv, w.qkv_bias);
-    const at::Tensor middle = h + product(attention(rows, hooks), w.attention_output, w.output_bias);
+    const at::Tensor middle = h + mixer(rms_norm(h, tensor_of(w.attention_norm), eps), hooks);
     const at::Tensor normed = rms_norm(middle, tensor_of(w.mlp_norm), eps);
-    const at::Tensor gate = product(normed, w.gate, w.gate_bias), up = product(normed, w.up, w.up_bias);
-    return middle + product(at::silu(gate) * up, w.down, w.down_bias);
+    return middle + (w.block.feed_forward.experts > 0 ? mixture(normed, hooks) : mlp(normed, w.mlp));
   }
 };
+
+// (n, k) chosen experts and their weights; the routes are given or shown where the hooks ask for it.
+std::pair<at::Tensor, at::Tensor> routes_of(const Block& block, const at::Tensor& x, const BlockHooks& hooks) {
+  const FeedForwardDescription& f = block.w.block.feed_forward;
+  if (hooks.frozen_routing != nullptr) {
+    const Routing& fixed = *hooks.frozen_routing;
+    const at::Tensor chosen = at::from_blob(const_cast<std::int32_t*>(fixed.chosen.data()),
+                                            {block.n, f.experts_used}, at::kInt);
+    return {chosen.to(block.device, at::kLong), host(fixed.weight.data(), {block.n, f.experts_used}).to(block.device)};
+  }
+  const at::Tensor probability = at::softmax(product(x, block.w.mixture.router), -1);
+  const at::Tensor chosen = std::get<1>(at::sort(probability.detach(), true, -1, true)).narrow(1, 0, f.experts_used);
+  at::Tensor weight = probability.gather(1, chosen);
+  if (f.normalise) weight = weight / weight.sum(-1, true);
+  if (block.frozen_routing) weight = weight.detach();
+  if (hooks.routing != nullptr) {
+    Routing& routing = *hooks.routing;
+    routing.probability.resize(static_cast<std::size_t>(block.n * f.experts));
+    routing.weight.resize(static_cast<std::size_t>(block.n * f.experts_used));
+    to_host(probability, routing.probability.data());
+    to_host(weight.contiguous(), routing.weight.data());
+    const at::Tensor ids = chosen.to(at::kCPU, at::kInt).contiguous();
+    routing.chosen.assign(ids.data_ptr<std::int32_t>(), ids.data_ptr<std::int32_t>() + ids.numel());
+  }
+  return {chosen, weight};
+}
+
+at::Tensor Block::mixture(const at::Tensor& x, const BlockHooks& hooks) const {
+  const auto [chosen, weight] = routes_of(*this, x, hooks);
+  at::Tensor out = at::zeros_like(x);
+  for (std::size_t e = 0; e < w.mixture.experts.size(); ++e) {
+    if (static_cast<std::int64_t>(e) == hooks.dropped_expert) continue;
+    const at::Tensor taken = chosen.eq(static_cast<std::int64_t>(e));
+    const at::Tensor tokens = taken.any(-1).nonzero().squeeze(-1);
+    if (tokens.numel() == 0) continue;
+    const at::Tensor scale = (weight * taken).sum(-1, true).index_select(0, tokens);
+    out = out.index_add(0, tokens, mlp(x.index_select(0, tokens), w.mixture.experts[e]) * scale);
+  }
+  if (w.block.feed_forward.shared_width == 0) return out;
+  const at::Tensor open = at::sigmoid((x * tensor_of(w.mixture.shared_gate)).sum(-1, true));
+  return out + open * mlp(x, w.mixture.shared);
+}
 
 // (n, heads * dim), from rows of q, k and v.
 at::Tensor Block::attention(const at::Tensor& rows, const BlockHooks& hooks) const {
@@ -190,10 +244,10 @@ void torch_forward_block(const BlockWeights& w, const RopeTable& rope, const flo
 }
 
 void torch_backward_block(const BlockWeights& w, const RopeTable& rope, const float* h,
-                          std::span<float* const> gradients, std::int64_t n) {
+                          std::span<float* const> gradients, std::int64_t n, const BackwardOptions& options) {
   on_device([&] {
     const at::AutoGradMode grad(true);
-    const Block block{.w = w, .rope = rope, .n = n};
+    const Block block{.w = w, .rope = rope, .n = n, .frozen_routing = options.frozen_routing};
     const std::int64_t d = w.block.hidden;
     const at::Tensor x = leaf(h, {n, d}, block.device);
     std::vector<at::Tensor> out_gradients;

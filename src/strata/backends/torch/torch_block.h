@@ -21,7 +21,8 @@ void torch_forward_block(const BlockWeights& weights, const RopeTable& rope, con
 
 /// As backward_block, by autograd over the block.
 void torch_backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,
-                          std::span<float* const> gradients, std::int64_t tokens);
+                          std::span<float* const> gradients, std::int64_t tokens,
+                          const BackwardOptions& options);
 
 /// As compute_logits, with normed (rows, d) = final_norm(h).
 void torch_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
