@@ -88,7 +88,7 @@ class SecondBackend : public testing::TestWithParam<const char*> {
 
 TEST_P(SecondBackend, HoldsItsWeightsItself) {
   const BlockWeights weights = load_block(*checkpoint_, 0, plain_), ours = load_block(*checkpoint_, 0);
-  for (const auto& [theirs, packed] : {std::pair(&weights.qkv, &ours.qkv), {&weights.mlp.down, &ours.mlp.down}}) {
+  for (const auto& [theirs, packed] : {std::pair(&weights.qkv, &ours.qkv), {&weights.attention_output, &ours.attention_output}}) {
     EXPECT_EQ(&theirs->backend(), &plain_backend());
     EXPECT_EQ(&packed->backend(), &cpu_backend());
     EXPECT_EQ(theirs->unpack(), packed->unpack());
@@ -101,8 +101,8 @@ TEST_P(SecondBackend, HoldsItsWeightsItself) {
   EXPECT_EQ(row, ours.mlp_norm.values);
   EXPECT_EQ(ours.mlp_norm.stored, nullptr);
   // An edited copy, as lanes make them, stays where the original is.
-  Weight copy(weights.mlp.down.compute(), weights.mlp.down.rows(), weights.mlp.down.columns());
-  const std::vector<float> values = weights.mlp.down.unpack();
+  Weight copy(weights.attention_output.compute(), weights.attention_output.rows(), weights.attention_output.columns());
+  const std::vector<float> values = weights.attention_output.unpack();
   copy.put_rows(0, copy.rows(), values.data(), copy.columns());
   EXPECT_EQ(&copy.backend(), &plain_backend());
   EXPECT_EQ(copy.unpack(), values);

@@ -71,6 +71,47 @@ TEST_P(Backward, BlockMatchesDifferencesOfThePlainNetwork) {
   EXPECT_LT(relative_difference(gradients[1], expected[1]), 1e-5);
 }
 
+// With the weights of the experts held at those of h.
+TEST_P(Backward, FrozenRoutingMatchesDifferencesOfThePlainNetwork) {
+  constexpr std::int64_t kTokens = 23;
+  const auto h = random_values(kTokens * config().hidden, 1);
+  const BlockWeights weights = load_block(*checkpoint_, 1);
+  if (weights.block.feed_forward.experts == 0) return;
+  const RopeTable rope = make_rope_table(config(), kTokens);
+  Routing routing;
+  BlockHooks hooks;
+  hooks.routing = &routing;
+  std::vector<float> out(h.size());
+  BlockScratch forward;
+  forward_block(weights, rope, h.data(), out.data(), kTokens, forward, hooks);
+  test::PlainBlock plain = test::plain_block(*checkpoint_, 1);
+  const auto used = static_cast<std::size_t>(weights.block.feed_forward.experts_used);
+  plain.routes = Matrix(kTokens, static_cast<std::size_t>(weights.block.feed_forward.experts));
+  for (std::size_t i = 0; i < routing.chosen.size(); ++i)
+    plain.routes(i / used, static_cast<std::size_t>(routing.chosen[i])) = routing.weight[i];
+
+  auto gradient = random_values(kTokens * config().hidden, 2), free = gradient;
+  const Matrix wanted = matrix(gradient);
+  const Matrix expected = test::difference_gradient(
+      [&](const Matrix& x) { return inner(test::forward(plain, config(), x), wanted); }, matrix(h));
+  BackwardScratch scratch;
+  const std::vector<float*> pointers{gradient.data()}, others{free.data()};
+  backward_block(weights, rope, h.data(), pointers, kTokens, scratch, {.frozen_routing = true});
+  EXPECT_LT(relative_difference(gradient, expected), 1e-5);
+  backward_block(weights, rope, h.data(), others, kTokens, scratch);
+  EXPECT_GT(relative_difference(free, expected), 1e-3);
+
+  // The forward pass with the routes given: the same bits at h, its own routes elsewhere.
+  std::vector<float> again(h.size());
+  BlockHooks frozen;
+  frozen.frozen_routing = &routing;
+  forward_block(weights, rope, h.data(), again.data(), kTokens, forward, frozen);
+  EXPECT_EQ(out, again);
+  const auto other = random_values(kTokens * config().hidden, 9);
+  forward_block(weights, rope, other.data(), again.data(), kTokens, forward, frozen);
+  EXPECT_LT(relative_difference(again, test::forward(plain, config(), matrix(other))), 1e-5);
+}
+
 TEST_P(Backward, GradientsDoNotDependOnTheirNeighbours) {
   constexpr std::int64_t kTokens = 20;
   const auto h = random_values(kTokens * config().hidden, 1);

@@ -147,12 +147,12 @@ TEST_P(TorchBlock, LogitsAndTheirGradients) {
 
 TEST_P(TorchBlock, WeightsComeBackAsTheyWerePut) {
   const BlockWeights weights = load_block(*checkpoint_, 0, compute_);
-  EXPECT_EQ(&weights.down.backend(), compute_.backend);
+  EXPECT_EQ(&weights.attention_output.backend(), compute_.backend);
   EXPECT_EQ(weights.dtype(), compute_.dtype);
-  const std::vector<float> ours = load_block(*checkpoint_, 0, compute_.dtype).down.unpack();
-  EXPECT_EQ(weights.down.unpack(), ours);
-  std::vector<float> row(static_cast<std::size_t>(weights.down.columns()));
-  weights.down.read_row(3, row.data());
+  const std::vector<float> ours = load_block(*checkpoint_, 0, compute_.dtype).attention_output.unpack();
+  EXPECT_EQ(weights.attention_output.unpack(), ours);
+  std::vector<float> row(static_cast<std::size_t>(weights.attention_output.columns()));
+  weights.attention_output.read_row(3, row.data());
   EXPECT_TRUE(std::equal(row.begin(), row.end(), ours.begin() + 3 * std::ssize(row)));
 }
 

@@ -34,6 +34,24 @@ inline at::Tensor rotate(const at::Tensor& x, const ModelConfig& c) {
   return (x * both.cos() + at::cat({-half[1], half[0]}, -1) * both.sin()) * factor;
 }
 
+/// Every expert of every token, by its weight, which is 0 where it is not taken.
+inline at::Tensor autograd_mixture(const Checkpoint& checkpoint, int layer, const at::Tensor& x) {
+  const auto load = [&](Role role) { return load_double(checkpoint, role, layer); };
+  const FeedForwardDescription f = describe_block(checkpoint.config(), layer).feed_forward;
+  const auto mlp = [&](const at::Tensor& gate, const at::Tensor& up, const at::Tensor& down) {
+    return at::matmul(at::silu(at::matmul(x, gate.t())) * at::matmul(x, up.t()), down.t());
+  };
+  const at::Tensor p = at::softmax(at::matmul(x, load(Role::router).t()), -1);
+  at::Tensor weight = p * p.ge(std::get<0>(p.topk(f.experts_used, -1)).amin(-1, true));
+  if (f.normalise) weight = weight / weight.sum(-1, true);
+  const at::Tensor gate = load(Role::expert_gate), up = load(Role::expert_up), down = load(Role::expert_down);
+  at::Tensor out = at::zeros_like(x);
+  for (std::int64_t e = 0; e < f.experts; ++e) out = out + weight.narrow(1, e, 1) * mlp(gate[e], up[e], down[e]);
+  if (f.shared_width == 0) return out;
+  return out + at::sigmoid(at::matmul(x, load(Role::shared_expert_gate).t())) *
+                   mlp(load(Role::shared_gate), load(Role::shared_up), load(Role::shared_down));
+}
+
 /// One block on (tokens, d), differentiable. `edit` may replace the attention probabilities (heads, queries,
 /// keys).
 inline at::Tensor autograd_block(const Checkpoint& checkpoint, int layer, const at::Tensor& h,
@@ -78,6 +96,7 @@ inline at::Tensor autograd_block(const Checkpoint& checkpoint, int layer, const 
   };
   const at::Tensor middle = h + product(heads, Role::attention_output, Role::output_bias);
   const at::Tensor y = rms_norm(middle, load(Role::mlp_norm), c.norm_eps);
+  if (checkpoint.has(Role::router, layer)) return middle + autograd_mixture(checkpoint, layer, y);
   const at::Tensor gate = product(y, Role::gate, Role::gate_bias), up = product(y, Role::up, Role::up_bias);
   return middle + product(at::silu(gate) * up, Role::down, Role::down_bias);
 }

@@ -11,8 +11,9 @@
 
 namespace strata::test {
 
-inline constexpr std::array<const char*, 9> kBlockCases{
-    "llama", "qwen2", "qwen3", "biases", "window", "yarn", "longrope", "scaled_queries", "no_rotation"};
+inline constexpr std::array<const char*, 12> kBlockCases{
+    "llama",    "qwen2",          "qwen3",       "biases",  "window",     "yarn",
+    "longrope", "scaled_queries", "no_rotation", "mixture", "raw_weights", "every_block_a_mixture"};
 
 /// Block 1 has the feature; texts are longer than 16 tokens.
 [[nodiscard]] inline TinyCheckpoint block_case(const std::string& name) {
@@ -52,6 +53,11 @@ inline constexpr std::array<const char*, 9> kBlockCases{
   if (name == "no_rotation") {
     return {.family = "smollm3", .edit_config = [](json& config) { config["no_rope_layers"] = {1, 0, 1}; }};
   }
+  if (name == "mixture") return {.family = "qwen3_moe"};
+  // With a shared expert.
+  if (name == "raw_weights")
+    return {.family = "qwen2_moe", .edit_config = [](json& config) { config["norm_topk_prob"] = false; }};
+  if (name == "every_block_a_mixture") return {.family = "mixtral"};
   throw std::invalid_argument(name);
 }
 

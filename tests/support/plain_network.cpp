@@ -376,8 +376,8 @@ Matrix mlp_branch(const PlainMlp& mlp, const Matrix& x) {
 // Every expert of every token, by its weight, which is 0 where it is not taken.
 Matrix mixture_branch(const PlainBlock& block, const Matrix& x) {
   const FeedForwardDescription& f = block.block.feed_forward;
-  Matrix weight = product(x, block.router);
-  for (std::size_t t = 0; t < weight.rows; ++t) {
+  Matrix weight = block.routes.data.empty() ? product(x, block.router) : block.routes;
+  for (std::size_t t = 0; t < weight.rows && block.routes.data.empty(); ++t) {
     const auto row = weight.row(t);
     double sum = 0.0;
     for (double& p : row) sum += p = std::exp(p);

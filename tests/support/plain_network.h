@@ -29,6 +29,7 @@ struct PlainBlock {
   Matrix router;
   std::vector<double> shared_gate;
   std::vector<PlainMlp> experts;
+  Matrix routes;  // (tokens, experts): weights in place of the router's; empty = the router's
 };
 [[nodiscard]] PlainBlock plain_block(const Checkpoint& checkpoint, int layer);
 /// From whatever backend holds them.

@@ -11,6 +11,7 @@
 #include "strata/backends/torch/torch_device.h"
 #include "strata/backends/torch/torch_matrix.h"
 #include "strata/base/error.h"
+#include "strata/model/backward.h"
 
 namespace strata {
 namespace {
