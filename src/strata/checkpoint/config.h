@@ -53,6 +53,14 @@ struct AttentionDescription {
   bool operator==(const AttentionDescription&) const = default;
 };
 
+/// What a gated delta rule computes in place of attention (Yang, Kautz, Hatamizadeh 2024, arXiv:2412.06464).
+struct DeltaDescription {
+  int key_heads = 0, value_heads = 0;  ///< value head j uses key head j / (value_heads / key_heads)
+  int key_dim = 0, value_dim = 0;      ///< of one head
+  int kernel = 0;                      ///< taps of the convolution, the present token's included
+  bool operator==(const DeltaDescription&) const = default;
+};
+
 /// A gated MLP with silu.
 struct FeedForwardDescription {
   int width = 0;
