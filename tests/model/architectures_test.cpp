@@ -190,7 +190,11 @@ constexpr const char* kFolders[] = {"llama-rope-llama3",
                                     "qwen2-moe",
                                     "qwen2-moe-sparse-step",
                                     "qwen3-moe",
-                                    "mixtral"};
+                                    "mixtral",
+                                    "qwen3-next",
+                                    "qwen3.5-text",
+                                    "qwen3.5",
+                                    "qwen3.5-moe"};
 std::string test_name(const testing::TestParamInfo<const char*>& info) {
   std::string name = info.param;
   std::replace_if(

@@ -40,7 +40,7 @@ enum class Without {
   grouping
 };
 
-struct Shape {
+struct DeltaShape {
   DeltaDescription sizes;
   std::int64_t tokens;
 };
@@ -52,7 +52,7 @@ struct DeltaCase {
   DeltaLayout layout;
   std::vector<float> convolution, decay_rate, dt_bias, norm, qkv, z, b, a;
 
-  DeltaCase(const Shape& shape, std::uint64_t seed)
+  DeltaCase(const DeltaShape& shape, std::uint64_t seed)
       : sizes(shape.sizes), tokens(shape.tokens), layout(shape.sizes) {
     convolution = random_values(layout.channels() * layout.kernel, seed);
     decay_rate = random_values(layout.value_heads, seed + 1);
@@ -235,7 +235,7 @@ double distance(const DeltaCase& c, Without without = Without::nothing) {
 // One head each, two and three value heads a key head, key_dim != value_dim, dimensions that are not
 // multiples of a tile's, windows of one token, of fewer than the kernel, of exactly one and two chunks, and
 // others.
-const Shape kShapes[] = {
+const DeltaShape kDeltaShapes[] = {
     {{.key_heads = 1, .value_heads = 1, .key_dim = 8, .value_dim = 8, .kernel = 4}, 37},
     {{.key_heads = 2, .value_heads = 2, .key_dim = 4, .value_dim = 6, .kernel = 4}, 1},
     {{.key_heads = 2, .value_heads = 4, .key_dim = 8, .value_dim = 5, .kernel = 4}, 2},
@@ -244,12 +244,12 @@ const Shape kShapes[] = {
     {{.key_heads = 1, .value_heads = 2, .key_dim = 6, .value_dim = 35, .kernel = 2}, 128},
     {{.key_heads = 2, .value_heads = 6, .key_dim = 5, .value_dim = 4, .kernel = 1}, 129},
 };
-const Shape kLarge = {{.key_heads = 2, .value_heads = 4, .key_dim = 64, .value_dim = 96, .kernel = 4}, 200};
-const Shape kLong = {{.key_heads = 1, .value_heads = 2, .key_dim = 32, .value_dim = 32, .kernel = 4}, 4096};
+const DeltaShape kLarge = {{.key_heads = 2, .value_heads = 4, .key_dim = 64, .value_dim = 96, .kernel = 4}, 200};
+const DeltaShape kLong = {{.key_heads = 1, .value_heads = 2, .key_dim = 32, .value_dim = 32, .kernel = 4}, 4096};
 
 TEST(DeltaRule, MatchesThePlainRecurrence) {
   std::uint64_t seed = 10;
-  for (const Shape& shape : kShapes) EXPECT_LT(distance(DeltaCase(shape, seed += 10)), 1e-5) << seed;
+  for (const DeltaShape& shape : kDeltaShapes) EXPECT_LT(distance(DeltaCase(shape, seed += 10)), 1e-5) << seed;
   EXPECT_LT(distance(DeltaCase(kLarge, 1)), 1e-5);
 }
 
@@ -328,7 +328,7 @@ TEST(DeltaRule, TheFirstTokensHaveTheSameBitsInEveryWindow) {
 }
 
 TEST(DeltaRule, BitsDoNotDependOnScratchOrThreads) {
-  const DeltaCase large(kLarge, 8), small(kShapes[3], 9);
+  const DeltaCase large(kLarge, 8), small(kDeltaShapes[3], 9);
   const std::vector<float> expected = large.run();
   std::vector<float> used(expected.size()), other(expected.size()), between(small.run().size());
   const auto run = [&](std::vector<float>& out, bool after_another) {
@@ -437,7 +437,7 @@ void expect_gradients(const DeltaCase& c, double bound) {
 
 TEST(DeltaRuleBackward, MatchesDifferencesOfThePlainRecurrence) {
   std::uint64_t seed = 10;
-  for (const Shape& shape : kShapes) {
+  for (const DeltaShape& shape : kDeltaShapes) {
     SCOPED_TRACE(seed += 10);
     expect_gradients(DeltaCase(shape, seed), 1e-5);
   }
@@ -448,13 +448,13 @@ TEST(DeltaRuleBackward, MatchesAtTheEndsOfItsGates) {
     for (const float strength : {-5.0f, 9.0f}) {
       SCOPED_TRACE(decay);
       SCOPED_TRACE(strength);
-      DeltaCase c(kShapes[3], 12);
+      DeltaCase c(kDeltaShapes[3], 12);
       c.shift(c.a, decay);
       c.shift(c.b, strength);
       expect_gradients(c, 1e-5);
     }
   }
-  DeltaCase mixed(kShapes[4], 13);
+  DeltaCase mixed(kDeltaShapes[4], 13);
   for (float& a : mixed.a) a *= 6.0f;
   for (float& b : mixed.b) b *= 4.0f;
   expect_gradients(mixed, 1e-5);

@@ -11,9 +11,10 @@
 
 namespace strata::test {
 
-inline constexpr std::array<const char*, 12> kBlockCases{
+inline constexpr std::array<const char*, 15> kBlockCases{
     "llama",    "qwen2",          "qwen3",       "biases",  "window",     "yarn",
-    "longrope", "scaled_queries", "no_rotation", "mixture", "raw_weights", "every_block_a_mixture"};
+    "longrope", "scaled_queries", "no_rotation", "mixture", "raw_weights", "every_block_a_mixture",
+    "gated_attention", "delta_rule", "packed_delta_rule"};
 
 /// Block 1 has the feature; texts are longer than 16 tokens.
 [[nodiscard]] inline TinyCheckpoint block_case(const std::string& name) {
@@ -58,6 +59,12 @@ inline constexpr std::array<const char*, 12> kBlockCases{
   if (name == "raw_weights")
     return {.family = "qwen2_moe", .edit_config = [](json& config) { config["norm_topk_prob"] = false; }};
   if (name == "every_block_a_mixture") return {.family = "mixtral"};
+  if (name == "gated_attention") return {.family = "qwen3_5", .norm_eps = 1e-3};
+  const auto only_delta = [](json& config) {
+    config["layer_types"] = {"full_attention", "linear_attention", "linear_attention"};
+  };
+  if (name == "delta_rule") return {.family = "qwen3_5_moe", .norm_eps = 1e-3, .edit_config = only_delta};
+  if (name == "packed_delta_rule") return {.family = "qwen3_next", .norm_eps = 1e-3};
   throw std::invalid_argument(name);
 }
 

@@ -13,6 +13,8 @@
 
 namespace strata {
 
+struct DeltaSums;  // delta_rule.h
+
 inline constexpr std::int64_t kQueryRows = 4 * kPanelRows;  ///< queries of one block
 
 /// Changes the attention probabilities of one query in place: query + 1 keys, which sum to 1 before. Those
@@ -25,6 +27,7 @@ struct BlockHooks {
   const AttentionEdit* edit_attention = nullptr;  ///< called for every head and query
   Routing* routing = nullptr;                     ///< filled with the routes of a mixture of experts
   const Routing* frozen_routing = nullptr;        ///< used in place of the router's own
+  const DeltaSums* delta_sums = nullptr;          ///< filled with what a delta rule's states do
   std::int64_t dropped_expert = -1;               ///< adds nothing to the tokens that take it
 
   BlockHooks(const AttentionSums* attention_sums = nullptr, const AttentionEdit* edit = nullptr)

@@ -38,12 +38,10 @@ void gate_attention(Window& x, const float* normed, float* attended) {
   apply_gate(attended, gate, count);
 }
 
-// The forward pass as far as the gradients need it, as forward_block computes it.
-void recompute(Window& x, const float* h) {
+// attended (n, out_width) of the normed rows.
+const float* recompute_attention(Window& x, const float* normed) {
   const BlockWeights& w = x.w;
   const HeadLayout& layout = x.layout;
-  float* normed = room(x.s.normed, x.n * x.d);
-  rms_norm_rows(h, x.d, normed, x.d, w.attention_norm.data(), x.n, x.d, x.eps);
   float* raw = room(x.s.qkv_raw, x.n * layout.width);
   multiply(x.packed(normed, x.d), w.qkv.packed(), {.data = raw, .stride = layout.width});
   add_qkv_bias(w, raw, x.n);
@@ -53,9 +51,39 @@ void recompute(Window& x, const float* h) {
   float* attended = room(x.s.attended, x.n * layout.out_width);
   attend(layout, w.dtype(), qkv, attended, x.n, x.s.attention, nullptr);
   if (w.query_gate.defined()) gate_attention(x, normed, attended);
+  return attended;
+}
+
+// x (n, columns) * w^T, for the products of the delta rule.
+float* multiply_rows(Window& x, const float* rows, const Weight& w, std::vector<float>& out) {
+  float* to = room(out, x.n * w.rows());
+  x.s.input.reset(w.dtype(), x.n, w.columns());
+  x.s.input.put(rows, w.columns());
+  multiply(x.s.input, w.packed(), {.data = to, .stride = w.rows()});
+  return to;
+}
+
+const float* recompute_delta_rule(Window& x, const float* normed) {
+  const DeltaWeights& w = x.w.delta;
+  const float* qkv = multiply_rows(x, normed, w.qkv, x.s.qkv_raw);
+  const float* gate = multiply_rows(x, normed, w.gate, x.s.gate);
+  const float* write_and_step = multiply_rows(x, normed, w.write_and_step, x.s.write_and_step);
+  float* mixed = room(x.s.attended, x.n * w.gate.rows());
+  delta_rule(delta_parameters(x.w), delta_input(x.w, qkv, gate, write_and_step, x.n), mixed,
+             x.s.delta.forward);
+  return mixed;
+}
+
+// The forward pass as far as the gradients need it, as forward_block computes it.
+void recompute(Window& x, const float* h) {
+  const BlockWeights& w = x.w;
+  const bool delta = w.block.mixer == Mixer::delta_rule;
+  float* normed = room(x.s.normed, x.n * x.d);
+  rms_norm_rows(h, x.d, normed, x.d, w.attention_norm.data(), x.n, x.d, x.eps);
+  const float* mixed = delta ? recompute_delta_rule(x, normed) : recompute_attention(x, normed);
+  const Weight& output = delta ? w.delta.output : w.attention_output;
   float* middle = room(x.s.h_mid, x.n * x.d);
-  multiply(x.packed(attended, layout.out_width), w.attention_output.packed(),
-           {.data = middle, .stride = x.d});
+  multiply(x.packed(mixed, output.columns()), output.packed(), {.data = middle, .stride = x.d});
   if (w.output_bias.defined()) add_bias_rows(middle, x.d, w.output_bias.data(), x.n, x.d);
   add_in_place(middle, h, x.n * x.d);
   rms_norm_rows(middle, x.d, normed, x.d, w.mlp_norm.data(), x.n, x.d, x.eps);
@@ -187,7 +215,44 @@ void branch_backward(Window& x, const float* h, float* gradient) {
   rms_norm_backward_rows(h, x.d, branch, x.d, gradient, x.d, x.w.attention_norm.data(), x.n, x.d, x.eps);
 }
 
+// Through the delta rule.
+void delta_branch_backward(Window& x, const float* h, float* gradient) {
+  const DeltaWeights& w = x.w.delta;
+  const std::int64_t width = w.gate.rows(), channels = w.qkv.rows(), heads = x.w.block.delta.value_heads;
+  float* d_mixed = room(x.s.d_attended, x.n * width);
+  multiply_transposed(x.packed(gradient, x.d), w.output.packed(), {.data = d_mixed, .stride = width});
+  float* d_qkv = room(x.s.d_qkv, x.n * channels);
+  float* d_gate = room(x.s.d_gate, x.n * width);
+  float* d_write_and_step = room(x.s.d_write_and_step, 2 * x.n * heads);
+  delta_rule_backward(
+      delta_parameters(x.w),
+      delta_input(x.w, x.s.qkv_raw.data(), x.s.gate.data(), x.s.write_and_step.data(), x.n), d_mixed,
+      {.qkv = {d_qkv, channels},
+       .z = {d_gate, width},
+       .b = {d_write_and_step, 2 * heads},
+       .a = {d_write_and_step + heads, 2 * heads}},
+      x.s.delta);
+  float* branch = room(x.s.branch, x.n * x.d);
+  multiply_transposed(x.packed(d_qkv, channels), w.qkv.packed(), {.data = branch, .stride = x.d});
+  multiply_transposed(x.packed(d_gate, width), w.gate.packed(),
+                      {.data = branch, .stride = x.d, .add = true});
+  x.s.input.reset(w.write_and_step.dtype(), x.n, 2 * heads);
+  x.s.input.put(d_write_and_step, 2 * heads);
+  multiply_transposed(x.s.input, w.write_and_step.packed(), {.data = branch, .stride = x.d, .add = true});
+  rms_norm_backward_rows(h, x.d, branch, x.d, gradient, x.d, x.w.attention_norm.data(), x.n, x.d, x.eps);
+}
+
+std::uint64_t delta_scratch_of(const BlockDescription& b, int tokens) {
+  const DeltaLayout delta(b.delta);
+  const std::int64_t d = b.hidden;
+  const std::int64_t each = 3 * d + 2 * delta.channels() + 4 * delta.width() + 4 * delta.value_heads +
+                            std::max({d, delta.width(), delta.channels()});
+  return static_cast<std::uint64_t>(tokens * each) * sizeof(float) +
+         delta_backward_scratch_bytes(b.delta, tokens) + feed_forward_backward_bytes(b, tokens);
+}
+
 std::uint64_t scratch_of(const BlockDescription& b, int tokens) {
+  if (b.mixer == Mixer::delta_rule) return delta_scratch_of(b, tokens);
   const HeadLayout layout(b.attention);
   const std::int64_t d = b.hidden;
   const std::int64_t widest = std::max({d, layout.out_width, layout.width});
@@ -214,7 +279,11 @@ void cpu::backward_block(const BlockWeights& weights, const RopeTable& rope, con
   recompute(x, h);
   for (float* gradient : gradients) {
     feed_forward_half_backward(x, gradient, options.frozen_routing);
-    branch_backward(x, h, gradient);
+    if (weights.block.mixer == Mixer::delta_rule) {
+      delta_branch_backward(x, h, gradient);
+    } else {
+      branch_backward(x, h, gradient);
+    }
   }
 }
 

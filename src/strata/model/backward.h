@@ -14,10 +14,11 @@ namespace strata {
 /// Scratch of one thread; grows to the largest window it has seen.
 struct BackwardScratch {
   std::vector<float> normed, qkv_raw, qkv, d_qkv, attended, ungated, gate, d_gate, d_attended, h_mid, branch,
-      d_scores, d_head, no_sin;
+      d_scores, d_head, no_sin, write_and_step, d_write_and_step;
   PackedRows input, turned;
   PackedMatrix turned_keys, value_rows, block;  // (dim, tokens), (tokens, dim), (dim, queries)
   AttentionScratch attention;
+  DeltaBackwardScratch delta;
   FeedForwardBackwardScratch feed_forward;
 };
 

@@ -60,6 +60,13 @@ std::uint64_t bytes_of(const BlockDescription& b, ComputeDType dtype) {
 std::uint64_t scratch_of(const BlockDescription& b, int tokens) {
   const HeadLayout layout(b.attention);
   const std::int64_t d = b.hidden;
+  if (b.mixer == Mixer::delta_rule) {
+    const DeltaLayout delta(b.delta);
+    const std::int64_t rows =
+        2 * d + delta.channels() + 2 * delta.width() + 2 * delta.value_heads + std::max(d, delta.width());
+    return static_cast<std::uint64_t>(tokens) * static_cast<std::uint64_t>(rows) * sizeof(float) +
+           delta_scratch_bytes(b.delta, tokens) + feed_forward_scratch_bytes(b, tokens);
+  }
   const std::int64_t gate = b.attention.output_gate ? layout.out_width : 0;
   const std::int64_t each = 2 * d + layout.width + gate + layout.out_width + std::max(d, layout.out_width);
   return static_cast<std::uint64_t>(tokens) * static_cast<std::uint64_t>(each) * sizeof(float) +
@@ -226,6 +233,25 @@ std::uint64_t scratch_bytes(const ModelConfig& c, int tokens) {
   return most;
 }
 
+DeltaParameters delta_parameters(const BlockWeights& w) {
+  return {.sizes = w.block.delta,
+          .convolution = w.delta.convolution.data(),
+          .decay_rate = w.delta.decay.data(),
+          .dt_bias = w.delta.step_bias.data(),
+          .norm = w.delta.norm.data(),
+          .eps = w.block.norm_eps};
+}
+
+DeltaInput delta_input(const BlockWeights& w, const float* qkv, const float* gate,
+                       const float* write_and_step, std::int64_t tokens) {
+  const std::int64_t heads = w.block.delta.value_heads;
+  return {.qkv = {qkv, w.delta.qkv.rows()},
+          .z = {gate, w.delta.gate.rows()},
+          .b = {write_and_step, 2 * heads},
+          .a = {write_and_step + heads, 2 * heads},
+          .tokens = tokens};
+}
+
 void add_qkv_bias(const BlockWeights& w, float* qkv, std::int64_t n) {
   const std::int64_t width = w.qkv.rows();
   add_bias(qkv, width, w.qkv_bias, 0, n, width);
@@ -251,6 +277,20 @@ void normalise_and_rotate(const BlockWeights& w, const RopeTable& rope, float* q
 }
 
 namespace {
+
+void run_delta_rule(const BlockWeights& w, const float* normed, float* branch, std::int64_t n,
+                    BlockScratch& scratch, const BlockHooks& hooks) {
+  float* qkv = room(scratch.qkv, n * w.delta.qkv.rows());
+  float* gate = room(scratch.gate, n * w.delta.gate.rows());
+  float* write_and_step = room(scratch.write_and_step, n * w.delta.write_and_step.rows());
+  project(w.delta.qkv.packed(), normed, qkv, n, scratch.input);
+  project(w.delta.gate.packed(), normed, gate, n, scratch.input);
+  project(w.delta.write_and_step.packed(), normed, write_and_step, n, scratch.input);
+  float* mixed = room(scratch.attended, n * w.delta.gate.rows());
+  delta_rule(delta_parameters(w), delta_input(w, qkv, gate, write_and_step, n), mixed, scratch.delta,
+             hooks.delta_sums);
+  project(w.delta.output.packed(), mixed, branch, n, scratch.input);
+}
 
 // branch (n, d) of the normed rows.
 void run_attention(const BlockWeights& w, const RopeTable& rope, const float* normed, float* branch,
@@ -281,7 +321,11 @@ void cpu::forward_block(const BlockWeights& w, const RopeTable& rope, const floa
   float* branch = room(scratch.branch, n * d);
 
   rms_norm_rows(h_in, d, normed, d, w.attention_norm.data(), n, d, eps);
-  run_attention(w, rope, normed, branch, n, scratch, hooks);
+  if (w.block.mixer == Mixer::delta_rule) {
+    run_delta_rule(w, normed, branch, n, scratch, hooks);
+  } else {
+    run_attention(w, rope, normed, branch, n, scratch, hooks);
+  }
   if (h_out != h_in) std::copy_n(h_in, n * d, h_out);
   add_in_place(h_out, branch, n * d);
 

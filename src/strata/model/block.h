@@ -7,6 +7,7 @@
 
 #include "strata/checkpoint/checkpoint.h"
 #include "strata/model/attention.h"
+#include "strata/model/delta_rule.h"
 #include "strata/model/feed_forward.h"
 #include "strata/model/kernels.h"
 #include "strata/model/product.h"
@@ -66,9 +67,10 @@ struct BlockWeights {
 
 /// Scratch of one thread; grows to the largest window it has seen.
 struct BlockScratch {
-  std::vector<float> normed, qkv, gate, attended, branch;
+  std::vector<float> normed, qkv, gate, write_and_step, attended, branch;
   PackedRows input;
   AttentionScratch attention;
+  DeltaScratch delta;
   FeedForwardScratch feed_forward;
 };
 
@@ -78,6 +80,11 @@ struct BlockScratch {
 /// h_out = block(h_in) for one window: (tokens, d) row-major, positions 0..tokens-1. h_out may be h_in.
 void forward_block(const BlockWeights& weights, const RopeTable& rope, const float* h_in, float* h_out,
                    std::int64_t tokens, BlockScratch& scratch, const BlockHooks& hooks);
+
+/// The vectors of a block with the delta rule, and the rows of its products.
+[[nodiscard]] DeltaParameters delta_parameters(const BlockWeights& weights);
+[[nodiscard]] DeltaInput delta_input(const BlockWeights& weights, const float* qkv, const float* gate,
+                                     const float* write_and_step, std::int64_t tokens);
 
 /// In rows of q, k and v: biases; head norms (QK-norm), where the block has them; rotation of q and k, and
 /// the factors of the queries, where it has positions.

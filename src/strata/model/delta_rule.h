@@ -13,7 +13,7 @@
 #include <span>
 #include <vector>
 
-#include "strata/checkpoint/config.h"
+#include "strata/checkpoint/block_description.h"
 #include "strata/model/product.h"
 
 namespace strata {

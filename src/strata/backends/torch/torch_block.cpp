@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -87,7 +88,10 @@ struct Block {
   }
   [[nodiscard]] at::Tensor mixture(const at::Tensor& x, const BlockHooks& hooks) const;
 
+  [[nodiscard]] at::Tensor delta_rule(const at::Tensor& x) const;
+
   [[nodiscard]] at::Tensor mixer(const at::Tensor& x, const BlockHooks& hooks) const {
+    if (w.block.mixer == Mixer::delta_rule) return product(delta_rule(x), w.delta.output);
     at::Tensor attended = attention(product(x, w.qkv, w.qkv_bias), hooks);
     if (w.query_gate.defined()) attended = attended * at::sigmoid(product(x, w.query_gate));
     return product(attended, w.attention_output, w.output_bias);
@@ -140,6 +144,41 @@ at::Tensor Block::mixture(const at::Tensor& x, const BlockHooks& hooks) const {
   if (w.block.feed_forward.shared_width == 0) return out;
   const at::Tensor open = at::sigmoid((x * tensor_of(w.mixture.shared_gate)).sum(-1, true));
   return out + open * mlp(x, w.mixture.shared);
+}
+
+// (n, value_heads * value_dim), token by token; the statistics of delta_sums are the processor's alone.
+at::Tensor Block::delta_rule(const at::Tensor& x) const {
+  const DeltaDescription& d = w.block.delta;
+  const std::int64_t keys = std::int64_t{d.key_heads} * d.key_dim, group = d.value_heads / d.key_heads;
+  const at::Tensor raw = product(x, w.delta.qkv);
+  const at::Tensor taps = tensor_of(w.delta.convolution).view({raw.size(1), d.kernel});
+  at::Tensor channels = at::zeros_like(raw);
+  for (std::int64_t k = 0; k < std::min<std::int64_t>(d.kernel, n); ++k) {
+    const at::Tensor earlier = at::constant_pad_nd(raw.narrow(0, 0, n - k), {0, 0, k, 0});
+    channels = channels + earlier * taps.select(1, d.kernel - 1 - k);
+  }
+  channels = at::silu(channels);
+  const auto unit = [&](std::int64_t first) {
+    const at::Tensor rows = channels.narrow(1, first, keys).view({n, d.key_heads, d.key_dim});
+    return (rows * at::rsqrt(rows.square().sum(-1, true) + 1e-6)).repeat_interleave(group, 1);
+  };
+  const at::Tensor q = unit(0) / std::sqrt(static_cast<double>(d.key_dim)), k = unit(keys);
+  const at::Tensor v = channels.narrow(1, 2 * keys, w.delta.gate.rows()).view({n, d.value_heads, d.value_dim});
+  const at::Tensor both = product(x, w.delta.write_and_step);
+  const at::Tensor beta = at::sigmoid(both.narrow(1, 0, d.value_heads));
+  const at::Tensor keep = at::exp(-tensor_of(w.delta.decay) *
+                                  at::softplus(both.narrow(1, d.value_heads, d.value_heads) +
+                                               tensor_of(w.delta.step_bias)));
+  at::Tensor state = at::zeros({d.value_heads, d.key_dim, d.value_dim}, x.options());
+  std::vector<at::Tensor> read;
+  for (std::int64_t t = 0; t < n; ++t) {
+    state = state * keep[t].view({-1, 1, 1});
+    const at::Tensor change = beta[t].unsqueeze(-1) * (v[t] - (state * k[t].unsqueeze(-1)).sum(1));
+    state = state + k[t].unsqueeze(-1) * change.unsqueeze(1);
+    read.push_back((state * q[t].unsqueeze(-1)).sum(1));
+  }
+  const at::Tensor normed = rms_norm(at::stack(read), tensor_of(w.delta.norm), eps).view({n, w.delta.gate.rows()});
+  return normed * at::silu(product(x, w.delta.gate));
 }
 
 // (n, heads * dim), from rows of q, k and v.
