@@ -87,8 +87,10 @@ class SecondBackend : public testing::TestWithParam<const char*> {
 };
 
 TEST_P(SecondBackend, HoldsItsWeightsItself) {
-  const BlockWeights weights = load_block(*checkpoint_, 0, plain_), ours = load_block(*checkpoint_, 0);
-  for (const auto& [theirs, packed] : {std::pair(&weights.qkv, &ours.qkv), {&weights.attention_output, &ours.attention_output}}) {
+  BlockWeights weights = load_block(*checkpoint_, 0, plain_), ours = load_block(*checkpoint_, 0);
+  const auto all = matrices_of(weights);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const Weight *theirs = all[i], *packed = matrices_of(ours)[i];
     EXPECT_EQ(&theirs->backend(), &plain_backend());
     EXPECT_EQ(&packed->backend(), &cpu_backend());
     EXPECT_EQ(theirs->unpack(), packed->unpack());
@@ -101,8 +103,9 @@ TEST_P(SecondBackend, HoldsItsWeightsItself) {
   EXPECT_EQ(row, ours.mlp_norm.values);
   EXPECT_EQ(ours.mlp_norm.stored, nullptr);
   // An edited copy, as lanes make them, stays where the original is.
-  Weight copy(weights.attention_output.compute(), weights.attention_output.rows(), weights.attention_output.columns());
-  const std::vector<float> values = weights.attention_output.unpack();
+  const Weight& original = *all.back();
+  Weight copy(original.compute(), original.rows(), original.columns());
+  const std::vector<float> values = original.unpack();
   copy.put_rows(0, copy.rows(), values.data(), copy.columns());
   EXPECT_EQ(&copy.backend(), &plain_backend());
   EXPECT_EQ(copy.unpack(), values);
@@ -125,6 +128,7 @@ TEST_P(SecondBackend, StatesAndAttentionStatisticsAreTheProcessors) {
 }
 
 TEST_P(SecondBackend, AttentionIsEditedHeadByHead) {
+  if (describe_block(config(), 1).mixer != Mixer::attention) return;
   const auto h = random_values(31 * config().hidden, 3);
   const AttentionEdit uniform = [](int head, std::int64_t query, float* probability) {
     for (std::int64_t j = 0; j <= query; ++j) {

@@ -107,7 +107,7 @@ TEST_P(BackwardAutograd, ThePlainNetworkIsTheSame) {
   expect_same(test::logits(test::plain_head(checkpoint), c, plain), test::autograd_logits(checkpoint, x));
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, BackwardAutograd, testing::ValuesIn(test::kBlockCases),
+INSTANTIATE_TEST_SUITE_P(Families, BackwardAutograd, testing::ValuesIn(test::kAttentionCases),
                          [](const auto& family) { return std::string(family.param); });
 
 }  // namespace

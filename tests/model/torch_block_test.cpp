@@ -94,6 +94,7 @@ TEST_P(TorchBlock, LongWindows) {
 }
 
 TEST_P(TorchBlock, AttentionIsEditedHeadByHead) {
+  if (describe_block(config(), 1).mixer != Mixer::attention) return;
   const auto h = random_values(31 * config().hidden, 3);
   const AttentionEdit uniform = [](int head, std::int64_t query, float* probability) {
     for (std::int64_t j = 0; j <= query; ++j) {
@@ -146,14 +147,17 @@ TEST_P(TorchBlock, LogitsAndTheirGradients) {
 }
 
 TEST_P(TorchBlock, WeightsComeBackAsTheyWerePut) {
-  const BlockWeights weights = load_block(*checkpoint_, 0, compute_);
-  EXPECT_EQ(&weights.attention_output.backend(), compute_.backend);
+  BlockWeights weights = load_block(*checkpoint_, 0, compute_), packed = load_block(*checkpoint_, 0, compute_.dtype);
   EXPECT_EQ(weights.dtype(), compute_.dtype);
-  const std::vector<float> ours = load_block(*checkpoint_, 0, compute_.dtype).attention_output.unpack();
-  EXPECT_EQ(weights.attention_output.unpack(), ours);
-  std::vector<float> row(static_cast<std::size_t>(weights.attention_output.columns()));
-  weights.attention_output.read_row(3, row.data());
-  EXPECT_TRUE(std::equal(row.begin(), row.end(), ours.begin() + 3 * std::ssize(row)));
+  const auto all = matrices_of(weights);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(&all[i]->backend(), compute_.backend);
+    const std::vector<float> ours = matrices_of(packed)[i]->unpack();
+    EXPECT_EQ(all[i]->unpack(), ours);
+    std::vector<float> row(static_cast<std::size_t>(all[i]->columns()));
+    all[i]->read_row(3, row.data());
+    EXPECT_TRUE(std::equal(row.begin(), row.end(), ours.begin() + 3 * std::ssize(row)));
+  }
 }
 
 std::string name_of(const testing::TestParamInfo<Case>& one) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <stdexcept>
 #include <string>
 
@@ -15,6 +16,10 @@ inline constexpr std::array<const char*, 15> kBlockCases{
     "llama",    "qwen2",          "qwen3",       "biases",  "window",     "yarn",
     "longrope", "scaled_queries", "no_rotation", "mixture", "raw_weights", "every_block_a_mixture",
     "gated_attention", "delta_rule", "packed_delta_rule"};
+
+/// The first of them: without the delta rule and gated attention, whose second implementations are
+/// plain_network and the LibTorch backend.
+inline constexpr std::span<const char* const> kAttentionCases = std::span(kBlockCases).first(12);
 
 /// Block 1 has the feature; texts are longer than 16 tokens.
 [[nodiscard]] inline TinyCheckpoint block_case(const std::string& name) {
@@ -60,11 +65,8 @@ inline constexpr std::array<const char*, 15> kBlockCases{
     return {.family = "qwen2_moe", .edit_config = [](json& config) { config["norm_topk_prob"] = false; }};
   if (name == "every_block_a_mixture") return {.family = "mixtral"};
   if (name == "gated_attention") return {.family = "qwen3_5", .norm_eps = 1e-3};
-  const auto only_delta = [](json& config) {
-    config["layer_types"] = {"full_attention", "linear_attention", "linear_attention"};
-  };
-  if (name == "delta_rule") return {.family = "qwen3_5_moe", .norm_eps = 1e-3, .edit_config = only_delta};
-  if (name == "packed_delta_rule") return {.family = "qwen3_next", .norm_eps = 1e-3};
+  if (name == "delta_rule") return {.family = "qwen3_5_moe", .norm_eps = 1e-3, .delta_first = false};
+  if (name == "packed_delta_rule") return {.family = "qwen3_next", .norm_eps = 1e-3, .delta_first = false};
   throw std::invalid_argument(name);
 }
 

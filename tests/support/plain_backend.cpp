@@ -112,7 +112,7 @@ class PlainBackend final : public Backend {
                       BackwardScratch& scratch, const BackwardOptions& options) const override {
     BlockWeights copy = weights;
     for (Weight* w : matrices_of(copy)) *w = packed(*w);
-    if (copy.mixture.router.defined()) copy.mixture.router = packed(copy.mixture.router);
+    for (Weight* w : exact_matrices_of(copy)) *w = packed(*w);
     cpu::backward_block(copy, rope, h, gradients, tokens, scratch, options);
   }
   void compute_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,

@@ -11,18 +11,13 @@
 #include <string>
 
 #include "strata/base/file.h"
+#include "tests/support/reference_tensors.h"
 
 namespace strata::test {
 namespace {
 
 using nlohmann::json;
 namespace fs = std::filesystem;
-
-struct Stored {
-  std::string dtype;
-  std::vector<std::uint64_t> shape;
-  std::string bytes;
-};
 
 std::map<std::string, Stored> read_tensors(const fs::path& folder) {
   std::map<std::string, Stored> tensors;
@@ -43,6 +38,8 @@ std::map<std::string, Stored> read_tensors(const fs::path& folder) {
   return tensors;
 }
 
+}  // namespace
+
 std::string to_float32(const Stored& tensor) {
   if (tensor.dtype == "F32") return tensor.bytes;
   std::string out;
@@ -62,6 +59,13 @@ std::string to_float32(const Stored& tensor) {
   return out;
 }
 
+namespace {
+
+// The number behind `part`.
+std::size_t number_of(const std::string& name, const std::string& part) {
+  return std::stoul(name.substr(name.find(part) + part.size()));
+}
+
 // "model.layers.3.self_attn.q_proj.bias" -> "blk.3.attn_q.bias"; nothing for what GGUF holds in another way.
 std::optional<std::string> gguf_name(std::string name) {
   if (name.starts_with("model.")) name.erase(0, 6);
@@ -71,6 +75,16 @@ std::optional<std::string> gguf_name(std::string name) {
   if (const auto found = once.find(name); found != once.end()) return found->second;
   const std::map<std::string, std::string> parts{
       {"mlp.gate", "ffn_gate_inp"},
+      {"post_attention_norm", "post_attention_norm"},
+      {"linear_attn.in_proj_qkv", "attn_qkv"},
+      {"linear_attn.in_proj_z", "attn_gate"},
+      {"linear_attn.in_proj_b", "ssm_beta"},
+      {"linear_attn.in_proj_a", "ssm_alpha"},
+      {"linear_attn.in_proj_ba", "ssm_ba"},
+      {"linear_attn.conv1d", "ssm_conv1d"},
+      {"linear_attn.dt", "ssm_dt"},
+      {"linear_attn.norm", "ssm_norm"},
+      {"linear_attn.out_proj", "ssm_out"},
       {"block_sparse_moe.gate", "ffn_gate_inp"},
       {"mlp.shared_expert_gate", "ffn_gate_inp_shexp"},
       {"mlp.shared_expert.gate_proj", "ffn_gate_shexp"},
@@ -82,15 +96,11 @@ std::optional<std::string> gguf_name(std::string name) {
       {"self_attn.k_norm", "attn_k_norm"}, {"post_attention_layernorm", "ffn_norm"},
       {"mlp.gate_proj", "ffn_gate"},       {"mlp.up_proj", "ffn_up"},
       {"mlp.down_proj", "ffn_down"}};
+  if (name.ends_with(".A_log")) return fmt::format("blk.{}.ssm_a", number_of(name, "layers."));
   const std::size_t number = name.find('.') + 1, part = name.find('.', number) + 1, end = name.rfind('.');
   const auto found = parts.find(name.substr(part, end - part));
   if (found == parts.end()) throw std::invalid_argument(name);
   return fmt::format("blk.{}.{}{}", name.substr(number, part - 1 - number), found->second, name.substr(end));
-}
-
-// The number behind `part`.
-std::size_t number_of(const std::string& name, const std::string& part) {
-  return std::stoul(name.substr(name.find(part) + part.size()));
 }
 
 // "model.layers.2.mlp.experts.5.up_proj.weight" -> "blk.2.ffn_up_exps.weight"
@@ -117,7 +127,8 @@ std::string architecture_of(const json& config) {
   const std::map<std::string, std::string> names{
       {"llama", "llama"}, {"mistral", "llama"},       {"ministral", "llama"}, {"qwen2", "qwen2"},
       {"qwen3", "qwen3"}, {"ministral3", "mistral3"}, {"smollm3", "smollm3"},
-      {"mixtral", "llama"}, {"qwen2_moe", "qwen2moe"}, {"qwen3_moe", "qwen3moe"}};
+      {"mixtral", "llama"}, {"qwen2_moe", "qwen2moe"}, {"qwen3_moe", "qwen3moe"}, {"qwen3_next", "qwen3next"},
+      {"qwen3_5_text", "qwen35"}, {"qwen3_5_moe_text", "qwen35moe"}};
   return names.at(config.at("model_type"));
 }
 
@@ -139,14 +150,16 @@ struct Writer {
     u32("block_count", number("num_hidden_layers"));
     u32("context_length", number("max_position_embeddings"));
     u32("embedding_length", number("hidden_size"));
-    u32("feed_forward_length", number("intermediate_size"));
+    if (config.contains("intermediate_size")) u32("feed_forward_length", number("intermediate_size"));
     u32("attention.head_count", heads);
     u32("attention.head_count_kv", number("num_key_value_heads"));
     const std::uint32_t head_dim =
         config.value("head_dim", json()).is_number() ? number("head_dim") : number("hidden_size") / heads;
     u32("attention.key_length", head_dim);
     u32("attention.value_length", head_dim);
-    u32("rope.dimension_count", head_dim);
+    const json section = config.value("rope_parameters", json::object());
+    const double share = section.value("partial_rotary_factor", 1.0);
+    u32("rope.dimension_count", static_cast<std::uint32_t>(share * head_dim));
     f32("attention.layer_norm_rms_epsilon", config.at("rms_norm_eps"));
     for (const char* key : {"num_experts", "num_local_experts"}) {
       if (config.contains(key)) u32("expert_count", number(key));
@@ -156,6 +169,19 @@ struct Writer {
       u32("expert_feed_forward_length", number("moe_intermediate_size"));
     if (config.contains("shared_expert_intermediate_size"))
       u32("expert_shared_feed_forward_length", number("shared_expert_intermediate_size"));
+  }
+
+  void delta_rule() const {
+    if (!config.contains("linear_conv_kernel_dim")) return;
+    u32("ssm.conv_kernel", number("linear_conv_kernel_dim"));
+    u32("ssm.state_size", number("linear_key_head_dim"));
+    u32("ssm.group_count", number("linear_num_key_heads"));
+    u32("ssm.time_step_rank", number("linear_num_value_heads"));
+    u32("ssm.inner_size", number("linear_num_value_heads") * number("linear_value_head_dim"));
+    std::string flags;
+    for (const json& type : config.at("layer_types")) flags += static_cast<char>(type == "linear_attention" ? 1 : 0);
+    file.set(architecture + ".attention.recurrent_layers",
+             gguf_array(GgufValueType::boolean, flags.size(), flags));
   }
 
   void rope() const {
@@ -250,20 +276,22 @@ struct Writer {
 }  // namespace
 
 GgufFile reference_gguf(const fs::path& folder) {
-  const json config = json::parse(read_file(folder / "config.json"));
+  const json whole = json::parse(read_file(folder / "config.json"));
+  const json config = whole.value("text_config", whole);
   GgufFile file;
   const Writer writer{config, file, architecture_of(config)};
   file.set("general.architecture", gguf_string(writer.architecture));
   writer.sizes();
   writer.rope();
   writer.window();
+  writer.delta_rule();
   const bool turns = !writer.architecture.starts_with("qwen");
   const auto head_dim =
       config.value("head_dim", json()).is_number()
           ? config["head_dim"].get<std::size_t>()
           : config["hidden_size"].get<std::size_t>() / config["num_attention_heads"].get<std::size_t>();
   std::map<std::string, std::map<std::size_t, Stored>> experts;  // of each stacked tensor
-  for (const auto& [name, tensor] : read_tensors(folder)) {
+  for (const auto& [name, tensor] : as_converted(read_tensors(folder), config)) {
     if (name.find(".experts.") != std::string::npos) {
       experts[stacked_name(name)][number_of(name, ".experts.")] = tensor;
       continue;
@@ -273,7 +301,7 @@ GgufFile reference_gguf(const fs::path& folder) {
     GgufEntry entry{
         .name = *to, .extents = {tensor.shape.rbegin(), tensor.shape.rend()}, .bytes = tensor.bytes};
     entry.type = tensor.dtype == "F32" ? 0 : tensor.dtype == "F16" ? 1 : 30;
-    if (tensor.shape.size() == 1) {
+    if (tensor.shape.size() == 1 || name.find("linear_attn.conv1d") != std::string::npos) {
       entry.bytes = to_float32(tensor);
       entry.type = 0;
     }

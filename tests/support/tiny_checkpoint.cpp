@@ -52,7 +52,7 @@ ModelConfig model_config(const TinyCheckpoint& tiny) {
   if (family.delta_rule) {
     config.output_gate = true;
     config.delta = kTinyDelta;
-    for (std::size_t i = 0; i < blocks; ++i) config.delta_blocks.push_back(i % 2 == 0 ? 1 : 0);
+    for (std::size_t i = 0; i < blocks; ++i) config.delta_blocks.push_back((i % 2 == 0) == tiny.delta_first ? 1 : 0);
   }
   return config;
 }
@@ -77,7 +77,7 @@ void add_block_keys(json& config, const Family& family, const TinyCheckpoint& ti
   config["partial_rotary_factor"] = 0.5;
   config["layer_types"] = json::array();
   for (int i = 0; i < tiny.layers; ++i)
-    config["layer_types"].push_back(i % 2 == 0 ? "linear_attention" : "full_attention");
+    config["layer_types"].push_back((i % 2 == 0) == tiny.delta_first ? "linear_attention" : "full_attention");
 }
 
 // The packed tensor that holds the role in files of these families.

@@ -347,7 +347,7 @@ std::vector<RowRange> rows_of_write_or_step(const ModelConfig& c, Role role, int
 constexpr std::array<PackedRule, 7> kPackedHybrid{{
     {"model.layers.{}.self_attn.q_proj.weight", "blk.{}.attn_q.weight", kQueryAndGate, hidden_to_gated_query,
      rows_of_query_or_gate},
-    {"model.layers.{}.linear_attn.in_proj_qkvz.weight", "", kChannelsAndGate, hidden_to_channels_and_gate,
+    {"model.layers.{}.linear_attn.in_proj_qkvz.weight", "blk.{}.ssm_in.weight", kChannelsAndGate, hidden_to_channels_and_gate,
      rows_of_channels_or_gate},
     {"model.layers.{}.linear_attn.in_proj_ba.weight", "blk.{}.ssm_ba.weight", kWriteAndStep,
      hidden_to_write_and_step, rows_of_write_or_step},

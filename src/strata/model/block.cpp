@@ -221,6 +221,12 @@ std::vector<Weight*> matrices_of(BlockWeights& w) {
   return matrices;
 }
 
+std::vector<Weight*> exact_matrices_of(BlockWeights& w) {
+  std::vector<Weight*> matrices{&w.delta.write_and_step, &w.mixture.router};
+  std::erase_if(matrices, [](const Weight* matrix) { return !matrix->defined(); });
+  return matrices;
+}
+
 std::uint64_t block_bytes(const ModelConfig& c, ComputeDType dtype) {
   std::uint64_t most = 0;
   for (const BlockDescription& block : distinct_blocks(c)) most = std::max(most, bytes_of(block, dtype));

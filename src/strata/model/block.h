@@ -53,6 +53,8 @@ struct BlockWeights {
 
 /// The matrices that a quantizer rounds: all but the router and what is left in float32 beside it.
 [[nodiscard]] std::vector<Weight*> matrices_of(BlockWeights& weights);
+/// The others: float32 whatever the dtype of the products.
+[[nodiscard]] std::vector<Weight*> exact_matrices_of(BlockWeights& weights);
 
 /// Reads one block. Matrices are packed as they are read: no second copy is made, and bfloat16
 /// weights are kept as they are with ComputeDType::bfloat16. Throws what Checkpoint::load throws.
