@@ -1,5 +1,5 @@
 // Gradients of the gated delta rule, chunk by chunk from the last to the first. Names: d_x is the gradient of
-// x, X that of the right side of the triangular system, n the chunk's tokens; delta_chunk.h has the formulas.
+// x, n the number of tokens of the chunk; delta_chunk.h has the formulas.
 #include <algorithm>
 #include <vector>
 
@@ -87,7 +87,8 @@ void recompute_step(Step& y) {
       y.x.p.norm, y.x.p.eps, y.n, y.width);
 }
 
-// d_written = scores^T d_out + to_end * (K d_state), then X and d_values through the triangular system.
+// d_written = scores^T d_out + to_end * (K d_state), then `solved` and d_values through the triangular
+// system.
 void written_backward(Step& y) {
   const DeltaGates& gates = y.x.gates;
   float* d_written = y.b.d_written.data();
