@@ -141,8 +141,8 @@ class Resident {
     for (const BlockWeights& block : blocks_) {
       parallel_for(ids_.size(), threads, [&](std::size_t w) {
         auto scratch = pool_.lease();
-        forward_block(block, config_, rope_, h_[w].data(), h_[w].data(),
-                      static_cast<std::int64_t>(ids_[w].size()), *scratch, nullptr);
+        forward_block(block, rope_, h_[w].data(), h_[w].data(), static_cast<std::int64_t>(ids_[w].size()),
+                      *scratch, nullptr);
       });
     }
     parallel_for(ids_.size(), threads, [&](std::size_t w) {

@@ -17,21 +17,47 @@ using test::parse;
 // The defaults of LlamaConfig, Qwen2Config and Qwen3Config: Meta's Llama 1 and 2 leave out rope_theta, and
 // the first conversions of Llama 1 max_position_embeddings too.
 TEST(Config, AbsentKeysHaveTheDefaultsOfTheirClass) {
-  for (const Family& family : families()) {
-    const bool llama = family.id == "llama";
-    const ModelConfig c = parse({{"model_type", std::string(family.model_type)}});
-    EXPECT_EQ(c.architecture, family.architecture);
-    EXPECT_EQ(c.n_layers, 32);
-    EXPECT_EQ(c.hidden, 4096);
-    EXPECT_EQ(c.ffn, llama ? 11008 : 22016);
-    EXPECT_EQ(c.heads, 32);
-    EXPECT_EQ(c.kv_heads, 32);
-    EXPECT_EQ(c.head_dim, 128);
-    EXPECT_EQ(c.vocab, llama ? 32000 : 151936);
-    EXPECT_EQ(c.max_context, llama ? 2048 : 32768);
-    EXPECT_EQ(c.rope_theta, 10000.0);
-    EXPECT_EQ(c.norm_eps, 1e-6);
-    EXPECT_FALSE(c.tied_embeddings);
+  struct Row {
+    const char* family;
+    int layers, hidden, ffn, heads, kv_heads, head_dim, vocab;
+    std::int64_t context;
+    double theta, eps;
+    bool tied;
+    std::int64_t window;
+  };
+  const std::vector<Row> rows{
+      {"llama", 32, 4096, 11008, 32, 32, 128, 32000, 2048, 1e4, 1e-6, false, 0},
+      {"qwen2", 32, 4096, 22016, 32, 32, 128, 151936, 32768, 1e4, 1e-6, false, 0},
+      {"qwen3", 32, 4096, 22016, 32, 32, 128, 151936, 32768, 1e4, 1e-6, false, 0},
+      {"mistral", 32, 4096, 14336, 32, 8, 128, 32000, 131072, 1e4, 1e-6, false, 4096},
+      {"ministral", 32, 4096, 14336, 32, 8, 128, 32000, 131072, 1e4, 1e-6, false, 4096},
+      {"ministral3", 34, 4096, 14336, 32, 8, 128, 131072, 262144, 1e6, 1e-5, false, 0},
+      {"smollm3", 36, 2048, 11008, 16, 4, 128, 128256, 32768, 2e6, 1e-6, true, 0},
+  };
+  ASSERT_EQ(rows.size(), families().size());
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.family);
+    json config{{"model_type", row.family}};
+    if (std::string(row.family) == "ministral3") {
+      EXPECT_STRATA_ERROR(parse(config), ErrorKind::bad_file, "rope_parameters: missing");
+      config["rope_parameters"] = {{"rope_type", "default"}};
+      EXPECT_STRATA_ERROR(parse(config), ErrorKind::bad_file, "llama_4_scaling_beta: missing");
+      config["rope_parameters"]["llama_4_scaling_beta"] = 0.0;
+    }
+    const ModelConfig c = parse(config);
+    EXPECT_EQ(c.family, row.family);
+    EXPECT_EQ(c.n_layers, row.layers);
+    EXPECT_EQ(c.hidden, row.hidden);
+    EXPECT_EQ(c.ffn, row.ffn);
+    EXPECT_EQ(c.heads, row.heads);
+    EXPECT_EQ(c.kv_heads, row.kv_heads);
+    EXPECT_EQ(c.head_dim, row.head_dim);
+    EXPECT_EQ(c.vocab, row.vocab);
+    EXPECT_EQ(c.max_context, row.context);
+    EXPECT_EQ(c.rope_theta, row.theta);
+    EXPECT_EQ(c.norm_eps, row.eps);
+    EXPECT_EQ(c.tied_embeddings, row.tied);
+    EXPECT_EQ(c.window, row.window);
     EXPECT_FALSE(c.notes.empty()) << "sizes that the file does not say are said";
   }
   json config = base("llama");
@@ -120,7 +146,7 @@ TEST(Config, RopeTypesThatScaleByNothing) {
   ASSERT_EQ(parse(config).notes.size(), 1u);
   EXPECT_NE(parse(config).notes[0].find("factor 2"), std::string::npos);
   config["rope_scaling"] = {{"rope_type", "yarn"}, {"factor", 1.0}, {"attention_factor", 1.5}};
-  EXPECT_STRATA_ERROR(parse(config), ErrorKind::unsupported, "yarn");
+  EXPECT_EQ(parse(config).scaled_rope.value().attention_factor, 1.5);
 }
 
 TEST(Config, IdsOfNoToken) {

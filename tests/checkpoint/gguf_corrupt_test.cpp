@@ -104,15 +104,25 @@ TEST(RefusedGguf, OtherModels) {
     return [=](GgufFile& f) { f.set(key, test::gguf_string(value)); };
   };
   expect_refused(text("general.architecture", "gemma\n3"), kUnsupportedGguf,
-                 "\"gemma?3\"; expected one of llama, qwen2, qwen3");
+                 "\"gemma?3\"; expected one of llama, qwen2, qwen3, mistral3, smollm3");
   expect_refused([](GgufFile& f) { f.erase("general.architecture"); }, kBadGguf,
                  "general.architecture: missing");
   expect_refused([](GgufFile& f) { f.set("general.architecture", test::gguf_u32(1)); }, kBadGguf, "a string");
-  for (const char* type : {"yarn", "longrope"}) {
-    expect_refused(text("llama.rope.scaling.type", type), kUnsupportedGguf, type);
-  }
-  for (const char* key : {"llama.rope.scaling.factor", "llama.rope.scale_linear"}) {
+  expect_refused(text("llama.rope.scaling.type", "su"), kUnsupportedGguf,
+                 "\"su\"; expected none, linear, yarn");
+  expect_refused(text("llama.rope.scaling.type", "longrope"), kBadGguf,
+                 "no tensor \"rope_factors_short.weight\"");
+  for (const char* key : {"llama.rope.scaling.yarn_attn_factor", "llama.rope.scaling.yarn_ext_factor"}) {
     expect_refused([=](GgufFile& f) { f.set(key, test::gguf_f32(2.0f)); }, kUnsupportedGguf, key);
+  }
+  for (const char* key : {"llama.rope.scaling.factor", "llama.rope.scale_linear",
+                          "llama.rope.scaling.attn_factor", "llama.rope.scaling.yarn_beta_fast"}) {
+    expect_refused(
+        [=](GgufFile& f) {
+          f.set("llama.rope.scaling.type", test::gguf_string("yarn"));
+          f.set(key, test::gguf_f32(-2.0f));
+        },
+        kBadGguf, std::string(key) + ": -2; expected a number above 0");
   }
   for (const char* key : {"llama.expert_count", "llama.expert_used_count", "llama.nextn_predict_layers"}) {
     expect_refused([=](GgufFile& f) { f.set(key, test::gguf_u32(8)); }, kUnsupportedGguf,
@@ -166,11 +176,37 @@ TEST(RefusedGguf, TensorsThatLie) {
       },
       kBadGguf, "in a file of");
   expect_refused([](GgufFile& f) { f.tensors[1].offset = 0; }, kBadGguf, "overlaps tensor");
-  for (const char* name : {"blk.0.attn_q.bias", "blk.0.attn_q_norm.weight", "blk.0.ffn_gate_exps.weight",
-                           "cls.weight", "blk.0.attn_output.bias"}) {
+  for (const char* name : {"blk.0.attn_q_norm.weight", "blk.0.ffn_gate_exps.weight", "cls.weight"}) {
     expect_refused([=](GgufFile& f) { f.tensors.push_back({.name = name, .extents = {1}, .bytes = "abcd"}); },
                    kUnsupportedGguf, std::string("tensor \"") + name + "\"");
   }
+}
+
+// A bias in one block makes it the model's.
+TEST(RefusedGguf, BiasesMustBeWhole) {
+  const auto add = [](const char* name) {
+    return [=](GgufFile& f) { f.tensors.push_back({.name = name, .extents = {1}, .bytes = "abcd"}); };
+  };
+  expect_refused(add("blk.0.attn_q.bias"), kBadGguf,
+                 "tensor \"blk.0.attn_q.bias\": shape [1]; expected [16]");
+  expect_refused(add("blk.0.attn_output.bias"), kBadGguf, "expected [16]");
+  expect_refused(add("blk.0.ffn_gate.bias"), kBadGguf, "expected [24]");
+  expect_refused(add("blk.1.attn_output.bias"), kUnsupportedGguf, "tensor \"blk.1.attn_output.bias\"");
+  expect_refused(add("blk.0.attn_output.bias"), kUnsupportedGguf, "tensor \"blk.0.attn_output.bias\"",
+                 {.family = "qwen2"});
+}
+
+TEST(CorruptGguf, SlidingWindowPattern) {
+  const auto pattern = [](test::GgufStored value) {
+    return [=](GgufFile& f) {
+      f.set("llama.attention.sliding_window", test::gguf_u32(4));
+      f.set("llama.attention.sliding_window_pattern", value);
+    };
+  };
+  expect_refused(pattern(test::gguf_array(GgufValueType::boolean, 2, std::string(2, '\1'))), kBadGguf,
+                 "sliding_window_pattern: 2 bool; expected 3 booleans");
+  expect_refused(pattern(test::gguf_i32s({1, 1, 1})), kBadGguf, "3 i32; expected 3 booleans");
+  expect_refused(pattern(test::gguf_f32(2.0f)), kBadGguf, "sliding_window_pattern");
 }
 
 TEST(RefusedGguf, RopeFactorsThatLie) {

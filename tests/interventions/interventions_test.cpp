@@ -326,6 +326,27 @@ TEST(Attention, SinkOnlyWithoutWeightOnSinksReadsTheFirstKey) {
   EXPECT_EQ(probability, (std::vector<float>{1.0f, 0.0f, 0.0f}));
 }
 
+// In a block with a sliding window nothing is read from before it, and uniform is uniform over what is seen.
+TEST(Attention, EditsStayWithinASlidingWindow) {
+  std::vector<TokenClass> classes(8, TokenClass::ordinary);
+  classes[0] = TokenClass::first;
+  const std::vector<float> before{0.0f, 0.0f, 0.0f, 0.0f, 0.125f, 0.25f, 0.125f, 0.5f};
+  const auto edited = [&](std::string_view id) {
+    auto probability = before;
+    row(id).edit_attention({.strength = 1.0, .reach = 4, .tokens = 8, .classes = classes}, 0, 7,
+                           probability.data());
+    return probability;
+  };
+  EXPECT_EQ(edited("attention_uniform"), (std::vector<float>{0, 0, 0, 0, 0.25f, 0.25f, 0.25f, 0.25f}));
+  EXPECT_EQ(edited("attention_local"), before);      // 16 keys reach further than the window
+  EXPECT_EQ(edited("attention_sink_only"), before);  // no sink is seen
+  auto early = before;                               // query 3 sees the first four keys, of which 0 is a sink
+  early[0] = early[1] = early[2] = early[3] = 0.25f;
+  row("attention_sink_only")
+      .edit_attention({.strength = 1.0, .reach = 4, .tokens = 8, .classes = classes}, 0, 3, early.data());
+  EXPECT_EQ(early[0], 1.0f);
+}
+
 TEST(HeadAblation, SilencesItsHeadAlone) {
   Case test;
   test.edit.strength = 1.0;

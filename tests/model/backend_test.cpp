@@ -11,6 +11,7 @@
 
 #include "strata/base/error.h"
 #include "strata/model/backward.h"
+#include "tests/support/block_cases.h"
 #include "tests/support/float_values.h"
 #include "tests/support/paths.h"
 #include "tests/support/plain_backend.h"
@@ -52,8 +53,7 @@ TEST(Backends, WhatABackendCannotComputeIsSaid) {
 class SecondBackend : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    test::write_checkpoint(directory_.path(),
-                           {.family = GetParam(), .tied = std::strcmp(GetParam(), "qwen2") == 0});
+    test::write_checkpoint(directory_.path(), test::block_case(GetParam()));
     checkpoint_.emplace(Checkpoint::open(directory_.path()));
   }
   [[nodiscard]] const ModelConfig& config() const { return checkpoint_->config(); }
@@ -76,9 +76,8 @@ class SecondBackend : public testing::TestWithParam<const char*> {
                              .distance_reduced = part(2),
                              .entropy_reduced = part(3)};
     BlockScratch scratch;
-    forward_block(load_block(*checkpoint_, 1, compute), config(),
-                  make_rope_table(config(), static_cast<int>(n)), pass.out.data(), pass.out.data(), n,
-                  scratch, {&sums, edit});
+    forward_block(load_block(*checkpoint_, 1, compute), make_rope_table(config(), static_cast<int>(n)),
+                  pass.out.data(), pass.out.data(), n, scratch, {&sums, edit});
     return pass;
   }
 
@@ -155,8 +154,7 @@ TEST_P(SecondBackend, GradientsLogitsAndTheirGradientsAreTheProcessors) {
               .d_h = std::vector<float>(h.size())};
     const std::vector<float*> pointers{r.gradient.data()};
     BackwardScratch backward;
-    backward_block(load_block(*checkpoint_, 2, compute), config(), rope, h.data(), pointers, kTokens,
-                   backward);
+    backward_block(load_block(*checkpoint_, 2, compute), rope, h.data(), pointers, kTokens, backward);
     LogitScratch scratch;
     compute_logits(head, config(), h.data(), kTokens, r.logits.data(), scratch);
     r.normed.assign(scratch.normed.begin(), scratch.normed.begin() + std::ssize(h));
@@ -170,7 +168,7 @@ TEST_P(SecondBackend, GradientsLogitsAndTheirGradientsAreTheProcessors) {
   EXPECT_LT(relative_difference(theirs.d_h, ours.d_h), kTolerance);
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, SecondBackend, testing::Values("llama", "qwen2", "qwen3"),
+INSTANTIATE_TEST_SUITE_P(Families, SecondBackend, testing::ValuesIn(test::kBlockCases),
                          [](const auto& family) { return std::string(family.param); });
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "strata/model/backward.h"
 #include "tests/support/autograd_block.h"
+#include "tests/support/block_cases.h"
 #include "tests/support/float_values.h"
 #include "tests/support/paths.h"
 #include "tests/support/plain_network.h"
@@ -29,10 +30,7 @@ double relative_difference(std::vector<float>& ours, const at::Tensor& reference
 
 class BackwardAutograd : public testing::TestWithParam<const char*> {
  protected:
-  void SetUp() override {
-    test::write_checkpoint(directory_.path(),
-                           {.family = GetParam(), .tied = std::strcmp(GetParam(), "qwen2") == 0});
-  }
+  void SetUp() override { test::write_checkpoint(directory_.path(), test::block_case(GetParam())); }
   test::TemporaryDirectory directory_;
 };
 
@@ -54,13 +52,13 @@ TEST_P(BackwardAutograd, BlockMatchesAutograd) {
   // The reference is the same function: its forward pass agrees too.
   std::vector<float> out(h.size());
   BlockScratch forward;
-  forward_block(weights, c, rope, h.data(), out.data(), kTokens, forward, nullptr);
+  forward_block(weights, rope, h.data(), out.data(), kTokens, forward, nullptr);
   EXPECT_LT(relative_difference(out, test::autograd_block(checkpoint, 1, to_double(h, {kTokens, c.hidden}))),
             1e-5);
 
   BackwardScratch scratch;
   std::vector<float*> pointers{gradients[0].data(), gradients[1].data()};
-  backward_block(weights, c, rope, h.data(), pointers, kTokens, scratch);
+  backward_block(weights, rope, h.data(), pointers, kTokens, scratch);
   EXPECT_LT(relative_difference(gradients[0], expected[0]), 1e-5);
   EXPECT_LT(relative_difference(gradients[1], expected[1]), 1e-5);
 }
@@ -109,7 +107,7 @@ TEST_P(BackwardAutograd, ThePlainNetworkIsTheSame) {
   expect_same(test::logits(test::plain_head(checkpoint), c, plain), test::autograd_logits(checkpoint, x));
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, BackwardAutograd, testing::Values("llama", "qwen2", "qwen3"),
+INSTANTIATE_TEST_SUITE_P(Families, BackwardAutograd, testing::ValuesIn(test::kBlockCases),
                          [](const auto& family) { return std::string(family.param); });
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "tests/support/block_cases.h"
 #include "tests/support/float_values.h"
 #include "tests/support/paths.h"
 #include "tests/support/plain_network.h"
@@ -31,8 +32,7 @@ double inner(const Matrix& a, const Matrix& b) {
 class Backward : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    test::write_checkpoint(directory_.path(),
-                           {.family = GetParam(), .tied = std::strcmp(GetParam(), "qwen2") == 0});
+    test::write_checkpoint(directory_.path(), test::block_case(GetParam()));
     checkpoint_.emplace(Checkpoint::open(directory_.path()));
   }
   [[nodiscard]] const ModelConfig& config() const { return checkpoint_->config(); }
@@ -52,7 +52,7 @@ TEST_P(Backward, BlockMatchesDifferencesOfThePlainNetwork) {
   const RopeTable rope = make_rope_table(config(), kTokens);
   std::vector<float> out(h.size());
   BlockScratch forward;
-  forward_block(weights, config(), rope, h.data(), out.data(), kTokens, forward, nullptr);
+  forward_block(weights, rope, h.data(), out.data(), kTokens, forward, nullptr);
   EXPECT_LT(relative_difference(out, test::forward(plain, config(), matrix(h))), 1e-5);
 
   std::vector<std::vector<float>> gradients{random_values(kTokens * config().hidden, 2),
@@ -66,7 +66,7 @@ TEST_P(Backward, BlockMatchesDifferencesOfThePlainNetwork) {
   }
   BackwardScratch scratch;
   const std::vector<float*> pointers{gradients[0].data(), gradients[1].data()};
-  backward_block(weights, config(), rope, h.data(), pointers, kTokens, scratch);
+  backward_block(weights, rope, h.data(), pointers, kTokens, scratch);
   EXPECT_LT(relative_difference(gradients[0], expected[0]), 1e-5);
   EXPECT_LT(relative_difference(gradients[1], expected[1]), 1e-5);
 }
@@ -80,8 +80,8 @@ TEST_P(Backward, GradientsDoNotDependOnTheirNeighbours) {
        first = random_values(kTokens * config().hidden, 3), second = alone;
   BackwardScratch scratch;
   const std::vector<float*> one{alone.data()}, two{first.data(), second.data()};
-  backward_block(weights, config(), rope, h.data(), one, kTokens, scratch);
-  backward_block(weights, config(), rope, h.data(), two, kTokens, scratch);
+  backward_block(weights, rope, h.data(), one, kTokens, scratch);
+  backward_block(weights, rope, h.data(), two, kTokens, scratch);
   EXPECT_EQ(std::memcmp(alone.data(), second.data(), alone.size() * sizeof(float)), 0);
 }
 
@@ -104,7 +104,7 @@ TEST_P(Backward, HeadMatchesDifferencesOfThePlainNetwork) {
   EXPECT_LT(relative_difference(d_h, expected), 1e-5);
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, Backward, testing::Values("llama", "qwen2", "qwen3"),
+INSTANTIATE_TEST_SUITE_P(Families, Backward, testing::ValuesIn(test::kBlockCases),
                          [](const auto& family) { return std::string(family.param); });
 
 }  // namespace

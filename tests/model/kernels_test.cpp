@@ -154,6 +154,7 @@ struct Sums {
 struct SinkCase {
   std::vector<std::size_t> sinks;
   float raised;
+  std::int64_t window = 0;
 };
 
 class CausalSoftmaxWithSinks : public testing::TestWithParam<SinkCase> {};
@@ -161,21 +162,26 @@ class CausalSoftmaxWithSinks : public testing::TestWithParam<SinkCase> {};
 TEST_P(CausalSoftmaxWithSinks, MatchesMaskedSoftmaxAndDirectStatistics) {
   constexpr std::size_t n = 83;
   constexpr float kScale = 0.3f;
-  const auto& [sinks, raised] = GetParam();
+  const auto& [sinks, raised, window] = GetParam();
   auto scores = normal_values(n * n, 5, 5.0);
   Sums sums(n);
   for (const std::size_t j : sinks) sums.keep[j] = 0.0f;
   for (std::size_t i = 0; i < n; ++i) scores[i * n + sinks.front()] += raised / kScale;
   Matrix expected(n, n);
+  const auto first_key = [&, reach = static_cast<std::size_t>(window)](std::size_t i) {
+    return reach == 0 || i + 1 < reach ? std::size_t{0} : i + 1 - reach;
+  };
   for (std::size_t i = 0; i < n; ++i) {
     const auto score = [&](std::size_t j) { return static_cast<double>(scores[i * n + j]) * kScale; };
-    double largest = score(0), total = 0.0;
-    for (std::size_t j = 0; j <= i; ++j) largest = std::max(largest, score(j));
-    for (std::size_t j = 0; j <= i; ++j) total += expected(i, j) = std::exp(score(j) - largest);
-    for (std::size_t j = 0; j <= i; ++j) expected(i, j) /= total;
+    const std::size_t first = first_key(i);
+    double largest = score(i), total = 0.0;
+    for (std::size_t j = first; j <= i; ++j) largest = std::max(largest, score(j));
+    for (std::size_t j = first; j <= i; ++j) total += expected(i, j) = std::exp(score(j) - largest);
+    for (std::size_t j = first; j <= i; ++j) expected(i, j) /= total;
   }
   const AttentionSums view = sums.view();
-  causal_softmax(scores.data(), n, kScale, &view);
+  causal_softmax(scores.data(), {.first = 0, .rows = n, .stride = n, .keys = n, .window = window}, kScale,
+                 &view);
   for (std::size_t i = 0; i < scores.size(); ++i) expect_close(scores[i], expected.data[i], 1e-6);
   for (std::size_t i = 1; i < n; ++i) {
     for (const bool reduced : {false, true}) {
@@ -183,10 +189,10 @@ TEST_P(CausalSoftmaxWithSinks, MatchesMaskedSoftmaxAndDirectStatistics) {
       const auto used = [&](std::size_t j) {
         return !reduced || std::find(sinks.begin(), sinks.end(), j) == sinks.end();
       };
-      for (std::size_t j = 0; j <= i; ++j) {
+      for (std::size_t j = first_key(i); j <= i; ++j) {
         if (used(j)) total += expected(i, j);
       }
-      for (std::size_t j = 0; j <= i; ++j) {
+      for (std::size_t j = first_key(i); j <= i; ++j) {
         if (!used(j)) continue;
         const double a = expected(i, j) / total;
         distance += a * static_cast<double>(i - j);
@@ -207,6 +213,9 @@ TEST_P(CausalSoftmaxWithSinks, MatchesMaskedSoftmaxAndDirectStatistics) {
 INSTANTIATE_TEST_SUITE_P(FewAndManyWeakAndStrong, CausalSoftmaxWithSinks,
                          testing::Values(SinkCase{{0, 17}, 0.0f}, SinkCase{{0, 17}, 6.0f},
                                          SinkCase{{0, 17}, 9.0f}, SinkCase{{0}, 40.0f},
+                                         SinkCase{{0, 17}, 6.0f, 16}, SinkCase{{17, 0}, 9.0f, 33},
+                                         SinkCase{{0}, 0.0f, 2}, SinkCase{{0, 17}, 0.0f, 83},
+                                         SinkCase{{0, 3, 4, 9, 20, 21, 22, 40, 41, 60, 82}, 0.0f, 20},
                                          SinkCase{{0, 3, 4, 9, 20, 21, 22, 40, 41, 60, 82}, 0.0f},
                                          SinkCase{{5, 3, 4, 9, 20, 21, 22, 40, 41, 60, 82}, 12.0f}));
 

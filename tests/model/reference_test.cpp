@@ -35,7 +35,7 @@ Forward run(const std::filesystem::path& model, const std::vector<std::int32_t>&
   Forward result;
   BlockScratch scratch;
   for (int layer = 0; layer < config.n_layers; ++layer) {
-    forward_block(load_block(checkpoint, layer), config, rope, h.data(), h.data(), n, scratch, nullptr);
+    forward_block(load_block(checkpoint, layer), rope, h.data(), h.data(), n, scratch, nullptr);
     result.states.push_back(h);
   }
   const HeadWeights head = load_head(checkpoint, embedding);

@@ -14,6 +14,7 @@
 #include "strata/backends/torch/torch_device.h"
 #include "strata/base/error.h"
 #include "strata/model/backward.h"
+#include "tests/support/block_cases.h"
 #include "tests/support/float_values.h"
 #include "tests/support/paths.h"
 #include "tests/support/tiny_checkpoint.h"
@@ -33,7 +34,7 @@ class TorchBlock : public testing::TestWithParam<Case> {
     if (const std::string why = cpu_backend().why_not(dtype); !why.empty()) GTEST_SKIP() << why;
     compute_ = {dtype, *backend};
     require_compute(compute_);
-    test::write_checkpoint(directory_.path(), {.family = family, .tied = std::strcmp(family, "qwen2") == 0});
+    test::write_checkpoint(directory_.path(), test::block_case(family));
     checkpoint_.emplace(Checkpoint::open(directory_.path()));
   }
   [[nodiscard]] const ModelConfig& config() const { return checkpoint_->config(); }
@@ -59,9 +60,8 @@ class TorchBlock : public testing::TestWithParam<Case> {
                              .distance_reduced = part(2),
                              .entropy_reduced = part(3)};
     BlockScratch scratch;
-    forward_block(load_block(*checkpoint_, 1, compute), config(),
-                  make_rope_table(config(), static_cast<int>(n)), h.data(), pass.out.data(), n, scratch,
-                  {statistics ? &sums : nullptr, edit});
+    forward_block(load_block(*checkpoint_, 1, compute), make_rope_table(config(), static_cast<int>(n)),
+                  h.data(), pass.out.data(), n, scratch, {statistics ? &sums : nullptr, edit});
     return pass;
   }
 
@@ -115,8 +115,7 @@ TEST_P(TorchBlock, GradientsOfABlock) {
                                               random_values(kTokens * config().hidden, 6)};
     const std::vector<float*> pointers{gradients[0].data(), gradients[1].data()};
     BackwardScratch scratch;
-    backward_block(load_block(*checkpoint_, 2, compute), config(), rope, h.data(), pointers, kTokens,
-                   scratch);
+    backward_block(load_block(*checkpoint_, 2, compute), rope, h.data(), pointers, kTokens, scratch);
     return gradients;
   };
   const auto ours = pulled(compute_.dtype), theirs = pulled(compute_);
@@ -165,7 +164,7 @@ std::string name_of(const testing::TestParamInfo<Case>& one) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, TorchBlock,
-                         testing::Combine(testing::Values("llama", "qwen2", "qwen3"),
+                         testing::Combine(testing::ValuesIn(test::kBlockCases),
                                           testing::Values(ComputeDType::float32, ComputeDType::bfloat16),
                                           testing::Values(&torch_cpu_backend(), &cuda_backend())),
                          name_of);

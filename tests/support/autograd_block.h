@@ -25,12 +25,13 @@ inline at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double
 
 /// Rotates (tokens, heads, head_dim) as Hugging Face does: x cos + rotate_half(x) sin.
 inline at::Tensor rotate(const at::Tensor& x, const ModelConfig& c) {
-  const auto frequency = rope_frequencies(c);
+  const auto frequency = rope_frequencies(c, x.size(0));
+  const double factor = c.scaled_rope ? c.scaled_rope->attention_factor : 1.0;
   const at::Tensor angle =
       at::outer(at::arange(x.size(0), at::kDouble), at::tensor(at::ArrayRef<double>(frequency), at::kDouble));
   const at::Tensor both = at::cat({angle, angle}, -1).unsqueeze(1);
   const auto half = x.chunk(2, -1);
-  return x * both.cos() + at::cat({-half[1], half[0]}, -1) * both.sin();
+  return (x * both.cos() + at::cat({-half[1], half[0]}, -1) * both.sin()) * factor;
 }
 
 /// One block on (tokens, d), differentiable. `edit` may replace the attention probabilities (heads, queries,
@@ -55,16 +56,30 @@ inline at::Tensor autograd_block(const Checkpoint& checkpoint, int layer, const 
   const auto spread = [&](const at::Tensor& t) {
     return t.repeat_interleave(c.heads / c.kv_heads, 1).transpose(0, 1);
   };
-  const at::Tensor scores =
-      at::matmul(rotate(q, c).transpose(0, 1), spread(rotate(k, c)).transpose(1, 2)) / std::sqrt(c.head_dim);
-  const at::Tensor future = at::ones({h.size(0), h.size(0)}, at::kBool).triu(1);
-  at::Tensor p = at::softmax(scores.masked_fill(future, -INFINITY), -1);
+  const AttentionDescription a = describe_block(c, layer).attention;
+  if (a.rope) {
+    q = rotate(q, c);
+    k = rotate(k, c);
+  }
+  if (c.query_scale_beta != 0.0) {
+    const at::Tensor turns = (at::arange(h.size(0), at::kDouble) / c.query_scale_context).floor();
+    q = q * (1.0 + c.query_scale_beta * (turns + 1.0).log()).view({-1, 1, 1});
+  }
+  const at::Tensor scores = at::matmul(q.transpose(0, 1), spread(k).transpose(1, 2)) / std::sqrt(c.head_dim);
+  const at::Tensor all = at::ones({h.size(0), h.size(0)}, at::kBool);
+  at::Tensor unseen = all.triu(1);
+  if (a.window > 0) unseen = unseen.logical_or(all.tril(-a.window));
+  at::Tensor p = at::softmax(scores.masked_fill(unseen, -INFINITY), -1);
   if (edit) p = edit(p);
   const at::Tensor heads = at::matmul(p, spread(v)).transpose(0, 1).reshape({h.size(0), -1});
-  const at::Tensor middle = h + at::matmul(heads, load(Role::attention_output).t());
+  const auto product = [&](const at::Tensor& t, Role weight, Role bias) {
+    const at::Tensor y = at::matmul(t, load(weight).t());
+    return checkpoint.has(bias) ? y + load(bias) : y;
+  };
+  const at::Tensor middle = h + product(heads, Role::attention_output, Role::output_bias);
   const at::Tensor y = rms_norm(middle, load(Role::mlp_norm), c.norm_eps);
-  const at::Tensor gate = at::matmul(y, load(Role::gate).t()), up = at::matmul(y, load(Role::up).t());
-  return middle + at::matmul(at::silu(gate) * up, load(Role::down).t());
+  const at::Tensor gate = product(y, Role::gate, Role::gate_bias), up = product(y, Role::up, Role::up_bias);
+  return middle + product(at::silu(gate) * up, Role::down, Role::down_bias);
 }
 
 /// Logits (tokens, vocab) of state L.

@@ -41,19 +41,23 @@ void to_floats(const Matrix& from, float* out) {
   for (const double value : from.data) *out++ = static_cast<float>(value);
 }
 
-// One head's part of AttentionSums, from probabilities of (queries, keys).
-void add_sums(const Matrix& p, std::span<const float> keep, std::span<double> distance,
+// One head's part of AttentionSums, from probabilities of (queries, keys) of which a query sees `window`, or
+// all before it (0).
+void add_sums(const Matrix& p, std::size_t window, std::span<const float> keep, std::span<double> distance,
               std::span<double> entropy) {
+  const auto left_out = [&](std::size_t i, std::size_t j) {
+    return (window > 0 && i - j >= window) || (!keep.empty() && keep[j] == 0.0f);
+  };
   for (std::size_t i = 0; i < p.rows; ++i) {
     double total = 0.0, keys = 0.0, away = 0.0, weighted = 0.0, spread = 0.0;
     for (std::size_t j = 0; j <= i; ++j) {
-      if (!keep.empty() && keep[j] == 0.0f) continue;
+      if (left_out(i, j)) continue;
       total += p(i, j);
       keys += 1.0;
       away += static_cast<double>(i - j);
     }
     for (std::size_t j = 0; j <= i; ++j) {
-      if ((!keep.empty() && keep[j] == 0.0f) || p(i, j) == 0.0) continue;
+      if (left_out(i, j) || p(i, j) == 0.0) continue;
       const double share = p(i, j) / total;
       weighted += share * static_cast<double>(i - j);
       spread -= share * std::log(share);
@@ -82,13 +86,13 @@ class PlainBackend final : public Backend {
     return std::make_shared<PlainMatrix>(rows, columns);
   }
 
-  void forward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable&,
-                     const float* h_in, float* h_out, std::int64_t tokens, BlockScratch&,
-                     const BlockHooks& hooks) const override {
+  void forward_block(const BlockWeights& weights, const RopeTable& rope, const float* h_in, float* h_out,
+                     std::int64_t tokens, BlockScratch&, const BlockHooks& hooks) const override {
+    const auto reach = static_cast<std::size_t>(weights.block.attention.window);
     const auto see = [&](int head, Matrix& p) {
       if (hooks.sums != nullptr) {
-        add_sums(p, {}, hooks.sums->distance_all, hooks.sums->entropy_all);
-        add_sums(p, hooks.sums->keep, hooks.sums->distance_reduced, hooks.sums->entropy_reduced);
+        add_sums(p, reach, {}, hooks.sums->distance_all, hooks.sums->entropy_all);
+        add_sums(p, reach, hooks.sums->keep, hooks.sums->distance_reduced, hooks.sums->entropy_reduced);
       }
       if (hooks.edit_attention == nullptr) return;
       std::vector<float> row;
@@ -98,17 +102,17 @@ class PlainBackend final : public Backend {
         std::copy(row.begin(), row.end(), p.row(query).begin());
       }
     };
-    const Matrix h = to_matrix({h_in, static_cast<std::size_t>(tokens * config.hidden)},
-                               static_cast<std::size_t>(config.hidden));
-    to_floats(forward(plain_block(weights), config, h, see), h_out);
+    const auto hidden = static_cast<std::size_t>(weights.block.hidden);
+    const Matrix h = to_matrix({h_in, static_cast<std::size_t>(tokens) * hidden}, hidden);
+    to_floats(forward(plain_block(weights), plain_positions(rope, tokens), h, see), h_out);
   }
   // By the processor's kernels, on weights packed again.
-  void backward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
-                      const float* h, std::span<float* const> gradients, std::int64_t tokens,
+  void backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,
+                      std::span<float* const> gradients, std::int64_t tokens,
                       BackwardScratch& scratch) const override {
     BlockWeights copy = weights;
     for (Weight* w : {&copy.qkv, &copy.attention_output, &copy.gate, &copy.up, &copy.down}) *w = packed(*w);
-    cpu::backward_block(copy, config, rope, h, gradients, tokens, scratch);
+    cpu::backward_block(copy, rope, h, gradients, tokens, scratch);
   }
   void compute_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
                       float* out, LogitScratch& scratch) const override {

@@ -64,31 +64,38 @@ Matrix columns(const Matrix& x, std::size_t first, std::size_t count) {
 }
 
 // Hugging Face's x cos + rotate_half(x) sin.
-void rotate(Matrix& x, const std::vector<double>& frequency) {
+void rotate(Matrix& x, const PlainPositions& positions) {
   const std::size_t half = x.cols / 2;
   for (std::size_t position = 0; position < x.rows; ++position) {
     for (std::size_t i = 0; i < half; ++i) {
-      const double angle = static_cast<double>(position) * frequency[i];
+      const double cos = positions.cos(position, i), sin = positions.sin(position, i);
       const double low = x(position, i), high = x(position, i + half);
-      x(position, i) = low * std::cos(angle) - high * std::sin(angle);
-      x(position, i + half) = high * std::cos(angle) + low * std::sin(angle);
+      x(position, i) = low * cos - high * sin;
+      x(position, i + half) = high * cos + low * sin;
     }
   }
 }
 
-// (queries, keys): the softmax over the keys up to each query, 0 after it.
-Matrix probabilities(const Matrix& q, const Matrix& k) {
+// (queries, keys): the softmax over the keys that each query sees, 0 elsewhere.
+Matrix probabilities(const Matrix& q, const Matrix& k, std::size_t window) {
   Matrix p = product(q, k);
   for (std::size_t i = 0; i < p.rows; ++i) {
+    const auto seen = [&](std::size_t j) { return j <= i && (window == 0 || i - j < window); };
     double largest = -INFINITY, sum = 0.0;
-    for (std::size_t j = 0; j <= i; ++j) {
+    for (std::size_t j = 0; j < p.cols; ++j) {
       p(i, j) /= std::sqrt(static_cast<double>(q.cols));
-      largest = std::max(largest, p(i, j));
+      if (seen(j)) largest = std::max(largest, p(i, j));
     }
-    for (std::size_t j = 0; j <= i; ++j) sum += p(i, j) = std::exp(p(i, j) - largest);
-    for (std::size_t j = 0; j < p.cols; ++j) p(i, j) = j <= i ? p(i, j) / sum : 0.0;
+    for (std::size_t j = 0; j < p.cols; ++j) sum += p(i, j) = seen(j) ? std::exp(p(i, j) - largest) : 0.0;
+    for (std::size_t j = 0; j < p.cols; ++j) p(i, j) /= sum;
   }
   return p;
+}
+
+void add_bias(Matrix& x, const std::vector<double>& bias) {
+  for (std::size_t i = 0; i < x.rows && !bias.empty(); ++i) {
+    for (std::size_t j = 0; j < x.cols; ++j) x(i, j) += bias[j];
+  }
 }
 
 }  // namespace
@@ -102,11 +109,16 @@ Matrix to_matrix(std::span<const float> values, std::size_t cols) {
 }
 
 PlainBlock plain_block(const Checkpoint& checkpoint, int layer) {
-  return {.attention_norm = load_vector(checkpoint, {Role::attention_norm}, layer),
+  return {.block = describe_block(checkpoint.config(), layer),
+          .attention_norm = load_vector(checkpoint, {Role::attention_norm}, layer),
           .qkv_bias = load_vector(checkpoint, {Role::query_bias, Role::key_bias, Role::value_bias}, layer),
+          .output_bias = load_vector(checkpoint, {Role::output_bias}, layer),
           .query_norm = load_vector(checkpoint, {Role::query_norm}, layer),
           .key_norm = load_vector(checkpoint, {Role::key_norm}, layer),
           .mlp_norm = load_vector(checkpoint, {Role::mlp_norm}, layer),
+          .gate_bias = load_vector(checkpoint, {Role::gate_bias}, layer),
+          .up_bias = load_vector(checkpoint, {Role::up_bias}, layer),
+          .down_bias = load_vector(checkpoint, {Role::down_bias}, layer),
           .qkv = load_matrix(checkpoint, {Role::query, Role::key, Role::value}, layer),
           .attention_output = load_matrix(checkpoint, {Role::attention_output}, layer),
           .gate = load_matrix(checkpoint, {Role::gate}, layer),
@@ -115,11 +127,16 @@ PlainBlock plain_block(const Checkpoint& checkpoint, int layer) {
 }
 
 PlainBlock plain_block(const BlockWeights& w) {
-  return {.attention_norm = to_doubles(w.attention_norm.values),
+  return {.block = w.block,
+          .attention_norm = to_doubles(w.attention_norm.values),
           .qkv_bias = to_doubles(w.qkv_bias.values),
+          .output_bias = to_doubles(w.output_bias.values),
           .query_norm = to_doubles(w.query_norm.values),
           .key_norm = to_doubles(w.key_norm.values),
           .mlp_norm = to_doubles(w.mlp_norm.values),
+          .gate_bias = to_doubles(w.gate_bias.values),
+          .up_bias = to_doubles(w.up_bias.values),
+          .down_bias = to_doubles(w.down_bias.values),
           .qkv = to_matrix(w.qkv),
           .attention_output = to_matrix(w.attention_output),
           .gate = to_matrix(w.gate),
@@ -138,25 +155,61 @@ Matrix plain_norm(const Matrix& x, std::span<const double> weight, double eps) {
   return y;
 }
 
-Matrix forward(const PlainBlock& block, const ModelConfig& c, const Matrix& h, const SeeAttention& see) {
-  const auto dim = static_cast<std::size_t>(c.head_dim), heads = static_cast<std::size_t>(c.heads),
-             kv_heads = static_cast<std::size_t>(c.kv_heads);
-  const std::vector<double> frequency = rope_frequencies(c);
-  Matrix qkv = product(plain_norm(h, block.attention_norm, c.norm_eps), block.qkv);
-  for (std::size_t i = 0; i < h.rows && !block.qkv_bias.empty(); ++i) {
-    for (std::size_t j = 0; j < qkv.cols; ++j) qkv(i, j) += block.qkv_bias[j];
+PlainPositions plain_positions(const ModelConfig& c, std::int64_t tokens) {
+  const std::vector<double> frequency = rope_frequencies(c, tokens);
+  const double factor = c.scaled_rope ? c.scaled_rope->attention_factor : 1.0;
+  const auto n = static_cast<std::size_t>(tokens);
+  PlainPositions positions{.cos = Matrix(n, frequency.size()), .sin = Matrix(n, frequency.size())};
+  for (std::size_t t = 0; t < n; ++t) {
+    for (std::size_t i = 0; i < frequency.size(); ++i) {
+      positions.cos(t, i) = factor * std::cos(static_cast<double>(t) * frequency[i]);
+      positions.sin(t, i) = factor * std::sin(static_cast<double>(t) * frequency[i]);
+    }
+    const double turns =
+        c.query_scale_beta == 0.0 ? 0.0 : std::floor(static_cast<double>(t) / c.query_scale_context);
+    positions.query_scale.push_back(1.0 + c.query_scale_beta * std::log(1.0 + turns));
   }
-  const auto turned = [&](std::size_t column, const std::vector<double>& norm) {
+  return positions;
+}
+
+PlainPositions plain_positions(const RopeTable& rope, std::int64_t tokens) {
+  const RopeTable::View view = rope.of(tokens);
+  const auto n = static_cast<std::size_t>(tokens),
+             half = rope.cos.size() / static_cast<std::size_t>(rope.positions);
+  PlainPositions positions{.cos = to_matrix({view.cos, n * half}, half),
+                           .sin = to_matrix({view.sin, n * half}, half),
+                           .query_scale = std::vector<double>(n, 1.0)};
+  if (!rope.query_scale.empty()) std::copy_n(rope.query_scale.begin(), n, positions.query_scale.begin());
+  return positions;
+}
+
+Matrix forward(const PlainBlock& block, const ModelConfig& c, const Matrix& h, const SeeAttention& see) {
+  return forward(block, plain_positions(c, static_cast<std::int64_t>(h.rows)), h, see);
+}
+
+Matrix forward(const PlainBlock& block, const PlainPositions& positions, const Matrix& h,
+               const SeeAttention& see) {
+  const AttentionDescription& a = block.block.attention;
+  const double eps = block.block.norm_eps;
+  const auto dim = static_cast<std::size_t>(a.head_dim), heads = static_cast<std::size_t>(a.heads),
+             kv_heads = static_cast<std::size_t>(a.kv_heads);
+  Matrix qkv = product(plain_norm(h, block.attention_norm, eps), block.qkv);
+  add_bias(qkv, block.qkv_bias);
+  const auto turned = [&](std::size_t column, const std::vector<double>& norm, bool query) {
     Matrix x = columns(qkv, column, dim);
-    if (!norm.empty()) x = plain_norm(x, norm, c.norm_eps);
-    rotate(x, frequency);
+    if (!norm.empty()) x = plain_norm(x, norm, eps);
+    if (a.rope) rotate(x, positions);
+    for (std::size_t t = 0; query && t < x.rows; ++t) {
+      for (double& value : x.row(t)) value *= positions.query_scale[t];
+    }
     return x;
   };
   Matrix attended(h.rows, heads * dim);
   for (std::size_t head = 0; head < heads; ++head) {
     const std::size_t kv = head / (heads / kv_heads);
     Matrix p =
-        probabilities(turned(head * dim, block.query_norm), turned((heads + kv) * dim, block.key_norm));
+        probabilities(turned(head * dim, block.query_norm, true),
+                      turned((heads + kv) * dim, block.key_norm, false), static_cast<std::size_t>(a.window));
     if (see) see(static_cast<int>(head), p);
     for (std::size_t i = 0; i < h.rows; ++i) {
       for (std::size_t j = 0; j < dim; ++j) {
@@ -168,13 +221,17 @@ Matrix forward(const PlainBlock& block, const ModelConfig& c, const Matrix& h, c
     }
   }
   Matrix out = product(attended, block.attention_output);
+  add_bias(out, block.output_bias);
   add(out, h);
-  const Matrix normed = plain_norm(out, block.mlp_norm, c.norm_eps);
-  Matrix gate = product(normed, block.gate);
-  const Matrix up = product(normed, block.up);
+  const Matrix normed = plain_norm(out, block.mlp_norm, eps);
+  Matrix gate = product(normed, block.gate), up = product(normed, block.up);
+  add_bias(gate, block.gate_bias);
+  add_bias(up, block.up_bias);
   for (std::size_t i = 0; i < gate.data.size(); ++i)
     gate.data[i] *= up.data[i] / (1.0 + std::exp(-gate.data[i]));
-  add(out, product(gate, block.down));
+  Matrix down = product(gate, block.down);
+  add_bias(down, block.down_bias);
+  add(out, down);
   return out;
 }
 

@@ -15,18 +15,31 @@ namespace strata::test {
 
 /// One block. Optional vectors are empty where the model has none.
 struct PlainBlock {
-  std::vector<double> attention_norm, qkv_bias, query_norm, key_norm, mlp_norm;
+  BlockDescription block;
+  std::vector<double> attention_norm, qkv_bias, output_bias, query_norm, key_norm, mlp_norm;
+  std::vector<double> gate_bias, up_bias, down_bias;
   Matrix qkv, attention_output, gate, up, down;  // as in BlockWeights
 };
 [[nodiscard]] PlainBlock plain_block(const Checkpoint& checkpoint, int layer);
 /// From whatever backend holds them.
 [[nodiscard]] PlainBlock plain_block(const BlockWeights& weights);
 
+/// Cosine and sine of every position (tokens, head_dim/2), and the factor of its query.
+struct PlainPositions {
+  Matrix cos, sin;
+  std::vector<double> query_scale;
+};
+[[nodiscard]] PlainPositions plain_positions(const ModelConfig& config, std::int64_t tokens);
+/// The values of a table.
+[[nodiscard]] PlainPositions plain_positions(const RopeTable& rope, std::int64_t tokens);
+
 /// Sees, and may change, the attention probabilities of one head: (queries, keys).
 using SeeAttention = std::function<void(int head, Matrix& probability)>;
 
 /// One block on h (tokens, d), positions 0..tokens-1.
 [[nodiscard]] Matrix forward(const PlainBlock& block, const ModelConfig& config, const Matrix& h,
+                             const SeeAttention& see = {});
+[[nodiscard]] Matrix forward(const PlainBlock& block, const PlainPositions& positions, const Matrix& h,
                              const SeeAttention& see = {});
 
 struct PlainHead {

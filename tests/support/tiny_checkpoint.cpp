@@ -37,6 +37,7 @@ ModelConfig model_config(const TinyCheckpoint& tiny) {
   config.tied_embeddings = tiny.tied;
   config.qkv_bias = family.qkv_bias_default;
   config.qk_norm = family.qk_norm;
+  if (tiny.biases) config.qkv_bias = config.output_bias = config.mlp_bias = true;
   return config;
 }
 
@@ -92,7 +93,8 @@ void write_shards(const std::filesystem::path& directory, const std::vector<Stor
 
 json tiny_config(const TinyCheckpoint& tiny) {
   const Family& family = family_named(tiny.family);
-  return json{{"architectures", json::array({std::string(family.architecture)})},
+  const json section{{"rope_type", "default"}, {"llama_4_scaling_beta", 0.0}};
+  json config{{"architectures", json::array({std::string(family.architecture)})},
               {"model_type", std::string(family.model_type)},
               {"num_hidden_layers", tiny.layers},
               {"hidden_size", tiny.hidden},
@@ -103,7 +105,7 @@ json tiny_config(const TinyCheckpoint& tiny) {
               {"vocab_size", tiny.vocab},
               {"max_position_embeddings", tiny.context},
               {"rope_theta", tiny.rope_theta},
-              {"rope_scaling", nullptr},
+              {"rope_scaling", family.scales_queries ? section : json()},
               {"rms_norm_eps", tiny.norm_eps},
               {"tie_word_embeddings", tiny.tied},
               {"hidden_act", "silu"},
@@ -112,6 +114,8 @@ json tiny_config(const TinyCheckpoint& tiny) {
                                                          : "bfloat16"},
               {"bos_token_id", 0},
               {"eos_token_id", json::array({1, 2})}};
+  if (tiny.biases) config["attention_bias"] = config["mlp_bias"] = true;
+  return config;
 }
 
 std::vector<StoredTensor> tiny_tensors(const TinyCheckpoint& tiny) {

@@ -45,7 +45,8 @@ struct TinyCheckpoint {
   bool tied = false;
   DType dtype = DType::f32;
   std::uint64_t seed = 1;
-  int shards = 1;  ///< more than 1: model.safetensors.index.json and that many files
+  bool biases = false;  ///< on q, k, v, o and the MLP, of a family that has the keys
+  int shards = 1;       ///< more than 1: model.safetensors.index.json and that many files
   std::function<void(nlohmann::json&)> edit_config{};
   std::function<void(std::vector<StoredTensor>&)> edit_tensors{};
 };

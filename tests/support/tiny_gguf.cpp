@@ -79,12 +79,12 @@ GgufFile tiny_gguf(const TinyCheckpoint& tiny) {
   const Family& family =
       *std::find_if(all.begin(), all.end(), [&](const Family& f) { return f.id == tiny.family; });
   GgufFile file;
-  set_metadata(file, tiny, tiny.family);
+  set_metadata(file, tiny, std::string(family.gguf_architecture));
   const auto tensors = tiny_tensors(tiny);
   const auto rules = order(family, tiny, tensors);
   for (std::size_t t = 0; t < tensors.size(); ++t) {
     const auto& [rule, layer] = rules[t];
-    const bool turned = tiny.family == "llama" && (rule->role == Role::query || rule->role == Role::key);
+    const bool turned = family.gguf_interleaves_qk && (rule->role == Role::query || rule->role == Role::key);
     GgufEntry entry;
     entry.name = rule->per_block ? fmt::format(fmt::runtime(rule->gguf_name), layer) : rule->gguf_name;
     entry.type = ggml_type(tensors[t].dtype);

@@ -59,7 +59,7 @@ std::vector<std::vector<float>> plain_states(const Checkpoint& checkpoint,
   std::vector<std::vector<float>> states{h};
   for (int layer = 0; layer < config.n_layers; ++layer) {
     BlockScratch scratch;
-    forward_block(load_block(checkpoint, layer), config, rope, states.back().data(), h.data(), n, scratch,
+    forward_block(load_block(checkpoint, layer), rope, states.back().data(), h.data(), n, scratch,
                   sums.empty() ? nullptr : &sums[static_cast<std::size_t>(layer)]);
     states.push_back(h);
   }

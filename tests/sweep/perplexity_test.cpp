@@ -82,7 +82,7 @@ Measured perplexity(const std::filesystem::path& model, const std::string& text,
     embed(embedding, chunks[c], h.data());
     BlockScratch scratch;
     for (const BlockWeights& block : blocks)
-      forward_block(block, config, rope, h.data(), h.data(), context, scratch, nullptr);
+      forward_block(block, rope, h.data(), h.data(), context, scratch, nullptr);
     nll[c] = second_half_nll(head, config, h, chunks[c]);
   });
   double sum = 0.0;

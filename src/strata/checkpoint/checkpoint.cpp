@@ -98,7 +98,9 @@ struct Checkpoint::Impl {
     StoredMatrix stored{.dtype = tensor.dtype, .bytes = shards.bytes(tensor)};
     stored.columns = static_cast<std::size_t>(tensor.shape.back());
     if (tensor.shape.size() == 2) stored.rows = static_cast<std::size_t>(tensor.shape[0]);
-    if (interleaved_qk && (role == Role::query || role == Role::key)) {
+    const bool bias = role == Role::query_bias || role == Role::key_bias;
+    if (interleaved_qk && (bias || role == Role::query || role == Role::key)) {
+      if (bias) std::swap(stored.rows, stored.columns);  // a row for each value
       stored.interleaved_rows = static_cast<std::size_t>(config.head_dim);
     }
     return stored;
@@ -107,7 +109,7 @@ struct Checkpoint::Impl {
   // They were read with the config.
   void take_rope_factors() {
     for (std::size_t i = 0; i < inventory.tensors.size(); ++i) {
-      if (inventory.tensors[i].name != kRopeFactorsName) continue;
+      if (!is_rope_factors(inventory.tensors[i].name)) continue;
       const auto bytes = shards.bytes(inventory.tensors[i]);
       sha256[i] = digest_of(bytes);
       bytes_read[i] += bytes.size();
@@ -136,6 +138,8 @@ Checkpoint Checkpoint::open(const fs::path& asked) {
     impl->config = parse_config(read_file(config, kMaxConfigBytes), config.string());
     const auto& files = impl->location.files;
     impl->shards = open_shards(path, files.empty() ? fs::path() : files[0]);
+    // A file of a base class may hold a head all the same.
+    if (impl->shards.tensors.contains("lm_head.weight")) impl->config.has_head = true;
   }
   impl->notes = impl->config.notes;
   if (const std::string note = gguf ? "" : adapter_note(path); !note.empty()) impl->notes.push_back(note);

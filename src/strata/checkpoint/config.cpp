@@ -1,5 +1,5 @@
 // config.json -> ModelConfig. An absent key has the default of the configuration class of Hugging Face
-// transformers 5.24 (configuration_llama.py, configuration_qwen2.py, configuration_qwen3.py).
+// transformers 5.24 (FamilyDefaults).
 #include "strata/checkpoint/config.h"
 
 #include <fmt/format.h>
@@ -25,25 +25,18 @@ std::string known_families() {
   return list;
 }
 
-// What the configuration classes have for an absent key.
-struct Defaults {
-  int vocab, ffn, kv_heads, head_dim;  // 0 = by a rule
-  std::int64_t max_context;
-};
-constexpr int kDefaultHidden = 4096, kDefaultLayers = 32, kDefaultHeads = 32;
-constexpr double kDefaultEps = 1e-6;
-
-Defaults defaults_of(const Family& family) {
-  if (family.id == "llama") return {32000, 11008, 0, 0, 2048};
-  return {151936, 22016, 32, family.qk_norm ? 128 : 0, 32768};
-}
-
-// "LlamaForCausalLM", and its base class "LlamaModel"; Meta's first files say "LLaMAForCausalLM".
-bool is_class_of(const Family& family, std::string_view name) {
-  constexpr std::string_view kCausal = "ForCausalLM", kFirst = "LLaMAForCausalLM";
-  if (name == family.architecture || (family.id == "llama" && name == kFirst)) return true;
+// "LlamaModel" of LlamaForCausalLM.
+bool is_base_class(const Family& family, std::string_view name) {
+  constexpr std::string_view kCausal = "ForCausalLM";
   const std::string_view stem = family.architecture.substr(0, family.architecture.size() - kCausal.size());
   return name.size() == stem.size() + 5 && name.starts_with(stem) && name.ends_with("Model");
+}
+
+// "LlamaForCausalLM", and its base class; Meta's first files say "LLaMAForCausalLM".
+bool is_class_of(const Family& family, std::string_view name) {
+  constexpr std::string_view kFirst = "LLaMAForCausalLM";
+  return name == family.architecture || (family.id == "llama" && name == kFirst) ||
+         is_base_class(family, name);
 }
 
 const Family* find_by_type(const ConfigReader& file) {
@@ -110,8 +103,9 @@ class Sizes {
   std::vector<std::string>& notes_;
 };
 
-void read_heads(const ConfigReader& file, const Sizes& sizes, const Defaults& defaults, ModelConfig& config) {
-  config.heads = sizes.size("num_attention_heads", kMaxHeads, kDefaultHeads);
+void read_heads(const ConfigReader& file, const Sizes& sizes, const FamilyDefaults& defaults,
+                ModelConfig& config) {
+  config.heads = sizes.size("num_attention_heads", kMaxHeads, defaults.heads);
   if (file.has_value("num_key_value_heads")) {
     config.kv_heads = file.size("num_key_value_heads", kMaxHeads);
   } else if (file.is_null("num_key_value_heads") || defaults.kv_heads == 0) {
@@ -183,33 +177,38 @@ ModelConfig parse_config(std::string_view text, const std::string& where) {
   const json document = parse_strict_json(text, where);
   const ConfigReader file(document, where);
   const Family& family = read_family(file);
-  const Defaults defaults = defaults_of(family);
+  const FamilyDefaults& defaults = family.defaults;
   ModelConfig config;
   const Sizes sizes(file, family, config.notes);
   config.family = family.id;
   config.architecture = family.architecture;
-  config.n_layers = sizes.size("num_hidden_layers", kMaxLayers, kDefaultLayers);
-  config.hidden = sizes.size("hidden_size", kMaxWidth, kDefaultHidden);
+  config.n_layers = sizes.size("num_hidden_layers", kMaxLayers, defaults.layers);
+  config.hidden = sizes.size("hidden_size", kMaxWidth, defaults.hidden);
   config.ffn = sizes.size("intermediate_size", kMaxFfn, defaults.ffn);
   config.vocab = sizes.size("vocab_size", kMaxVocab, defaults.vocab);
   config.max_context = file.has("max_position_embeddings")
                            ? file.integer("max_position_embeddings", kMaxContext)
                            : defaults.max_context;
   read_heads(file, sizes, defaults, config);
-  config.norm_eps = sizes.positive("rms_norm_eps", kDefaultEps);
+  config.norm_eps = sizes.positive("rms_norm_eps", defaults.norm_eps);
   if (config.norm_eps >= 1.0) file.fail("rms_norm_eps", config.norm_eps, "a number below 1");
-  // The three configuration classes set tie_word_embeddings to false when the key is absent.
-  config.tied_embeddings = file.flag("tie_word_embeddings").value_or(false);
+  config.tied_embeddings = file.flag("tie_word_embeddings").value_or(defaults.tied);
   config.qkv_bias = family.qkv_bias_default;
+  if (family.bias_keys)
+    config.qkv_bias = config.output_bias = file.flag("attention_bias").value_or(config.qkv_bias);
+  if (family.mlp_bias_key) config.mlp_bias = file.flag("mlp_bias").value_or(false);
+  // A base model has no head but a tied one; its file may hold one all the same (Checkpoint::open).
+  const json names = document.value("architectures", json());
+  const bool base = names.is_array() && names.size() == 1 && names[0].is_string() &&
+                    is_base_class(family, names[0].get_ref<const std::string&>());
+  config.has_head = config.tied_embeddings || !base;
   config.qk_norm = family.qk_norm;
   config.stored_dtype = read_dtype(file);
   config.bos_ids = read_token_ids(file, "bos_token_id", config);
   config.eos_ids = read_token_ids(file, "eos_token_id", config);
   refuse_uncomputed(file, family, config);
-  Rope rope = read_rope(file, config.max_context);
-  config.rope_theta = rope.theta;
-  config.rope_scaling = rope.scaling;
-  for (std::string& note : rope.notes) config.notes.push_back(std::move(note));
+  read_rope(file, family, config);
+  read_block_kinds(file, family, config);
   return config;
 }
 

@@ -16,33 +16,37 @@ using nlohmann::json;
 using enum KeyUse;
 using enum Harmless;
 
-constexpr std::string_view kQwen = "qwen2 qwen3", kLlama = "llama", kAll = "";
+constexpr std::string_view kAll = "";
+constexpr std::string_view kSwitched = "qwen2 qwen3 smollm3";  // use_sliding_window is a key of the class
 
 // clang-format off
 constexpr ConfigKey kConfigKeys[] = {
     {"architectures", kAll, computed, special, "the class; absent or empty: model_type decides; the base class (`LlamaModel`) is taken for it"},
     {"model_type", kAll, computed, special, "the family; absent: architectures decides"},
-    {"num_hidden_layers", kAll, computed, special, "blocks; absent: 32"},
-    {"hidden_size", kAll, computed, special, "width; absent: 4096"},
-    {"intermediate_size", kAll, computed, special, "width of the MLP; absent: 11008 (llama), 22016"},
-    {"num_attention_heads", kAll, computed, special, "heads; absent: 32"},
-    {"num_key_value_heads", kAll, computed, special, "null: as many as heads; absent: likewise (llama), 32"},
-    {"head_dim", kAll, computed, special, "absent or null: hidden_size / heads; absent in qwen3: 128"},
-    {"vocab_size", kAll, computed, special, "rows of the embedding; absent: 32000 (llama), 151936"},
-    {"max_position_embeddings", kAll, computed, special, "the longest window of text; original context of `llama3` rope where none is given; absent: 2048 (llama), 32768"},
-    {"original_max_position_embeddings", kAll, computed, special, "of `llama3` rope; at the top level it wins over the one in the section"},
-    {"rms_norm_eps", kAll, computed, special, "absent: 1e-6"},
-    {"rope_theta", kAll, computed, special, "absent: 10000; must agree with the one in a section"},
+    {"num_hidden_layers", kAll, computed, special, "blocks; absent: 32 (ministral3: 34, smollm3: 36)"},
+    {"hidden_size", kAll, computed, special, "width; absent: 4096 (smollm3: 2048)"},
+    {"intermediate_size", kAll, computed, special, "width of the MLP; absent: 11008 (llama, smollm3), 22016 (qwen2, qwen3), 14336"},
+    {"num_attention_heads", kAll, computed, special, "heads; absent: 32 (smollm3: 16)"},
+    {"num_key_value_heads", kAll, computed, special, "null: as many as heads; absent: likewise (llama), 32 (qwen2, qwen3), 8, 4 (smollm3)"},
+    {"head_dim", kAll, computed, special, "absent or null: hidden_size / heads; absent in qwen3 and ministral3: 128"},
+    {"vocab_size", kAll, computed, special, "rows of the embedding; absent: 32000 (llama, mistral, ministral), 151936 (qwen2, qwen3), 131072 (ministral3), 128256 (smollm3)"},
+    {"max_position_embeddings", kAll, computed, special, "the longest window of text; original context of scaled rope where none is given, and of `dynamic`; absent: 2048 (llama), 32768 (qwen2, qwen3, smollm3), 131072, 262144 (ministral3)"},
+    {"original_max_position_embeddings", kAll, computed, special, "of scaled rope; at the top level it wins over the one in the section"},
+    {"rms_norm_eps", kAll, computed, special, "absent: 1e-6 (ministral3: 1e-5)"},
+    {"rope_theta", kAll, computed, special, "absent: 10000 (ministral3: 1e6, smollm3: 2e6); must agree with the one in a section"},
     {"rope_scaling", kAll, computed, special, "the section of rotary positions, older name"},
-    {"rope_parameters", kAll, computed, special, "the section of rotary positions"},
-    {"tie_word_embeddings", kAll, computed, special, "absent: false"},
-    {"layer_types", kAll, computed, special, "`full_attention`; in qwen2 and qwen3 also `sliding_attention`, see sliding_window"},
-    {"sliding_window", kQwen, computed, special, "counts with use_sliding_window: the longest window of text, up to which attention is full; absent: 4096"},
-    {"use_sliding_window", kQwen, computed, special, "absent: false"},
-    {"max_window_layers", kQwen, computed, special, "the first block that slides, without layer_types; absent: 28"},
+    {"rope_parameters", kAll, computed, special, "the section of rotary positions; ministral3 must have one"},
+    {"tie_word_embeddings", kAll, computed, special, "absent: false (smollm3: true)"},
+    {"layer_types", "llama", computed, special, "`full_attention`"},
+    {"layer_types", "qwen2 qwen3 ministral smollm3", computed, special, "`full_attention` or `sliding_attention`, which then is the block's whatever the other keys say"},
+    {"layer_types", "mistral ministral3", unused, off, "not read by these classes"},
+    {"sliding_window", "mistral ministral ministral3", computed, special, "tokens that a sliding block sees, its own included; null: none; absent: 4096 (ministral3: none). Every block slides (ministral: by layer_types, else every)"},
+    {"sliding_window", kSwitched, computed, special, "counts with use_sliding_window: tokens that a sliding block sees, its own included; absent: 4096 (smollm3: none)"},
+    {"use_sliding_window", kSwitched, computed, special, "absent: false"},
+    {"max_window_layers", "qwen2 qwen3", computed, special, "the first block that slides, without layer_types; absent: 28"},
     {"is_causal", kAll, refused, on, "true (false takes the causal mask away in transformers 5)"},
-    {"attention_bias", "llama qwen3", refused, off, "false (biases on q, k, v, o)"},
-    {"mlp_bias", kLlama, refused, off, "false"},
+    {"attention_bias", "llama qwen3 smollm3", computed, special, "biases on q, k, v and o; absent: false"},
+    {"mlp_bias", "llama smollm3", computed, special, "biases on gate, up and down; absent: false"},
     {"qkv_bias", kAll, refused, special, "the family's own: true in qwen2, else false"},
     {"hidden_act", kAll, refused, special, "`silu` or its other name `swish`; absent: silu"},
     {"partial_rotary_factor", kAll, refused, one, "1"},
@@ -75,8 +79,10 @@ constexpr ConfigKey kConfigKeys[] = {
     {"query_pre_attn_scalar", kAll, refused, off, "none"},
     {"attention_chunk_size", kAll, refused, off, "none"},
     {"sliding_window_pattern", kAll, refused, off, "none"},
-    {"no_rope_layers", kAll, refused, off, "none"},
-    {"no_rope_layer_interval", kAll, refused, off, "none"},
+    {"no_rope_layers", "smollm3", computed, special, "0: the block has no rotation; absent: by the interval"},
+    {"no_rope_layer_interval", "smollm3", computed, special, "each so many-th block has no rotation; absent: 4"},
+    {"no_rope_layers", "llama qwen2 qwen3 mistral ministral ministral3", refused, off, "none"},
+    {"no_rope_layer_interval", "llama qwen2 qwen3 mistral ministral ministral3", refused, off, "none"},
     {"use_bidirectional_attention", kAll, refused, off, "false"},
     {"use_qk_norm", kAll, refused, special, "the family's own: true in qwen3, else false"},
     {"use_mrope", kAll, refused, off, "false"},
@@ -94,11 +100,12 @@ constexpr ConfigKey kConfigKeys[] = {
     {"initializer_range", kAll, unused, off, "training only"},
     {"gradient_checkpointing", kAll, unused, off, "training only"},
     {"use_cache", kAll, unused, off, "no cache here"},
-    {"sliding_window", kLlama, unused, off, "not a field of LlamaConfig"},
-    {"use_sliding_window", kLlama, unused, off, "not a field of LlamaConfig"},
-    {"max_window_layers", kLlama, unused, off, "not a field of LlamaConfig"},
+    {"sliding_window", "llama", unused, off, "not a field of LlamaConfig"},
+    {"use_sliding_window", "llama mistral ministral ministral3", unused, off, "not a field of the class"},
+    {"max_window_layers", "llama mistral ministral ministral3 smollm3", unused, off, "not a field of the class"},
     {"attention_bias", "qwen2", unused, off, "not a field of Qwen2Config: q, k, v always have a bias"},
-    {"mlp_bias", kQwen, unused, off, "not a field of the Qwen classes"},
+    {"attention_bias", "mistral ministral ministral3", unused, off, "not a field of the class: no biases"},
+    {"mlp_bias", "qwen2 qwen3 mistral ministral ministral3", unused, off, "not a field of the class"},
     {"chunk_size_feed_forward", kAll, unused, off, "the same product in slices"},
     {"tie_last_hidden_states", kAll, unused, off, "which state transformers lists last"},
     {"output_hidden_states", kAll, unused, off, "what is returned"},
@@ -141,22 +148,25 @@ constexpr ConfigKey kConfigKeys[] = {
     {"transformers.js_config", kAll, unused, off, "of transformers.js"},
     {"unsloth_fixed", kAll, unused, off, "a mark of unsloth"},
     {"unsloth_version", kAll, unused, off, "a mark of unsloth"},
-    {"rope.rope_type", kAll, computed, special, "`default`, `llama3`; `linear` and `yarn` with factor 1; absent: default"},
+    {"rope.rope_type", kAll, computed, special, "`default`, `linear`, `dynamic`, `yarn`, `llama3`, `longrope`; absent: default"},
     {"rope.type", kAll, computed, special, "older name of rope_type"},
     {"rope.rope_theta", kAll, computed, special, "absent: the one at the top level"},
-    {"rope.factor", kAll, computed, special, "of `llama3`"},
+    {"rope.factor", kAll, computed, special, "of every scaling; absent or null in `yarn` and `longrope`: max_position_embeddings / original"},
     {"rope.low_freq_factor", kAll, computed, special, "of `llama3`"},
     {"rope.high_freq_factor", kAll, computed, special, "of `llama3`"},
-    {"rope.original_max_position_embeddings", kAll, computed, special, "of `llama3`; absent: max_position_embeddings"},
+    {"rope.original_max_position_embeddings", kAll, computed, special, "of `llama3`, `yarn`, `longrope`; absent: max_position_embeddings"},
+    {"rope.llama_4_scaling_beta", "ministral3", computed, special, "of the queries: times 1 + beta ln(1 + floor(position / original context)); must be there"},
+    {"rope.llama_4_scaling_beta", "llama qwen2 qwen3 mistral ministral smollm3", refused, off, "none"},
+    {"rope.max_position_embeddings", "ministral3", unused, off, "a copy of the one at the top level"},
     {"rope.partial_rotary_factor", kAll, refused, one, "1"},
-    {"rope.attention_factor", kAll, unused, off, "of yarn and longrope, which are refused"},
-    {"rope.beta_fast", kAll, unused, off, "of yarn"},
-    {"rope.beta_slow", kAll, unused, off, "of yarn"},
-    {"rope.mscale", kAll, unused, off, "of yarn"},
-    {"rope.mscale_all_dim", kAll, unused, off, "of yarn"},
-    {"rope.truncate", kAll, unused, off, "of yarn"},
-    {"rope.short_factor", kAll, unused, off, "of longrope"},
-    {"rope.long_factor", kAll, unused, off, "of longrope"},
+    {"rope.attention_factor", kAll, computed, special, "of `yarn` and `longrope`, on cosine and sine; absent: by the formula"},
+    {"rope.beta_fast", kAll, computed, special, "of `yarn`; absent: 32"},
+    {"rope.beta_slow", kAll, computed, special, "of `yarn`; absent: 1"},
+    {"rope.mscale", kAll, computed, special, "of `yarn`, with mscale_all_dim: the attention factor where none is given"},
+    {"rope.mscale_all_dim", kAll, computed, special, "of `yarn`, with mscale"},
+    {"rope.truncate", kAll, computed, special, "of `yarn`: whole frequencies as ends of the ramp; absent: true"},
+    {"rope.short_factor", kAll, computed, special, "of `longrope`: divisors of the frequencies for texts up to the original context"},
+    {"rope.long_factor", kAll, computed, special, "of `longrope`: divisors for longer texts"},
     {"rope.mrope_section", kAll, unused, off, "of multimodal models; text positions are the same in every section"},
 };
 // clang-format on
@@ -204,13 +214,9 @@ constexpr std::string_view kGeneration[] = {"max_length",
                                             "return_dict_in_generate",
                                             "penalty_alpha"};
 
-bool is_of(std::string_view families, std::string_view family) {
-  return families.empty() || families.find(family) != std::string_view::npos;
-}
-
 const ConfigKey* find_key(std::string_view name, std::string_view family) {
   const auto found = std::find_if(std::begin(kConfigKeys), std::end(kConfigKeys), [&](const ConfigKey& key) {
-    return key.name == name && is_of(key.families, family);
+    return key.name == name && is_for(key, family);
   });
   return found == std::end(kConfigKeys) ? nullptr : found;
 }
@@ -282,6 +288,16 @@ std::string table_of(std::span<const ConfigKey> keys) {
 
 }  // namespace
 
+bool is_for(const ConfigKey& key, std::string_view family) {
+  std::string_view rest = key.families;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find(' '), rest.size());
+    if (rest.substr(0, end) == family) return true;
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return key.families.empty();
+}
+
 std::span<const ConfigKey> config_keys() {
   return kConfigKeys;
 }
@@ -313,7 +329,8 @@ std::string key_tables_markdown() {
   return "### Keys of config.json\n\n`rope.` stands for the section `rope_parameters` or "
          "`rope_scaling`.\n\n" +
          table_of(config_keys()) + "- of generation: " + generation + "\n" +
-         "\n### Keys of GGUF metadata\n\nBelow the architecture's name (`llama.`, `qwen2.`, `qwen3.`).\n\n" +
+         "\n### Keys of GGUF metadata\n\nBelow the architecture's name (`llama.`, `qwen2.`, `qwen3.`, "
+         "`mistral3.`, `smollm3.`).\n\n" +
          table_of(gguf_keys());
 }
 

@@ -43,6 +43,9 @@ struct ConfigKey {
 /// Of GGUF metadata, below the architecture's name.
 [[nodiscard]] std::span<const ConfigKey> gguf_keys();
 
+/// Whether the row is of that family.
+[[nodiscard]] bool is_for(const ConfigKey& key, std::string_view family);
+
 /// Refuses keys by the table. A key that no table has is refused where its name is that of a change to the
 /// network (scales, experts, masks) and its value is not off; otherwise it becomes a note.
 void check_config_keys(const ConfigReader& file, const Family& family, std::vector<std::string>& notes);

@@ -48,14 +48,11 @@ class ConfigReader {
   std::string prefix_;
 };
 
-struct Rope {
-  double theta = 0.0;
-  std::optional<Llama3Rope> scaling;
-  std::vector<std::string> notes;
-};
+/// Reads rotary positions in either spelling, rope_theta with rope_scaling or rope_parameters, into the
+/// fields of `config` that say them. Its max_context is the original context where the file gives none.
+void read_rope(const ConfigReader& file, const Family& family, ModelConfig& config);
 
-/// Rotary positions in either spelling: rope_theta with rope_scaling, or rope_parameters. `max_context` is
-/// the original context of llama3 scaling where the file gives none.
-[[nodiscard]] Rope read_rope(const ConfigReader& file, std::int64_t max_context);
+/// Reads what differs between blocks: sliding windows and blocks without rotation.
+void read_block_kinds(const ConfigReader& file, const Family& family, ModelConfig& config);
 
 }  // namespace strata

@@ -155,13 +155,13 @@ void add_splits(Shards& shards, const GgufMetadata& first, const fs::path& path)
   }
 }
 
-// Divisors of the rotary frequencies, which llama.cpp's converter writes for the llama3 rope type.
-std::vector<float> read_rope_factors(const Shards& shards, const ModelConfig& config) {
-  const auto found = shards.tensors.find(std::string(kRopeFactorsName));
+// Divisors of the rotary frequencies: of the llama3 rope type, and of longrope.
+std::vector<float> read_rope_factors(const Shards& shards, const ModelConfig& config, std::string_view name) {
+  const auto found = shards.tensors.find(std::string(name));
   if (found == shards.tensors.end()) return {};
   const TensorInfo& tensor = found->second;
   const std::string place = fmt::format("{}: tensor \"{}\"", shards.paths[tensor.file].string(), tensor.name);
-  if (config.family != "llama") {
+  if (!family_of(config).gguf_rope_factors) {
     throw Error(ErrorKind::unsupported, {.where = place,
                                          .found = "rope factors in a model of family " + config.family,
                                          .expected = "them in a llama only"});
@@ -177,6 +177,28 @@ std::vector<float> read_rope_factors(const Shards& shards, const ModelConfig& co
     if (!std::isfinite(factor) || !(factor > 0.0f)) bad(place, fmt::format("{}", factor), "numbers above 0");
   }
   return factors;
+}
+
+// What only the tensors say: divisors of the frequencies, and whether there are biases.
+void read_tensors(const Shards& shards, const fs::path& path, ModelConfig& config) {
+  const Family& family = family_of(config);
+  const auto has = [&](const char* name) { return shards.tensors.contains(name); };
+  if (family.bias_keys) {
+    config.qkv_bias = has("blk.0.attn_q.bias");
+    config.output_bias = has("blk.0.attn_output.bias");
+  }
+  if (family.mlp_bias_key) config.mlp_bias = has("blk.0.ffn_gate.bias");
+  if (!config.scaled_rope || config.scaled_rope->type != RopeType::longrope) {
+    config.rope_factors = read_rope_factors(shards, config, kRopeFactorsName);
+    return;
+  }
+  const auto list = [&](std::string_view name) {
+    const auto factors = read_rope_factors(shards, config, name);
+    if (factors.empty()) bad(path.string(), fmt::format("no tensor \"{}\"", name), "it, for longrope");
+    return std::vector<double>(factors.begin(), factors.end());
+  };
+  config.scaled_rope->short_factors = list(kShortFactorsName);
+  config.scaled_rope->long_factors = list(kLongFactorsName);
 }
 
 }  // namespace
@@ -208,7 +230,7 @@ GgufModel open_gguf(const fs::path& path) {
   }
   const bool tied = !model.shards.tensors.contains("output.weight");
   model.config = parse_gguf_config(header.metadata, embedding->second.shape[0], tied);
-  model.config.rope_factors = read_rope_factors(model.shards, model.config);
+  read_tensors(model.shards, path, model.config);
   for (const MappedFile& map : model.shards.maps) map.release(map.bytes());
   return model;
 }

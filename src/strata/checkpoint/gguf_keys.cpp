@@ -16,7 +16,7 @@ namespace {
 using enum KeyUse;
 using enum Harmless;
 
-constexpr std::string_view kAll = "";
+constexpr std::string_view kAll = "", kNot3 = "llama qwen2 qwen3 mistral ministral smollm3";
 
 // clang-format off
 constexpr ConfigKey kGgufKeys[] = {
@@ -30,15 +30,19 @@ constexpr ConfigKey kGgufKeys[] = {
     {"attention.key_length", kAll, computed, special, "absent: width / heads"},
     {"attention.value_length", kAll, computed, special, "must be the key length"},
     {"attention.layer_norm_rms_epsilon", kAll, computed, special, "must be there"},
-    {"attention.sliding_window", kAll, computed, special, "above 0: the longest window of text, up to which attention is full"},
+    {"attention.sliding_window", kAll, computed, special, "above 0: tokens that a sliding block sees, its own included; without a pattern every block of a llama or mistral3 slides, and for others windows of text are no longer"},
     {"rope.freq_base", kAll, computed, special, "absent: 10000"},
     {"rope.dimension_count", kAll, computed, special, "must be the key length"},
-    {"rope.scaling.type", kAll, refused, special, "`none`, or `linear` with factor 1"},
-    {"rope.scaling.factor", kAll, refused, special, "1, or 0 for none; any with type `none`"},
-    {"rope.scale_linear", kAll, refused, special, "1, or 0 for none; any with type `none`"},
-    {"rope.scaling.attn_factor", kAll, refused, one, "1 (llama.cpp multiplies cos and sin by it)"},
-    {"rope.scaling.yarn_attn_factor", kAll, refused, one, "1"},
-    {"rope.scaling.yarn_ext_factor", kAll, refused, not_positive, "0, or below 0 for none"},
+    {"attention.sliding_window_pattern", kAll, computed, special, "which blocks slide: a boolean for each, or a period n (all but each n-th)"},
+    {"rope.scaling.type", kAll, computed, special, "`none`, `linear`, `yarn`, `longrope`; absent: linear"},
+    {"rope.scaling.factor", kAll, computed, special, "of `linear` and `yarn`; absent or 0: 1"},
+    {"rope.scale_linear", kAll, computed, special, "older name of the factor"},
+    {"rope.scaling.attn_factor", kAll, computed, special, "on cosine and sine, beside what `yarn` gives by its factor; absent: 1"},
+    {"rope.scaling.original_context_length", kAll, computed, special, "of `yarn`, `longrope`; absent: context_length"},
+    {"rope.scaling.yarn_beta_fast", kAll, computed, special, "absent: 32"},
+    {"rope.scaling.yarn_beta_slow", kAll, computed, special, "absent: 1"},
+    {"rope.scaling.yarn_attn_factor", kAll, refused, special, "1, or what follows from the factor (llama.cpp puts that in its place)"},
+    {"rope.scaling.yarn_ext_factor", kAll, refused, special, "below 0 for none; 1 with `yarn`, 0 without"},
     {"rope.scaling.alpha", kAll, refused, off_or_one, "1, or 0 for none"},
     {"attention.causal", kAll, refused, on, "true"},
     {"attention.scale", kAll, refused, special, "0 for none, or 1 / sqrt(key length)"},
@@ -47,7 +51,8 @@ constexpr ConfigKey kGgufKeys[] = {
     {"attention.clamp_kqv", kAll, refused, not_positive, "0"},
     {"attention.max_alibi_bias", kAll, refused, not_positive, "0"},
     {"attention.temperature_length", kAll, refused, off, "0"},
-    {"attention.temperature_scale", kAll, refused, off, "0"},
+    {"attention.temperature_scale", "ministral3", computed, special, "beta of the queries' factor by position; absent: 0"},
+    {"attention.temperature_scale", kNot3, refused, off, "0"},
     {"attention.q_lora_rank", kAll, refused, off, "0"},
     {"attention.kv_lora_rank", kAll, refused, off, "0"},
     {"attention.key_length_mla", kAll, refused, off, "0"},
@@ -95,17 +100,14 @@ constexpr ConfigKey kGgufKeys[] = {
     {"attention.layer_norm_epsilon", kAll, unused, off, "of LayerNorm; these models have RMSNorm"},
     {"attention.group_norm_epsilon", kAll, unused, off, "of group norm"},
     {"attention.group_norm_groups", kAll, unused, off, "of group norm"},
-    {"attention.sliding_window_pattern", kAll, unused, off, "no text is longer than the window"},
     {"attention.key_length_swa", kAll, unused, off, "not read for these architectures"},
     {"attention.value_length_swa", kAll, unused, off, "not read for these architectures"},
     {"rope.dimension_count_swa", kAll, unused, off, "not read for these architectures"},
     {"rope.freq_base_swa", kAll, unused, off, "not read for these architectures"},
     {"rope.dimension_sections", kAll, unused, off, "of multimodal models; text positions are the same in every section"},
-    {"rope.scaling.original_context_length", kAll, unused, off, "of yarn and longrope, which are refused"},
     {"rope.scaling.finetuned", kAll, unused, off, "a mark"},
-    {"rope.scaling.yarn_log_multiplier", kAll, unused, off, "of yarn"},
-    {"rope.scaling.yarn_beta_fast", kAll, unused, off, "of yarn"},
-    {"rope.scaling.yarn_beta_slow", kAll, unused, off, "of yarn"},
+    {"rope.scaling.yarn_log_multiplier", "ministral3", computed, special, "of `yarn`: takes its factor of attention back; absent: 0"},
+    {"rope.scaling.yarn_log_multiplier", kNot3, unused, off, "not read for these architectures"},
     {"pooling_type", kAll, unused, off, "of embeddings, after the last state"},
     {"classifier.output_labels", kAll, unused, off, "of classifiers"},
     {"dense_2_feat_in", kAll, unused, off, "of embeddings, after the last state"},
@@ -203,7 +205,7 @@ void check_gguf_keys(const GgufMetadata& metadata, const Family& family, std::ve
     if (!full.starts_with(prefix)) continue;
     const std::string name = full.substr(prefix.size());
     const auto key = std::find_if(std::begin(kGgufKeys), std::end(kGgufKeys),
-                                  [&](const ConfigKey& k) { return k.name == name; });
+                                  [&](const ConfigKey& k) { return k.name == name && is_for(k, family.id); });
     if (key != std::end(kGgufKeys)) {
       if (key->use == refused && !is_harmless(value, key->harmless))
         metadata.refuse(full, show(value), std::string(key->rule));

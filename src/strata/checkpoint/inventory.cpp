@@ -15,8 +15,10 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kBasePrefix = "model.";
 
-bool is_present(const TensorRule& rule, const ModelConfig& config) {
-  return rule.present == nullptr || rule.present(config);
+// Whether the config was read from that tensor too.
+bool uses_rope_factors(const ModelConfig& config, std::string_view name) {
+  if (name == kRopeFactorsName) return !config.rope_factors.empty();
+  return config.scaled_rope && config.scaled_rope->type == RopeType::longrope;
 }
 
 // What the inventory is taken of.
@@ -115,6 +117,10 @@ void check_extra_tensors(const Shards& shards, const Inventory& inventory, const
 
 }  // namespace
 
+bool is_rope_factors(std::string_view name) {
+  return name == kRopeFactorsName || name == kShortFactorsName || name == kLongFactorsName;
+}
+
 bool is_rotary_buffer(std::string_view name) {
   constexpr std::string_view kEnd = "rotary_emb.inv_freq";
   return name == kEnd || (name.ends_with(kEnd) && name[name.size() - kEnd.size() - 1] == '.');
@@ -128,15 +134,16 @@ Inventory take_inventory(const Shards& shards, const ModelConfig& config, Tensor
   Inventory inventory;
   std::map<std::string, std::pair<Role, int>> use;
   for (const TensorRule& rule : family_of(config).tensors) {
-    if (!is_present(rule, config)) continue;
+    if (!has_tensor(rule, config)) continue;
     for (int layer = 0; layer < (rule.per_block ? config.n_layers : 1); ++layer) {
       inventory.tensors.push_back(take(source, rule, layer));
       use.emplace(inventory.tensors.back().name, std::pair(rule.role, layer));
     }
   }
   // Part of the model (and of its digest), but read when the file is opened, not by role.
-  if (!config.rope_factors.empty()) {
-    inventory.tensors.push_back(shards.tensors.at(std::string(kRopeFactorsName)));
+  for (const auto& [name, tensor] : shards.tensors) {
+    if (names == TensorNames::gguf && is_rope_factors(name) && uses_rope_factors(config, name))
+      inventory.tensors.push_back(tensor);
   }
   std::sort(inventory.tensors.begin(), inventory.tensors.end(),
             [](const TensorInfo& a, const TensorInfo& b) { return a.name < b.name; });
@@ -150,7 +157,7 @@ Inventory take_inventory(const Shards& shards, const ModelConfig& config, Tensor
 
 const TensorRule* find_rule(const ModelConfig& config, Role role) {
   for (const TensorRule& rule : family_of(config).tensors) {
-    if (rule.role == role && is_present(rule, config)) return &rule;
+    if (rule.role == role && has_tensor(rule, config)) return &rule;
   }
   return nullptr;
 }

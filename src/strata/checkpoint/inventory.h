@@ -15,8 +15,11 @@ namespace strata {
 /// Which of a TensorRule's names the files use.
 enum class TensorNames { hugging_face, gguf };
 
-/// Name of the divisors of the rotary frequencies in GGUF files of Llama 3.1 and later.
+/// Names of the divisors of the rotary frequencies in GGUF files: of Llama 3.1 and later, and of longrope.
 inline constexpr std::string_view kRopeFactorsName = "rope_freqs.weight";
+inline constexpr std::string_view kShortFactorsName = "rope_factors_short.weight";
+inline constexpr std::string_view kLongFactorsName = "rope_factors_long.weight";
+[[nodiscard]] bool is_rope_factors(std::string_view name);
 
 /// Rotary frequencies follow from rope theta; old converters stored them and every reader ignores them.
 [[nodiscard]] bool is_rotary_buffer(std::string_view name);

@@ -6,8 +6,8 @@
 
 namespace strata {
 
-/// Throws Error(unsupported) naming the first key that asks for something outside ModelConfig. Sets
-/// config.window and adds to config.notes.
+/// Throws Error(unsupported) naming the first key that asks for something outside ModelConfig. Adds to
+/// config.notes.
 void refuse_uncomputed(const ConfigReader& file, const Family& family, ModelConfig& config);
 
 }  // namespace strata

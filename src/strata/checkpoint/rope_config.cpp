@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 #include "strata/base/error.h"
 #include "strata/checkpoint/config_reader.h"
@@ -13,8 +14,6 @@ namespace strata {
 namespace {
 
 using nlohmann::json;
-
-constexpr double kDefaultTheta = 10000.0;  // RotaryEmbeddingConfigMixin.default_theta
 
 // "type" is the older word for "rope_type"; both may be there if they agree. Neither means "default".
 std::string read_type(const ConfigReader& section) {
@@ -36,45 +35,124 @@ double original_context(const ConfigReader& file, const ConfigReader& section, s
   return static_cast<double>(max_context);
 }
 
-// Scaling by 1 is none: of linear the frequencies, of yarn the frequencies and, if it is not given, the
-// factor of the attention.
-bool scales_by_one(const ConfigReader& section, const std::string& type) {
-  if ((type != "linear" && type != "yarn") || !section.has_value("factor")) return false;
-  if (section.positive("factor") != 1.0) return false;
-  return type == "linear" || !section.has_value("attention_factor") ||
-         section.positive("attention_factor") == 1.0;
+// m(s) of Peng et al. 2023, section 3.4: what attention gains where `factor` times the text is read.
+double yarn_gain(double factor, double scale) {
+  return factor <= 1.0 ? 1.0 : 0.1 * scale * std::log(factor) + 1.0;
 }
 
-std::optional<Llama3Rope> read_scaling(const ConfigReader& file, const ConfigReader& section,
-                                       std::int64_t max_context, std::vector<std::string>& notes) {
-  const std::string type = read_type(section);
-  if (type == "default") {
-    if (section.has_value("factor") && section.require("factor", "") != json(1)) {
-      notes.push_back("config.json: rope factor " + ConfigReader::show(section.require("factor", "")) +
-                      " is not used, as in transformers: the rope type is default");
+// What the section says, as far as the model computes it.
+struct Scaling {
+  std::optional<Llama3Rope> llama3;
+  std::optional<ScaledRope> other;
+};
+
+class ScalingReader {
+ public:
+  ScalingReader(const ConfigReader& file, const ConfigReader& section, const ModelConfig& config)
+      : file_(file), section_(section), config_(config) {}
+
+  [[nodiscard]] Scaling read(std::vector<std::string>& notes) const {
+    const std::string type = read_type(section_);
+    if (type == "default") {
+      if (section_.has_value("factor") && section_.require("factor", "") != json(1)) {
+        notes.push_back("config.json: rope factor " + ConfigReader::show(section_.require("factor", "")) +
+                        " is not used, as in transformers: the rope type is default");
+      }
+      return {};
     }
-    return std::nullopt;
+    if (type == "llama3") return {.llama3 = llama3()};
+    if (type == "linear") return {.other = linear()};
+    if (type == "dynamic") return {.other = dynamic()};
+    if (type == "yarn") return {.other = yarn()};
+    if (type == "longrope") return {.other = longrope()};
+    section_.refuse("rope_type", ConfigReader::show(type),
+                    "\"default\", \"llama3\", \"linear\", \"dynamic\", \"yarn\" or \"longrope\"");
   }
-  if (type != "llama3") {
-    if (scales_by_one(section, type)) return std::nullopt;
-    section.refuse("rope_type", ConfigReader::show(type),
-                   "\"default\" or \"llama3\", or \"linear\" or \"yarn\" with factor 1");
-  }
-  Llama3Rope rope;
-  rope.factor = section.positive("factor");
-  rope.low_freq_factor = section.positive("low_freq_factor");
-  rope.high_freq_factor = section.positive("high_freq_factor");
-  rope.original_context = original_context(file, section, max_context);
-  if (rope.high_freq_factor <= rope.low_freq_factor) {
-    section.fail("high_freq_factor", rope.high_freq_factor, "more than low_freq_factor");
-  }
-  return rope;
-}
 
-bool same(const std::optional<Llama3Rope>& a, const std::optional<Llama3Rope>& b) {
-  if (!a || !b) return !a && !b;
-  return a->factor == b->factor && a->low_freq_factor == b->low_freq_factor &&
-         a->high_freq_factor == b->high_freq_factor && a->original_context == b->original_context;
+ private:
+  [[nodiscard]] double original() const { return original_context(file_, section_, config_.max_context); }
+  [[nodiscard]] double positive_or(const char* key, double otherwise) const {
+    return section_.has_value(key) && section_.require(key, "") != json(0) ? section_.positive(key)
+                                                                           : otherwise;
+  }
+  // How many times longer than the original context the model's texts are, where the file does not say.
+  [[nodiscard]] double factor_or_ratio() const {
+    return positive_or("factor", static_cast<double>(config_.max_context) / original());
+  }
+
+  [[nodiscard]] Llama3Rope llama3() const {
+    Llama3Rope rope;
+    rope.factor = section_.positive("factor");
+    rope.low_freq_factor = section_.positive("low_freq_factor");
+    rope.high_freq_factor = section_.positive("high_freq_factor");
+    rope.original_context = original();
+    if (rope.high_freq_factor <= rope.low_freq_factor) {
+      section_.fail("high_freq_factor", rope.high_freq_factor, "more than low_freq_factor");
+    }
+    return rope;
+  }
+  [[nodiscard]] std::optional<ScaledRope> linear() const {
+    const double factor = section_.positive("factor");
+    if (factor == 1.0) return std::nullopt;
+    return ScaledRope{.type = RopeType::linear, .factor = factor};
+  }
+  // transformers takes max_position_embeddings here, whatever the section says (5.24).
+  [[nodiscard]] ScaledRope dynamic() const {
+    if (config_.head_dim <= 2) section_.refuse("rope_type", "dynamic in heads of 2", "a larger head_dim");
+    return {.type = RopeType::dynamic,
+            .factor = section_.positive("factor"),
+            .original_context = static_cast<double>(config_.max_context)};
+  }
+  [[nodiscard]] std::optional<ScaledRope> yarn() const {
+    ScaledRope rope{.type = RopeType::yarn, .factor = factor_or_ratio(), .original_context = original()};
+    rope.beta_fast = positive_or("beta_fast", 32.0);
+    rope.beta_slow = positive_or("beta_slow", 1.0);
+    rope.truncate = section_.flag("truncate").value_or(true);
+    if (rope.beta_fast < rope.beta_slow) section_.fail("beta_fast", rope.beta_fast, "at least beta_slow");
+    const double scale = positive_or("mscale", 0.0), all = positive_or("mscale_all_dim", 0.0);
+    const double gain = scale > 0.0 && all > 0.0 ? yarn_gain(rope.factor, scale) / yarn_gain(rope.factor, all)
+                                                 : yarn_gain(rope.factor, 1.0);
+    rope.attention_factor =
+        section_.has_value("attention_factor") ? section_.positive("attention_factor") : gain;
+    if (config_.rope_theta <= 1.0) section_.refuse("rope_type", "yarn with rope_theta up to 1", "more");
+    if (rope.factor == 1.0 && rope.attention_factor == 1.0) return std::nullopt;
+    return rope;
+  }
+  [[nodiscard]] ScaledRope longrope() const {
+    ScaledRope rope{.type = RopeType::longrope, .original_context = original()};
+    rope.short_factors = divisors("short_factor");
+    rope.long_factors = divisors("long_factor");
+    const double factor = factor_or_ratio();
+    const double gain =
+        factor <= 1.0 ? 1.0 : std::sqrt(1.0 + std::log(factor) / std::log(rope.original_context));
+    rope.attention_factor =
+        section_.has_value("attention_factor") ? section_.positive("attention_factor") : gain;
+    if (!std::isfinite(rope.attention_factor))
+      section_.fail("original_max_position_embeddings", rope.original_context, "more than 1");
+    return rope;
+  }
+  [[nodiscard]] std::vector<double> divisors(const char* key) const {
+    const auto count = static_cast<std::size_t>(config_.head_dim / 2);
+    const std::string expected = fmt::format("a list of {} numbers above 0, one for each frequency", count);
+    const json& list = section_.require(key, expected);
+    std::vector<double> values;
+    for (const json& value : list.is_array() ? list : json::array()) {
+      if (value.is_number() && value.get<double>() > 0.0) values.push_back(value.get<double>());
+    }
+    if (values.size() != count || list.size() != count) section_.fail(key, list, expected);
+    return values;
+  }
+
+  const ConfigReader& file_;
+  const ConfigReader& section_;
+  const ModelConfig& config_;
+};
+
+bool same(const Scaling& x, const Scaling& y) {
+  const auto &a = x.llama3, &b = y.llama3;
+  if (x.other != y.other || a.has_value() != b.has_value()) return false;
+  return !a || (a->factor == b->factor && a->low_freq_factor == b->low_freq_factor &&
+                a->high_freq_factor == b->high_freq_factor && a->original_context == b->original_context);
 }
 
 // A file may carry both spellings (converted files do); they must then say the same.
@@ -93,9 +171,9 @@ class ThetaSources {
     theta_ = value;
   }
   // null is no value where another place has one (transformers 5 writes both), and an error where none has.
-  [[nodiscard]] double get() const {
+  [[nodiscard]] double get(double otherwise) const {
     if (!theta_ && null_ != nullptr) return null_->positive("rope_theta");
-    return theta_.value_or(kDefaultTheta);
+    return theta_.value_or(otherwise);
   }
 
  private:
@@ -122,25 +200,35 @@ std::vector<float> llama3_rope_factors(double theta, int head_dim, const Llama3R
   return factors;
 }
 
-Rope read_rope(const ConfigReader& file, std::int64_t max_context) {
-  const auto scaling = file.section("rope_scaling");
-  const auto parameters = file.section("rope_parameters");
+void read_rope(const ConfigReader& file, const Family& family, ModelConfig& config) {
+  const auto older = file.section("rope_scaling");
+  const auto newer = file.section("rope_parameters");
   ThetaSources theta;
   theta.add(file);
-  for (const auto* section : {&scaling, &parameters}) {
+  for (const auto* section : {&older, &newer}) {
     if (*section) theta.add(**section);
   }
-  Rope rope;
-  if (scaling) rope.scaling = read_scaling(file, *scaling, max_context, rope.notes);
-  if (parameters) {
-    const auto from_parameters = read_scaling(file, *parameters, max_context, rope.notes);
-    if (scaling && !same(rope.scaling, from_parameters)) {
+  config.rope_theta = theta.get(family.defaults.rope_theta);
+  Scaling scaling;
+  if (older) scaling = ScalingReader(file, *older, config).read(config.notes);
+  if (newer) {
+    const Scaling said = ScalingReader(file, *newer, config).read(config.notes);
+    if (older && !same(scaling, said)) {
       file.fail("rope_parameters", "another scaling than rope_scaling", "the same in both");
     }
-    rope.scaling = from_parameters;
+    scaling = said;
   }
-  rope.theta = theta.get();
-  return rope;
+  config.rope_scaling = scaling.llama3;
+  config.scaled_rope = scaling.other;
+  if (!family.scales_queries) return;
+  // The class has a whole section as default, of one published model.
+  if (!older && !newer) (void)file.require("rope_parameters", "the section of rotary positions");
+  const ConfigReader& section = newer ? *newer : *older;
+  constexpr const char* kBeta = "llama_4_scaling_beta";
+  const json& beta = section.require(kBeta, "a number, 0 or more");
+  if (!beta.is_number() || !(beta.get<double>() >= 0.0)) section.fail(kBeta, beta, "a number, 0 or more");
+  config.query_scale_beta = beta.get<double>();
+  config.query_scale_context = original_context(file, section, config.max_context);
 }
 
 }  // namespace strata

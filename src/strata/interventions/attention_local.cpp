@@ -9,7 +9,7 @@ constexpr double kStrengths[] = {0.1, 0.3, 1.0};
 constexpr std::int64_t kWindow = 16;  // keys
 
 void edit(const EditContext& edit, int /*head*/, std::int64_t query, float* probability) {
-  mix_attention(edit.strength, query, probability, [&](std::int64_t key) {
+  mix_attention(edit, query, probability, [&](std::int64_t key) {
     const bool sink = edit.classes[static_cast<std::size_t>(key)] != TokenClass::ordinary;
     return sink || query - key < kWindow ? static_cast<double>(probability[key]) : 0.0;
   });

@@ -8,7 +8,7 @@ namespace {
 constexpr double kStrengths[] = {0.1, 0.3, 1.0};
 
 void edit(const EditContext& edit, int /*head*/, std::int64_t query, float* probability) {
-  mix_attention(edit.strength, query, probability, [](std::int64_t) { return 1.0; });
+  mix_attention(edit, query, probability, [](std::int64_t) { return 1.0; });
 }
 
 }  // namespace

@@ -27,8 +27,9 @@ struct EditContext {
   std::uint32_t repeat = 0;  ///< repeats with the same number share their random numbers
   double sign = 1.0;         ///< -1 in the second lane of an antithetic pair
   double strength = 0.0;
-  int span = 1;   ///< states or blocks that the lane edits in all
-  int head = -1;  ///< of an intervention on one attention head
+  int span = 1;            ///< states or blocks that the lane edits in all
+  int head = -1;           ///< of an intervention on one attention head
+  std::int64_t reach = 0;  ///< keys that a query of the block sees (its sliding window); 0 = all before it
   std::int64_t tokens = 0, width = 0;
   std::span<const TokenClass> classes;  ///< of the window's tokens
 };

@@ -14,7 +14,8 @@ namespace strata {
 
 inline constexpr std::int64_t kQueryRows = 4 * kPanelRows;  ///< queries of one block
 
-/// Changes the attention probabilities of one query in place: query + 1 keys, which sum to 1 before.
+/// Changes the attention probabilities of one query in place: query + 1 keys, which sum to 1 before. Those
+/// before a sliding window are 0 and must stay so.
 using AttentionEdit = std::function<void(int head, std::int64_t query, float* probability)>;
 
 /// What may look into a block while it computes; nothing by default.
@@ -32,8 +33,9 @@ struct HeadLayout {
   std::int64_t heads, kv_heads, dim;
   std::int64_t width, out_width;  ///< of a row of q, k, v; of the concatenated heads
   float scale;                    ///< of the scores: 1 / sqrt(dim)
+  std::int64_t window;            ///< as AttentionDescription's
 
-  explicit HeadLayout(const ModelConfig& config);
+  explicit HeadLayout(const AttentionDescription& attention);
   [[nodiscard]] std::int64_t group() const { return heads / kv_heads; }  ///< query heads of a key-value head
   [[nodiscard]] std::int64_t key_column(std::int64_t kv_head) const { return (heads + kv_head) * dim; }
   [[nodiscard]] std::int64_t value_column(std::int64_t kv_head) const {
@@ -48,7 +50,7 @@ struct AttentionScratch {
   std::vector<float> scores;  // (kQueryRows, tokens)
 };
 
-[[nodiscard]] std::uint64_t attention_scratch_bytes(const ModelConfig& config, int tokens);
+[[nodiscard]] std::uint64_t attention_scratch_bytes(const AttentionDescription& attention, int tokens);
 
 /// Probabilities of a block of queries of one head over the keys up to its end: (rows, keys) with row stride
 /// `queries.stride`. `q` is the first query's row of that head; scratch.keys holds the head's keys.

@@ -59,16 +59,14 @@ void require_compute(Compute compute) {
   compute.backend->prepare();
 }
 
-void forward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
-                   const float* h_in, float* h_out, std::int64_t tokens, BlockScratch& scratch,
-                   const BlockHooks& hooks) {
-  weights.qkv.backend().forward_block(weights, config, rope, h_in, h_out, tokens, scratch, hooks);
+void forward_block(const BlockWeights& weights, const RopeTable& rope, const float* h_in, float* h_out,
+                   std::int64_t tokens, BlockScratch& scratch, const BlockHooks& hooks) {
+  weights.qkv.backend().forward_block(weights, rope, h_in, h_out, tokens, scratch, hooks);
 }
 
-void backward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
-                    const float* h, std::span<float* const> gradients, std::int64_t tokens,
-                    BackwardScratch& scratch) {
-  weights.qkv.backend().backward_block(weights, config, rope, h, gradients, tokens, scratch);
+void backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,
+                    std::span<float* const> gradients, std::int64_t tokens, BackwardScratch& scratch) {
+  weights.qkv.backend().backward_block(weights, rope, h, gradients, tokens, scratch);
 }
 
 void compute_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,

@@ -54,11 +54,11 @@ class Backend {
                                                                    std::int64_t columns) const = 0;
 
   /// As the free functions of block.h, backward.h and head.h, for weights of this backend.
-  virtual void forward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
-                             const float* h_in, float* h_out, std::int64_t tokens, BlockScratch& scratch,
+  virtual void forward_block(const BlockWeights& weights, const RopeTable& rope, const float* h_in,
+                             float* h_out, std::int64_t tokens, BlockScratch& scratch,
                              const BlockHooks& hooks) const = 0;
-  virtual void backward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
-                              const float* h, std::span<float* const> gradients, std::int64_t tokens,
+  virtual void backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,
+                              std::span<float* const> gradients, std::int64_t tokens,
                               BackwardScratch& scratch) const = 0;
   virtual void compute_logits(const HeadWeights& head, const ModelConfig& config, const float* h,
                               std::int64_t rows, float* logits, LogitScratch& scratch) const = 0;

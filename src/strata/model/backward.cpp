@@ -21,12 +21,12 @@ float* room(std::vector<float>& buffer, std::int64_t count) {
 // One window: what its functions need, and what the forward pass leaves for the gradients in `s`.
 struct Window {
   const BlockWeights& w;
-  const ModelConfig& c;
   const RopeTable& rope;
   std::int64_t n;
   BackwardScratch& s;
-  HeadLayout layout = HeadLayout(c);
-  std::int64_t d = c.hidden, ffn = c.ffn;
+  HeadLayout layout = HeadLayout(w.block.attention);
+  std::int64_t d = w.block.hidden, ffn = w.block.feed_forward.width;
+  double eps = w.block.norm_eps;
 
   // x (n, columns) as left operand.
   const PackedRows& packed(const float* x, std::int64_t columns) {
@@ -41,23 +41,28 @@ void recompute(Window& x, const float* h) {
   const BlockWeights& w = x.w;
   const HeadLayout& layout = x.layout;
   float* normed = room(x.s.normed, x.n * x.d);
-  rms_norm_rows(h, x.d, normed, x.d, w.attention_norm.data(), x.n, x.d, x.c.norm_eps);
+  rms_norm_rows(h, x.d, normed, x.d, w.attention_norm.data(), x.n, x.d, x.eps);
   float* raw = room(x.s.qkv_raw, x.n * layout.width);
   multiply(x.packed(normed, x.d), w.qkv.packed(), {.data = raw, .stride = layout.width});
-  if (w.qkv_bias.defined()) add_bias_rows(raw, w.qkv_bias.data(), x.n, layout.width);
+  add_qkv_bias(w, raw, x.n);
   float* qkv = room(x.s.qkv, x.n * layout.width);
   std::copy_n(raw, x.n * layout.width, qkv);
-  normalise_and_rotate(w, x.c, x.rope, qkv, x.n);
+  normalise_and_rotate(w, x.rope, qkv, x.n);
   float* attended = room(x.s.attended, x.n * layout.out_width);
   attend(layout, w.dtype(), qkv, attended, x.n, x.s.attention, nullptr);
   float* middle = room(x.s.h_mid, x.n * x.d);
   multiply(x.packed(attended, layout.out_width), w.attention_output.packed(),
            {.data = middle, .stride = x.d});
+  if (w.output_bias.defined()) add_bias_rows(middle, x.d, w.output_bias.data(), x.n, x.d);
   add_in_place(middle, h, x.n * x.d);
-  rms_norm_rows(middle, x.d, normed, x.d, w.mlp_norm.data(), x.n, x.d, x.c.norm_eps);
+  rms_norm_rows(middle, x.d, normed, x.d, w.mlp_norm.data(), x.n, x.d, x.eps);
   const PackedRows& input = x.packed(normed, x.d);
-  multiply(input, w.gate.packed(), {.data = room(x.s.gate, x.n * x.ffn), .stride = x.ffn});
-  multiply(input, w.up.packed(), {.data = room(x.s.up, x.n * x.ffn), .stride = x.ffn});
+  float* gate = room(x.s.gate, x.n * x.ffn);
+  float* up = room(x.s.up, x.n * x.ffn);
+  multiply(input, w.gate.packed(), {.data = gate, .stride = x.ffn});
+  multiply(input, w.up.packed(), {.data = up, .stride = x.ffn});
+  if (w.gate_bias.defined()) add_bias_rows(gate, x.ffn, w.gate_bias.data(), x.n, x.ffn);
+  if (w.up_bias.defined()) add_bias_rows(up, x.ffn, w.up_bias.data(), x.n, x.ffn);
 }
 
 // gradient: d/dh_out -> d/dh_mid.
@@ -86,7 +91,7 @@ void mlp_backward(Window& x, float* gradient) {
   multiply_transposed(x.s.d_gate_rows, x.w.gate.packed(), {.data = branch, .stride = x.d});
   multiply_transposed(x.s.d_up_rows, x.w.up.packed(), {.data = branch, .stride = x.d, .add = true});
   rms_norm_backward_rows(x.s.h_mid.data(), x.d, branch, x.d, gradient, x.d, x.w.mlp_norm.data(), x.n, x.d,
-                         x.c.norm_eps);
+                         x.eps);
 }
 
 // One head, one block of queries: its part of the gradients of q, k and v.
@@ -145,7 +150,8 @@ void attention_backward(Window& x, const float* d_attended) {
     x.s.value_rows.put_rows(0, x.n, values, layout.width);
     for (std::int64_t first = 0; first < x.n; first += kQueryRows) {
       const std::int64_t rows = std::min(kQueryRows, x.n - first);
-      const QueryRows queries{.first = first, .rows = rows, .stride = x.n, .keys = first + rows};
+      const QueryRows queries{
+          .first = first, .rows = rows, .stride = x.n, .keys = first + rows, .window = layout.window};
       for (std::int64_t head = kv * layout.group(); head < (kv + 1) * layout.group(); ++head) {
         query_block_backward(x, head, queries, d_attended);
       }
@@ -158,15 +164,22 @@ void rotation_backward(Window& x) {
   const HeadLayout& layout = x.layout;
   const std::int64_t rotated = layout.heads + layout.kv_heads;
   float* d_qkv = x.s.d_qkv.data();
-  // The inverse of a rotation is its transpose: the same angles with the sine's sign turned.
-  rope_rows(d_qkv, layout.width, x.n, rotated, layout.dim, x.rope.cos.data(), x.s.no_sin.data());
+  if (!x.rope.query_scale.empty())
+    scale_rows(d_qkv, layout.width, x.rope.query_scale.data(), x.n, layout.heads * layout.dim);
+  if (x.w.block.attention.rope) {
+    // The transpose of a rotation, whatever its length: the same angles with the sine's sign turned.
+    const RopeTable::View view = x.rope.of(x.n);
+    const std::int64_t angles = x.n * (layout.dim / 2);
+    std::transform(view.sin, view.sin + angles, room(x.s.no_sin, angles), std::negate<>());
+    rope_rows(d_qkv, layout.width, x.n, rotated, layout.dim, view.cos, x.s.no_sin.data());
+  }
   for (std::int64_t head = 0; x.w.query_norm.defined() && head < rotated; ++head) {
     const WeightVector& norm = head < layout.heads ? x.w.query_norm : x.w.key_norm;
     float* column = d_qkv + head * layout.dim;
     float* d_raw = room(x.s.d_head, x.n * layout.dim);
     std::fill_n(d_raw, x.n * layout.dim, 0.0f);
     rms_norm_backward_rows(x.s.qkv_raw.data() + head * layout.dim, layout.width, column, layout.width, d_raw,
-                           layout.dim, norm.data(), x.n, layout.dim, x.c.norm_eps);
+                           layout.dim, norm.data(), x.n, layout.dim, x.eps);
     for (std::int64_t r = 0; r < x.n; ++r) {
       std::copy_n(d_raw + r * layout.dim, layout.dim, column + r * layout.width);
     }
@@ -184,30 +197,31 @@ void branch_backward(Window& x, const float* h, float* gradient) {
   float* branch = room(x.s.branch, x.n * x.d);
   multiply_transposed(x.packed(x.s.d_qkv.data(), layout.width), x.w.qkv.packed(),
                       {.data = branch, .stride = x.d});
-  rms_norm_backward_rows(h, x.d, branch, x.d, gradient, x.d, x.w.attention_norm.data(), x.n, x.d,
-                         x.c.norm_eps);
+  rms_norm_backward_rows(h, x.d, branch, x.d, gradient, x.d, x.w.attention_norm.data(), x.n, x.d, x.eps);
+}
+
+std::uint64_t scratch_of(const BlockDescription& b, int tokens) {
+  const HeadLayout layout(b.attention);
+  const std::int64_t d = b.hidden, ffn = b.feed_forward.width, chunk = std::min(kGateColumns, ffn);
+  const std::int64_t widest = std::max({d, layout.out_width, layout.width});
+  const std::int64_t each = 3 * d + 3 * layout.width + 2 * layout.out_width + 5 * ffn + 2 * chunk + widest +
+                            3 * layout.dim + layout.dim / 2 + 2 * kQueryRows;
+  const std::uint64_t block = packed_bytes(ComputeDType::float32, layout.dim, kQueryRows);
+  return static_cast<std::uint64_t>(tokens * each) * sizeof(float) +
+         attention_scratch_bytes(b.attention, tokens) + block;
 }
 
 }  // namespace
 
 std::uint64_t backward_scratch_bytes(const ModelConfig& c, int tokens) {
-  const HeadLayout layout(c);
-  const std::int64_t d = c.hidden, ffn = c.ffn, chunk = std::min(kGateColumns, ffn);
-  const std::int64_t widest = std::max({d, layout.out_width, layout.width});
-  const std::int64_t each = 3 * d + 3 * layout.width + 2 * layout.out_width + 5 * ffn + 2 * chunk + widest +
-                            3 * layout.dim + layout.dim / 2 + 2 * kQueryRows;
-  const std::uint64_t block = packed_bytes(ComputeDType::float32, layout.dim, kQueryRows);
-  return static_cast<std::uint64_t>(tokens * each) * sizeof(float) + attention_scratch_bytes(c, tokens) +
-         block;
+  std::uint64_t most = 0;
+  for (const BlockDescription& block : distinct_blocks(c)) most = std::max(most, scratch_of(block, tokens));
+  return most;
 }
 
-void cpu::backward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
-                         const float* h, std::span<float* const> gradients, std::int64_t tokens,
-                         BackwardScratch& scratch) {
-  Window x{.w = weights, .c = config, .rope = rope, .n = tokens, .s = scratch};
-  const std::int64_t angles = tokens * (x.layout.dim / 2);
-  STRATA_CHECK(angles <= static_cast<std::int64_t>(rope.sin.size()));
-  std::transform(rope.sin.begin(), rope.sin.begin() + angles, room(scratch.no_sin, angles), std::negate<>());
+void cpu::backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,
+                         std::span<float* const> gradients, std::int64_t tokens, BackwardScratch& scratch) {
+  Window x{.w = weights, .rope = rope, .n = tokens, .s = scratch};
   recompute(x, h);
   for (float* gradient : gradients) {
     mlp_backward(x, gradient);

@@ -25,9 +25,8 @@ struct BackwardScratch {
 
 /// For each of `gradients`, (tokens, d) row-major: replaces d/dh_out by d/dh_in at h_in = `h` (tokens, d),
 /// for h_out = forward_block(h_in). The forward pass is computed once for all of them. One thread.
-void backward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
-                    const float* h, std::span<float* const> gradients, std::int64_t tokens,
-                    BackwardScratch& scratch);
+void backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,
+                    std::span<float* const> gradients, std::int64_t tokens, BackwardScratch& scratch);
 
 /// d_h (rows, d) = J^T d_logits (rows, vocab) for logits = compute_logits(h), rows <= kLogitRows.
 void backward_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,

@@ -14,17 +14,21 @@
 
 namespace strata {
 
-/// Weights of one block, all of one backend: matrices in the dtype of the products, vectors in float32.
+/// What one block computes, and its weights, all of one backend: matrices in the dtype of the products,
+/// vectors in float32.
 struct BlockWeights {
-  WeightVector attention_norm;  // (d)
-  Weight qkv;                   // ((heads + 2 kv_heads) * head_dim, d): q rows, then k, then v
-  WeightVector qkv_bias;        // (rows of qkv), undefined without bias
-  WeightVector query_norm;      // (head_dim), undefined without QK-norm
-  WeightVector key_norm;        // (head_dim), likewise
-  Weight attention_output;      // (d, heads * head_dim)
-  WeightVector mlp_norm;        // (d)
-  Weight gate, up;              // (ffn, d)
-  Weight down;                  // (d, ffn)
+  BlockDescription block;
+  WeightVector attention_norm;                 // (d)
+  Weight qkv;                                  // ((heads + 2 kv_heads) * head_dim, d): q rows, then k, then v
+  WeightVector qkv_bias;                       // (rows of qkv), undefined without bias
+  WeightVector query_norm;                     // (head_dim), undefined without QK-norm
+  WeightVector key_norm;                       // (head_dim), likewise
+  Weight attention_output;                     // (d, heads * head_dim)
+  WeightVector output_bias;                    // (d), undefined without bias
+  WeightVector mlp_norm;                       // (d)
+  Weight gate, up;                             // (ffn, d)
+  Weight down;                                 // (d, ffn)
+  WeightVector gate_bias, up_bias, down_bias;  // (ffn), (ffn), (d); undefined without bias
 
   [[nodiscard]] ComputeDType dtype() const { return qkv.dtype(); }
 };
@@ -32,6 +36,7 @@ struct BlockWeights {
 /// Reads one block. Matrices are packed as they are read: no second copy is made, and bfloat16
 /// weights are kept as they are with ComputeDType::bfloat16. Throws what Checkpoint::load throws.
 [[nodiscard]] BlockWeights load_block(const Checkpoint& checkpoint, int layer, Compute compute = {});
+/// Of the largest block.
 [[nodiscard]] std::uint64_t block_bytes(const ModelConfig& config,
                                         ComputeDType dtype = ComputeDType::float32);
 
@@ -50,12 +55,13 @@ struct BlockScratch {
 [[nodiscard]] std::uint64_t scratch_bytes(const ModelConfig& config, int tokens);
 
 /// h_out = block(h_in) for one window: (tokens, d) row-major, positions 0..tokens-1. h_out may be h_in.
-void forward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
-                   const float* h_in, float* h_out, std::int64_t tokens, BlockScratch& scratch,
-                   const BlockHooks& hooks);
+void forward_block(const BlockWeights& weights, const RopeTable& rope, const float* h_in, float* h_out,
+                   std::int64_t tokens, BlockScratch& scratch, const BlockHooks& hooks);
 
-/// Head norms (QK-norm), where the model has them, and rotation of q and k in rows of q, k and v.
-void normalise_and_rotate(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
-                          float* qkv, std::int64_t tokens);
+/// In rows of q, k and v: biases; head norms (QK-norm), where the block has them; rotation of q and k, and
+/// the factors of the queries, where it has positions.
+void add_qkv_bias(const BlockWeights& weights, float* qkv, std::int64_t tokens);
+void normalise_and_rotate(const BlockWeights& weights, const RopeTable& rope, float* qkv,
+                          std::int64_t tokens);
 
 }  // namespace strata

@@ -20,15 +20,14 @@ class CpuBackend final : public Backend {
     return nullptr;
   }
 
-  void forward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
-                     const float* h_in, float* h_out, std::int64_t tokens, BlockScratch& scratch,
-                     const BlockHooks& hooks) const override {
-    cpu::forward_block(weights, config, rope, h_in, h_out, tokens, scratch, hooks);
+  void forward_block(const BlockWeights& weights, const RopeTable& rope, const float* h_in, float* h_out,
+                     std::int64_t tokens, BlockScratch& scratch, const BlockHooks& hooks) const override {
+    cpu::forward_block(weights, rope, h_in, h_out, tokens, scratch, hooks);
   }
-  void backward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
-                      const float* h, std::span<float* const> gradients, std::int64_t tokens,
+  void backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,
+                      std::span<float* const> gradients, std::int64_t tokens,
                       BackwardScratch& scratch) const override {
-    cpu::backward_block(weights, config, rope, h, gradients, tokens, scratch);
+    cpu::backward_block(weights, rope, h, gradients, tokens, scratch);
   }
   void compute_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
                       float* logits, LogitScratch& scratch) const override {

@@ -8,12 +8,10 @@ namespace strata {
 /// As the free functions of the same names, for packed weights.
 namespace cpu {
 
-void forward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
-                   const float* h_in, float* h_out, std::int64_t tokens, BlockScratch& scratch,
-                   const BlockHooks& hooks);
-void backward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
-                    const float* h, std::span<float* const> gradients, std::int64_t tokens,
-                    BackwardScratch& scratch);
+void forward_block(const BlockWeights& weights, const RopeTable& rope, const float* h_in, float* h_out,
+                   std::int64_t tokens, BlockScratch& scratch, const BlockHooks& hooks);
+void backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,
+                    std::span<float* const> gradients, std::int64_t tokens, BackwardScratch& scratch);
 void compute_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
                     float* logits, LogitScratch& scratch);
 void backward_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,

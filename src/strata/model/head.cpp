@@ -40,12 +40,17 @@ std::uint64_t embedding_rows_bytes(const ModelConfig& c, std::int64_t tokens, Co
          static_cast<std::uint64_t>(c.vocab) * sizeof(std::int32_t);
 }
 
-HeadWeights load_head(const Checkpoint& checkpoint, const Embedding& embedding) {
-  STRATA_CHECK(embedding.table.defined());
-  HeadWeights head;
+std::vector<float> load_final_norm(const Checkpoint& checkpoint) {
   std::vector<float> norm(checkpoint.element_count(Role::final_norm));
   checkpoint.load(Role::final_norm, 0, std::span(norm));
-  head.final_norm = {std::move(norm), *embedding.backend};
+  return norm;
+}
+
+HeadWeights load_head(const Checkpoint& checkpoint, const Embedding& embedding) {
+  STRATA_CHECK(embedding.table.defined());
+  require_head(checkpoint);
+  HeadWeights head;
+  head.final_norm = {load_final_norm(checkpoint), *embedding.backend};
   const bool packed = embedding.backend == &cpu_backend();
   if (!checkpoint.has(Role::unembedding) && embedding.whole() && packed) {
     head.unembedding = embedding.table;
@@ -56,8 +61,17 @@ HeadWeights load_head(const Checkpoint& checkpoint, const Embedding& embedding) 
   return head;
 }
 
+void require_head(const Checkpoint& checkpoint) {
+  if (checkpoint.config().has_head) return;
+  throw Error(ErrorKind::unsupported,
+              {.where = checkpoint.path().string(),
+               .found = "a base model without an output head, which predicts no tokens",
+               .expected = "a model with lm_head.weight, or tie_word_embeddings true",
+               .hint = "its states can be written: strata dump"});
+}
+
 std::uint64_t ends_bytes(const ModelConfig& c, ComputeDType dtype) {
-  return (c.tied_embeddings ? 1u : 2u) * packed_bytes(dtype, c.vocab, c.hidden);
+  return (c.tied_embeddings || !c.has_head ? 1u : 2u) * packed_bytes(dtype, c.vocab, c.hidden);
 }
 
 void embed(const Embedding& embedding, std::span<const std::int32_t> ids, float* out) {

@@ -42,6 +42,10 @@ struct Embedding {
 /// In the dtype and by the backend of `embedding`, whose table is used itself for a tied model where it is
 /// whole and packed; else it is read again.
 [[nodiscard]] HeadWeights load_head(const Checkpoint& checkpoint, const Embedding& embedding);
+/// (d)
+[[nodiscard]] std::vector<float> load_final_norm(const Checkpoint& checkpoint);
+/// Throws Error(unsupported) for a base model, which has no head.
+void require_head(const Checkpoint& checkpoint);
 /// Bytes of the whole embedding and the unembedding.
 [[nodiscard]] std::uint64_t ends_bytes(const ModelConfig& config, ComputeDType dtype = ComputeDType::float32);
 

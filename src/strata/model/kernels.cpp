@@ -34,10 +34,18 @@ void rms_norm_rows(const float* x, std::int64_t x_stride, float* y, std::int64_t
 }
 
 STRATA_VECTORISED
-void add_bias_rows(float* x, const float* bias, std::int64_t rows, std::int64_t width) {
+void add_bias_rows(float* x, std::int64_t stride, const float* bias, std::int64_t rows, std::int64_t width) {
   for (std::int64_t r = 0; r < rows; ++r) {
-    float* row = x + r * width;
+    float* row = x + r * stride;
     for (std::int64_t i = 0; i < width; ++i) row[i] += bias[i];
+  }
+}
+
+STRATA_VECTORISED
+void scale_rows(float* x, std::int64_t stride, const float* scale, std::int64_t rows, std::int64_t width) {
+  for (std::int64_t r = 0; r < rows; ++r) {
+    float* row = x + r * stride;
+    for (std::int64_t i = 0; i < width; ++i) row[i] *= scale[r];
   }
 }
 
@@ -114,8 +122,9 @@ void causal_softmax(float* scores, const QueryRows& queries, float scale, const 
     }
   }
   for (std::int64_t r = 0; r < queries.rows; ++r) {
-    float* row = scores + r * queries.stride;
-    const std::int64_t i = queries.first + r, keys = i + 1;
+    const std::int64_t i = queries.first + r, begin = queries.first_key(i), keys = i + 1 - begin;
+    float* whole = scores + r * queries.stride;
+    float* row = whole + begin;  // of the keys that the query sees
     const float largest = simd::max<float>(keys, [&](std::int64_t j) { return row[j]; });
     if (sums != nullptr) {
       for (std::int64_t j = 0; j < keys; ++j) d[j] = (row[j] - largest) * scale;
@@ -123,25 +132,27 @@ void causal_softmax(float* scores, const QueryRows& queries, float scale, const 
     for (std::int64_t j = 0; j < keys; ++j) row[j] = simd::exp((row[j] - largest) * scale);
     const double total = simd::sum<double>(keys, [&](std::int64_t j) { return row[j]; });
     if (sums != nullptr) {
-      const float* away = descending + (n - 1 - i);
+      const float* away = descending + (n - 1 - i) + begin;
       const auto weighted = [&](const float* e, const float* by) {
         return simd::sum<double>(keys, [&](std::int64_t j) { return e[j] * by[j]; });
       };
       RowSums all{.weight = total, .weighted_score = weighted(row, d)};
       all.weighted_distance = weighted(row, away);
       all.keys = static_cast<double>(keys);
-      all.distance = static_cast<double>(i) * static_cast<double>(i + 1) / 2.0;
+      all.distance = static_cast<double>(keys - 1) * static_cast<double>(keys) / 2.0;
       RowSums rest = all;
       for (const std::int64_t j : sinks) {
         if (j > i) break;
-        rest.weight -= row[j];
-        rest.weighted_score -= row[j] * d[j];
-        rest.weighted_distance -= row[j] * away[j];
+        const std::int64_t at = j - begin;
+        if (at < 0) continue;
+        rest.weight -= row[at];
+        rest.weighted_score -= row[at] * d[at];
+        rest.weighted_distance -= row[at] * away[at];
         rest.keys -= 1.0;
-        rest.distance -= away[j];
+        rest.distance -= away[at];
       }
       if (sinks.size() > kFewSinks || !(rest.weight >= kRemains * total)) {
-        const float* keep = sums->keep.data();
+        const float* keep = sums->keep.data() + begin;
         for (std::int64_t j = 0; j < keys; ++j) kept[j] = row[j] * keep[j];
         rest.weight = simd::sum<double>(keys, [&](std::int64_t j) { return kept[j]; });
         rest.weighted_score = weighted(kept, d);
@@ -153,7 +164,8 @@ void causal_softmax(float* scores, const QueryRows& queries, float scale, const 
     }
     const auto inverse = static_cast<float>(1.0 / total);
     for (std::int64_t j = 0; j < keys; ++j) row[j] *= inverse;
-    for (std::int64_t j = keys; j < n; ++j) row[j] = 0.0f;
+    for (std::int64_t j = 0; j < begin; ++j) whole[j] = 0.0f;
+    for (std::int64_t j = i + 1; j < n; ++j) whole[j] = 0.0f;
   }
 }
 

@@ -13,8 +13,11 @@ namespace strata {
 void rms_norm_rows(const float* x, std::int64_t x_stride, float* y, std::int64_t y_stride,
                    const float* weight, std::int64_t rows, std::int64_t width, double eps);
 
-/// Adds `bias` (width) to each row.
-void add_bias_rows(float* x, const float* bias, std::int64_t rows, std::int64_t width);
+/// Adds `bias` (width) to each row. Row stride in elements.
+void add_bias_rows(float* x, std::int64_t stride, const float* bias, std::int64_t rows, std::int64_t width);
+
+/// Multiplies the first `width` values of row r by scale[r]. Row stride in elements.
+void scale_rows(float* x, std::int64_t stride, const float* scale, std::int64_t rows, std::int64_t width);
 
 /// y += x elementwise.
 void add_in_place(float* y, const float* x, std::int64_t count);
@@ -41,11 +44,18 @@ struct QueryRows {
   std::int64_t first = 0, rows = 0;
   std::int64_t stride = 0;  ///< of the scores, in elements; columns are keys
   std::int64_t keys = 0;    ///< columns to fill, at least first + rows
+  std::int64_t window = 0;  ///< keys that a query sees, its own included, at most; 0 = all up to its own
+
+  /// Of the keys that query `i` sees.
+  [[nodiscard]] std::int64_t first_key(std::int64_t i) const {
+    return window == 0 || i < window ? 0 : i - window + 1;
+  }
 };
 
-/// Softmax of scale * scores over the keys j <= i of each query i, in place; keys after the query become 0.
-/// With `sums`, adds this head's distance and normalised entropy of every query to them: distance =
-/// sum A|i-j| / mean|i-j| over the keys, entropy = -sum A ln A / ln(number of keys).
+/// Softmax of scale * scores over the keys first_key(i) <= j <= i of each query i, in place; the other keys
+/// become 0, whatever their scores. With `sums`, adds this head's distance and normalised entropy of every
+/// query to them: distance = sum A|i-j| / mean|i-j| over the keys it sees, entropy = -sum A ln A / ln(their
+/// number).
 void causal_softmax(float* scores, const QueryRows& queries, float scale, const AttentionSums* sums);
 /// The same for a whole window: scores is (n, n), row-major.
 inline void causal_softmax(float* scores, std::int64_t n, float scale, const AttentionSums* sums) {

@@ -154,8 +154,7 @@ class BackwardSweep {
   void forward(const BlockWeights& weights, int block, std::size_t w, Scratch& scratch) {
     const float* const h = states_.view(slot(block, w), scratch.in);
     scratch.out.resize(static_cast<std::size_t>(states_.size(slot(block, w))));
-    forward_block(weights, context_.config, rope_, h, scratch.out.data(), windows_[w].tokens, scratch.forward,
-                  nullptr);
+    forward_block(weights, rope_, h, scratch.out.data(), windows_[w].tokens, scratch.forward, nullptr);
     states_.write(slot(block + 1, w), scratch.out);
   }
 
@@ -166,7 +165,7 @@ class BackwardSweep {
     for (std::size_t s = 0; s < draws(); ++s) {
       gradients.push_back(gradients_.edit(slot(s, w), scratch.gradients[s]));
     }
-    backward_block(weights, context_.config, rope_, h, gradients, windows_[w].tokens, scratch.backward);
+    backward_block(weights, rope_, h, gradients, windows_[w].tokens, scratch.backward);
     add_squares(block, w, h, gradients);
     for (std::size_t s = 0; s < draws(); ++s) {
       gradients_.commit(slot(s, w), {gradients[s], static_cast<std::size_t>(gradients_.size(slot(s, w)))});

@@ -49,7 +49,7 @@ void step_window(Sweep& sweep, const BlockWeights& weights, std::size_t window, 
   const std::int64_t n = context.tokens_in(window);
   scratch.out.resize(static_cast<std::size_t>(n * context.config.hidden));
   if (!attention) {
-    forward_block(weights, context.config, sweep.rope, h, scratch.out.data(), n, scratch.block, nullptr);
+    forward_block(weights, sweep.rope, h, scratch.out.data(), n, scratch.block, nullptr);
     return;
   }
   const auto classes = sweep.tracker.classes().subspan(static_cast<std::size_t>(context.first_token[window]),
@@ -66,7 +66,7 @@ void step_window(Sweep& sweep, const BlockWeights& weights, std::size_t window, 
                            .entropy_all = part(1),
                            .distance_reduced = part(2),
                            .entropy_reduced = part(3)};
-  forward_block(weights, context.config, sweep.rope, h, scratch.out.data(), n, scratch.block, &sums);
+  forward_block(weights, sweep.rope, h, scratch.out.data(), n, scratch.block, &sums);
   view = {part(0), part(1), part(2), part(3)};
 }
 

@@ -21,6 +21,8 @@ double in_gib(std::uint64_t bytes) {
 }  // namespace
 
 void require_same_shape(const Checkpoint& original, const Checkpoint& other) {
+  require_head(original);
+  require_head(other);
   struct Dimension {
     const char* name;
     int original, other;

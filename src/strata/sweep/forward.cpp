@@ -8,6 +8,7 @@
 #include "strata/base/parallel.h"
 #include "strata/model/block.h"
 #include "strata/model/head.h"
+#include "strata/model/kernels.h"
 #include "strata/sweep/block_stream.h"
 #include "strata/sweep/clean_sweep.h"
 #include "strata/sweep/scratch.h"
@@ -30,6 +31,16 @@ void show_output(const HeadWeights& head, const ModelConfig& config, std::size_t
   }
 }
 
+// Of a model without a head: the last state after the final norm, and no logits.
+void show_norm(const std::vector<float>& norm, const ModelConfig& config, std::size_t window,
+               const std::vector<float>& h, const ForwardObserver& observer) {
+  const std::int64_t d = config.hidden;
+  std::vector<float> normed(h.size());
+  rms_norm_rows(h.data(), d, normed.data(), d, norm.data(), static_cast<std::int64_t>(h.size()) / d, d,
+                config.norm_eps);
+  observer.output(window, 0, normed, {});
+}
+
 }  // namespace
 
 void forward_windows(const Checkpoint& checkpoint, const std::vector<std::vector<std::int32_t>>& windows,
@@ -40,13 +51,13 @@ void forward_windows(const Checkpoint& checkpoint, const std::vector<std::vector
     longest = std::max(longest, ids.size());
     tokens += ids.size();
   }
-  if (config.window > 0 && longest > static_cast<std::size_t>(config.window)) {
+  if (const std::int64_t limit = text_limit(config); limit > 0 && longest > static_cast<std::size_t>(limit)) {
     throw Error(
         ErrorKind::unsupported,
         {.where = checkpoint.path().string(),
-         .found = fmt::format("{} tokens, and the model's sliding window of {}", longest, config.window),
+         .found = fmt::format("{} tokens, and the model's sliding window of {}", longest, limit),
          .expected = "windows of text that are no longer",
-         .hint = "strata computes full attention, which is the same up to there"});
+         .hint = "the file does not say which blocks slide, and up to there none makes a difference"});
   }
   const RopeTable rope = make_rope_table(config, static_cast<int>(longest));
   const Embedding embedding = load_embedding(checkpoint, options.compute);
@@ -64,12 +75,18 @@ void forward_windows(const Checkpoint& checkpoint, const std::vector<std::vector
     const BlockWeights weights = stream.next();
     parallel_for(windows.size(), options.threads, [&](std::size_t w) {
       auto scratch = pool.lease();
-      forward_block(weights, config, rope, h[w].data(), h[w].data(),
-                    static_cast<std::int64_t>(windows[w].size()), *scratch, nullptr);
+      forward_block(weights, rope, h[w].data(), h[w].data(), static_cast<std::int64_t>(windows[w].size()),
+                    *scratch, nullptr);
       observer.state(block + 1, w, h[w]);
     });
   }
   report_progress(options.progress, {"forward pass", config.n_layers, config.n_layers, 0});
+  if (!config.has_head) {
+    const std::vector<float> norm = load_final_norm(checkpoint);
+    parallel_for(windows.size(), options.threads,
+                 [&](std::size_t w) { show_norm(norm, config, w, h[w], observer); });
+    return;
+  }
   const HeadWeights head = load_head(checkpoint, embedding);
   parallel_for(windows.size(), options.threads,
                [&](std::size_t w) { show_output(head, config, w, h[w], observer); });

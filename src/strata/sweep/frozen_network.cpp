@@ -26,7 +26,7 @@ FrozenNetwork::FrozenNetwork(const ResidentModel& model, const SweepContext& con
     embed(model.embedding, std::span(ids).first(static_cast<std::size_t>(w.tokens)), window.last.data());
     for (int block = 0; block < model.config.n_layers; ++block) {
       if (block == state) window.state = window.last;
-      forward_block(model.blocks[static_cast<std::size_t>(block)], model.config, rope_, window.last.data(),
+      forward_block(model.blocks[static_cast<std::size_t>(block)], rope_, window.last.data(),
                     window.last.data(), w.tokens, scratch, nullptr);
     }
     if (state == model.config.n_layers) window.state = window.last;
@@ -73,8 +73,8 @@ double FrozenNetwork::distortion(const Window& window, const Matrix& u, Matrix* 
   BlockScratch scratch;
   for (std::size_t i = 1; i < states.size(); ++i) {
     states[i].resize(states[0].size());
-    forward_block(model_.blocks[static_cast<std::size_t>(state_) + i - 1], model_.config, rope_,
-                  states[i - 1].data(), states[i].data(), window.tokens, scratch, nullptr);
+    forward_block(model_.blocks[static_cast<std::size_t>(state_) + i - 1], rope_, states[i - 1].data(),
+                  states[i].data(), window.tokens, scratch, nullptr);
   }
   std::vector<float> pulled;
   const double kl = compare_heads(window, states.back(), gradient == nullptr ? nullptr : &pulled);
@@ -82,8 +82,8 @@ double FrozenNetwork::distortion(const Window& window, const Matrix& u, Matrix* 
   BackwardScratch backward;
   float* const gradients[] = {pulled.data()};
   for (std::size_t i = states.size() - 1; i > 0; --i) {
-    backward_block(model_.blocks[static_cast<std::size_t>(state_) + i - 1], model_.config, rope_,
-                   states[i - 1].data(), gradients, window.tokens, backward);
+    backward_block(model_.blocks[static_cast<std::size_t>(state_) + i - 1], rope_, states[i - 1].data(),
+                   gradients, window.tokens, backward);
   }
   *gradient = Matrix(u.rows, u.cols);
   double* out = gradient->data.data();

@@ -127,16 +127,15 @@ void JointSweep::add_series(const HeadWeights& head, DivergenceRecord& record) c
 
 void JointSweep::step(const BlockWeights& weights, const BlockWeights& others, std::size_t w) {
   const std::int64_t n = context_.tokens_in(w), d = context_.config.hidden, count = n * d;
-  const ModelConfig& other_config = input_.other.config();
   auto scratch = pool_.lease();
   scratch->out.resize(static_cast<std::size_t>(count));
   scratch->crossed.resize(static_cast<std::size_t>(count));
   float *const h = h_.data() + offset(w), *const other = other_h_.data() + offset(w),
                *const out = scratch->out.data();
-  forward_block(weights, context_.config, rope_, h, out, n, scratch->block, nullptr);
+  forward_block(weights, rope_, h, out, n, scratch->block, nullptr);
   check_finite(out, count, input_.original, block_);
   // The other block on the original's input: its own error, without what came before.
-  forward_block(others, other_config, other_rope_, h, scratch->crossed.data(), n, scratch->block, nullptr);
+  forward_block(others, other_rope_, h, scratch->crossed.data(), n, scratch->block, nullptr);
   std::vector<float> local;
   for (std::int64_t t = 0; t < n; ++t) {
     local.push_back(
@@ -145,7 +144,7 @@ void JointSweep::step(const BlockWeights& weights, const BlockWeights& others, s
   }
   local_.write(block_, context_.first_token[w], local);
   std::copy_n(out, count, h);
-  forward_block(others, other_config, other_rope_, other, other, n, scratch->block, nullptr);
+  forward_block(others, other_rope_, other, other, n, scratch->block, nullptr);
   check_finite(other, count, input_.other, block_);
   observe(block_ + 1, w);
 }

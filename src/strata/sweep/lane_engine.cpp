@@ -172,16 +172,16 @@ class LanePass {
         plain.push_back(std::move(task));
       }
     }
-    run_tasks(plain, config_, rope_, block);
+    run_tasks(plain, rope_, block);
     if (!borrowed.empty()) {
       const BlockWeights others = load_block(input_.other->checkpoint, block, input_.options.compute);
       for (Task& task : borrowed) task.weights = {&others};
-      run_tasks(borrowed, input_.other->checkpoint.config(), other_rope_, block);
+      run_tasks(borrowed, other_rope_, block);
     }
     for (auto& [edit, tasks] : edited) {
       const BlockWeights copy = edited_weights(own, *edit.first, edit.second, input_.options.threads);
       for (Task& task : tasks) task.weights = {&copy};
-      run_tasks(tasks, config_, rope_, block);
+      run_tasks(tasks, rope_, block);
     }
   }
 
@@ -198,37 +198,37 @@ class LanePass {
     return order;
   }
 
-  void run_tasks(const std::vector<Task>& tasks, const ModelConfig& config, const RopeTable& rope,
-                 int block) {
+  void run_tasks(const std::vector<Task>& tasks, const RopeTable& rope, int block) {
     each(tasks.size(), [&](std::size_t i, std::size_t window) {
       const Task& task = tasks[i];
       auto scratch = pool_.lease();
       for (const BlockWeights* weights : task.weights)
-        run_block(*weights, config, rope, task, block, window, *scratch);
+        run_block(*weights, rope, task, block, window, *scratch);
     });
   }
 
-  void run_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
-                 const Task& task, int block, std::size_t window, StepScratch& scratch) {
+  void run_block(const BlockWeights& weights, const RopeTable& rope, const Task& task, int block,
+                 std::size_t window, StepScratch& scratch) {
     const std::int64_t n = input_.sample[window].tokens;
     float* const h = at(task.stream, window);
     const bool branch =
         task.lane != nullptr && edits(*task.lane, Site::branch, block) && !reorders(*task.lane);
     const bool attention = task.lane != nullptr && edits(*task.lane, Site::attention, block);
     if (attention) {
-      const EditContext edit = context_of(*task.lane, block, window);
+      EditContext edit = context_of(*task.lane, block, window);
+      edit.reach = weights.block.attention.window;
       const AttentionEdit hook = [&](int head, std::int64_t query, float* probability) {
         task.lane->edit.intervention->edit_attention(edit, head, query, probability);
       };
-      forward_block(weights, config, rope, h, h, n, scratch.block, {nullptr, &hook});
+      forward_block(weights, rope, h, h, n, scratch.block, {nullptr, &hook});
     } else if (branch) {
-      const std::int64_t count = n * config.hidden;
+      const std::int64_t count = n * weights.block.hidden;
       scratch.out.resize(static_cast<std::size_t>(count));
-      forward_block(weights, config, rope, h, scratch.out.data(), n, scratch.block, {});
+      forward_block(weights, rope, h, scratch.out.data(), n, scratch.block, {});
       task.lane->edit.intervention->edit_branch(context_of(*task.lane, block, window), h, scratch.out.data());
       std::copy_n(scratch.out.data(), count, h);
     } else {
-      forward_block(weights, config, rope, h, h, n, scratch.block, {});
+      forward_block(weights, rope, h, h, n, scratch.block, {});
     }
   }
 

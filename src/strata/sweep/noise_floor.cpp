@@ -104,9 +104,9 @@ NoiseFloor measure_noise_floor(const Checkpoint& checkpoint, const SweepContext&
     const BlockWeights exact_weights = exact_blocks.next(), weights = blocks.next();
     parallel_for(windows, options.threads, [&](std::size_t w) {
       auto scratch = pool.lease();
-      forward_block(exact_weights, config, rope, exact[w].data(), exact[w].data(), sample[w].tokens, *scratch,
+      forward_block(exact_weights, rope, exact[w].data(), exact[w].data(), sample[w].tokens, *scratch,
                     nullptr);
-      forward_block(weights, config, rope, h[w].data(), h[w].data(), sample[w].tokens, *scratch, nullptr);
+      forward_block(weights, rope, h[w].data(), h[w].data(), sample[w].tokens, *scratch, nullptr);
       squares[static_cast<std::size_t>(block) + 1][w] = compare(exact[w], h[w]);
     });
   }

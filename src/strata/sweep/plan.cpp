@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "strata/model/backend.h"
+#include "strata/model/head.h"
 #include "strata/sweep/bottleneck_sweep.h"
 #include "strata/sweep/lanes.h"
 #include "strata/sweep/noise_floor.h"
@@ -35,6 +36,7 @@ double measure_rate(const ModelConfig& c, const MeasureOptions& options) {
 MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& options,
                          std::uint64_t mem_limit_bytes) {
   require_compute(options.compute);
+  require_head(input.checkpoint);
   const ModelConfig& c = input.checkpoint.config();
   SweepContext context = make_context(c, input.corpus);
   context.seed = options.seed;

@@ -8,6 +8,7 @@
 #include "strata/base/sha256.h"
 #include "strata/base/words.h"
 #include "strata/model/backend.h"
+#include "strata/model/head.h"
 #include "strata/model/kernels.h"
 #include "strata/sweep/forward.h"
 #include "strata/sweep/model_warnings.h"
@@ -281,6 +282,7 @@ std::vector<Check> verify_forward(const Checkpoint& checkpoint,
                                   const std::vector<std::vector<std::int32_t>>& windows,
                                   const VerifyOptions& options) {
   STRATA_CHECK(!windows.empty() && windows[0].size() > 1);
+  require_head(checkpoint);
   const std::vector<std::int32_t>& first = windows[0];
   auto batch = windows;
   batch.emplace_back(first.rbegin(), first.rend());  // company, even where the text is one window

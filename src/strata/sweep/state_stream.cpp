@@ -79,7 +79,7 @@ void step_with_attention(const BlockWeights& weights, const ModelConfig& config,
                            .entropy_all = part(1),
                            .distance_reduced = part(2),
                            .entropy_reduced = part(3)};
-  forward_block(weights, config, rope, scratch.h.data(), scratch.h.data(), static_cast<std::int64_t>(tokens),
+  forward_block(weights, rope, scratch.h.data(), scratch.h.data(), static_cast<std::int64_t>(tokens),
                 scratch.block, &sums);
   scratch.summary.resize(scratch.sums.size());
   for (std::size_t t = 0; t < tokens; ++t) {
@@ -168,8 +168,8 @@ void stream_states(const Checkpoint& checkpoint, const std::vector<std::vector<s
         step_with_attention(weights, config, rope, n, *scratch);
         observer.attention(block, w, scratch->summary);
       } else {
-        forward_block(weights, config, rope, scratch->h.data(), scratch->h.data(),
-                      static_cast<std::int64_t>(n), scratch->block, nullptr);
+        forward_block(weights, rope, scratch->h.data(), scratch->h.data(), static_cast<std::int64_t>(n),
+                      scratch->block, nullptr);
       }
       observer.state(block + 1, w, scratch->h);
       file.write(offsets[w], scratch->h);

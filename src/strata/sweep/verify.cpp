@@ -7,6 +7,7 @@
 
 #include "strata/base/error.h"
 #include "strata/model/backend.h"
+#include "strata/model/head.h"
 #include "strata/model/kernels.h"
 #include "strata/sweep/forward.h"
 #include "strata/sweep/reference.h"
@@ -91,6 +92,9 @@ void compare_arrays(const Checkpoint& checkpoint, const Reference& reference,
     const int width = array.kind == ReferenceKind::logits ? config.vocab : config.hidden;
     return ArrayComparison(array, load_reference(array, ids.size(), config), static_cast<std::size_t>(width));
   };
+  for (const ReferenceArray& array : reference.arrays) {
+    if (array.kind == ReferenceKind::logits) require_head(checkpoint);
+  }
   // The arrays of the head are open at once, because its rows come in chunks.
   std::vector<ArrayComparison> normed, logits;
   for (const ReferenceArray& array : reference.arrays) {

@@ -39,8 +39,9 @@ class Writer {
 // The metadata; the caller writes the counts before it.
 Writer metadata(const SynthOptions& options) {
   const ModelConfig& c = options.config;
+  const std::string architecture(family_of(c).gguf_architecture);
   Writer out;
-  const auto name = [&](const char* key) { return fmt::format("{}.{}", c.family, key); };
+  const auto name = [&](const char* key) { return fmt::format("{}.{}", architecture, key); };
   const auto u32 = [&](const std::string& key, std::int64_t value) {
     out.key(key, GgufValueType::u32);
     out.number(static_cast<std::uint32_t>(value));
@@ -50,7 +51,7 @@ Writer metadata(const SynthOptions& options) {
     out.number(static_cast<float>(value));
   };
   out.key("general.architecture", GgufValueType::string);
-  out.string(c.family);
+  out.string(architecture);
   out.key("general.name", GgufValueType::string);
   out.string("strata synth");
   u32("general.file_type", encoding(options.type).ggml_file_type);
@@ -97,6 +98,8 @@ const char* role_name(Role role) {
       return "attn_k.bias";
     case Role::value_bias:
       return "attn_v.bias";
+    case Role::output_bias:
+      return "attn_output.bias";
     case Role::query_norm:
       return "attn_q_norm.weight";
     case Role::key_norm:
@@ -109,6 +112,12 @@ const char* role_name(Role role) {
       return "ffn_up.weight";
     case Role::down:
       return "ffn_down.weight";
+    case Role::gate_bias:
+      return "ffn_gate.bias";
+    case Role::up_bias:
+      return "ffn_up.bias";
+    case Role::down_bias:
+      return "ffn_down.bias";
   }
   check_failed("every role has a GGUF name", __FILE__, __LINE__);
 }

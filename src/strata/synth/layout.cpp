@@ -25,6 +25,15 @@ void check_config(const SynthOptions& options) {
     const ModelConfig read = parse_config(config_json(options), "the model to write");
     if (read.qkv_bias != c.qkv_bias || read.qk_norm != c.qk_norm)
       refuse("the model to write", "biases or QK-norm", "those of the family " + c.family);
+    for (int layer = 0; layer < c.n_layers; ++layer) {
+      if (describe_block(read, layer) != describe_block(c, layer))
+        refuse("the model to write", fmt::format("block {} as a {} has none", layer, c.family),
+               "what its config.json can say");
+    }
+    const bool more = c.scaled_rope || c.output_bias || c.mlp_bias || !c.no_rope.empty() ||
+                      c.query_scale_beta != 0.0 || !c.slides.empty() || family_of(c).skips_rotation;
+    if (options.format == ModelFormat::gguf && more)
+      refuse("--format gguf", "a model with more than plain blocks", "--format safetensors");
   } catch (const Error& error) {
     throw Error(ErrorKind::usage, {.where = error.what()});
   }
@@ -38,7 +47,7 @@ PlacedTensor place(const SynthOptions& options, const TensorRule& rule, int laye
                 : rule.per_block ? fmt::format(fmt::runtime(rule.name), layer)
                                  : std::string(rule.name);
   if (gguf && tensor.shape.size() == 1) tensor.type = SynthType::f32;
-  if (gguf && options.config.family == "llama") {
+  if (gguf && family_of(options.config).gguf_interleaves_qk) {
     if (rule.role == Role::query) tensor.interleaved_heads = options.config.heads;
     if (rule.role == Role::key) tensor.interleaved_heads = options.config.kv_heads;
   }
@@ -50,6 +59,48 @@ PlacedTensor place(const SynthOptions& options, const TensorRule& rule, int laye
   }
   tensor.size_bytes = encoded_bytes(e, tensor.rows() * tensor.columns());
   return tensor;
+}
+
+Json scaled_rope_json(const ModelConfig& c) {
+  const ScaledRope& s = *c.scaled_rope;
+  Json json{{"rope_type", to_string(s.type)}};
+  if (s.type != RopeType::longrope) json["factor"] = s.factor;
+  if (s.type == RopeType::yarn || s.type == RopeType::longrope) {
+    json["original_max_position_embeddings"] = static_cast<std::int64_t>(s.original_context);
+    json["attention_factor"] = s.attention_factor;
+  }
+  if (s.type == RopeType::yarn) {
+    json["beta_fast"] = s.beta_fast;
+    json["beta_slow"] = s.beta_slow;
+    json["truncate"] = s.truncate;
+  }
+  if (s.type == RopeType::longrope) {
+    json["short_factor"] = s.short_factors;
+    json["long_factor"] = s.long_factors;
+  }
+  if (family_of(c).scales_queries) json["llama_4_scaling_beta"] = c.query_scale_beta;
+  return json;
+}
+
+// Keys that plain models of the first families do without.
+void add_block_keys(Json& json, const ModelConfig& c, const Family& family) {
+  if (family.bias_keys && c.output_bias) json["attention_bias"] = true;
+  if (c.mlp_bias) json["mlp_bias"] = true;
+  if (!c.slides.empty()) {
+    json["sliding_window"] = c.window;
+    json["use_sliding_window"] = true;
+    Json kinds = Json::array();
+    for (const char slides : c.slides) kinds.push_back(slides != 0 ? "sliding_attention" : "full_attention");
+    json["layer_types"] = kinds;
+  } else if (family.window != WindowRule::none && family.window != WindowRule::from_block) {
+    json["sliding_window"] = nullptr;
+  }
+  if (family.skips_rotation) {
+    Json rotated = Json::array();
+    for (int layer = 0; layer < c.n_layers; ++layer)
+      rotated.push_back(describe_block(c, layer).attention.rope ? 1 : 0);
+    json["no_rope_layers"] = rotated;
+  }
 }
 
 // In the order in which a forward pass needs them.
@@ -174,24 +225,26 @@ std::string config_json(const SynthOptions& options) {
         {"high_freq_factor", c.rope_scaling->high_freq_factor},
         {"original_max_position_embeddings", static_cast<std::int64_t>(c.rope_scaling->original_context)}};
   }
-  const Json json{{"architectures", Json::array({family.architecture})},
-                  {"model_type", family.model_type},
-                  {"num_hidden_layers", c.n_layers},
-                  {"hidden_size", c.hidden},
-                  {"intermediate_size", c.ffn},
-                  {"num_attention_heads", c.heads},
-                  {"num_key_value_heads", c.kv_heads},
-                  {"head_dim", c.head_dim},
-                  {"vocab_size", c.vocab},
-                  {"max_position_embeddings", c.max_context},
-                  {"rope_theta", c.rope_theta},
-                  {"rope_scaling", scaling},
-                  {"rms_norm_eps", c.norm_eps},
-                  {"tie_word_embeddings", c.tied_embeddings},
-                  {"hidden_act", "silu"},
-                  {"torch_dtype", options.type == SynthType::f32   ? "float32"
-                                  : options.type == SynthType::f16 ? "float16"
-                                                                   : "bfloat16"}};
+  if (c.scaled_rope) scaling = scaled_rope_json(c);
+  Json json{{"architectures", Json::array({family.architecture})},
+            {"model_type", family.model_type},
+            {"num_hidden_layers", c.n_layers},
+            {"hidden_size", c.hidden},
+            {"intermediate_size", c.ffn},
+            {"num_attention_heads", c.heads},
+            {"num_key_value_heads", c.kv_heads},
+            {"head_dim", c.head_dim},
+            {"vocab_size", c.vocab},
+            {"max_position_embeddings", c.max_context},
+            {"rope_theta", c.rope_theta},
+            {"rope_scaling", scaling},
+            {"rms_norm_eps", c.norm_eps},
+            {"tie_word_embeddings", c.tied_embeddings},
+            {"hidden_act", "silu"},
+            {"torch_dtype", options.type == SynthType::f32   ? "float32"
+                            : options.type == SynthType::f16 ? "float16"
+                                                             : "bfloat16"}};
+  add_block_keys(json, c, family);
   return json.dump(2) + "\n";
 }
 

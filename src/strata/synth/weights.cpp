@@ -129,8 +129,7 @@ const std::vector<float>& normal_table() {
 Distribution distribution_of(const TensorRule& rule, const ModelConfig& c) {
   const auto shape = rule.shape(c);
   if (shape.size() == 1) {
-    const bool bias =
-        rule.role == Role::query_bias || rule.role == Role::key_bias || rule.role == Role::value_bias;
+    const bool bias = rule.name.ends_with(".bias");
     return {.scale = kVectorSpread, .centre = bias ? 0.0f : 1.0f, .grid = bias ? kBiasGrid : kNormGrid};
   }
   const double columns = static_cast<double>(shape.back());

@@ -38,9 +38,35 @@ void add_weights(Card& card, const std::string& model) {
 
 std::string rope_scaling_text(const ModelConfig& c) {
   if (!c.rope_factors.empty()) return "as factors of the frequencies (GGUF)";
+  if (c.scaled_rope) {
+    const ScaledRope& s = *c.scaled_rope;
+    const std::string factor = s.type == RopeType::longrope ? "" : fmt::format(", factor {:g}", s.factor);
+    return fmt::format(
+        "{}{}{}{}", to_string(s.type), factor,
+        s.original_context > 0.0 ? fmt::format(" from a context of {:g}", s.original_context) : "",
+        s.attention_factor != 1.0 ? fmt::format(", attention factor {:.6g}", s.attention_factor) : "");
+  }
   if (!c.rope_scaling) return "none";
   return fmt::format("llama3, factor {:g} from a context of {:g}", c.rope_scaling->factor,
                      c.rope_scaling->original_context);
+}
+
+std::string biases_text(const ModelConfig& c) {
+  std::vector<std::string_view> on;
+  if (c.qkv_bias) on.push_back("q, k, v");
+  if (c.output_bias) on.push_back("attention output");
+  if (c.mlp_bias) on.push_back("gate, up, down");
+  return on.empty() ? "none" : fmt::format("on {}", fmt::join(on, ", "));
+}
+
+// "in every block", "in blocks 0, 2".
+std::string blocks_text(const std::vector<char>& marks) {
+  std::vector<std::size_t> blocks;
+  for (std::size_t i = 0; i < marks.size(); ++i) {
+    if (marks[i] != 0) blocks.push_back(i);
+  }
+  return blocks.size() == marks.size() ? "in every block"
+                                       : fmt::format("in blocks {}", fmt::join(blocks, ", "));
 }
 
 std::string tokenizer_text(const TokenizerKind& t) {
@@ -108,14 +134,20 @@ std::string card_text(const Card& card, bool tensors) {
   line("attention",
        fmt::format("{}, {}, head dimension {}", counted(static_cast<std::uint64_t>(c.heads), "head"),
                    counted(static_cast<std::uint64_t>(c.kv_heads), "key/value head"), c.head_dim));
-  line("biases", c.qkv_bias ? "on q, k, v" : "none");
+  line("biases", biases_text(c));
   line("QK-norm", c.qk_norm ? "yes" : "no");
   line("vocabulary", fmt::format("{}, embeddings {}", c.vocab, c.tied_embeddings ? "tied" : "untied"));
   line("tokenizer", tokenizer_text(card.tokenizer));
   line("context", counted(static_cast<std::uint64_t>(c.max_context), "token"));
   if (c.window > 0)
     line("sliding window",
-         fmt::format("{} tokens; text is computed in windows that are no longer", c.window));
+         c.slides.empty() ? fmt::format("{} tokens; text is computed in windows that are no longer", c.window)
+                          : fmt::format("{} tokens, {}", c.window, blocks_text(c.slides)));
+  if (!c.no_rope.empty()) line("no rotation", blocks_text(c.no_rope));
+  if (c.query_scale_beta != 0.0)
+    line("queries", fmt::format("times 1 + {:g} ln(1 + floor(position / {:g}))", c.query_scale_beta,
+                                c.query_scale_context));
+  if (!c.has_head) line("head", "none: states and no predictions");
   line("rope", fmt::format("theta {:g}, scaling {}", c.rope_theta, rope_scaling_text(c)));
   line("norm", fmt::format("RMSNorm, eps {:g}", c.norm_eps));
   line("parameters", fmt::format("{} in all, {} in embeddings ({}), {} in each block", p.total, p.embedding,
@@ -164,7 +196,17 @@ std::string card_json(const Card& card, bool tensors) {
   json["vocab"] = c.vocab;
   json["max_context"] = c.max_context;
   json["sliding_window"] = c.window > 0 ? Json(c.window) : Json();
+  json["blocks"] = Json::array();
+  for (int layer = 0; layer < c.n_layers; ++layer) {
+    const AttentionDescription a = describe_block(c, layer).attention;
+    json["blocks"].push_back({{"window", a.window > 0 ? Json(a.window) : Json()}, {"rope", a.rope}});
+  }
   json["rope"] = {{"theta", c.rope_theta}, {"scaling", rope_scaling_name(c)}};
+  if (c.scaled_rope) {
+    json["rope"]["factor"] = c.scaled_rope->factor;
+    json["rope"]["original_context"] = c.scaled_rope->original_context;
+    json["rope"]["attention_factor"] = c.scaled_rope->attention_factor;
+  }
   if (c.rope_scaling) {
     json["rope"]["factor"] = c.rope_scaling->factor;
     json["rope"]["original_context"] = c.rope_scaling->original_context;
@@ -172,6 +214,9 @@ std::string card_json(const Card& card, bool tensors) {
   json["norm_eps"] = c.norm_eps;
   json["tied_embeddings"] = c.tied_embeddings;
   json["qkv_bias"] = c.qkv_bias;
+  json["output_bias"] = c.output_bias;
+  json["mlp_bias"] = c.mlp_bias;
+  json["has_head"] = c.has_head;
   json["qk_norm"] = c.qk_norm;
   json["tokenizer"] = card.tokenizer.kind.empty() ? Json()
                                                   : Json{{"kind", card.tokenizer.kind},

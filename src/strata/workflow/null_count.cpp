@@ -16,13 +16,21 @@ constexpr std::uint64_t kMostTwins = 999;
 }  // namespace
 
 bool null_model_possible(const ModelConfig& config) {
-  return config.rope_factors.empty() || config.rope_scaling;
+  const Family& family = family_of(config);
+  const bool bias = !family.bias_keys || config.qkv_bias == config.output_bias;
+  const bool window = config.slides.empty() || family.window != WindowRule::none;
+  const bool rope = !config.scaled_rope || config.scaled_rope->type != RopeType::linear ||
+                    config.scaled_rope->attention_factor == 1.0;
+  return (config.rope_factors.empty() || config.rope_scaling) && bias && window && rope;
 }
 
 NullModelCount null_model_count(const std::string& asked, const ModelConfig& config) {
   const std::int64_t parameters = count_parameters(config).total;
   if (asked.empty()) {
-    if (!null_model_possible(config)) return {0, "none: rope factors without the formula they come from"};
+    if (!null_model_possible(config))
+      return {0,
+              "none: the file holds what a config.json cannot say, like rope factors without the formula "
+              "they come from"};
     if (parameters <= kLargeModel) return {1, ""};
     return {0, fmt::format("none by default: {:.1f}B parameters make a large checkpoint on the disk; "
                            "--null-models 1 makes one",

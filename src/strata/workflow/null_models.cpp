@@ -21,10 +21,12 @@ constexpr const char* kPrefix = ".strata-random-weights-";
 SynthOptions synth_options(const MeasureInput& input, const MeasureOptions& options, int number) {
   const ModelConfig& config = input.checkpoint.config();
   if (!null_model_possible(config)) {
-    throw Error(ErrorKind::usage, {.option = "null_models",
-                                   .found = "rope factors without the formula they come from",
-                                   .expected = "an architecture that a config.json can say",
-                                   .hint = "leave it out, or analyze the Hugging Face checkpoint"});
+    throw Error(ErrorKind::usage,
+                {.option = "null_models",
+                 .found = "rope factors without the formula they come from, or another thing that a "
+                          "config.json cannot say",
+                 .expected = "an architecture that a config.json can say",
+                 .hint = "leave it out, or analyze the Hugging Face checkpoint"});
   }
   SynthOptions synth{.config = config, .threads = options.threads};
   synth.config.rope_factors.clear();  // they follow from the scaling

@@ -68,16 +68,16 @@ void refuse_model_as_text(const std::filesystem::path& path) {
                                  .hint = "the model comes first (or with -m), the text with -f"});
 }
 
-// A layer that slides sees `window` tokens, and full attention is the same up to there only.
+// Where a file does not say which blocks have its sliding window: up to there none makes a difference.
 int within_window(const ModelConfig& config, int context, bool asked) {
-  if (config.window == 0 || context <= config.window) return context;
-  if (!asked && config.window >= kMinWindowTokens) return static_cast<int>(config.window);
-  throw Error(
-      ErrorKind::unsupported,
-      {.option = "context",
-       .found = fmt::format("{} tokens, and the model's sliding window of {}", context, config.window),
-       .expected = "windows of text that are no longer",
-       .hint = "strata computes full attention, which is the same up to there"});
+  const std::int64_t limit = text_limit(config);
+  if (limit == 0 || context <= limit) return context;
+  if (!asked && limit >= kMinWindowTokens) return static_cast<int>(limit);
+  throw Error(ErrorKind::unsupported,
+              {.option = "context",
+               .found = fmt::format("{} tokens, and the model's sliding window of {}", context, limit),
+               .expected = "windows of text that are no longer",
+               .hint = "the file does not say which blocks slide, and up to there none makes a difference"});
 }
 
 }  // namespace

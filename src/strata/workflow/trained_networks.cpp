@@ -176,7 +176,7 @@ TrainedModels trained_networks(const std::vector<fs::path>& models, const fs::pa
                                      .found = "no config.json",
                                      .expected = "a directory in Hugging Face's format"});
     }
-    const std::int64_t window = checkpoint.config().window;
+    const std::int64_t window = text_limit(checkpoint.config());
     const auto context =
         std::min({std::int64_t{kContext}, checkpoint.config().max_context, window > 0 ? window : kContext});
     LoadedText text = load_text(checkpoint, {.path = texts, .context = static_cast<int>(context)});

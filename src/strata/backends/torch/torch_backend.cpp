@@ -33,15 +33,14 @@ class TorchBackend final : public Backend {
     return std::make_shared<TorchMatrix>(*this, device_, dtype, rows, columns);
   }
 
-  void forward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
-                     const float* h_in, float* h_out, std::int64_t tokens, BlockScratch&,
-                     const BlockHooks& hooks) const override {
-    torch_forward_block(weights, config, rope, h_in, h_out, tokens, hooks);
+  void forward_block(const BlockWeights& weights, const RopeTable& rope, const float* h_in, float* h_out,
+                     std::int64_t tokens, BlockScratch&, const BlockHooks& hooks) const override {
+    torch_forward_block(weights, rope, h_in, h_out, tokens, hooks);
   }
-  void backward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
-                      const float* h, std::span<float* const> gradients, std::int64_t tokens,
+  void backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,
+                      std::span<float* const> gradients, std::int64_t tokens,
                       BackwardScratch&) const override {
-    torch_backward_block(weights, config, rope, h, gradients, tokens);
+    torch_backward_block(weights, rope, h, gradients, tokens);
   }
   void compute_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
                       float* logits, LogitScratch& scratch) const override {

@@ -37,13 +37,17 @@ at::Tensor product(const at::Tensor& x, const Weight& w) {
   const at::Tensor& weight = tensor_of(w);
   return at::linear(x.to(weight.scalar_type()), weight).to(at::kFloat);
 }
+at::Tensor product(const at::Tensor& x, const Weight& w, const WeightVector& bias) {
+  const at::Tensor y = product(x, w);
+  return bias.defined() ? y + tensor_of(bias) : y;
+}
 
 struct Block {
   const BlockWeights& w;
-  const ModelConfig& c;
   const RopeTable& rope;
   std::int64_t n;
-  HeadLayout layout = HeadLayout(c);
+  HeadLayout layout = HeadLayout(w.block.attention);
+  double eps = w.block.norm_eps;
   at::Device device = tensor_of(w.qkv).device();
   at::ScalarType operand = tensor_of(w.qkv).scalar_type();
 
@@ -55,23 +59,31 @@ struct Block {
   // Rotates (heads, n, dim): pairs (i, i + dim/2).
   [[nodiscard]] at::Tensor rotated(const at::Tensor& x) const {
     const std::int64_t half = layout.dim / 2;
-    const at::Tensor cos = host(rope.cos.data(), {n, half}).to(device),
-                     sin = host(rope.sin.data(), {n, half}).to(device);
+    const RopeTable::View view = rope.of(n);  // copied: autograd keeps the angles longer than the view does
+    const at::Tensor cos = host(view.cos, {n, half}).to(device, at::kFloat, false, true),
+                     sin = host(view.sin, {n, half}).to(device, at::kFloat, false, true);
     const at::Tensor low = x.narrow(2, 0, half), high = x.narrow(2, half, half);
     return at::cat({low * cos - high * sin, high * cos + low * sin}, 2);
   }
 
+  // (queries, keys): those that a query does not see.
+  [[nodiscard]] at::Tensor unseen() const {
+    const at::Tensor all = at::ones({n, n}, at::TensorOptions(at::kBool).device(device));
+    const at::Tensor future = all.triu(1);
+    return layout.window == 0 ? future : future.logical_or(all.tril(-layout.window));
+  }
+
   [[nodiscard]] at::Tensor attention(const at::Tensor& rows, const BlockHooks& hooks) const;
-  void add_statistics(const at::Tensor& scores, const at::Tensor& future, const AttentionSums& sums) const;
+  void add_statistics(const at::Tensor& scores, const at::Tensor& hidden, const AttentionSums& sums) const;
   [[nodiscard]] at::Tensor edited(const at::Tensor& probability, std::int64_t head,
                                   const AttentionEdit& edit) const;
 
   [[nodiscard]] at::Tensor forward(const at::Tensor& h, const BlockHooks& hooks) const {
-    at::Tensor rows = product(rms_norm(h, tensor_of(w.attention_norm), c.norm_eps), w.qkv);
-    if (w.qkv_bias.defined()) rows = rows + tensor_of(w.qkv_bias);
-    const at::Tensor middle = h + product(attention(rows, hooks), w.attention_output);
-    const at::Tensor normed = rms_norm(middle, tensor_of(w.mlp_norm), c.norm_eps);
-    return middle + product(at::silu(product(normed, w.gate)) * product(normed, w.up), w.down);
+    const at::Tensor rows = product(rms_norm(h, tensor_of(w.attention_norm), eps), w.qkv, w.qkv_bias);
+    const at::Tensor middle = h + product(attention(rows, hooks), w.attention_output, w.output_bias);
+    const at::Tensor normed = rms_norm(middle, tensor_of(w.mlp_norm), eps);
+    const at::Tensor gate = product(normed, w.gate, w.gate_bias), up = product(normed, w.up, w.up_bias);
+    return middle + product(at::silu(gate) * up, w.down, w.down_bias);
   }
 };
 
@@ -80,13 +92,18 @@ at::Tensor Block::attention(const at::Tensor& rows, const BlockHooks& hooks) con
   at::Tensor q = heads(rows, 0, layout.heads), k = heads(rows, layout.key_column(0), layout.kv_heads);
   const at::Tensor v = heads(rows, layout.value_column(0), layout.kv_heads).to(operand);
   if (w.query_norm.defined()) {
-    q = rms_norm(q, tensor_of(w.query_norm), c.norm_eps);
-    k = rms_norm(k, tensor_of(w.key_norm), c.norm_eps);
+    q = rms_norm(q, tensor_of(w.query_norm), eps);
+    k = rms_norm(k, tensor_of(w.key_norm), eps);
   }
-  q = rotated(q).to(operand);
-  k = rotated(k).to(operand);
+  if (w.block.attention.rope) {
+    q = rotated(q);
+    k = rotated(k);
+  }
+  if (!rope.query_scale.empty()) q = q * host(rope.query_scale.data(), {n, 1}).to(device);
+  q = q.to(operand);
+  k = k.to(operand);
   const std::int64_t group = layout.group();
-  const at::Tensor future = at::ones({n, n}, at::TensorOptions(at::kBool).device(device)).triu(1);
+  const at::Tensor hidden = unseen();
   const std::int64_t at_once = std::clamp<std::int64_t>(kScoresAtOnce / (group * n * n), 1, layout.kv_heads);
   std::vector<at::Tensor> attended;
   for (std::int64_t kv = 0; kv < layout.kv_heads; kv += at_once) {
@@ -96,8 +113,8 @@ at::Tensor Block::attention(const at::Tensor& rows, const BlockHooks& hooks) con
     const at::Tensor scores = (at::bmm(queries, k.narrow(0, kv, count).transpose(1, 2)).to(at::kFloat) *
                                static_cast<double>(layout.scale))
                                   .view({count * group, n, n});
-    at::Tensor probability = at::softmax(scores.masked_fill(future, -kInfinity), -1);
-    if (hooks.sums != nullptr) add_statistics(scores, future, *hooks.sums);
+    at::Tensor probability = at::softmax(scores.masked_fill(hidden, -kInfinity), -1);
+    if (hooks.sums != nullptr) add_statistics(scores, hidden, *hooks.sums);
     if (hooks.edit_attention != nullptr) {
       probability = edited(probability, kv * group, *hooks.edit_attention);
     }
@@ -109,14 +126,14 @@ at::Tensor Block::attention(const at::Tensor& rows, const BlockHooks& hooks) con
 }
 
 // What causal_softmax adds up; see AttentionSums.
-void Block::add_statistics(const at::Tensor& scores, const at::Tensor& future,
+void Block::add_statistics(const at::Tensor& scores, const at::Tensor& hidden,
                            const AttentionSums& sums) const {
-  const at::Tensor masked = scores.masked_fill(future, -kInfinity);
-  const at::Tensor d = (scores - std::get<0>(masked.max(-1, true))).masked_fill(future, 0.0);
-  const at::Tensor e = at::exp(d).masked_fill(future, 0.0);
+  const at::Tensor masked = scores.masked_fill(hidden, -kInfinity);
+  const at::Tensor d = (scores - std::get<0>(masked.max(-1, true))).masked_fill(hidden, 0.0);
+  const at::Tensor e = at::exp(d).masked_fill(hidden, 0.0);
   const at::Tensor position = at::arange(n, at::TensorOptions(at::kFloat).device(device));
-  const at::Tensor away = (position.unsqueeze(1) - position).masked_fill(future, 0.0);
-  const at::Tensor seen = future.logical_not().to(at::kFloat);
+  const at::Tensor away = (position.unsqueeze(1) - position).masked_fill(hidden, 0.0);
+  const at::Tensor seen = hidden.logical_not().to(at::kFloat);
   const auto add = [&](const at::Tensor& keep, std::span<double> distance, std::span<double> entropy) {
     const at::Tensor kept = e * keep, visible = seen * keep;
     const at::Tensor weight = kept.sum(-1, false, at::kDouble), keys = visible.sum(-1, false, at::kDouble);
@@ -164,23 +181,24 @@ at::Tensor leaf(const float* values, at::IntArrayRef shape, at::Device device) {
 
 }  // namespace
 
-void torch_forward_block(const BlockWeights& w, const ModelConfig& c, const RopeTable& rope,
-                         const float* h_in, float* h_out, std::int64_t n, const BlockHooks& hooks) {
+void torch_forward_block(const BlockWeights& w, const RopeTable& rope, const float* h_in, float* h_out,
+                         std::int64_t n, const BlockHooks& hooks) {
   on_device([&] {
-    const Block block{.w = w, .c = c, .rope = rope, .n = n};
-    to_host(block.forward(host(h_in, {n, c.hidden}).to(block.device), hooks), h_out);
+    const Block block{.w = w, .rope = rope, .n = n};
+    to_host(block.forward(host(h_in, {n, w.block.hidden}).to(block.device), hooks), h_out);
   });
 }
 
-void torch_backward_block(const BlockWeights& w, const ModelConfig& c, const RopeTable& rope, const float* h,
+void torch_backward_block(const BlockWeights& w, const RopeTable& rope, const float* h,
                           std::span<float* const> gradients, std::int64_t n) {
   on_device([&] {
     const at::AutoGradMode grad(true);
-    const Block block{.w = w, .c = c, .rope = rope, .n = n};
-    const at::Tensor x = leaf(h, {n, c.hidden}, block.device);
+    const Block block{.w = w, .rope = rope, .n = n};
+    const std::int64_t d = w.block.hidden;
+    const at::Tensor x = leaf(h, {n, d}, block.device);
     std::vector<at::Tensor> out_gradients;
     for (const float* gradient : gradients) {
-      out_gradients.push_back(host(gradient, {n, c.hidden}).to(block.device));
+      out_gradients.push_back(host(gradient, {n, d}).to(block.device));
     }
     pull_back(x, block.forward(x, {}), out_gradients,
               [&](std::size_t i, const at::Tensor& d_h) { to_host(d_h, gradients[i]); });

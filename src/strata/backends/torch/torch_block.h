@@ -16,12 +16,12 @@
 namespace strata {
 
 /// As forward_block.
-void torch_forward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
-                         const float* h_in, float* h_out, std::int64_t tokens, const BlockHooks& hooks);
+void torch_forward_block(const BlockWeights& weights, const RopeTable& rope, const float* h_in, float* h_out,
+                         std::int64_t tokens, const BlockHooks& hooks);
 
 /// As backward_block, by autograd over the block.
-void torch_backward_block(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
-                          const float* h, std::span<float* const> gradients, std::int64_t tokens);
+void torch_backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,
+                          std::span<float* const> gradients, std::int64_t tokens);
 
 /// As compute_logits, with normed (rows, d) = final_norm(h).
 void torch_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
