@@ -78,7 +78,7 @@ function(strata_parsed_headers target)
 endfunction()
 
 # strata_compiled(TARGET [COLD] [SEPARATE]): how a target's files are compiled.
-# COLD: no time is spent in it, so -O1 in place of -O3, which takes half as long to compile.
+# COLD: no time is spent in it, so -O1 in place of -O3, which compiles faster.
 # SEPARATE: not several files at a time, because its files use the same names on purpose (one row of a table each).
 function(strata_compiled target)
   cmake_parse_arguments(ARG "COLD;SEPARATE" "" "" ${ARGN})

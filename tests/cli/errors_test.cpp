@@ -149,10 +149,10 @@ std::vector<Broken> broken_checkpoints() {
          c["model_type"] = "mixtral";
        })},
       {.name = "unknown rope scaling",
-       .says = "yarn",
+       .says = "su",
        .file = "config.json",
        .edit = config([](nlohmann::json& c) {
-         c["rope_scaling"] = {{"rope_type", "yarn"}, {"factor", 4.0}};
+         c["rope_scaling"] = {{"rope_type", "su"}, {"factor", 4.0}};
        })},
       {.name = "wrong vocabulary size",
        .says = "embed_tokens",

@@ -13,6 +13,7 @@
 #include "strata/signals/matrix_entropy.h"
 #include "strata/signals/participation_ratio.h"
 #include "strata/signals/spectrum.h"
+#include "tests/signals/correlated_rows.h"
 #include "tests/signals/world.h"
 
 namespace strata {
@@ -87,22 +88,6 @@ Matrix cross(const std::vector<double>& size, int copies) {
     x(i, k) = i % 2 == 0 ? size[k] : -size[k];
   }
   return x;
-}
-
-Matrix reflected(const Matrix& x, double scale, double shift) {
-  Philox rng({.seed = 77, .stream = Stream::test});
-  std::vector<double> v(x.cols);
-  double square = 0.0;
-  for (double& e : v) {
-    e = rng.normal();
-    square += e * e;
-  }
-  Matrix y = x;
-  for (std::size_t i = 0; i < x.rows; ++i) {
-    const double along = 2.0 * std::inner_product(v.begin(), v.end(), x.row(i).begin(), 0.0) / square;
-    for (std::size_t k = 0; k < x.cols; ++k) y(i, k) = shift + scale * (x(i, k) - along * v[k]);
-  }
-  return y;
 }
 
 TEST(EffectiveRank, ClosedForms) {
@@ -188,7 +173,7 @@ TEST(ParticipationRatio, FewRowsHaveNoBiasWhereThePlainEstimateHas) {
 
 TEST(Dimensions, RotationShiftAndScaleChangeNothing) {
   const Matrix x = normal(50, powers(20, 0.8), 6);
-  const Matrix y = reflected(x, 300.0, 1000.0);
+  const Matrix y = test::moved(x, 300.0, 77, 1000.0);
   EXPECT_NEAR(participation_ratio(gram(x)), participation_ratio(gram(y)), 1e-7);
   EXPECT_NEAR(effective_rank(gram(x)), effective_rank(gram(y)), 1e-7);
 }

@@ -4,14 +4,12 @@
 
 #include <cmath>
 
+#include "strata/cli/terminal.h"
+
 namespace strata {
 namespace {
 
 constexpr std::size_t kWidth = 100;
-
-std::string three_digits(double value) {
-  return std::isnan(value) ? "-" : fmt::format("{:.3g}", value);
-}
 
 std::string interval(const Interval& i) {
   return std::isnan(i.lo) && std::isnan(i.hi)

@@ -16,10 +16,6 @@ namespace {
 constexpr std::size_t kTextColumns = 100;
 constexpr const char* kColours[] = {"34", "33", "35", "32", "36", "31", "37"};
 
-std::string number(double value) {
-  return std::isnan(value) ? "-" : fmt::format("{:.3g}", value);
-}
-
 // `text` in lines of at most kTextColumns, each after `indent` spaces. Words are never cut.
 std::string wrapped(const std::string& text, std::size_t indent) {
   std::istringstream words(text);
@@ -84,8 +80,8 @@ std::string kappa_row(const Run& run) {
       row += std::isnan(k) ? '?' : static_cast<char>('0' + std::lround(9.0 * (k - low) / (high - low)));
     }
   }
-  return fmt::format("  kappa   {}   0 = {}, 9 = {} nats, log scale\n", row, number(std::exp(low)),
-                     number(std::exp(high)));
+  return fmt::format("  kappa   {}   0 = {}, 9 = {} nats, log scale\n", row, three_digits(std::exp(low)),
+                     three_digits(std::exp(high)));
 }
 
 std::string segment_table(const Run& run) {
@@ -95,11 +91,11 @@ std::string segment_table(const Run& run) {
                                 "count", "kappa (geo)", "90% interval", "skip KL");
   for (const SegmentBrittleness& b : run.findings.brittleness) {
     const auto interval =
-        fmt::format("{} .. {}", number(b.kappa_interval_90.lo), number(b.kappa_interval_90.hi));
+        fmt::format("{} .. {}", three_digits(b.kappa_interval_90.lo), three_digits(b.kappa_interval_90.hi));
     out +=
         fmt::format("  {:<{}} {:<10} {:>6}  {:>11}  {:>19}  {:>11}\n", for_terminal(b.segment.name), width,
                     fmt::format("[{}, {})", b.segment.begin, b.segment.end), b.segment.end - b.segment.begin,
-                    number(b.kappa_geometric), interval, number(b.skip_kl_nats));
+                    three_digits(b.kappa_geometric), interval, three_digits(b.skip_kl_nats));
   }
   return out;
 }

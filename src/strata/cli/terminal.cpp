@@ -66,6 +66,10 @@ std::string painted(const std::string& text, const char* colour) {
   return colours_welcome() ? fmt::format("\x1b[{}m{}\x1b[0m", colour, text) : text;
 }
 
+std::string three_digits(double value) {
+  return std::isnan(value) ? "-" : fmt::format("{:.3g}", value);
+}
+
 std::string progress_text(const ProgressState& state, int columns) {
   const bool last = state.step == state.steps;
   std::string line = fmt::format("{}: {}", state.phase, where(state));

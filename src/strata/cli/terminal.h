@@ -16,6 +16,9 @@ namespace strata {
 /// `text` in an SGR colour ("1", "33") where colours are welcome.
 [[nodiscard]] std::string painted(const std::string& text, const char* colour);
 
+/// Three significant digits, or "-" where the value is undefined.
+[[nodiscard]] std::string three_digits(double value);
+
 /// How far a phase is.
 struct ProgressState {
   std::string phase;
