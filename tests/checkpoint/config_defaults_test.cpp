@@ -33,6 +33,12 @@ TEST(Config, AbsentKeysHaveTheDefaultsOfTheirClass) {
       {"ministral", 32, 4096, 14336, 32, 8, 128, 32000, 131072, 1e4, 1e-6, false, 4096},
       {"ministral3", 34, 4096, 14336, 32, 8, 128, 131072, 262144, 1e6, 1e-5, false, 0},
       {"smollm3", 36, 2048, 11008, 16, 4, 128, 128256, 32768, 2e6, 1e-6, true, 0},
+      {"qwen2_moe", 24, 2048, 5632, 16, 16, 128, 151936, 32768, 1e4, 1e-6, false, 0},
+      {"qwen3_moe", 24, 2048, 6144, 32, 4, 64, 151936, 32768, 1e4, 1e-6, false, 0},
+      {"mixtral", 32, 4096, 14336, 32, 8, 128, 32000, 131072, 1e6, 1e-5, false, 0},
+      {"qwen3_next", 48, 2048, 5632, 16, 2, 256, 151936, 32768, 1e4, 1e-6, false, 0},
+      {"qwen3_5_text", 32, 4096, 12288, 16, 4, 256, 248320, 32768, 1e4, 1e-6, false, 0},
+      {"qwen3_5_moe_text", 40, 2048, 512, 16, 2, 256, 248320, 32768, 1e4, 1e-6, false, 0},
   };
   ASSERT_EQ(rows.size(), families().size());
   for (const Row& row : rows) {
@@ -45,7 +51,7 @@ TEST(Config, AbsentKeysHaveTheDefaultsOfTheirClass) {
       config["rope_parameters"]["llama_4_scaling_beta"] = 0.0;
     }
     const ModelConfig c = parse(config);
-    EXPECT_EQ(c.family, row.family);
+    EXPECT_EQ(family_of(c).model_type, row.family);
     EXPECT_EQ(c.n_layers, row.layers);
     EXPECT_EQ(c.hidden, row.hidden);
     EXPECT_EQ(c.ffn, row.ffn);
@@ -101,7 +107,7 @@ TEST(Config, ModelTypeOrClassDecides) {
     config = whole;
     std::string stem(family.architecture);
     stem.resize(stem.size() - std::string("ForCausalLM").size());
-    config["architectures"] = json::array({stem + "Model"});
+    config["architectures"] = json::array({stem + (family.multimodal_type.empty() ? "Model" : "TextModel")});
     expect_same(parse(config), parse(whole));
   }
   json first = base("llama");  // the first conversions of Llama 1

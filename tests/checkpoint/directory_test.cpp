@@ -44,10 +44,14 @@ TEST(Checkpoint, EveryFamilyInEveryDtype) {
         const TinyCheckpoint tiny{.family = std::string(family.id), .tied = tied, .dtype = dtype};
         const Checkpoint checkpoint = open_tiny(directory, tiny);
         EXPECT_EQ(checkpoint.has(Role::unembedding), !tied);
-        EXPECT_EQ(checkpoint.has(Role::query_bias), family.id == "qwen2");
-        EXPECT_EQ(checkpoint.has(Role::key_norm), family.id == "qwen3");
+        EXPECT_EQ(checkpoint.has(Role::query_bias), family.qkv_bias_default);
+        EXPECT_EQ(checkpoint.has(Role::key_norm), family.qk_norm);
         EXPECT_EQ(checkpoint.shape(Role::key), (std::vector<std::int64_t>{8, 16}));
         const auto stored = test::tiny_tensors(tiny);
+        EXPECT_EQ(
+            checkpoint.weight_bytes(),
+            static_cast<std::uint64_t>(count_parameters(checkpoint.config()).total) * size_bytes(dtype));
+        if (!family.packed.empty()) continue;  // tests/model compares them with transformers
         const auto loaded = load_all(checkpoint);
         ASSERT_EQ(loaded.size(), stored.size());
         EXPECT_EQ(checkpoint.tensors().size(), stored.size());
@@ -55,9 +59,6 @@ TEST(Checkpoint, EveryFamilyInEveryDtype) {
           EXPECT_EQ(test::encode(dtype, loaded[i].values), stored[i].bytes) << stored[i].name;
         }
         EXPECT_EQ(checkpoint.bytes_read(), checkpoint.weight_bytes());
-        EXPECT_EQ(
-            checkpoint.weight_bytes(),
-            static_cast<std::uint64_t>(count_parameters(checkpoint.config()).total) * size_bytes(dtype));
       }
     }
   }

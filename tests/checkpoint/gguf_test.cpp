@@ -62,12 +62,16 @@ TEST(Gguf, EqualsItsTwinInEveryFamilyAndPlainType) {
     if (family.id == "mistral" || family.id == "ministral") continue;  // GGUF calls them llama
     for (const bool tied : {false, true}) {
       for (const DType dtype : {DType::f32, DType::f16, DType::bf16}) {
+        // Converters put the vectors of the others into float32.
+        if (!family.packed.empty() && dtype != DType::f32) continue;
         const TinyCheckpoint tiny{.family = std::string(family.id), .tied = tied, .dtype = dtype};
         const TemporaryDirectory twin, directory;
         test::write_checkpoint(twin.path(), tiny);
         const Checkpoint gguf = open_file(directory, test::tiny_gguf(tiny));
         expect_same_model(gguf, Checkpoint::open(twin.path()));
-        EXPECT_EQ(gguf.bytes_read(), gguf.weight_bytes());
+        if (family.packed.empty()) {
+          EXPECT_EQ(gguf.bytes_read(), gguf.weight_bytes());
+        }
         EXPECT_EQ(gguf.weight_bytes(),
                   static_cast<std::uint64_t>(count_parameters(gguf.config()).total) * size_bytes(dtype));
         EXPECT_EQ(gguf.name(), "tiny");

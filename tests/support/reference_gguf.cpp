@@ -123,6 +123,10 @@ std::string interleaved(const std::string& bytes, std::size_t rows, std::size_t 
   return out;
 }
 
+std::uint32_t ggml_number(const Stored& tensor) {
+  return tensor.dtype == "F32" ? 0 : tensor.dtype == "F16" ? 1 : 30;
+}
+
 std::string architecture_of(const json& config) {
   const std::map<std::string, std::string> names{
       {"llama", "llama"}, {"mistral", "llama"},       {"ministral", "llama"}, {"qwen2", "qwen2"},
@@ -158,7 +162,7 @@ struct Writer {
     u32("attention.key_length", head_dim);
     u32("attention.value_length", head_dim);
     const json section = config.value("rope_parameters", json::object());
-    const double share = section.value("partial_rotary_factor", 1.0);
+    const double share = section.value("partial_rotary_factor", config.value("partial_rotary_factor", 1.0));
     u32("rope.dimension_count", static_cast<std::uint32_t>(share * head_dim));
     f32("attention.layer_norm_rms_epsilon", config.at("rms_norm_eps"));
     for (const char* key : {"num_experts", "num_local_experts"}) {
@@ -276,7 +280,10 @@ struct Writer {
 }  // namespace
 
 GgufFile reference_gguf(const fs::path& folder) {
-  const json whole = json::parse(read_file(folder / "config.json"));
+  return converted_gguf(json::parse(read_file(folder / "config.json")), read_tensors(folder));
+}
+
+GgufFile converted_gguf(const json& whole, const std::map<std::string, Stored>& tensors) {
   const json config = whole.value("text_config", whole);
   GgufFile file;
   const Writer writer{config, file, architecture_of(config)};
@@ -291,7 +298,7 @@ GgufFile reference_gguf(const fs::path& folder) {
           ? config["head_dim"].get<std::size_t>()
           : config["hidden_size"].get<std::size_t>() / config["num_attention_heads"].get<std::size_t>();
   std::map<std::string, std::map<std::size_t, Stored>> experts;  // of each stacked tensor
-  for (const auto& [name, tensor] : as_converted(read_tensors(folder), config)) {
+  for (const auto& [name, tensor] : as_converted(tensors, config)) {
     if (name.find(".experts.") != std::string::npos) {
       experts[stacked_name(name)][number_of(name, ".experts.")] = tensor;
       continue;
@@ -300,7 +307,7 @@ GgufFile reference_gguf(const fs::path& folder) {
     if (!to) continue;
     GgufEntry entry{
         .name = *to, .extents = {tensor.shape.rbegin(), tensor.shape.rend()}, .bytes = tensor.bytes};
-    entry.type = tensor.dtype == "F32" ? 0 : tensor.dtype == "F16" ? 1 : 30;
+    entry.type = ggml_number(tensor);
     if (tensor.shape.size() == 1 || name.find("linear_attn.conv1d") != std::string::npos) {
       entry.bytes = to_float32(tensor);
       entry.type = 0;
@@ -311,7 +318,7 @@ GgufFile reference_gguf(const fs::path& folder) {
   }
   for (const auto& [name, each] : experts) {
     const Stored& first = each.begin()->second;
-    GgufEntry entry{.name = name, .type = 30, .extents = {first.shape.rbegin(), first.shape.rend()}};
+    GgufEntry entry{.name = name, .type = ggml_number(first), .extents = {first.shape.rbegin(), first.shape.rend()}};
     entry.extents.push_back(each.size());
     for (const auto& [expert, tensor] : each) entry.bytes += tensor.bytes;
     file.tensors.push_back(std::move(entry));

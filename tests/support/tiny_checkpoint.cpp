@@ -44,7 +44,7 @@ ModelConfig model_config(const TinyCheckpoint& tiny) {
     config.experts = ExpertConfig{.count = kTinyExperts,
                                   .used = 2,
                                   .width = family.defaults.ffn == 0 || family.experts.some_blocks ? kTinyExpertWidth : tiny.ffn,
-                                  .normalise = true,
+                                  .normalise = family.experts.gguf_normalises,
                                   .shared_width = family.experts.shared_width > 0 ? kTinySharedWidth : 0,
                                   .blocks = std::vector<char>(blocks, 1)};
     if (family.experts.some_blocks) config.experts->blocks[0] = 0;
@@ -65,7 +65,7 @@ void add_block_keys(json& config, const Family& family, const TinyCheckpoint& ti
     if (family.experts.width_key != std::string("intermediate_size"))
       config[family.experts.width_key] = kTinyExpertWidth;
     if (family.experts.shared_width > 0) config["shared_expert_intermediate_size"] = kTinySharedWidth;
-    if (family.experts.weights != ExpertWeights::normalised) config["norm_topk_prob"] = true;
+    if (family.experts.weights != ExpertWeights::normalised) config["norm_topk_prob"] = family.experts.gguf_normalises;
     if (family.experts.some_blocks) config["mlp_only_layers"] = {0};
   }
   if (!family.delta_rule) return;

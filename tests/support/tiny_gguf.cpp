@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <stdexcept>
 
 #include "tests/support/paths.h"
+#include "tests/support/reference_gguf.h"
 
 namespace strata::test {
 namespace {
@@ -48,6 +50,14 @@ std::vector<std::pair<const TensorRule*, int>> order(const Family& family, const
   return out;
 }
 
+void set_tokens(GgufFile& file, const TinyCheckpoint& tiny) {
+  std::vector<std::string> tokens;
+  for (int i = 0; i < tiny.vocab; ++i) tokens.push_back(fmt::format("token{}", i));
+  file.set("tokenizer.ggml.tokens", gguf_strings(tokens));
+  file.set("tokenizer.ggml.bos_token_id", gguf_u32(0));
+  file.set("tokenizer.ggml.eos_token_id", gguf_u32(1));
+}
+
 void set_metadata(GgufFile& file, const TinyCheckpoint& tiny, const std::string& family) {
   const auto number = [&](const char* key, int value) {
     file.set(fmt::format("{}.{}", family, key), gguf_u32(static_cast<std::uint32_t>(value)));
@@ -65,11 +75,7 @@ void set_metadata(GgufFile& file, const TinyCheckpoint& tiny, const std::string&
   number("vocab_size", tiny.vocab);
   file.set(family + ".rope.freq_base", gguf_f32(static_cast<float>(tiny.rope_theta)));
   file.set(family + ".attention.layer_norm_rms_epsilon", gguf_f32(static_cast<float>(tiny.norm_eps)));
-  std::vector<std::string> tokens;
-  for (int i = 0; i < tiny.vocab; ++i) tokens.push_back(fmt::format("token{}", i));
-  file.set("tokenizer.ggml.tokens", gguf_strings(tokens));
-  file.set("tokenizer.ggml.bos_token_id", gguf_u32(0));
-  file.set("tokenizer.ggml.eos_token_id", gguf_u32(1));
+  set_tokens(file, tiny);
 }
 
 }  // namespace
@@ -78,9 +84,17 @@ GgufFile tiny_gguf(const TinyCheckpoint& tiny) {
   const auto all = families();
   const Family& family =
       *std::find_if(all.begin(), all.end(), [&](const Family& f) { return f.id == tiny.family; });
+  const auto tensors = tiny_tensors(tiny);
+  if (!family.packed.empty()) {
+    std::map<std::string, Stored> stored;
+    for (const StoredTensor& t : tensors)
+      stored[t.name] = {.dtype = t.dtype, .shape = {t.shape.begin(), t.shape.end()}, .bytes = t.bytes};
+    GgufFile converted = converted_gguf(tiny_config(tiny), stored);
+    set_tokens(converted, tiny);
+    return converted;
+  }
   GgufFile file;
   set_metadata(file, tiny, std::string(family.gguf_architecture));
-  const auto tensors = tiny_tensors(tiny);
   const auto rules = order(family, tiny, tensors);
   for (std::size_t t = 0; t < tensors.size(); ++t) {
     const auto& [rule, layer] = rules[t];

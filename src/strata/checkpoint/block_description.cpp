@@ -83,7 +83,10 @@ ParameterCount count_parameters(const ModelConfig& config) {
       active = rule.scope == Scope::expert ? one * config.experts->used : one;
       add_to(count.total, size);
       add_to(count.active, active);
-      if (rule.scope != Scope::model) add_to(blocks[static_cast<std::size_t>(layer)], size);
+      if (rule.scope != Scope::model) {
+        add_to(blocks[static_cast<std::size_t>(layer)], size);
+        add_to(count.active_blocks, active);
+      }
       if (rule.role == Role::embedding || rule.role == Role::unembedding) add_to(count.embedding, size);
     }
   }

@@ -125,6 +125,7 @@ struct ParameterCount {
   std::int64_t embedding = 0;  ///< token embedding, plus the unembedding when it is not tied
   std::int64_t per_block = 0;  ///< of the largest block
   std::int64_t active = 0;     ///< that one token uses: of the experts, those taken
+  std::int64_t active_blocks = 0;  ///< the same, of all blocks
 };
 [[nodiscard]] ParameterCount count_parameters(const ModelConfig& config);
 

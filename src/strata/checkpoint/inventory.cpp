@@ -170,16 +170,19 @@ class Taker {
   [[nodiscard]] std::string name_of(std::string_view name, std::string_view gguf, int layer, int expert) const {
     return full_name(source_, source_.names == TensorNames::gguf ? gguf : name, layer, expert);
   }
-  // A role that is only part of packed tensors is missing under the first one's name.
+  // A role that is only part of packed tensors is missing under the name of one, of its own where there is one.
   [[nodiscard]] std::string name_in_files(const TensorRule& rule, int layer, int expert) const {
     if (!(source_.names == TensorNames::gguf ? rule.gguf_name : rule.name).empty())
       return name_of(rule.name, rule.gguf_name, layer, expert);
+    std::string name;
     for (const PackedRule& packed : family_of(source_.config).packed) {
       const bool named = !(source_.names == TensorNames::gguf ? packed.gguf_name : packed.name).empty();
-      if (named && std::find(packed.roles.begin(), packed.roles.end(), rule.role) != packed.roles.end())
-        return name_of(packed.name, packed.gguf_name, layer, 0);
+      const bool holds = std::find(packed.roles.begin(), packed.roles.end(), rule.role) != packed.roles.end();
+      if (named && holds && (name.empty() || packed.roles.size() == 1))
+        name = name_of(packed.name, packed.gguf_name, layer, 0);
     }
-    check_failed("every role has a name in each format", __FILE__, __LINE__);
+    STRATA_CHECK(!name.empty());
+    return name;
   }
 
   void add(const std::string& name, const TensorShape& shape, const TensorRule& rule, TensorUse use) {

@@ -7,6 +7,24 @@
 namespace strata {
 namespace {
 
+// Why a value is missing: (documents, blocks) without weight.
+std::string note_of(const Series& series, const ModelConfig& config) {
+  bool without = false, missing = false;
+  const auto blocks = static_cast<std::size_t>(config.n_layers);
+  for (std::size_t i = 0; i < series.weight.size(); ++i) {
+    const bool attends = describe_block(config, static_cast<int>(i % blocks)).mixer == Mixer::attention;
+    without = without || !attends;
+    missing = missing || (attends && series.weight[i] == 0.0);
+  }
+  std::string note;
+  if (without) note = "undefined in blocks that have the gated delta rule in place of attention";
+  if (missing) {
+    note += note.empty() ? "" : "; ";
+    note += "undefined for documents whose windows have no query at position 64 or later";
+  }
+  return note;
+}
+
 class AttentionFold final : public Accumulator {
  public:
   AttentionFold(const SweepContext& context, const SeriesInfo& info, const AttentionSource& source)
@@ -25,11 +43,7 @@ class AttentionFold final : public Accumulator {
   void finish(const FinishContext& context) override {
     for (const TokenSet set : {TokenSet::ordinary, TokenSet::all}) {
       Series series = fold_table(set == TokenSet::all ? all_ : reduced_, context, info_, set, Fold::mean);
-      bool missing = false;
-      for (const double weight : series.weight) missing = missing || weight == 0.0;
-      if (missing) {
-        series.note = "undefined for documents whose windows have no query at position 64 or later";
-      }
+      series.note = note_of(series, context.sweep.config);
       context.trace.series.push_back(std::move(series));
     }
   }

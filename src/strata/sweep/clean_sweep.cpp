@@ -42,15 +42,17 @@ void in_batches(const std::vector<std::size_t>& list, const MeasureOptions& opti
   }
 }
 
-// One window through one block. With attention wanted, fills `view`.
-void step_window(Sweep& sweep, const BlockWeights& weights, std::size_t window, const float* h,
-                 WindowScratch& scratch, bool attention, AttentionView& view) {
+// One window through one block. With attention wanted, fills `view` and returns it where the block has
+// attention.
+const AttentionView* step_window(Sweep& sweep, const BlockWeights& weights, std::size_t window,
+                                 const float* h, WindowScratch& scratch, bool attention,
+                                 AttentionView& view) {
   const SweepContext& context = sweep.context;
   const std::int64_t n = context.tokens_in(window);
   scratch.out.resize(static_cast<std::size_t>(n * context.config.hidden));
-  if (!attention) {
+  if (!attention || weights.block.mixer != Mixer::attention) {
     forward_block(weights, sweep.rope, h, scratch.out.data(), n, scratch.block, nullptr);
-    return;
+    return nullptr;
   }
   const auto classes = sweep.tracker.classes().subspan(static_cast<std::size_t>(context.first_token[window]),
                                                        static_cast<std::size_t>(n));
@@ -68,6 +70,7 @@ void step_window(Sweep& sweep, const BlockWeights& weights, std::size_t window, 
                            .entropy_reduced = part(3)};
   forward_block(weights, sweep.rope, h, scratch.out.data(), n, scratch.block, &sums);
   view = {part(0), part(1), part(2), part(3)};
+  return &view;
 }
 
 void observe_state(Sweep& sweep, int state, std::size_t window, const float* h) {
@@ -127,13 +130,13 @@ void repair_attention(Sweep& sweep, const Checkpoint& checkpoint, const Embeddin
       auto scratch = sweep.pool.lease();
       AttentionView attention;
       const float* const in = h.view(w, scratch->in);
-      step_window(sweep, weights, w, in, *scratch, true, attention);
+      const AttentionView* seen = step_window(sweep, weights, w, in, *scratch, true, attention);
       const BlockView view{.block = block,
                            .window = w,
                            .h_in = in,
                            .h_out = scratch->out.data(),
                            .tokens = context.tokens_in(w),
-                           .attention = &attention};
+                           .attention = seen};
       for (const auto& accumulator : sweep.accumulators) accumulator->observe_block(view);
       h.write(w, scratch->out);
     });
@@ -215,14 +218,14 @@ CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& con
       auto scratch = sweep.pool.lease();
       AttentionView attention;
       const float* const in = result.states.view(w, scratch->in);
-      step_window(sweep, weights, w, in, *scratch, needs_attention, attention);
+      const AttentionView* seen = step_window(sweep, weights, w, in, *scratch, needs_attention, attention);
       check_finite(scratch->out, checkpoint, block);
       const BlockView view{.block = block,
                            .window = w,
                            .h_in = in,
                            .h_out = scratch->out.data(),
                            .tokens = context.tokens_in(w),
-                           .attention = needs_attention ? &attention : nullptr};
+                           .attention = seen};
       for (const auto& accumulator : accumulators) accumulator->observe_block(view);
       observe_state(sweep, block + 1, w, scratch->out.data());
       result.states.write(w, scratch->out);

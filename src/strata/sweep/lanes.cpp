@@ -42,6 +42,8 @@ std::vector<LanePlace> places_of(const Intervention& what, const ModelConfig& co
   const int count = config.n_layers + (what.site == Site::state ? 1 : 1 - what.span);
   for (int place = 0; place < count; ++place) {
     if (!wanted(options, place)) continue;
+    const bool attention = what.site == Site::attention;
+    if (attention && describe_block(config, place).mixer != Mixer::attention) continue;
     for (int head = what.per_head ? 0 : -1; head < (what.per_head ? config.heads : 0); ++head)
       places.push_back({place, what.span, head});
   }

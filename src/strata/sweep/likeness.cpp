@@ -20,6 +20,8 @@ constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 constexpr std::pair<Role, const char*> kMatrices[] = {
     {Role::query, "query"}, {Role::key, "key"}, {Role::value, "value"}, {Role::attention_output, "output"},
     {Role::gate, "gate"},   {Role::up, "up"},   {Role::down, "down"},
+    {Role::delta_qkv, "delta rule's qkv"}, {Role::delta_output, "delta rule's output"},
+    {Role::router, "router"}, {Role::expert_up, "experts' up"}, {Role::expert_down, "experts' down"},
 };
 
 // Sums of products of the rows, each less its mean.
@@ -50,7 +52,7 @@ double correlation(const Checkpoint& original, const Checkpoint& other, Role rol
   std::vector<float> a(original.element_count(role)), b(a.size());
   original.load(role, layer, a);
   other.load(role, layer, b);
-  const auto columns = static_cast<std::size_t>(original.shape(role)[1]);
+  const auto columns = static_cast<std::size_t>(original.shape(role).back());
   Products products;
   for (std::size_t at = 0; at < a.size(); at += columns)
     products.add(std::span(a).subspan(at, columns), std::span(b).subspan(at, columns));
@@ -75,6 +77,7 @@ Likeness weight_likeness(const Checkpoint& original, const Checkpoint& other) {
   Likeness likeness;
   for (const int layer : std::set<int>{0, last / 2, last}) {
     for (const auto& [role, name] : kMatrices) {
+      if (!original.has(role, layer) || !other.has(role, layer)) continue;
       if (original.shape(role) != other.shape(role)) continue;
       likeness.matrices.push_back(
           {fmt::format("{} of block {}", name, layer), correlation(original, other, role, layer)});

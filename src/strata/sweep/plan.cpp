@@ -13,10 +13,15 @@
 namespace strata {
 namespace {
 
-// Multiply-adds times two of one token through one block at this context, and through the head.
+// Multiply-adds times two of one token through one block at this context (the mean over the blocks: experts
+// that are taken, attention where there is some), and through the head.
 double block_flops(const ModelConfig& c, double keys) {
-  const double matrices = static_cast<double>(count_parameters(c).per_block);
-  return 2.0 * matrices + 4.0 * keys * c.heads * c.head_dim;
+  const ParameterCount count = count_parameters(c);
+  int attention = 0;
+  for (int layer = 0; layer < c.n_layers; ++layer)
+    attention += describe_block(c, layer).mixer == Mixer::attention ? 1 : 0;
+  const double matrices = static_cast<double>(count.active_blocks) / c.n_layers;
+  return 2.0 * matrices + 4.0 * keys * c.heads * c.head_dim * attention / c.n_layers;
 }
 double head_flops(const ModelConfig& c) {
   return 2.0 * static_cast<double>(c.vocab) * c.hidden;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 #include "strata/base/error.h"
 #include "strata/base/parallel.h"
@@ -67,9 +68,16 @@ struct StreamScratch {
   std::vector<double> sums, summary;
 };
 
-// One window through one block in place, with the attention summary of its queries in scratch.summary.
+// One window through one block in place, with the attention summary of its queries in scratch.summary: NaN
+// where the block has no attention.
 void step_with_attention(const BlockWeights& weights, const ModelConfig& config, const RopeTable& rope,
                          std::size_t tokens, StreamScratch& scratch) {
+  if (weights.block.mixer != Mixer::attention) {
+    forward_block(weights, rope, scratch.h.data(), scratch.h.data(), static_cast<std::int64_t>(tokens),
+                  scratch.block, nullptr);
+    scratch.summary.assign(kAttentionColumns * tokens, std::numeric_limits<double>::quiet_NaN());
+    return;
+  }
   scratch.keep.assign(tokens, 1.0f);
   scratch.keep[0] = 0.0f;
   scratch.sums.assign(kAttentionColumns * tokens, 0.0);

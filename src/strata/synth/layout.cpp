@@ -112,29 +112,6 @@ Json scaled_rope_json(const ModelConfig& c) {
   return json;
 }
 
-// Keys that plain models of the first families do without.
-void add_block_keys(Json& json, const ModelConfig& c, const Family& family) {
-  if (family.bias_keys && c.output_bias) json["attention_bias"] = true;
-  if (c.mlp_bias) json["mlp_bias"] = true;
-  if (!c.slides.empty()) {
-    json["sliding_window"] = c.window;
-    json["use_sliding_window"] = true;
-    Json kinds = Json::array();
-    for (const char slides : c.slides) kinds.push_back(slides != 0 ? "sliding_attention" : "full_attention");
-    json["layer_types"] = kinds;
-  } else if (family.window != WindowRule::none && family.window != WindowRule::from_block) {
-    json["sliding_window"] = nullptr;
-  }
-  if (c.experts) add_mixture_keys(json, c, family);
-  if (family.delta_rule) add_delta_keys(json, c);
-  if (family.skips_rotation) {
-    Json rotated = Json::array();
-    for (int layer = 0; layer < c.n_layers; ++layer)
-      rotated.push_back(describe_block(c, layer).attention.rope ? 1 : 0);
-    json["no_rope_layers"] = rotated;
-  }
-}
-
 // What a family with mixtures or the gated delta rule says of its blocks.
 void add_mixture_keys(Json& json, const ModelConfig& c, const Family& family) {
   const ExpertRules& rules = family.experts;
@@ -160,6 +137,29 @@ void add_delta_keys(Json& json, const ModelConfig& c) {
   Json kinds = Json::array();
   for (const char delta : c.delta_blocks) kinds.push_back(delta != 0 ? "linear_attention" : "full_attention");
   json["layer_types"] = kinds;
+}
+
+// Keys that plain models of the first families do without.
+void add_block_keys(Json& json, const ModelConfig& c, const Family& family) {
+  if (family.bias_keys && c.output_bias) json["attention_bias"] = true;
+  if (c.mlp_bias) json["mlp_bias"] = true;
+  if (!c.slides.empty()) {
+    json["sliding_window"] = c.window;
+    json["use_sliding_window"] = true;
+    Json kinds = Json::array();
+    for (const char slides : c.slides) kinds.push_back(slides != 0 ? "sliding_attention" : "full_attention");
+    json["layer_types"] = kinds;
+  } else if (family.window != WindowRule::none && family.window != WindowRule::from_block) {
+    json["sliding_window"] = nullptr;
+  }
+  if (c.experts) add_mixture_keys(json, c, family);
+  if (family.delta_rule) add_delta_keys(json, c);
+  if (family.skips_rotation) {
+    Json rotated = Json::array();
+    for (int layer = 0; layer < c.n_layers; ++layer)
+      rotated.push_back(describe_block(c, layer).attention.rope ? 1 : 0);
+    json["no_rope_layers"] = rotated;
+  }
 }
 
 // In the order in which a forward pass needs them.

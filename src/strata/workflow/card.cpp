@@ -86,13 +86,16 @@ std::string share(std::int64_t part, std::int64_t whole) {
 CostEstimate estimate_cost(const ModelConfig& c) {
   const ParameterCount count = count_parameters(c);
   const double keys = std::min(kCardContext, static_cast<double>(c.max_context)) / 2.0;
-  const double attention = 4.0 * keys * c.heads * c.head_dim;
+  double attention = 0.0;  // of all blocks that have it
+  for (int layer = 0; layer < c.n_layers; ++layer) {
+    if (describe_block(c, layer).mixer == Mixer::attention) attention += 4.0 * keys * c.heads * c.head_dim;
+  }
   const double head = 2.0 * static_cast<double>(c.vocab) * c.hidden;
   return {.weight_bytes = sizeof(float) * static_cast<std::uint64_t>(2 * count.per_block + count.embedding),
           .program_bytes = program_bytes(),
           .bytes_per_ktoken = 1000 * sizeof(float) * static_cast<std::uint64_t>(c.hidden),
           .flops_per_ktoken =
-              1000.0 * (c.n_layers * (2.0 * static_cast<double>(count.per_block) + attention) + head),
+              1000.0 * (2.0 * static_cast<double>(count.active_blocks) + attention + head),
           .assumed_flops_per_second = kAssumedFlopsPerSecond};
 }
 
@@ -134,6 +137,21 @@ std::string card_text(const Card& card, bool tensors) {
   line("attention",
        fmt::format("{}, {}, head dimension {}", counted(static_cast<std::uint64_t>(c.heads), "head"),
                    counted(static_cast<std::uint64_t>(c.kv_heads), "key/value head"), c.head_dim));
+  if (c.output_gate) line("", fmt::format("output gate; {} of {} dimensions rotated", rotated_dims(c), c.head_dim));
+  if (!c.delta_blocks.empty())
+    line("gated delta rule",
+         fmt::format("{} key heads of {}, {} value heads of {}, convolution of {}; {}", c.delta.key_heads,
+                     c.delta.key_dim, c.delta.value_heads, c.delta.value_dim, c.delta.kernel,
+                     blocks_text(c.delta_blocks)));
+  if (c.experts) {
+    line("experts", fmt::format("{} of width {}, {} for each token (weights {}){}; {}", c.experts->count,
+                                c.experts->width, c.experts->used,
+                                c.experts->normalise ? "made to sum to 1" : "as routed",
+                                c.experts->shared_width > 0
+                                    ? fmt::format(", a shared one of {}", c.experts->shared_width)
+                                    : "",
+                                blocks_text(c.experts->blocks)));
+  }
   line("biases", biases_text(c));
   line("QK-norm", c.qk_norm ? "yes" : "no");
   line("vocabulary", fmt::format("{}, embeddings {}", c.vocab, c.tied_embeddings ? "tied" : "untied"));
@@ -152,6 +170,7 @@ std::string card_text(const Card& card, bool tensors) {
   line("norm", fmt::format("RMSNorm, eps {:g}", c.norm_eps));
   line("parameters", fmt::format("{} in all, {} in embeddings ({}), {} in each block", p.total, p.embedding,
                                  share(p.embedding, p.total), p.per_block));
+  if (c.experts) line("", fmt::format("{} of them used by a token", p.active));
   if (!card.has_weights) line("weights", "none here: only config.json");
   for (const auto& [dtype, count] : card.dtypes)
     line("stored as", fmt::format("{}: {} tensors, {}", dtype, count.tensors, human_bytes(count.bytes)));
@@ -198,8 +217,13 @@ std::string card_json(const Card& card, bool tensors) {
   json["sliding_window"] = c.window > 0 ? Json(c.window) : Json();
   json["blocks"] = Json::array();
   for (int layer = 0; layer < c.n_layers; ++layer) {
-    const AttentionDescription a = describe_block(c, layer).attention;
-    json["blocks"].push_back({{"window", a.window > 0 ? Json(a.window) : Json()}, {"rope", a.rope}});
+    const BlockDescription block = describe_block(c, layer);
+    const AttentionDescription& a = block.attention;
+    const bool attends = block.mixer == Mixer::attention;
+    json["blocks"].push_back({{"mixer", attends ? "attention" : "gated_delta_rule"},
+                              {"window", a.window > 0 ? Json(a.window) : Json()},
+                              {"rope", attends ? Json(a.rope) : Json()},
+                              {"experts", block.feed_forward.experts}});
   }
   json["rope"] = {{"theta", c.rope_theta}, {"scaling", rope_scaling_name(c)}};
   if (c.scaled_rope) {
@@ -224,7 +248,8 @@ std::string card_json(const Card& card, bool tensors) {
                                                          {"tokens", card.tokenizer.tokens}};
   json["parameters"] = {{"total", card.parameters.total},
                         {"embedding", card.parameters.embedding},
-                        {"per_block", card.parameters.per_block}};
+                        {"per_block", card.parameters.per_block},
+                        {"active", card.parameters.active}};
   json["has_weights"] = card.has_weights;
   json["dtypes"] = Json::object();
   for (const auto& [dtype, count] : card.dtypes)
