@@ -161,7 +161,11 @@ TEST(CorruptGguf, EveryMissingTensorAndWrongShape) {
       if (tensor.name != "output.weight") {  // without it the model is tied
         expect_refused(drop, kBadGguf, "no tensor \"" + tensor.name + "\"", tiny);
       }
-      expect_refused(widen, kBadGguf, tensor.name == "token_embd.weight" ? "vocab_size" : tensor.name, tiny);
+      expect_refused(widen, kBadGguf,
+                     tensor.name != "token_embd.weight" ? tensor.name
+                     : family.packed.empty()            ? "vocab_size"
+                                                        : "tokenizer.ggml.tokens",
+                     tiny);
     }
   }
 }

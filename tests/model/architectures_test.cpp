@@ -1,19 +1,15 @@
 // Every architecture against Hugging Face transformers: states and logits of tiny checkpoints that it
-// computed (the data folder's reference/architectures, float32), from their own format and from GGUF. And
-// each feature computed wrongly on purpose, by an edit of config.json: the last state moves as far as
-// transformers' does.
+// computed (the data folder's reference/architectures, float32), from their own format and from GGUF.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "strata/base/error.h"
 #include "strata/base/file.h"
 #include "strata/base/npy.h"
-#include "strata/model/block.h"
-#include "strata/model/head.h"
+#include "tests/model/reference_folder.h"
 #include "tests/support/float_values.h"
 #include "tests/support/paths.h"
 #include "tests/support/reference_gguf.h"
@@ -22,70 +18,14 @@ namespace strata {
 namespace {
 
 using nlohmann::json;
+using test::Computed;
+using test::lengths_of;
+using test::npy_values;
 using test::relative_difference;
+using test::run_through;
 namespace fs = std::filesystem;
 
 constexpr double kWorst = 1e-4;  // worst element over the array's RMS
-
-struct Computed {
-  std::vector<float> states;             // (blocks + 1, tokens, d)
-  std::vector<float> logits;             // (tokens, vocab); empty without a head
-  std::vector<float> router;             // (blocks with a mixture, tokens, experts)
-  std::vector<std::int32_t> router_top;  // (blocks with a mixture, tokens, experts taken)
-};
-
-Computed run_through(const Checkpoint& checkpoint, const std::vector<std::int32_t>& ids) {
-  const ModelConfig& config = checkpoint.config();
-  const auto n = static_cast<std::int64_t>(ids.size());
-  const RopeTable rope = make_rope_table(config, 150);
-  const Embedding embedding = load_embedding(checkpoint);
-  std::vector<float> h(static_cast<std::size_t>(n * config.hidden));
-  embed(embedding, ids, h.data());
-  Computed result{.states = h};
-  BlockScratch scratch;
-  for (int layer = 0; layer < config.n_layers; ++layer) {
-    Routing routing;
-    BlockHooks hooks;
-    hooks.routing = &routing;
-    forward_block(load_block(checkpoint, layer), rope, h.data(), h.data(), n, scratch, hooks);
-    result.router.insert(result.router.end(), routing.probability.begin(), routing.probability.end());
-    result.router_top.insert(result.router_top.end(), routing.chosen.begin(), routing.chosen.end());
-    result.states.insert(result.states.end(), h.begin(), h.end());
-  }
-  if (!config.has_head) return result;
-  const HeadWeights head = load_head(checkpoint, embedding);
-  LogitScratch logit_scratch;
-  std::vector<float> chunk(static_cast<std::size_t>(kLogitRows * config.vocab));
-  for (std::int64_t begin = 0; begin < n; begin += kLogitRows) {
-    const std::int64_t rows = std::min(kLogitRows, n - begin);
-    compute_logits(head, config, h.data() + begin * config.hidden, rows, chunk.data(), logit_scratch);
-    result.logits.insert(result.logits.end(), chunk.begin(), chunk.begin() + rows * config.vocab);
-  }
-  return result;
-}
-
-template <class T>
-std::vector<T> npy_values(const fs::path& path) {
-  return std::get<std::vector<T>>(read_npy(path).data);
-}
-
-// Of the data folder, else one of the few that the repository has the short document of.
-std::optional<fs::path> folder_of(const std::string& name) {
-  if (auto shared = test::shared_data("reference/architectures/" + name)) return shared;
-  auto copy = test::repo_path("tests/golden/architectures/" + name);
-  return fs::exists(copy) ? std::optional(copy) : std::nullopt;
-}
-std::vector<std::string> lengths_of(const fs::path& folder) {
-  std::vector<std::string> lengths;
-  for (const char* length : {"short", "long"}) {
-    if (fs::exists(folder / fmt::format("ids_{}.npy", length))) lengths.emplace_back(length);
-  }
-  return lengths;
-}
-#define FOLDER_OR_SKIP(folder, name)   \
-  const auto folder = folder_of(name); \
-  if (!folder)                         \
-  GTEST_SKIP() << "needs reference/architectures/" << name << " of the data folder (STRATA_SHARED_DATA)"
 
 // Largest difference of a state or the logits, each over its RMS.
 double worst_difference(const Computed& ours, const fs::path& folder, const std::string& length) {
@@ -123,7 +63,8 @@ TEST_P(Architecture, StatesAndLogitsOfTransformers) {
 TEST_P(Architecture, RoutesOfTransformers) {
   FOLDER_OR_SKIP(folder, GetParam());
   if (!fs::exists(*folder / "router_long.npy")) return;
-  const Computed ours = run_through(Checkpoint::open(*folder), npy_values<std::int32_t>(*folder / "ids_long.npy"));
+  const Computed ours =
+      run_through(Checkpoint::open(*folder), npy_values<std::int32_t>(*folder / "ids_long.npy"));
   const auto probability = npy_values<float>(*folder / "router_long.npy");
   ASSERT_EQ(ours.router.size(), probability.size());
   double worst = 0.0;
@@ -150,7 +91,8 @@ TEST_P(Architecture, TheSameFromGguf) {
     return;
   }
   // llama.cpp has no key of it either.
-  const bool raw = checkpoint.config().experts && checkpoint.config().experts->normalise != gguf.config().experts->normalise;
+  const bool raw = checkpoint.config().experts &&
+                   checkpoint.config().experts->normalise != gguf.config().experts->normalise;
   if (raw) GTEST_SKIP() << "llama.cpp makes the weights of the experts sum to 1 or not by the architecture";
   for (int layer = 0; layer < gguf.config().n_layers; ++layer)
     EXPECT_EQ(describe_block(gguf.config(), layer), describe_block(checkpoint.config(), layer)) << layer;
@@ -215,135 +157,6 @@ TEST(Architecture, ABaseModelHasStatesAndNoHead) {
   EXPECT_FALSE(checkpoint.config().has_head);
   EXPECT_STRATA_ERROR(load_head(checkpoint, load_embedding(checkpoint)), ErrorKind::unsupported,
                       "without an output head");
-}
-
-// A mistake, as reference.json names it, and the edit of config.json that makes it.
-struct Mistake {
-  const char* folder;
-  const char* name;
-  std::function<void(json&)> edit;
-};
-
-void drop_scaling(json& config) {
-  const char* section = config.contains("rope_parameters") ? "rope_parameters" : "rope_scaling";
-  config["rope_theta"] = config[section].value("rope_theta", config.value("rope_theta", 10000.0));
-  config.erase(section);
-}
-void raise_theta(json& config) {
-  if (config.contains("rope_parameters")) {
-    config["rope_parameters"]["rope_theta"] = config["rope_parameters"]["rope_theta"].get<double>() * 1.2;
-  } else {
-    config["rope_theta"] = config.value("rope_theta", 10000.0) * 1.2;
-  }
-}
-auto set_rope(const char* key, const json& value) {
-  return [=](json& config) {
-    config[config.contains("rope_parameters") ? "rope_parameters" : "rope_scaling"][key] = value;
-  };
-}
-auto set_key(const char* key, const json& value) {
-  return [=](json& config) { config[key] = value; };
-}
-auto list_kinds(const char* kinds) {
-  return [=](json& config) {
-    config["layer_types"] = json::array();
-    for (const char* kind = kinds; *kind != '\0'; ++kind)
-      config["layer_types"].push_back(*kind == 's' ? "sliding_attention" : "full_attention");
-  };
-}
-
-const Mistake kMistakes[] = {
-    {"llama-rope-llama3", "rope scaling left out", drop_scaling},
-    {"llama-rope-llama3", "rope theta 20% larger", raise_theta},
-    {"llama-rope-llama3-old", "rope scaling left out", drop_scaling},
-    {"llama-rope-llama3-top", "the one in rope_parameters wins",
-     [](json& c) { c.erase("original_max_position_embeddings"); }},
-    {"llama-2", "rope theta 20% larger", raise_theta},
-    {"llama-head-dim", "eps 1e-6", set_key("rms_norm_eps", 1e-6)},
-    {"llama-head-dim", "rope theta 20% larger", raise_theta},
-    {"llama-rope-linear", "rope scaling left out", drop_scaling},
-    {"llama-rope-dynamic", "rope scaling left out", drop_scaling},
-    {"llama-rope-yarn", "rope scaling left out", drop_scaling},
-    {"llama-rope-yarn", "attention_factor from the factor", set_rope("attention_factor", nullptr)},
-    {"llama-rope-yarn", "beta_fast 32, beta_slow 1",
-     [](json& c) {
-       c["rope_parameters"].erase("beta_fast");
-       c["rope_parameters"].erase("beta_slow");
-     }},
-    {"llama-rope-longrope", "rope scaling left out", drop_scaling},
-    {"llama-rope-longrope", "short factors for the long text",
-     set_rope("original_max_position_embeddings", 200)},
-    {"llama-rope-longrope", "attention factor 1", set_rope("attention_factor", 1.0)},
-    {"qwen2", "sliding window in use", set_key("use_sliding_window", true)},
-    {"qwen2", "rope theta 20% larger", raise_theta},
-    {"qwen2-sliding", "sliding window left out", set_key("use_sliding_window", false)},
-    {"qwen2-sliding", "window in the first blocks", list_kinds("ssff")},
-    {"qwen2-sliding", "window one shorter", set_key("sliding_window", 15)},
-    {"qwen3", "rope theta 20% larger", raise_theta},
-    {"qwen3-sliding", "sliding window left out", list_kinds("ffff")},
-    {"qwen3-sliding", "window in the other blocks", list_kinds("fsfs")},
-    {"qwen3-yarn", "rope scaling left out", drop_scaling},
-    {"qwen3-yarn", "attention factor 1", set_rope("attention_factor", 1.0)},
-    {"mistral", "rope theta 20% larger", raise_theta},
-    {"mistral", "sliding window", set_key("sliding_window", 16)},
-    {"mistral-sliding", "sliding window left out", set_key("sliding_window", nullptr)},
-    {"mistral-sliding", "window one shorter", set_key("sliding_window", 15)},
-    {"ministral", "sliding window left out", list_kinds("ffff")},
-    {"ministral", "window in every block", list_kinds("ssss")},
-    {"ministral3", "rope scaling left out", set_rope("rope_type", "default")},
-    {"ministral3", "queries not scaled", set_rope("llama_4_scaling_beta", 0.0)},
-    {"smollm3", "rope in every block", set_key("no_rope_layers", json::array({1, 1, 1, 1}))},
-    {"smollm3", "no_rope_layers read the other way", set_key("no_rope_layers", json::array({0, 1, 0, 1}))},
-    {"smollm3", "every fourth block", set_key("no_rope_layers", nullptr)},
-    {"smollm3-sliding", "sliding window left out", set_key("use_sliding_window", false)},
-    {"smollm3-sliding", "rope in every block",
-     [](json& c) {
-       c["no_rope_layers"] = json::array({1, 1, 1, 1});
-       c["layer_types"] =
-           json::array({"full_attention", "sliding_attention", "full_attention", "sliding_attention"});
-     }},
-};
-
-// The RMS of the difference of the last state over its RMS is what transformers itself gives for the mistake.
-TEST(ArchitectureMistakes, MoveTheLastStateAsFarAsInTransformers) {
-  FOLDER_OR_SKIP(first, "qwen3");  // the data folder is there
-  for (const Mistake& mistake : kMistakes) {
-    SCOPED_TRACE(fmt::format("{}: {}", mistake.folder, mistake.name));
-    const fs::path folder = *folder_of(mistake.folder);
-    test::TemporaryDirectory directory;
-    for (const auto& entry : fs::directory_iterator(folder)) {
-      if (entry.path().string().find(".safetensors") != std::string::npos)
-        fs::create_symlink(entry.path(), directory.path() / entry.path().filename());
-    }
-    json config = json::parse(read_file(folder / "config.json"));
-    mistake.edit(config);
-    test::write_text(directory.path() / "config.json", config.dump());
-    const Computed wrong =
-        run_through(Checkpoint::open(directory.path()), npy_values<std::int32_t>(folder / "ids_long.npy"));
-    const auto states = npy_values<float>(folder / "states_long.npy");
-    double difference = 0.0, square = 0.0;
-    const auto blocks = config["num_hidden_layers"].get<std::size_t>();
-    for (std::size_t i = states.size() / (blocks + 1) * blocks; i < states.size(); ++i) {
-      difference += std::pow(static_cast<double>(wrong.states[i]) - states[i], 2);
-      square += std::pow(static_cast<double>(states[i]), 2);
-    }
-    const double moved = std::sqrt(difference / square);
-    const double expected = json::parse(read_file(folder / "reference.json"))["changes"].at(mistake.name);
-    EXPECT_NEAR(moved, expected, 1e-3 * expected);
-  }
-}
-
-// Biases are tensors: a file that has them and a config.json that does not say so is refused.
-TEST(ArchitectureMistakes, BiasesMustBeUsed) {
-  FOLDER_OR_SKIP(folder, "llama-bias");
-  for (const char* key : {"attention_bias", "mlp_bias"}) {
-    test::TemporaryDirectory directory;
-    fs::create_symlink(*folder / "model.safetensors", directory.path() / "model.safetensors");
-    json config = json::parse(read_file(*folder / "config.json"));
-    config[key] = false;
-    test::write_text(directory.path() / "config.json", config.dump());
-    EXPECT_STRATA_ERROR(Checkpoint::open(directory.path()), ErrorKind::unsupported, ".bias");
-  }
 }
 
 }  // namespace

@@ -78,8 +78,8 @@ TEST(Kernels, RopeRotatesEachPairByItsAngle) {
   const RopeTable table = make_rope_table(config, kPositions);
   auto x = normal_values(kPositions * 2 * 8, 4);
   const auto before = x;
-  rope_rows(x.data(), {.stride = 16, .rows = kPositions, .heads = 2, .dim = 8, .rotated = 8}, table.cos.data(),
-            table.sin.data());
+  rope_rows(x.data(), {.stride = 16, .rows = kPositions, .heads = 2, .dim = 8, .rotated = 8},
+            table.cos.data(), table.sin.data());
   for (int p = 0; p < kPositions; ++p) {
     for (int h = 0; h < 2; ++h) {
       for (int i = 0; i < 4; ++i) {

@@ -147,7 +147,8 @@ TEST_P(TorchBlock, LogitsAndTheirGradients) {
 }
 
 TEST_P(TorchBlock, WeightsComeBackAsTheyWerePut) {
-  BlockWeights weights = load_block(*checkpoint_, 0, compute_), packed = load_block(*checkpoint_, 0, compute_.dtype);
+  BlockWeights weights = load_block(*checkpoint_, 0, compute_),
+               packed = load_block(*checkpoint_, 0, compute_.dtype);
   EXPECT_EQ(weights.dtype(), compute_.dtype);
   const auto all = matrices_of(weights);
   for (std::size_t i = 0; i < all.size(); ++i) {

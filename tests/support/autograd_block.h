@@ -46,7 +46,8 @@ inline at::Tensor autograd_mixture(const Checkpoint& checkpoint, int layer, cons
   if (f.normalise) weight = weight / weight.sum(-1, true);
   const at::Tensor gate = load(Role::expert_gate), up = load(Role::expert_up), down = load(Role::expert_down);
   at::Tensor out = at::zeros_like(x);
-  for (std::int64_t e = 0; e < f.experts; ++e) out = out + weight.narrow(1, e, 1) * mlp(gate[e], up[e], down[e]);
+  for (std::int64_t e = 0; e < f.experts; ++e)
+    out = out + weight.narrow(1, e, 1) * mlp(gate[e], up[e], down[e]);
   if (f.shared_width == 0) return out;
   return out + at::sigmoid(at::matmul(x, load(Role::shared_expert_gate).t())) *
                    mlp(load(Role::shared_gate), load(Role::shared_up), load(Role::shared_down));

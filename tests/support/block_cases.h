@@ -13,9 +13,11 @@
 namespace strata::test {
 
 inline constexpr std::array<const char*, 15> kBlockCases{
-    "llama",    "qwen2",          "qwen3",       "biases",  "window",     "yarn",
-    "longrope", "scaled_queries", "no_rotation", "mixture", "raw_weights", "every_block_a_mixture",
-    "gated_attention", "delta_rule", "packed_delta_rule"};
+    "llama",           "qwen2",          "qwen3",
+    "biases",          "window",         "yarn",
+    "longrope",        "scaled_queries", "no_rotation",
+    "mixture",         "raw_weights",    "every_block_a_mixture",
+    "gated_attention", "delta_rule",     "packed_delta_rule"};
 
 /// The first of them: without the delta rule and gated attention, whose second implementations are
 /// plain_network and the LibTorch backend.

@@ -108,8 +108,8 @@ class PlainBackend final : public Backend {
   }
   // By the processor's kernels, on weights packed again.
   void backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,
-                      std::span<float* const> gradients, std::int64_t tokens,
-                      BackwardScratch& scratch, const BackwardOptions& options) const override {
+                      std::span<float* const> gradients, std::int64_t tokens, BackwardScratch& scratch,
+                      const BackwardOptions& options) const override {
     BlockWeights copy = weights;
     for (Weight* w : matrices_of(copy)) *w = packed(*w);
     for (Weight* w : exact_matrices_of(copy)) *w = packed(*w);

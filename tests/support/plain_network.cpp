@@ -135,30 +135,35 @@ Matrix to_matrix(std::span<const float> values, std::size_t cols) {
 }
 
 PlainBlock plain_block(const Checkpoint& checkpoint, int layer) {
-  const auto vector = [&](std::initializer_list<Role> roles) { return load_vector(checkpoint, roles, layer); };
-  const auto matrix = [&](std::initializer_list<Role> roles) { return load_matrix(checkpoint, roles, layer); };
-  PlainBlock block{.block = describe_block(checkpoint.config(), layer),
-                   .attention_norm = vector({Role::attention_norm}),
-                   .qkv_bias = vector({Role::query_bias, Role::key_bias, Role::value_bias}),
-                   .output_bias = vector({Role::output_bias}),
-                   .query_norm = vector({Role::query_norm}),
-                   .key_norm = vector({Role::key_norm}),
-                   .mlp_norm = vector({Role::mlp_norm}),
-                   .qkv = matrix({Role::query, Role::key, Role::value}),
-                   .query_gate = matrix({Role::query_gate}),
-                   .attention_output = matrix({Role::attention_output}),
-                   .delta_qkv = matrix({Role::delta_qkv}),
-                   .delta_gate = matrix({Role::delta_gate}),
-                   .delta_write_and_step = matrix({Role::delta_write, Role::delta_step}),
-                   .delta_convolution = matrix({Role::delta_convolution}),
-                   .delta_output = matrix({Role::delta_output}),
-                   .delta_decay = vector({Role::delta_decay}),
-                   .delta_step_bias = vector({Role::delta_step_bias}),
-                   .delta_norm = vector({Role::delta_norm}),
-                   .mlp = load_mlp(checkpoint, {Role::gate, Role::up, Role::down}, layer),
-                   .shared = load_mlp(checkpoint, {Role::shared_gate, Role::shared_up, Role::shared_down}, layer),
-                   .router = matrix({Role::router}),
-                   .shared_gate = vector({Role::shared_expert_gate})};
+  const auto vector = [&](std::initializer_list<Role> roles) {
+    return load_vector(checkpoint, roles, layer);
+  };
+  const auto matrix = [&](std::initializer_list<Role> roles) {
+    return load_matrix(checkpoint, roles, layer);
+  };
+  PlainBlock block{
+      .block = describe_block(checkpoint.config(), layer),
+      .attention_norm = vector({Role::attention_norm}),
+      .qkv_bias = vector({Role::query_bias, Role::key_bias, Role::value_bias}),
+      .output_bias = vector({Role::output_bias}),
+      .query_norm = vector({Role::query_norm}),
+      .key_norm = vector({Role::key_norm}),
+      .mlp_norm = vector({Role::mlp_norm}),
+      .qkv = matrix({Role::query, Role::key, Role::value}),
+      .query_gate = matrix({Role::query_gate}),
+      .attention_output = matrix({Role::attention_output}),
+      .delta_qkv = matrix({Role::delta_qkv}),
+      .delta_gate = matrix({Role::delta_gate}),
+      .delta_write_and_step = matrix({Role::delta_write, Role::delta_step}),
+      .delta_convolution = matrix({Role::delta_convolution}),
+      .delta_output = matrix({Role::delta_output}),
+      .delta_decay = vector({Role::delta_decay}),
+      .delta_step_bias = vector({Role::delta_step_bias}),
+      .delta_norm = vector({Role::delta_norm}),
+      .mlp = load_mlp(checkpoint, {Role::gate, Role::up, Role::down}, layer),
+      .shared = load_mlp(checkpoint, {Role::shared_gate, Role::shared_up, Role::shared_down}, layer),
+      .router = matrix({Role::router}),
+      .shared_gate = vector({Role::shared_expert_gate})};
   block.mlp.gate_bias = vector({Role::gate_bias});
   block.mlp.up_bias = vector({Role::up_bias});
   block.mlp.down_bias = vector({Role::down_bias});
@@ -297,7 +302,8 @@ Matrix convolved(const Matrix& channels, const Matrix& taps) {
   for (std::size_t t = 0; t < channels.rows; ++t) {
     for (std::size_t c = 0; c < channels.cols; ++c) {
       double sum = 0.0;
-      for (std::size_t k = 0; k < taps.cols && k <= t; ++k) sum += taps(c, taps.cols - 1 - k) * channels(t - k, c);
+      for (std::size_t k = 0; k < taps.cols && k <= t; ++k)
+        sum += taps(c, taps.cols - 1 - k) * channels(t - k, c);
       out(t, c) = sum * plain_sigmoid(sum);
     }
   }
@@ -309,7 +315,8 @@ void delta_head(const PlainBlock& block, const Matrix& x, const Matrix& write_an
                 Matrix& out) {
   const DeltaDescription& d = block.block.delta;
   const auto key_dim = static_cast<std::size_t>(d.key_dim), value_dim = static_cast<std::size_t>(d.value_dim);
-  const auto value_heads = static_cast<std::size_t>(d.value_heads), key_heads = static_cast<std::size_t>(d.key_heads);
+  const auto value_heads = static_cast<std::size_t>(d.value_heads),
+             key_heads = static_cast<std::size_t>(d.key_heads);
   const std::size_t key_head = head / (value_heads / key_heads);
   const auto normalised = [&](std::size_t t, std::size_t first) {
     std::vector<double> v(key_dim);
@@ -351,7 +358,8 @@ Matrix delta_branch(const PlainBlock& block, const Matrix& normed) {
   Matrix out(normed.rows, gate.cols);
   for (std::size_t head = 0; head < static_cast<std::size_t>(d.value_heads); ++head) {
     delta_head(block, x, write_and_step, head, out);
-    const Matrix part = plain_norm(columns(out, head * value_dim, value_dim), block.delta_norm, block.block.norm_eps);
+    const Matrix part =
+        plain_norm(columns(out, head * value_dim, value_dim), block.delta_norm, block.block.norm_eps);
     for (std::size_t t = 0; t < out.rows; ++t) {
       for (std::size_t j = 0; j < value_dim; ++j) {
         const double z = gate(t, head * value_dim + j);
@@ -415,7 +423,8 @@ Matrix forward(const PlainBlock& block, const PlainPositions& positions, const M
                                                       : attention_branch(block, positions, x, see);
   add(out, h);
   const Matrix normed = plain_norm(out, block.mlp_norm, block.block.norm_eps);
-  add(out, block.block.feed_forward.experts > 0 ? mixture_branch(block, normed) : mlp_branch(block.mlp, normed));
+  add(out,
+      block.block.feed_forward.experts > 0 ? mixture_branch(block, normed) : mlp_branch(block.mlp, normed));
   return out;
 }
 

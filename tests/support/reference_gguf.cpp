@@ -14,31 +14,8 @@
 #include "tests/support/reference_tensors.h"
 
 namespace strata::test {
-namespace {
-
 using nlohmann::json;
 namespace fs = std::filesystem;
-
-std::map<std::string, Stored> read_tensors(const fs::path& folder) {
-  std::map<std::string, Stored> tensors;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.path().extension() != ".safetensors") continue;
-    const std::string file = read_file(entry.path());
-    std::uint64_t size = 0;
-    std::memcpy(&size, file.data(), 8);
-    const json header = json::parse(file.substr(8, size));
-    for (const auto& [name, tensor] : header.items()) {
-      if (name == "__metadata__") continue;
-      const auto span = tensor["data_offsets"].get<std::vector<std::size_t>>();
-      tensors[name] = {.dtype = tensor["dtype"],
-                       .shape = tensor["shape"],
-                       .bytes = file.substr(8 + size + span[0], span[1] - span[0])};
-    }
-  }
-  return tensors;
-}
-
-}  // namespace
 
 std::string to_float32(const Stored& tensor) {
   if (tensor.dtype == "F32") return tensor.bytes;
@@ -73,29 +50,33 @@ std::optional<std::string> gguf_name(std::string name) {
                                                 {"norm.weight", "output_norm.weight"},
                                                 {"lm_head.weight", "output.weight"}};
   if (const auto found = once.find(name); found != once.end()) return found->second;
-  const std::map<std::string, std::string> parts{
-      {"mlp.gate", "ffn_gate_inp"},
-      {"post_attention_norm", "post_attention_norm"},
-      {"linear_attn.in_proj_qkv", "attn_qkv"},
-      {"linear_attn.in_proj_z", "attn_gate"},
-      {"linear_attn.in_proj_b", "ssm_beta"},
-      {"linear_attn.in_proj_a", "ssm_alpha"},
-      {"linear_attn.in_proj_ba", "ssm_ba"},
-      {"linear_attn.conv1d", "ssm_conv1d"},
-      {"linear_attn.dt", "ssm_dt"},
-      {"linear_attn.norm", "ssm_norm"},
-      {"linear_attn.out_proj", "ssm_out"},
-      {"block_sparse_moe.gate", "ffn_gate_inp"},
-      {"mlp.shared_expert_gate", "ffn_gate_inp_shexp"},
-      {"mlp.shared_expert.gate_proj", "ffn_gate_shexp"},
-      {"mlp.shared_expert.up_proj", "ffn_up_shexp"},
-      {"mlp.shared_expert.down_proj", "ffn_down_shexp"},
-      {"input_layernorm", "attn_norm"},    {"self_attn.q_proj", "attn_q"},
-      {"self_attn.k_proj", "attn_k"},      {"self_attn.v_proj", "attn_v"},
-      {"self_attn.o_proj", "attn_output"}, {"self_attn.q_norm", "attn_q_norm"},
-      {"self_attn.k_norm", "attn_k_norm"}, {"post_attention_layernorm", "ffn_norm"},
-      {"mlp.gate_proj", "ffn_gate"},       {"mlp.up_proj", "ffn_up"},
-      {"mlp.down_proj", "ffn_down"}};
+  const std::map<std::string, std::string> parts{{"mlp.gate", "ffn_gate_inp"},
+                                                 {"post_attention_norm", "post_attention_norm"},
+                                                 {"linear_attn.in_proj_qkv", "attn_qkv"},
+                                                 {"linear_attn.in_proj_z", "attn_gate"},
+                                                 {"linear_attn.in_proj_b", "ssm_beta"},
+                                                 {"linear_attn.in_proj_a", "ssm_alpha"},
+                                                 {"linear_attn.in_proj_ba", "ssm_ba"},
+                                                 {"linear_attn.conv1d", "ssm_conv1d"},
+                                                 {"linear_attn.dt", "ssm_dt"},
+                                                 {"linear_attn.norm", "ssm_norm"},
+                                                 {"linear_attn.out_proj", "ssm_out"},
+                                                 {"block_sparse_moe.gate", "ffn_gate_inp"},
+                                                 {"mlp.shared_expert_gate", "ffn_gate_inp_shexp"},
+                                                 {"mlp.shared_expert.gate_proj", "ffn_gate_shexp"},
+                                                 {"mlp.shared_expert.up_proj", "ffn_up_shexp"},
+                                                 {"mlp.shared_expert.down_proj", "ffn_down_shexp"},
+                                                 {"input_layernorm", "attn_norm"},
+                                                 {"self_attn.q_proj", "attn_q"},
+                                                 {"self_attn.k_proj", "attn_k"},
+                                                 {"self_attn.v_proj", "attn_v"},
+                                                 {"self_attn.o_proj", "attn_output"},
+                                                 {"self_attn.q_norm", "attn_q_norm"},
+                                                 {"self_attn.k_norm", "attn_k_norm"},
+                                                 {"post_attention_layernorm", "ffn_norm"},
+                                                 {"mlp.gate_proj", "ffn_gate"},
+                                                 {"mlp.up_proj", "ffn_up"},
+                                                 {"mlp.down_proj", "ffn_down"}};
   if (name.ends_with(".A_log")) return fmt::format("blk.{}.ssm_a", number_of(name, "layers."));
   const std::size_t number = name.find('.') + 1, part = name.find('.', number) + 1, end = name.rfind('.');
   const auto found = parts.find(name.substr(part, end - part));
@@ -105,8 +86,9 @@ std::optional<std::string> gguf_name(std::string name) {
 
 // "model.layers.2.mlp.experts.5.up_proj.weight" -> "blk.2.ffn_up_exps.weight"
 std::string stacked_name(const std::string& name) {
-  const std::map<std::string, std::string> parts{{"gate_proj", "gate"}, {"up_proj", "up"}, {"down_proj", "down"},
-                                                 {"w1", "gate"},        {"w3", "up"},      {"w2", "down"}};
+  const std::map<std::string, std::string> parts{{"gate_proj", "gate"}, {"up_proj", "up"},
+                                                 {"down_proj", "down"}, {"w1", "gate"},
+                                                 {"w3", "up"},          {"w2", "down"}};
   const std::size_t end = name.rfind('.'), begin = name.rfind('.', end - 1) + 1;
   return fmt::format("blk.{}.ffn_{}_exps.weight", number_of(name, "layers."),
                      parts.at(name.substr(begin, end - begin)));
@@ -128,11 +110,19 @@ std::uint32_t ggml_number(const Stored& tensor) {
 }
 
 std::string architecture_of(const json& config) {
-  const std::map<std::string, std::string> names{
-      {"llama", "llama"}, {"mistral", "llama"},       {"ministral", "llama"}, {"qwen2", "qwen2"},
-      {"qwen3", "qwen3"}, {"ministral3", "mistral3"}, {"smollm3", "smollm3"},
-      {"mixtral", "llama"}, {"qwen2_moe", "qwen2moe"}, {"qwen3_moe", "qwen3moe"}, {"qwen3_next", "qwen3next"},
-      {"qwen3_5_text", "qwen35"}, {"qwen3_5_moe_text", "qwen35moe"}};
+  const std::map<std::string, std::string> names{{"llama", "llama"},
+                                                 {"mistral", "llama"},
+                                                 {"ministral", "llama"},
+                                                 {"qwen2", "qwen2"},
+                                                 {"qwen3", "qwen3"},
+                                                 {"ministral3", "mistral3"},
+                                                 {"smollm3", "smollm3"},
+                                                 {"mixtral", "llama"},
+                                                 {"qwen2_moe", "qwen2moe"},
+                                                 {"qwen3_moe", "qwen3moe"},
+                                                 {"qwen3_next", "qwen3next"},
+                                                 {"qwen3_5_text", "qwen35"},
+                                                 {"qwen3_5_moe_text", "qwen35moe"}};
   return names.at(config.at("model_type"));
 }
 
@@ -183,7 +173,8 @@ struct Writer {
     u32("ssm.time_step_rank", number("linear_num_value_heads"));
     u32("ssm.inner_size", number("linear_num_value_heads") * number("linear_value_head_dim"));
     std::string flags;
-    for (const json& type : config.at("layer_types")) flags += static_cast<char>(type == "linear_attention" ? 1 : 0);
+    for (const json& type : config.at("layer_types"))
+      flags += static_cast<char>(type == "linear_attention" ? 1 : 0);
     file.set(architecture + ".attention.recurrent_layers",
              gguf_array(GgufValueType::boolean, flags.size(), flags));
   }
@@ -318,7 +309,8 @@ GgufFile converted_gguf(const json& whole, const std::map<std::string, Stored>& 
   }
   for (const auto& [name, each] : experts) {
     const Stored& first = each.begin()->second;
-    GgufEntry entry{.name = name, .type = ggml_number(first), .extents = {first.shape.rbegin(), first.shape.rend()}};
+    GgufEntry entry{
+        .name = name, .type = ggml_number(first), .extents = {first.shape.rbegin(), first.shape.rend()}};
     entry.extents.push_back(each.size());
     for (const auto& [expert, tensor] : each) entry.bytes += tensor.bytes;
     file.tensors.push_back(std::move(entry));

@@ -14,6 +14,7 @@ namespace strata::test {
 /// What a GGUF file has no key for is left out: rope type `dynamic`, no_rope_layers.
 [[nodiscard]] GgufFile reference_gguf(const std::filesystem::path& folder);
 /// The same from config.json and the tensors of a checkpoint.
-[[nodiscard]] GgufFile converted_gguf(const nlohmann::json& config, const std::map<std::string, Stored>& tensors);
+[[nodiscard]] GgufFile converted_gguf(const nlohmann::json& config,
+                                      const std::map<std::string, Stored>& tensors);
 
 }  // namespace strata::test

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "strata/base/file.h"
 #include "tests/support/gguf_file.h"
 
 namespace strata::test {
@@ -21,7 +22,8 @@ std::vector<float> floats_of(const Stored& tensor) {
 }
 
 Stored stored_floats(const std::vector<float>& values, std::vector<std::uint64_t> shape) {
-  Stored tensor{.dtype = "F32", .shape = std::move(shape), .bytes = std::string(values.size() * sizeof(float), '\0')};
+  Stored tensor{
+      .dtype = "F32", .shape = std::move(shape), .bytes = std::string(values.size() * sizeof(float), '\0')};
   std::memcpy(tensor.bytes.data(), values.data(), tensor.bytes.size());
   return tensor;
 }
@@ -66,7 +68,8 @@ std::vector<std::size_t> in_turn(const Sizes& s, std::size_t first, std::size_t 
 Stored with_heads_in_turn(const std::string& name, const Stored& tensor, const Sizes& s) {
   const auto ends = [&](const char* end) { return name.ends_with(end); };
   const std::size_t keys = 2 * s.keys * s.key_dim;
-  if (ends("in_proj_qkv.weight") || ends("conv1d.weight")) return rows_of(tensor, in_turn(s, keys, s.value_dim));
+  if (ends("in_proj_qkv.weight") || ends("conv1d.weight"))
+    return rows_of(tensor, in_turn(s, keys, s.value_dim));
   if (ends("in_proj_z.weight")) return rows_of(tensor, in_turn(s, 0, s.value_dim));
   if (ends("in_proj_a.weight") || ends("in_proj_b.weight") || ends("A_log") || ends("dt.bias"))
     return rows_of(tensor, in_turn(s, 0, 1));
@@ -97,7 +100,9 @@ void split_experts(const std::string& name, const Stored& tensor, Tensors& out) 
   const std::size_t experts = tensor.shape[0], each = tensor.bytes.size() / experts;
   const std::string stem = name.substr(0, name.rfind('.') + 1);
   for (std::size_t e = 0; e < experts; ++e) {
-    Stored one{.dtype = tensor.dtype, .shape = {tensor.shape[1], tensor.shape[2]}, .bytes = tensor.bytes.substr(e * each, each)};
+    Stored one{.dtype = tensor.dtype,
+               .shape = {tensor.shape[1], tensor.shape[2]},
+               .bytes = tensor.bytes.substr(e * each, each)};
     if (!two) {
       out[fmt::format("{}{}.down_proj.weight", stem, e)] = one;
       continue;
@@ -127,6 +132,25 @@ Stored changed(const std::string& name, const Stored& tensor) {
 }
 
 }  // namespace
+
+Tensors read_tensors(const std::filesystem::path& folder) {
+  Tensors tensors;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".safetensors") continue;
+    const std::string file = read_file(entry.path());
+    std::uint64_t size = 0;
+    std::memcpy(&size, file.data(), 8);
+    const json header = json::parse(file.substr(8, size));
+    for (const auto& [name, tensor] : header.items()) {
+      if (name == "__metadata__") continue;
+      const auto span = tensor["data_offsets"].get<std::vector<std::size_t>>();
+      tensors[name] = {.dtype = tensor["dtype"],
+                       .shape = tensor["shape"],
+                       .bytes = file.substr(8 + size + span[0], span[1] - span[0])};
+    }
+  }
+  return tensors;
+}
 
 Tensors as_converted(Tensors tensors, const json& config) {
   Tensors out;

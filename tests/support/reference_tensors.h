@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -16,10 +17,13 @@ struct Stored {
   std::string bytes;
 };
 
+/// Of all .safetensors files of a folder.
+[[nodiscard]] std::map<std::string, Stored> read_tensors(const std::filesystem::path& folder);
 [[nodiscard]] std::string to_float32(const Stored& tensor);
 
-/// Names of the text model, without vision and multi-token tensors; experts one by one; of hybrids: norms plus
-/// 1, -exp(A_log), the rows of qkv and z apart, and value heads in turn where the architecture has them so.
+/// Names of the text model, without vision and multi-token tensors; experts one by one; of hybrids: norms
+/// plus 1, -exp(A_log), the rows of qkv and z apart, and value heads in turn where the architecture has them
+/// so.
 [[nodiscard]] std::map<std::string, Stored> as_converted(std::map<std::string, Stored> tensors,
                                                          const nlohmann::json& config);
 

@@ -41,18 +41,20 @@ ModelConfig model_config(const TinyCheckpoint& tiny) {
   if (tiny.biases) config.qkv_bias = config.output_bias = config.mlp_bias = true;
   const auto blocks = static_cast<std::size_t>(tiny.layers);
   if (family.has_experts()) {
-    config.experts = ExpertConfig{.count = kTinyExperts,
-                                  .used = 2,
-                                  .width = family.defaults.ffn == 0 || family.experts.some_blocks ? kTinyExpertWidth : tiny.ffn,
-                                  .normalise = family.experts.gguf_normalises,
-                                  .shared_width = family.experts.shared_width > 0 ? kTinySharedWidth : 0,
-                                  .blocks = std::vector<char>(blocks, 1)};
+    config.experts = ExpertConfig{
+        .count = kTinyExperts,
+        .used = 2,
+        .width = family.defaults.ffn == 0 || family.experts.some_blocks ? kTinyExpertWidth : tiny.ffn,
+        .normalise = family.experts.gguf_normalises,
+        .shared_width = family.experts.shared_width > 0 ? kTinySharedWidth : 0,
+        .blocks = std::vector<char>(blocks, 1)};
     if (family.experts.some_blocks) config.experts->blocks[0] = 0;
   }
   if (family.delta_rule) {
     config.output_gate = true;
     config.delta = kTinyDelta;
-    for (std::size_t i = 0; i < blocks; ++i) config.delta_blocks.push_back((i % 2 == 0) == tiny.delta_first ? 1 : 0);
+    for (std::size_t i = 0; i < blocks; ++i)
+      config.delta_blocks.push_back((i % 2 == 0) == tiny.delta_first ? 1 : 0);
   }
   return config;
 }
@@ -65,7 +67,8 @@ void add_block_keys(json& config, const Family& family, const TinyCheckpoint& ti
     if (family.experts.width_key != std::string("intermediate_size"))
       config[family.experts.width_key] = kTinyExpertWidth;
     if (family.experts.shared_width > 0) config["shared_expert_intermediate_size"] = kTinySharedWidth;
-    if (family.experts.weights != ExpertWeights::normalised) config["norm_topk_prob"] = family.experts.gguf_normalises;
+    if (family.experts.weights != ExpertWeights::normalised)
+      config["norm_topk_prob"] = family.experts.gguf_normalises;
     if (family.experts.some_blocks) config["mlp_only_layers"] = {0};
   }
   if (!family.delta_rule) return;
@@ -83,7 +86,8 @@ void add_block_keys(json& config, const Family& family, const TinyCheckpoint& ti
 // The packed tensor that holds the role in files of these families.
 const PackedRule& packed_rule(const Family& family, Role role) {
   for (const PackedRule& packed : family.packed) {
-    if (!packed.name.empty() && std::find(packed.roles.begin(), packed.roles.end(), role) != packed.roles.end())
+    if (!packed.name.empty() &&
+        std::find(packed.roles.begin(), packed.roles.end(), role) != packed.roles.end())
       return packed;
   }
   throw std::invalid_argument("a role without a tensor");

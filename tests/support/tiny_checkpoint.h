@@ -45,15 +45,15 @@ struct TinyCheckpoint {
   bool tied = false;
   DType dtype = DType::f32;
   std::uint64_t seed = 1;
-  bool biases = false;  ///< on q, k, v, o and the MLP, of a family that has the keys
+  bool biases = false;      ///< on q, k, v, o and the MLP, of a family that has the keys
   bool delta_first = true;  ///< of a hybrid: the delta rule in blocks 0, 2 and so on, else in 1, 3 and so on
-  int shards = 1;       ///< more than 1: model.safetensors.index.json and that many files
+  int shards = 1;           ///< more than 1: model.safetensors.index.json and that many files
   std::function<void(nlohmann::json&)> edit_config{};
   std::function<void(std::vector<StoredTensor>&)> edit_tensors{};
 };
 
-/// Sizes of the mixtures (in every block but the first, where the family has such blocks) and of the delta rule
-/// (in every other block).
+/// Sizes of the mixtures (in every block but the first, where the family has such blocks) and of the delta
+/// rule (in every other block).
 inline constexpr int kTinyExperts = 6, kTinyExpertWidth = 20, kTinySharedWidth = 12;
 inline constexpr DeltaDescription kTinyDelta{
     .key_heads = 2, .value_heads = 4, .key_dim = 4, .value_dim = 6, .kernel = 3};

@@ -100,7 +100,8 @@ GgufFile tiny_gguf(const TinyCheckpoint& tiny) {
     const auto& [rule, layer] = rules[t];
     const bool turned = family.gguf_interleaves_qk && (rule->role == Role::query || rule->role == Role::key);
     GgufEntry entry;
-    entry.name = rule->scope != Scope::model ? fmt::format(fmt::runtime(rule->gguf_name), layer) : rule->gguf_name;
+    entry.name =
+        rule->scope != Scope::model ? fmt::format(fmt::runtime(rule->gguf_name), layer) : rule->gguf_name;
     entry.type = ggml_type(tensors[t].dtype);
     for (const std::int64_t extent : tensors[t].shape) {
       entry.extents.insert(entry.extents.begin(), static_cast<std::uint64_t>(extent));

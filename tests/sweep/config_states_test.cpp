@@ -92,6 +92,11 @@ std::vector<TinyCheckpoint> bases_of(const Family& family) {
              {"short_factor", {1.0, 1.1, 1.2, 1.3}},
              {"long_factor", {2.0, 2.1, 2.2, 2.3}},
              {"original_max_position_embeddings", 16}}}) {
+    if (family.delta_rule) {  // half of a head is rotated
+      for (const char* key : {"short_factor", "long_factor"}) {
+        if (section.contains(key)) section[key].erase(section[key].begin() + 2, section[key].end());
+      }
+    }
     if (family.scales_queries) section["llama_4_scaling_beta"] = 0.1;
     TinyCheckpoint tiny{.family = std::string(family.id), .head_dim = 8};
     tiny.edit_config = [=](json& config) {
@@ -99,6 +104,10 @@ std::vector<TinyCheckpoint> bases_of(const Family& family) {
       config["use_sliding_window"] = true;
       config["sliding_window"] = 8;
       config["max_window_layers"] = 1;
+      if (config.contains("linear_conv_kernel_dim")) {
+        config.erase("layer_types");
+        config["full_attention_interval"] = 2;
+      }
       if (config["model_type"] == "smollm3") config["no_rope_layer_interval"] = 2;
     };
     bases.push_back(tiny);
@@ -190,7 +199,12 @@ TEST(ConfigStates, EveryKeyOfGguf) {
   for (const Family& family : families()) {
     const std::string prefix = std::string(family.gguf_architecture) + ".";
     test::GgufFile plain_file = test::tiny_gguf({.family = std::string(family.id), .head_dim = 8}),
-                   scaled_file = plain_file;
+                   scaled_file;
+    if (family.delta_rule) {
+      plain_file.erase(prefix + "attention.recurrent_layers");
+      plain_file.set(prefix + "full_attention_interval", test::gguf_u32(2));
+    }
+    scaled_file = plain_file;
     scaled_file.set(prefix + "attention.sliding_window", test::gguf_u32(8));
     scaled_file.set(prefix + "attention.sliding_window_pattern",
                     test::gguf_array(GgufValueType::boolean, 3, std::string("\1\0\1", 3)));

@@ -32,7 +32,8 @@ std::vector<std::string> warnings_of(const std::string& end, float value, const 
   for (const TensorRule& rule : family_of(checkpoint.config()).tensors) {
     if (!checkpoint.has(rule.role)) continue;
     std::vector<float> out(checkpoint.element_count(rule.role));
-    for (int layer = 0; layer < places_of(rule, checkpoint.config()); ++layer) checkpoint.load(rule.role, layer, out);
+    for (int layer = 0; layer < places_of(rule, checkpoint.config()); ++layer)
+      checkpoint.load(rule.role, layer, out);
   }
   return weight_warnings(checkpoint);
 }

@@ -41,7 +41,7 @@ void expect_same_weights(const Checkpoint& a, const Checkpoint& b) {
   for (const TensorRule& rule : family_of(a.config()).tensors) {
     ASSERT_EQ(a.has(rule.role), b.has(rule.role));
     if (!a.has(rule.role)) continue;
-    for (int layer = 0; layer < (rule.per_block ? a.config().n_layers : 1); ++layer)
+    for (int layer = 0; layer < places_of(rule, a.config()); ++layer)
       EXPECT_EQ(load(a, rule.role, layer), load(b, rule.role, layer)) << rule.name << " " << layer;
   }
 }

@@ -17,7 +17,8 @@ struct AttentionDescription {
   bool operator==(const AttentionDescription&) const = default;
 };
 
-/// The gated delta rule (Yang, Kautz and Hatamizadeh 2024, arXiv:2412.06464) behind a short causal convolution.
+/// The gated delta rule (Yang, Kautz and Hatamizadeh 2024, arXiv:2412.06464) behind a short causal
+/// convolution.
 struct DeltaDescription {
   int key_heads = 0, value_heads = 0;  ///< each key head serves value_heads / key_heads neighbours
   int key_dim = 0, value_dim = 0;      ///< of a head
@@ -28,12 +29,12 @@ struct DeltaDescription {
 /// A gated MLP with silu, or a mixture of such experts: softmax over the router's logits of all experts, the
 /// `experts_used` largest taken.
 struct FeedForwardDescription {
-  int width = 0;            ///< of the MLP, or of each expert
-  bool bias = false;        ///< of gate, up and down; never with experts
-  int experts = 0;          ///< 0: one dense MLP
-  int experts_used = 0;     ///< by each token
-  bool normalise = false;   ///< the weights of the experts taken are made to sum to 1
-  int shared_width = 0;     ///< of an expert that every token uses, times the sigmoid of a gate; 0 = none
+  int width = 0;           ///< of the MLP, or of each expert
+  bool bias = false;       ///< of gate, up and down; never with experts
+  int experts = 0;         ///< 0: one dense MLP
+  int experts_used = 0;    ///< by each token
+  bool normalise = false;  ///< the weights of the experts taken are made to sum to 1
+  int shared_width = 0;    ///< of an expert that every token uses, times the sigmoid of a gate; 0 = none
   bool operator==(const FeedForwardDescription&) const = default;
 };
 

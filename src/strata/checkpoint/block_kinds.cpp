@@ -15,7 +15,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::int64_t kDefaultFirstSliding = 28;  // max_window_layers of Qwen2Config and Qwen3Config
-constexpr std::int64_t kDefaultInterval = 4;  // no_rope_layer_interval, full_attention_interval
+constexpr std::int64_t kDefaultInterval = 4;       // no_rope_layer_interval, full_attention_interval
 
 std::int64_t whole(const ConfigReader& file, const char* key, std::int64_t otherwise) {
   if (!file.has(key)) return otherwise;
@@ -94,8 +94,12 @@ void read_experts(const ConfigReader& file, const Family& family, ModelConfig& c
   };
   ExpertConfig experts;
   // Qwen3MoeConfig takes the count under both names.
-  const char* count_key = file.has(rules.count_key) ? rules.count_key : "num_local_experts";
-  experts.count = size(count_key, kMaxExperts, rules.count);
+  constexpr const char* kOther = "num_local_experts";
+  const bool twice = file.has(rules.count_key) && file.has_value(kOther);
+  experts.count = size(file.has(rules.count_key) ? rules.count_key : kOther, kMaxExperts, rules.count);
+  if (twice && file.size(kOther, kMaxExperts) != experts.count)
+    file.fail(kOther, file.size(kOther, kMaxExperts),
+              fmt::format("{}, as {} says", experts.count, rules.count_key));
   experts.used = size("num_experts_per_tok", kMaxExperts, rules.used);
   if (experts.used > experts.count) {
     file.fail("num_experts_per_tok", experts.used,

@@ -83,9 +83,10 @@ class Checkpoint {
   void set_load_threads(int threads);
 
   /// Converts one tensor to float32 into `out` (element_count(role) values, row-major, rows in Hugging
-  /// Face's order whatever the format; norm weights as factors, the delta rule's decay as exp(A_log)), takes the SHA-256 of its stored bytes on the way the first time, and
-  /// gives its pages back to the kernel. `layer` is ignored for roles that are
-  /// not per block. Throws Error(bad_file) naming the tensor and the index for NaN or infinity.
+  /// Face's order whatever the format; norm weights as factors, the delta rule's decay as exp(A_log)), takes
+  /// the SHA-256 of its stored bytes on the way the first time, and gives its pages back to the kernel.
+  /// `layer` is ignored for roles that are not per block. Throws Error(bad_file) naming the tensor and the
+  /// index for NaN or infinity.
   void load(Role role, int layer, std::span<float> out) const;
   /// The same, shown to `sink` a few rows at a time, concurrently on the load threads: sink(first row, whole
   /// rows of float32 values, row-major). Of rows before a NaN or infinity some may have been shown.

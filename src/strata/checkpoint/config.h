@@ -82,18 +82,18 @@ struct ModelConfig {
   bool output_bias = false;  ///< on the attention's output
   bool mlp_bias = false;
   bool qk_norm = false;
-  bool output_gate = false;            ///< attention's output is multiplied by sigmoid of a gate
+  bool output_gate = false;  ///< attention's output is multiplied by sigmoid of a gate
   std::optional<ExpertConfig> experts;
-  DeltaDescription delta;              ///< of the blocks that have it
-  std::vector<char> delta_blocks;      ///< per block: gated delta rule in place of attention; empty = none
-  bool has_head = true;  ///< false: a base model, which gives states and no logits
+  DeltaDescription delta;          ///< of the blocks that have it
+  std::vector<char> delta_blocks;  ///< per block: gated delta rule in place of attention; empty = none
+  bool has_head = true;            ///< false: a base model, which gives states and no logits
   /// Tokens that a block with a sliding window sees, its own included; 0 = no such block.
   std::int64_t window = 0;
   /// Per block: whether it has the window. Empty with a window: the file does not say which blocks have it
   /// (GGUF), so that windows of text must be no longer.
   std::vector<char> slides;
   std::vector<char> no_rope;                   ///< per block: whether it has no rotation; empty = none
-  int unused_blocks = 0;  ///< after the last, of a GGUF file's head for several tokens
+  int unused_blocks = 0;                       ///< after the last, of a GGUF file's head for several tokens
   std::string stored_dtype;                    ///< config.json's own word for it; may be empty
   std::vector<std::int32_t> bos_ids, eos_ids;  ///< empty = the file names none
   /// Sentences about keys that are not used though a reader might expect it, and defaults that were taken.
@@ -121,10 +121,10 @@ struct ModelConfig {
 [[nodiscard]] ModelConfig parse_config(std::string_view json, const std::string& where);
 
 struct ParameterCount {
-  std::int64_t total = 0;      ///< every stored parameter once (tied embeddings once)
-  std::int64_t embedding = 0;  ///< token embedding, plus the unembedding when it is not tied
-  std::int64_t per_block = 0;  ///< of the largest block
-  std::int64_t active = 0;     ///< that one token uses: of the experts, those taken
+  std::int64_t total = 0;          ///< every stored parameter once (tied embeddings once)
+  std::int64_t embedding = 0;      ///< token embedding, plus the unembedding when it is not tied
+  std::int64_t per_block = 0;      ///< of the largest block
+  std::int64_t active = 0;         ///< that one token uses: of the experts, those taken
   std::int64_t active_blocks = 0;  ///< the same, of all blocks
 };
 [[nodiscard]] ParameterCount count_parameters(const ModelConfig& config);

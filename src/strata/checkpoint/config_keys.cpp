@@ -103,7 +103,7 @@ constexpr ConfigKey kConfigKeys[] = {
     {"output_router_logits", kAll, unused, off, "what is returned"},
     {"router_aux_loss_coef", kAll, unused, off, "training only"},
     {"router_jitter_noise", kAll, unused, off, "training only"},
-    {"text_config", kMultimodal, computed, special, "the text model of a multimodal one: its keys count"},
+    {"text_config", kMultimodal, unused, off, "of a multimodal model: its keys are the text model's, and count"},
     {"vision_config", kMultimodal, unused, off, "of the vision tower, whose tensors are left alone"},
     {"image_token_id", kMultimodal, unused, off, "of images"},
     {"video_token_id", kMultimodal, unused, off, "of images"},

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "strata/checkpoint/family.h"
 #include "strata/checkpoint/config_reader.h"
+#include "strata/checkpoint/family.h"
 #include "strata/gguf/gguf.h"
 
 namespace strata {

@@ -52,8 +52,8 @@ class ConfigReader {
 /// fields of `config` that say them. Its max_context is the original context where the file gives none.
 void read_rope(const ConfigReader& file, const Family& family, ModelConfig& config);
 
-/// Reads what differs between blocks: sliding windows, blocks without rotation, mixtures of experts, the gated
-/// delta rule.
+/// Reads what differs between blocks: sliding windows, blocks without rotation, mixtures of experts, the
+/// gated delta rule.
 void read_block_kinds(const ConfigReader& file, const Family& family, ModelConfig& config);
 
 }  // namespace strata

@@ -87,13 +87,13 @@ struct PackedRule {
 
 /// Which blocks have the sliding window of config.json.
 enum class WindowRule {
-  none,              ///< none has; the keys are no fields of the class
-  from_block,        ///< with use_sliding_window: layer_types, else those from max_window_layers on
-  even_below,        ///< with use_sliding_window: layer_types, else the even ones below max_window_layers
-  every_if_switched, ///< with use_sliding_window: all
-  every_block,       ///< all, where sliding_window is not null
-  by_list,           ///< layer_types, else all
-  without_rotation   ///< with use_sliding_window: layer_types, else those without rotation
+  none,               ///< none has; the keys are no fields of the class
+  from_block,         ///< with use_sliding_window: layer_types, else those from max_window_layers on
+  even_below,         ///< with use_sliding_window: layer_types, else the even ones below max_window_layers
+  every_if_switched,  ///< with use_sliding_window: all
+  every_block,        ///< all, where sliding_window is not null
+  by_list,            ///< layer_types, else all
+  without_rotation    ///< with use_sliding_window: layer_types, else those without rotation
 };
 
 /// What the configuration class has for an absent key; 0 = by a rule.

@@ -111,13 +111,15 @@ void read_experts(const ArchitectureKeys& keys, const Family& family, ModelConfi
     keys.fail("expert_used_count", fmt::format("{}", experts.used),
               fmt::format("at most expert_count = {}", experts.count));
   }
+  const auto width = [&](std::string_view key, int otherwise) {
+    const auto found = keys.find_size(key, kMaxFfn);
+    if (!found && otherwise < 1) keys.fail(key, "missing", "it, or feed_forward_length");
+    return static_cast<int>(found.value_or(otherwise));
+  };
   const bool own_width = std::string_view(family.experts.width_key) != "intermediate_size";
-  experts.width = static_cast<int>(
-      keys.find_size("expert_feed_forward_length", kMaxFfn).value_or(own_width ? config.ffn / experts.used : config.ffn));
-  if (family.experts.shared_width > 0) {
-    experts.shared_width = static_cast<int>(
-        keys.find_size("expert_shared_feed_forward_length", kMaxFfn).value_or(config.ffn));
-  }
+  experts.width = width("expert_feed_forward_length", own_width ? config.ffn / experts.used : config.ffn);
+  if (family.experts.shared_width > 0)
+    experts.shared_width = width("expert_shared_feed_forward_length", config.ffn);
   experts.normalise = family.experts.gguf_normalises;
   experts.blocks.assign(static_cast<std::size_t>(config.n_layers), 1);
   config.experts = std::move(experts);
@@ -406,14 +408,14 @@ ModelConfig parse_gguf_config(const GgufMetadata& metadata, std::int64_t vocab, 
   config.architecture = family.architecture;
   config.n_layers = keys.size("block_count", kMaxLayers);
   if (!family.left_alone.empty()) {
-    config.unused_blocks =
-        static_cast<int>(keys.metadata()
-                             .find_integer(keys.name("nextn_predict_layers"), 0, config.n_layers - 1)
-                             .value_or(0));
+    config.unused_blocks = static_cast<int>(
+        keys.metadata().find_integer(keys.name("nextn_predict_layers"), 0, config.n_layers - 1).value_or(0));
     config.n_layers -= config.unused_blocks;
   }
   config.hidden = keys.size("embedding_length", kMaxWidth);
-  if (family.defaults.ffn > 0) config.ffn = keys.size("feed_forward_length", kMaxFfn);
+  config.ffn = family.defaults.ffn > 0
+                   ? keys.size("feed_forward_length", kMaxFfn)
+                   : static_cast<int>(keys.find_size("feed_forward_length", kMaxFfn).value_or(0));
   if (vocab < 1 || vocab > kMaxVocab) {
     metadata.fail("token_embd.weight", fmt::format("{} rows", vocab), fmt::format("1 to {}", kMaxVocab));
   }
@@ -423,7 +425,7 @@ ModelConfig parse_gguf_config(const GgufMetadata& metadata, std::int64_t vocab, 
   read_heads(keys, config);
   config.norm_eps = read_norm_eps(keys);
   read_rope(keys, config);
-  read_window(keys, family, config);
+  if (!family.delta_rule) read_window(keys, family, config);
   if (family.has_experts()) read_experts(keys, family, config);
   if (family.defaults.ffn == 0) config.ffn = config.experts->width;
   if (family.delta_rule) read_delta_rule(keys, config);

@@ -167,10 +167,12 @@ class Taker {
   std::map<std::string, std::pair<TensorInfo, std::vector<TensorUse>>> found;
 
  private:
-  [[nodiscard]] std::string name_of(std::string_view name, std::string_view gguf, int layer, int expert) const {
+  [[nodiscard]] std::string name_of(std::string_view name, std::string_view gguf, int layer,
+                                    int expert) const {
     return full_name(source_, source_.names == TensorNames::gguf ? gguf : name, layer, expert);
   }
-  // A role that is only part of packed tensors is missing under the name of one, of its own where there is one.
+  // A role that is only part of packed tensors is missing under the name of one, of its own where there is
+  // one.
   [[nodiscard]] std::string name_in_files(const TensorRule& rule, int layer, int expert) const {
     if (!(source_.names == TensorNames::gguf ? rule.gguf_name : rule.name).empty())
       return name_of(rule.name, rule.gguf_name, layer, expert);
@@ -217,7 +219,8 @@ void check_tied_copy(const Shards& shards, const TensorInfo& copy, const TensorI
                .expected = "the same weights or tie_word_embeddings false"});
 }
 
-// Tensors of parts that the text model does not use, by the beginning of their names or, in GGUF, their block.
+// Tensors of parts that the text model does not use, by the beginning of their names or, in GGUF, their
+// block.
 bool is_left_alone(const Source& source, const std::string& name) {
   const Family& family = family_of(source.config);
   if (source.names == TensorNames::hugging_face) {

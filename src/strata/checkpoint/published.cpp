@@ -13,8 +13,9 @@ namespace {
 constexpr double kLowFreq = 1.0, kHighFreq = 4.0, kOriginalContext = 8192.0;  // of every Llama 3.x
 
 // clang-format off
-// name, generation, family, layers, hidden, ffn, heads, kv heads, head dim, vocab, context, theta, factor, eps, tied
-constexpr std::array<PublishedModel, 40> kModels{{
+// name, generation, family, layers, hidden, ffn, heads, kv heads, head dim, vocab, context, theta, factor, eps, tied,
+// experts, taken, their width, shared width, weights sum to 1
+constexpr std::array<PublishedModel, 44> kModels{{
     {"llama-2-7b", "Llama 2", "llama", 32, 4096, 11008, 32, 32, 128, 32000, 4096, 10000, 0, 1e-05, false},
     {"llama-2-13b", "Llama 2", "llama", 40, 5120, 13824, 40, 40, 128, 32000, 4096, 10000, 0, 1e-05, false},
     {"llama-2-70b", "Llama 2", "llama", 80, 8192, 28672, 64, 8, 128, 32000, 4096, 10000, 0, 1e-05, false},
@@ -51,6 +52,10 @@ constexpr std::array<PublishedModel, 40> kModels{{
     {"qwen3-8b", "Qwen3", "qwen3", 36, 4096, 12288, 32, 8, 128, 151936, 40960, 1000000, 0, 1e-06, false},
     {"qwen3-14b", "Qwen3", "qwen3", 40, 5120, 17408, 40, 8, 128, 151936, 40960, 1000000, 0, 1e-06, false},
     {"qwen3-32b", "Qwen3", "qwen3", 64, 5120, 25600, 64, 8, 128, 151936, 40960, 1000000, 0, 1e-06, false},
+    {"qwen3-30b-a3b", "Qwen3", "qwen3_moe", 48, 2048, 6144, 32, 4, 128, 151936, 40960, 1000000, 0, 1e-06, false, 128, 8, 768, 0, true},
+    {"qwen3-235b-a22b", "Qwen3", "qwen3_moe", 94, 4096, 12288, 64, 4, 128, 151936, 40960, 1000000, 0, 1e-06, false, 128, 8, 1536, 0, true},
+    {"qwen1.5-moe-a2.7b", "Qwen1.5", "qwen2_moe", 24, 2048, 5632, 16, 16, 128, 151936, 8192, 1000000, 0, 1e-06, false, 60, 4, 1408, 5632, false},
+    {"mixtral-8x7b", "Mixtral", "mixtral", 32, 4096, 14336, 32, 8, 128, 32000, 32768, 1000000, 0, 1e-05, false, 8, 2, 14336, 0, true},
     {"smollm2-135m", "SmolLM2", "llama", 30, 576, 1536, 9, 3, 64, 49152, 8192, 100000, 0, 1e-05, true},
     {"smollm2-360m", "SmolLM2", "llama", 32, 960, 2560, 15, 5, 64, 49152, 8192, 100000, 0, 1e-05, true},
     {"smollm2-1.7b", "SmolLM2", "llama", 24, 2048, 8192, 32, 32, 64, 49152, 8192, 130000, 0, 1e-05, true},
@@ -85,10 +90,17 @@ bool same_rope(const PublishedModel& m, const ModelConfig& c) {
          same(s.high_freq_factor, kHighFreq) && same(s.original_context, kOriginalContext);
 }
 
+bool same_experts(const PublishedModel& m, const ModelConfig& c) {
+  if (!c.experts) return m.experts == 0;
+  return m.experts == c.experts->count && m.experts_used == c.experts->used &&
+         m.expert_width == c.experts->width && m.shared_width == c.experts->shared_width &&
+         m.normalise == c.experts->normalise;
+}
+
 bool same_shape(const PublishedModel& m, const ModelConfig& c) {
   return m.family == c.family && m.n_layers == c.n_layers && m.hidden == c.hidden && m.ffn == c.ffn &&
          m.heads == c.heads && m.kv_heads == c.kv_heads && m.head_dim == c.head_dim && m.vocab == c.vocab &&
-         m.tied_embeddings == c.tied_embeddings;
+         m.tied_embeddings == c.tied_embeddings && same_experts(m, c);
 }
 
 std::string joined(const std::vector<std::string_view>& generations) {
@@ -136,6 +148,14 @@ ModelConfig config_of(const PublishedModel& m) {
   c.tied_embeddings = m.tied_embeddings;
   c.qkv_bias = family->qkv_bias_default;
   c.qk_norm = family->qk_norm;
+  if (m.experts > 0) {
+    c.experts = ExpertConfig{.count = m.experts,
+                             .used = m.experts_used,
+                             .width = m.expert_width,
+                             .normalise = m.normalise,
+                             .shared_width = m.shared_width,
+                             .blocks = std::vector<char>(static_cast<std::size_t>(m.n_layers), 1)};
+  }
   return c;
 }
 

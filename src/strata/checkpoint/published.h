@@ -21,6 +21,8 @@ struct PublishedModel {
   double llama3_factor;  ///< of the rope scaling "llama3" with low 1, high 4, original context 8192; 0 = none
   double norm_eps;
   bool tied_embeddings;
+  int experts = 0, experts_used = 0, expert_width = 0, shared_width = 0;  ///< of the mixture in every block
+  bool normalise = false;                                                 ///< weights made to sum to 1
 };
 
 [[nodiscard]] std::span<const PublishedModel> published_models();

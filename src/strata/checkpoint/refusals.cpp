@@ -8,7 +8,8 @@ namespace {
 using nlohmann::json;
 
 void refuse_flags(const ConfigReader& file, const Family& family) {
-  if (const auto bias = file.flag("qkv_bias"); bias && !family.qkv_bias_key && *bias != family.qkv_bias_default) {
+  if (const auto bias = file.flag("qkv_bias");
+      bias && !family.qkv_bias_key && *bias != family.qkv_bias_default) {
     file.refuse("qkv_bias", *bias ? "true" : "false", family.qkv_bias_default ? "true" : "false");
   }
   if (const auto norm = file.flag("use_qk_norm"); norm && *norm != family.qk_norm) {

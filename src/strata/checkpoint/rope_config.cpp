@@ -98,7 +98,8 @@ class ScalingReader {
   }
   // transformers takes max_position_embeddings here, whatever the section says (5.24).
   [[nodiscard]] ScaledRope dynamic() const {
-    if (rotated_dims(config_) <= 2) section_.refuse("rope_type", "dynamic in heads of 2", "a larger head_dim");
+    if (rotated_dims(config_) <= 2)
+      section_.refuse("rope_type", "dynamic in heads of 2", "a larger head_dim");
     return {.type = RopeType::dynamic,
             .factor = section_.positive("factor"),
             .original_context = static_cast<double>(config_.max_context)};

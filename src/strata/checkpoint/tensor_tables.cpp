@@ -189,8 +189,8 @@ constexpr std::array<TensorRule, 10> kAttention{{
      key_vector},
     {value_bias, "model.layers.{}.self_attn.v_proj.bias", "blk.{}.attn_v.bias", kBlock, has_qkv_bias,
      key_vector},
-    {output_bias, "model.layers.{}.self_attn.o_proj.bias", "blk.{}.attn_output.bias", kBlock,
-     has_output_bias, hidden_vector},
+    {output_bias, "model.layers.{}.self_attn.o_proj.bias", "blk.{}.attn_output.bias", kBlock, has_output_bias,
+     hidden_vector},
     {query_norm, "model.layers.{}.self_attn.q_norm.weight", "blk.{}.attn_q_norm.weight", kBlock, has_qk_norm,
      head_vector},
     {key_norm, "model.layers.{}.self_attn.k_norm.weight", "blk.{}.attn_k_norm.weight", kBlock, has_qk_norm,
@@ -217,8 +217,8 @@ constexpr std::array<TensorRule, 8> kQwenExperts{{
     {expert_up, "model.layers.{}.mlp.experts.{}.up_proj.weight", "", kExpert, is_mixture, hidden_to_expert},
     {expert_down, "model.layers.{}.mlp.experts.{}.down_proj.weight", "", kExpert, is_mixture,
      expert_to_hidden},
-    {shared_expert_gate, "model.layers.{}.mlp.shared_expert_gate.weight",
-     "blk.{}.ffn_gate_inp_shexp.weight", kBlock, has_shared_expert, hidden_to_one},
+    {shared_expert_gate, "model.layers.{}.mlp.shared_expert_gate.weight", "blk.{}.ffn_gate_inp_shexp.weight",
+     kBlock, has_shared_expert, hidden_to_one},
     {shared_gate, "model.layers.{}.mlp.shared_expert.gate_proj.weight", "blk.{}.ffn_gate_shexp.weight",
      kBlock, has_shared_expert, hidden_to_shared},
     {shared_up, "model.layers.{}.mlp.shared_expert.up_proj.weight", "blk.{}.ffn_up_shexp.weight", kBlock,
@@ -337,9 +337,8 @@ std::vector<RowRange> rows_of_write_or_step(const ModelConfig& c, Role role, int
   const std::int64_t group = c.delta.value_heads / c.delta.key_heads;
   std::vector<RowRange> rows;
   for (std::int64_t head = 0; head < c.delta.key_heads; ++head) {
-    rows.push_back({.from = (2 * head + (role == delta_step ? 1 : 0)) * group,
-                    .to = head * group,
-                    .count = group});
+    rows.push_back(
+        {.from = (2 * head + (role == delta_step ? 1 : 0)) * group, .to = head * group, .count = group});
   }
   return rows;
 }
@@ -347,8 +346,8 @@ std::vector<RowRange> rows_of_write_or_step(const ModelConfig& c, Role role, int
 constexpr std::array<PackedRule, 7> kPackedHybrid{{
     {"model.layers.{}.self_attn.q_proj.weight", "blk.{}.attn_q.weight", kQueryAndGate, hidden_to_gated_query,
      rows_of_query_or_gate},
-    {"model.layers.{}.linear_attn.in_proj_qkvz.weight", "blk.{}.ssm_in.weight", kChannelsAndGate, hidden_to_channels_and_gate,
-     rows_of_channels_or_gate},
+    {"model.layers.{}.linear_attn.in_proj_qkvz.weight", "blk.{}.ssm_in.weight", kChannelsAndGate,
+     hidden_to_channels_and_gate, rows_of_channels_or_gate},
     {"model.layers.{}.linear_attn.in_proj_ba.weight", "blk.{}.ssm_ba.weight", kWriteAndStep,
      hidden_to_write_and_step, rows_of_write_or_step},
     kPackedExperts[0],

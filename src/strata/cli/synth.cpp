@@ -28,6 +28,7 @@ struct SynthCommand {
   std::string like, family, type, format = "safetensors", shard_size;
   std::filesystem::path tokenizer;
   std::optional<int> layers, hidden, ffn, heads, kv_heads, head_dim, vocab;
+  std::optional<int> experts, experts_used, expert_ffn, shared_ffn;
   std::optional<std::int64_t> context;
   std::optional<double> theta, eps;
   std::optional<bool> tied;
@@ -80,6 +81,51 @@ void set_family(ModelConfig& config, const std::string& id) {
   misuse("--family", fmt::format("'{}'", id), fmt::format("one of {}", fmt::join(ids, ", ")));
 }
 
+// A mixture of small experts where nothing else is said, in every block.
+void set_experts(ModelConfig& c, const SynthCommand& command) {
+  const Family& family = family_of(c);
+  if (!family.has_experts()) {
+    if (command.experts || command.experts_used || command.expert_ffn || command.shared_ffn)
+      misuse("--experts", "a family without mixtures, " + c.family, "--family qwen3_moe, for one");
+    c.experts.reset();
+    return;
+  }
+  const bool shares = family.experts.shared_width > 0;
+  if (command.shared_ffn && !shares)
+    misuse("--shared-ffn", "a family without a shared expert, " + c.family, "none");
+  ExpertConfig experts{.count = 8,
+                       .used = 2,
+                       .width = std::max(32, c.ffn / 4),
+                       .normalise = family.experts.gguf_normalises,
+                       .shared_width = shares ? std::max(32, c.ffn / 4) : 0};
+  if (c.experts) experts = *c.experts;
+  experts.count = command.experts.value_or(experts.count);
+  experts.used = command.experts_used.value_or(std::min(experts.used, experts.count));
+  experts.width = command.expert_ffn.value_or(experts.width);
+  experts.shared_width = command.shared_ffn.value_or(experts.shared_width);
+  // Two names for one width.
+  if (family.experts.width_key == std::string_view("intermediate_size")) c.ffn = experts.width;
+  if (family.defaults.ffn == 0) c.ffn = experts.width;
+  experts.blocks.assign(static_cast<std::size_t>(c.n_layers), 1);
+  c.experts = std::move(experts);
+}
+
+// The gated delta rule in three blocks of four, of a quarter and half as many heads.
+void set_delta_rule(ModelConfig& c) {
+  if (!family_of(c).delta_rule) return;
+  constexpr int kInterval = 4, kTaps = 4;
+  c.output_gate = true;
+  c.rotary_dim = std::max(2, c.head_dim / 8 * 2);
+  c.delta = {.key_heads = std::max(1, c.heads / 4),
+             .value_heads = 2 * std::max(1, c.heads / 4),
+             .key_dim = c.head_dim,
+             .value_dim = c.head_dim,
+             .kernel = kTaps};
+  c.delta_blocks.clear();
+  for (int layer = 0; layer < c.n_layers; ++layer)
+    c.delta_blocks.push_back((layer + 1) % kInterval == 0 ? 0 : 1);
+}
+
 ModelConfig asked_config(const SynthCommand& command) {
   ModelConfig c = like(command.like);
   if (!command.family.empty()) set_family(c, command.family);
@@ -104,6 +150,8 @@ ModelConfig asked_config(const SynthCommand& command) {
       misuse("--heads", fmt::format("{} for hidden {}", c.heads, c.hidden), "a divisor, or --head-dim");
     c.head_dim = c.hidden / c.heads;
   }
+  set_experts(c, command);
+  set_delta_rule(c);
   return c;
 }
 
@@ -149,10 +197,16 @@ int run_synth(SynthCommand command) {
 
 void add_shape_flags(CLI::App& command, SynthCommand& o) {
   command.add_option("--like", o.like, "Shape of a published model, like llama-2-7b or qwen3-0.6b");
-  command.add_option("--family", o.family, "llama, qwen2 or qwen3");
+  command.add_option("--family", o.family, "Id of a family, like llama, qwen3 or qwen3_moe");
   add_number(command, "--layers", o.layers, 1, kMostOfAnything, "Blocks");
   add_number(command, "--hidden", o.hidden, 1, kMostOfAnything, "Width of the residual stream");
   add_number(command, "--ffn", o.ffn, 1, kMostOfAnything, "Width of the MLP");
+  add_number(command, "--experts", o.experts, 1, kMostOfAnything,
+             "Experts of each block, in a family with mixtures");
+  add_number(command, "--experts-used", o.experts_used, 1, kMostOfAnything, "Experts that a token takes");
+  add_number(command, "--expert-ffn", o.expert_ffn, 1, kMostOfAnything, "Width of an expert");
+  add_number(command, "--shared-ffn", o.shared_ffn, 1, kMostOfAnything,
+             "Width of the expert that every token uses");
   add_number(command, "--heads", o.heads, 1, kMostOfAnything, "Attention heads");
   add_number(command, "--kv-heads", o.kv_heads, 1, kMostOfAnything, "Key/value heads");
   add_number(command, "--head-dim", o.head_dim, 1, kMostOfAnything,

@@ -224,18 +224,17 @@ void delta_branch_backward(Window& x, const float* h, float* gradient) {
   float* d_qkv = room(x.s.d_qkv, x.n * channels);
   float* d_gate = room(x.s.d_gate, x.n * width);
   float* d_write_and_step = room(x.s.d_write_and_step, 2 * x.n * heads);
-  delta_rule_backward(
-      delta_parameters(x.w),
-      delta_input(x.w, x.s.qkv_raw.data(), x.s.gate.data(), x.s.write_and_step.data(), x.n), d_mixed,
-      {.qkv = {d_qkv, channels},
-       .z = {d_gate, width},
-       .b = {d_write_and_step, 2 * heads},
-       .a = {d_write_and_step + heads, 2 * heads}},
-      x.s.delta);
+  delta_rule_backward(delta_parameters(x.w),
+                      delta_input(x.w, x.s.qkv_raw.data(), x.s.gate.data(), x.s.write_and_step.data(), x.n),
+                      d_mixed,
+                      {.qkv = {d_qkv, channels},
+                       .z = {d_gate, width},
+                       .b = {d_write_and_step, 2 * heads},
+                       .a = {d_write_and_step + heads, 2 * heads}},
+                      x.s.delta);
   float* branch = room(x.s.branch, x.n * x.d);
   multiply_transposed(x.packed(d_qkv, channels), w.qkv.packed(), {.data = branch, .stride = x.d});
-  multiply_transposed(x.packed(d_gate, width), w.gate.packed(),
-                      {.data = branch, .stride = x.d, .add = true});
+  multiply_transposed(x.packed(d_gate, width), w.gate.packed(), {.data = branch, .stride = x.d, .add = true});
   x.s.input.reset(w.write_and_step.dtype(), x.n, 2 * heads);
   x.s.input.put(d_write_and_step, 2 * heads);
   multiply_transposed(x.s.input, w.write_and_step.packed(), {.data = branch, .stride = x.d, .add = true});

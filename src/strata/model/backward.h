@@ -23,8 +23,8 @@ struct BackwardScratch {
 };
 
 struct BackwardOptions {
-  /// The weights of the experts that a token takes are constants, not functions of the state. Which experts it
-  /// takes always is held fixed.
+  /// The weights of the experts that a token takes are constants, not functions of the state. Which experts
+  /// it takes always is held fixed.
   bool frozen_routing = false;
 };
 

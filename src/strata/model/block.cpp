@@ -211,9 +211,9 @@ BlockWeights load_block(const Checkpoint& checkpoint, int layer, Compute compute
 }
 
 std::vector<Weight*> matrices_of(BlockWeights& w) {
-  std::vector<Weight*> matrices{&w.qkv,       &w.query_gate,   &w.attention_output, &w.delta.qkv,
-                                &w.delta.gate, &w.delta.output, &w.mlp.gate,         &w.mlp.up,
-                                &w.mlp.down};
+  std::vector<Weight*> matrices{&w.qkv,       &w.query_gate, &w.attention_output,
+                                &w.delta.qkv, &w.delta.gate, &w.delta.output,
+                                &w.mlp.gate,  &w.mlp.up,     &w.mlp.down};
   for (MlpWeights& expert : w.mixture.experts)
     matrices.insert(matrices.end(), {&expert.gate, &expert.up, &expert.down});
   matrices.insert(matrices.end(), {&w.mixture.shared.gate, &w.mixture.shared.up, &w.mixture.shared.down});

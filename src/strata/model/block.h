@@ -18,9 +18,9 @@ namespace strata {
 
 /// Of a gated delta rule.
 struct DeltaWeights {
-  Weight qkv;                // (2 key_heads key_dim + value_heads value_dim, d): q of all heads, then k, then v
-  Weight gate;               // (value_heads value_dim, d)
-  Weight write_and_step;     // (2 value_heads, d)
+  Weight qkv;             // (2 key_heads key_dim + value_heads value_dim, d): q of all heads, then k, then v
+  Weight gate;            // (value_heads value_dim, d)
+  Weight write_and_step;  // (2 value_heads, d)
   WeightVector convolution;  // (rows of qkv, kernel), the last tap on the present token
   WeightVector decay;        // (value_heads)
   WeightVector step_bias;    // (value_heads)
@@ -45,9 +45,7 @@ struct BlockWeights {
   MlpWeights mlp;         // of a dense block
   MixtureWeights mixture;
 
-  [[nodiscard]] const Backend& backend() const {
-    return qkv.defined() ? qkv.backend() : delta.qkv.backend();
-  }
+  [[nodiscard]] const Backend& backend() const { return qkv.defined() ? qkv.backend() : delta.qkv.backend(); }
   [[nodiscard]] ComputeDType dtype() const { return qkv.defined() ? qkv.dtype() : delta.qkv.dtype(); }
 };
 

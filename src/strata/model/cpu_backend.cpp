@@ -25,8 +25,8 @@ class CpuBackend final : public Backend {
     cpu::forward_block(weights, rope, h_in, h_out, tokens, scratch, hooks);
   }
   void backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,
-                      std::span<float* const> gradients, std::int64_t tokens,
-                      BackwardScratch& scratch, const BackwardOptions& options) const override {
+                      std::span<float* const> gradients, std::int64_t tokens, BackwardScratch& scratch,
+                      const BackwardOptions& options) const override {
     cpu::backward_block(weights, rope, h, gradients, tokens, scratch, options);
   }
   void compute_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,

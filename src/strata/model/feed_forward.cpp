@@ -29,8 +29,8 @@ void compute_shared_open(const WeightVector& gate, const float* normed, std::int
   for (std::int64_t t = 0; t < n; ++t) open[t] = sigmoid(inner_product(normed + t * d, gate.data(), d));
 }
 
-const Routing& route_rows(const BlockWeights& w, const float* normed, std::int64_t n,
-                          FeedForwardScratch& s, const BlockHooks& hooks) {
+const Routing& route_rows(const BlockWeights& w, const float* normed, std::int64_t n, FeedForwardScratch& s,
+                          const BlockHooks& hooks) {
   if (hooks.frozen_routing != nullptr) return *hooks.frozen_routing;
   float* logits = room(s.logits, n * w.block.feed_forward.experts);
   compute_router_logits(w.mixture.router, normed, n, logits, s.router_input);
@@ -93,8 +93,8 @@ std::uint64_t feed_forward_backward_bytes(const BlockDescription& block, int tok
   if (f.experts == 0) {
     each += 2 * std::int64_t{f.width};
   } else {
-    each += std::int64_t{f.experts_used} * (2 * f.width + d + 4) + 2 * std::int64_t{f.shared_width} +
-            6 * d + 3 * std::int64_t{f.experts} + 2;
+    each += std::int64_t{f.experts_used} * (2 * f.width + d + 4) + 2 * std::int64_t{f.shared_width} + 6 * d +
+            3 * std::int64_t{f.experts} + 2;
   }
   return static_cast<std::uint64_t>(tokens) * static_cast<std::uint64_t>(each) * sizeof(float) +
          feed_forward_scratch_bytes(block, tokens);
@@ -150,8 +150,8 @@ void experts_backward(const BlockWeights& w, const float* d_branch, std::int64_t
       const float weight = routing.weight[static_cast<std::size_t>(at)];
       for (std::int64_t i = 0; i < d; ++i) d_out[r * d + i] = weight * gradient[i];
     }
-    mlp_backward(w.mixture.experts[e], s.gate.data() + begin * width, s.up.data() + begin * width, d_out, count,
-                 d_rows, s.mlp);
+    mlp_backward(w.mixture.experts[e], s.gate.data() + begin * width, s.up.data() + begin * width, d_out,
+                 count, d_rows, s.mlp);
     for (std::int64_t r = 0; r < count; ++r)
       add_scaled(d_normed + s.rows.token[static_cast<std::size_t>(begin + r)] * d, d_rows + r * d, 1.0f, d);
   }
@@ -181,8 +181,7 @@ void shared_backward(const BlockWeights& w, const float* d_branch, std::int64_t 
 void feed_forward_backward(const BlockWeights& w, const float* d_branch, std::int64_t n, float* d_normed,
                            bool frozen_routing, FeedForwardBackwardScratch& s) {
   const FeedForwardDescription& f = w.block.feed_forward;
-  if (f.experts == 0)
-    return mlp_backward(w.mlp, s.gate.data(), s.up.data(), d_branch, n, d_normed, s.mlp);
+  if (f.experts == 0) return mlp_backward(w.mlp, s.gate.data(), s.up.data(), d_branch, n, d_normed, s.mlp);
   std::fill_n(d_normed, n * w.block.hidden, 0.0f);
   experts_backward(w, d_branch, n, d_normed, s);
   if (f.shared_width > 0) shared_backward(w, d_branch, n, d_normed, s);

@@ -23,7 +23,8 @@ struct MixtureWeights {
 struct FeedForwardScratch {
   MlpScratch mlp;
   PackedRows router_input;
-  std::vector<float> logits, rows, out, shared_gate;  // (tokens, experts), 2 x (rows of an expert, d), (tokens)
+  std::vector<float> logits, rows, out,
+      shared_gate;  // (tokens, experts), 2 x (rows of an expert, d), (tokens)
   Routing routing;
 };
 
@@ -39,9 +40,10 @@ void feed_forward(const BlockWeights& w, const float* normed, float* branch, std
 struct FeedForwardBackwardScratch {
   FeedForwardScratch forward;
   ExpertRows rows;
-  std::vector<float> gate, up;                 // (tokens or pairs, width)
-  std::vector<float> out;                      // (pairs, d): the experts' outputs
-  std::vector<float> shared_gate, shared_up, shared_out, shared_open;  // of the shared expert; sigmoid of its gate
+  std::vector<float> gate, up;  // (tokens or pairs, width)
+  std::vector<float> out;       // (pairs, d): the experts' outputs
+  std::vector<float> shared_gate, shared_up, shared_out,
+      shared_open;  // of the shared expert; sigmoid of its gate
   std::vector<float> input, d_out, d_rows, d_weight, d_logits;
   PackedRows packed;
   MlpBackwardScratch mlp;

@@ -40,9 +40,8 @@ void route(const FeedForwardDescription& mixture, const float* logits, std::int6
     float* p = routing.probability.data() + t * experts;
     expert_softmax(logits + t * experts, experts, p);
     std::iota(order.begin(), order.end(), 0);
-    std::partial_sort(order.begin(), order.begin() + used, order.end(), [&](std::int32_t a, std::int32_t b) {
-      return p[a] != p[b] ? p[a] > p[b] : a < b;
-    });
+    std::partial_sort(order.begin(), order.begin() + used, order.end(),
+                      [&](std::int32_t a, std::int32_t b) { return p[a] != p[b] ? p[a] > p[b] : a < b; });
     std::int32_t* chosen = routing.chosen.data() + t * used;
     std::copy_n(order.begin(), used, chosen);
     const double sum = mixture.normalise ? sum_of_chosen(p, chosen, used) : 1.0;

@@ -18,10 +18,18 @@ constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
 // Norms and biases are left out: those of unrelated models are alike (all near 1, all positive).
 constexpr std::pair<Role, const char*> kMatrices[] = {
-    {Role::query, "query"}, {Role::key, "key"}, {Role::value, "value"}, {Role::attention_output, "output"},
-    {Role::gate, "gate"},   {Role::up, "up"},   {Role::down, "down"},
-    {Role::delta_qkv, "delta rule's qkv"}, {Role::delta_output, "delta rule's output"},
-    {Role::router, "router"}, {Role::expert_up, "experts' up"}, {Role::expert_down, "experts' down"},
+    {Role::query, "query"},
+    {Role::key, "key"},
+    {Role::value, "value"},
+    {Role::attention_output, "output"},
+    {Role::gate, "gate"},
+    {Role::up, "up"},
+    {Role::down, "down"},
+    {Role::delta_qkv, "delta rule's qkv"},
+    {Role::delta_output, "delta rule's output"},
+    {Role::router, "router"},
+    {Role::expert_up, "experts' up"},
+    {Role::expert_down, "experts' down"},
 };
 
 // Sums of products of the rows, each less its mean.

@@ -72,8 +72,7 @@ Writer metadata(const SynthOptions& options) {
     u32(name("expert_count"), c.experts->count);
     u32(name("expert_used_count"), c.experts->used);
     u32(name("expert_feed_forward_length"), c.experts->width);
-    if (c.experts->shared_width > 0)
-      u32(name("expert_shared_feed_forward_length"), c.experts->shared_width);
+    if (c.experts->shared_width > 0) u32(name("expert_shared_feed_forward_length"), c.experts->shared_width);
   }
   // llama.cpp's word for a model without a tokenizer: it takes vocab_size for the number of tokens.
   out.key("tokenizer.ggml.model", GgufValueType::string);

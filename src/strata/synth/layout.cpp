@@ -60,8 +60,8 @@ PlacedTensor place(const SynthOptions& options, const TensorRule& rule, int laye
       .rule = &rule, .layer = layer, .type = options.type, .shape = rule.shape(options.config)};
   const PackedRule* packed = packed_of(options, rule);
   if (packed != nullptr) tensor.shape = packed->shape(options.config);
-  const std::string_view name = packed != nullptr ? (gguf ? packed->gguf_name : packed->name)
-                                                  : (gguf ? rule.gguf_name : rule.name);
+  const std::string_view name =
+      packed != nullptr ? (gguf ? packed->gguf_name : packed->name) : (gguf ? rule.gguf_name : rule.name);
   tensor.name = fmt::format(fmt::runtime(name), layer, expert);
   tensor.first_row = static_cast<std::uint64_t>(expert) * tensor.rows();
   const bool vector = tensor.shape.size() == 1 || rule.role == Role::router ||

@@ -94,8 +94,7 @@ CostEstimate estimate_cost(const ModelConfig& c) {
   return {.weight_bytes = sizeof(float) * static_cast<std::uint64_t>(2 * count.per_block + count.embedding),
           .program_bytes = program_bytes(),
           .bytes_per_ktoken = 1000 * sizeof(float) * static_cast<std::uint64_t>(c.hidden),
-          .flops_per_ktoken =
-              1000.0 * (2.0 * static_cast<double>(count.active_blocks) + attention + head),
+          .flops_per_ktoken = 1000.0 * (2.0 * static_cast<double>(count.active_blocks) + attention + head),
           .assumed_flops_per_second = kAssumedFlopsPerSecond};
 }
 
@@ -137,20 +136,19 @@ std::string card_text(const Card& card, bool tensors) {
   line("attention",
        fmt::format("{}, {}, head dimension {}", counted(static_cast<std::uint64_t>(c.heads), "head"),
                    counted(static_cast<std::uint64_t>(c.kv_heads), "key/value head"), c.head_dim));
-  if (c.output_gate) line("", fmt::format("output gate; {} of {} dimensions rotated", rotated_dims(c), c.head_dim));
+  if (c.output_gate)
+    line("", fmt::format("output gate; {} of {} dimensions rotated", rotated_dims(c), c.head_dim));
   if (!c.delta_blocks.empty())
-    line("gated delta rule",
-         fmt::format("{} key heads of {}, {} value heads of {}, convolution of {}; {}", c.delta.key_heads,
-                     c.delta.key_dim, c.delta.value_heads, c.delta.value_dim, c.delta.kernel,
-                     blocks_text(c.delta_blocks)));
+    line("gated delta rule", fmt::format("{} key heads of {}, {} value heads of {}, convolution of {}; {}",
+                                         c.delta.key_heads, c.delta.key_dim, c.delta.value_heads,
+                                         c.delta.value_dim, c.delta.kernel, blocks_text(c.delta_blocks)));
   if (c.experts) {
-    line("experts", fmt::format("{} of width {}, {} for each token (weights {}){}; {}", c.experts->count,
-                                c.experts->width, c.experts->used,
-                                c.experts->normalise ? "made to sum to 1" : "as routed",
-                                c.experts->shared_width > 0
-                                    ? fmt::format(", a shared one of {}", c.experts->shared_width)
-                                    : "",
-                                blocks_text(c.experts->blocks)));
+    line("experts",
+         fmt::format(
+             "{} of width {}, {} for each token (weights {}){}; {}", c.experts->count, c.experts->width,
+             c.experts->used, c.experts->normalise ? "made to sum to 1" : "as routed",
+             c.experts->shared_width > 0 ? fmt::format(", a shared one of {}", c.experts->shared_width) : "",
+             blocks_text(c.experts->blocks)));
   }
   line("biases", biases_text(c));
   line("QK-norm", c.qk_norm ? "yes" : "no");

@@ -38,8 +38,8 @@ class TorchBackend final : public Backend {
     torch_forward_block(weights, rope, h_in, h_out, tokens, hooks);
   }
   void backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,
-                      std::span<float* const> gradients, std::int64_t tokens,
-                      BackwardScratch&, const BackwardOptions& options) const override {
+                      std::span<float* const> gradients, std::int64_t tokens, BackwardScratch&,
+                      const BackwardOptions& options) const override {
     torch_backward_block(weights, rope, h, gradients, tokens, options);
   }
   void compute_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,

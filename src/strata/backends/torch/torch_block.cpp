@@ -66,8 +66,8 @@ struct Block {
     const at::Tensor cos = host(view.cos, {n, half}).to(device, at::kFloat, false, true),
                      sin = host(view.sin, {n, half}).to(device, at::kFloat, false, true);
     const at::Tensor low = x.narrow(2, 0, half), high = x.narrow(2, half, half);
-    return at::cat({low * cos - high * sin, high * cos + low * sin, x.narrow(2, 2 * half, layout.dim - 2 * half)},
-                   2);
+    return at::cat(
+        {low * cos - high * sin, high * cos + low * sin, x.narrow(2, 2 * half, layout.dim - 2 * half)}, 2);
   }
 
   // (queries, keys): those that a query does not see.
@@ -105,16 +105,19 @@ struct Block {
 };
 
 // (n, k) chosen experts and their weights; the routes are given or shown where the hooks ask for it.
-std::pair<at::Tensor, at::Tensor> routes_of(const Block& block, const at::Tensor& x, const BlockHooks& hooks) {
+std::pair<at::Tensor, at::Tensor> routes_of(const Block& block, const at::Tensor& x,
+                                            const BlockHooks& hooks) {
   const FeedForwardDescription& f = block.w.block.feed_forward;
   if (hooks.frozen_routing != nullptr) {
     const Routing& fixed = *hooks.frozen_routing;
-    const at::Tensor chosen = at::from_blob(const_cast<std::int32_t*>(fixed.chosen.data()),
-                                            {block.n, f.experts_used}, at::kInt);
-    return {chosen.to(block.device, at::kLong), host(fixed.weight.data(), {block.n, f.experts_used}).to(block.device)};
+    const at::Tensor chosen =
+        at::from_blob(const_cast<std::int32_t*>(fixed.chosen.data()), {block.n, f.experts_used}, at::kInt);
+    return {chosen.to(block.device, at::kLong),
+            host(fixed.weight.data(), {block.n, f.experts_used}).to(block.device)};
   }
   const at::Tensor probability = at::softmax(product(x, block.w.mixture.router), -1);
-  const at::Tensor chosen = std::get<1>(at::sort(probability.detach(), true, -1, true)).narrow(1, 0, f.experts_used);
+  const at::Tensor chosen =
+      std::get<1>(at::sort(probability.detach(), true, -1, true)).narrow(1, 0, f.experts_used);
   at::Tensor weight = probability.gather(1, chosen);
   if (f.normalise) weight = weight / weight.sum(-1, true);
   if (block.frozen_routing) weight = weight.detach();
@@ -163,12 +166,13 @@ at::Tensor Block::delta_rule(const at::Tensor& x) const {
     return (rows * at::rsqrt(rows.square().sum(-1, true) + 1e-6)).repeat_interleave(group, 1);
   };
   const at::Tensor q = unit(0) / std::sqrt(static_cast<double>(d.key_dim)), k = unit(keys);
-  const at::Tensor v = channels.narrow(1, 2 * keys, w.delta.gate.rows()).view({n, d.value_heads, d.value_dim});
+  const at::Tensor v =
+      channels.narrow(1, 2 * keys, w.delta.gate.rows()).view({n, d.value_heads, d.value_dim});
   const at::Tensor both = product(x, w.delta.write_and_step);
   const at::Tensor beta = at::sigmoid(both.narrow(1, 0, d.value_heads));
-  const at::Tensor keep = at::exp(-tensor_of(w.delta.decay) *
-                                  at::softplus(both.narrow(1, d.value_heads, d.value_heads) +
-                                               tensor_of(w.delta.step_bias)));
+  const at::Tensor keep =
+      at::exp(-tensor_of(w.delta.decay) *
+              at::softplus(both.narrow(1, d.value_heads, d.value_heads) + tensor_of(w.delta.step_bias)));
   at::Tensor state = at::zeros({d.value_heads, d.key_dim, d.value_dim}, x.options());
   std::vector<at::Tensor> read;
   for (std::int64_t t = 0; t < n; ++t) {
@@ -177,7 +181,8 @@ at::Tensor Block::delta_rule(const at::Tensor& x) const {
     state = state + k[t].unsqueeze(-1) * change.unsqueeze(1);
     read.push_back((state * q[t].unsqueeze(-1)).sum(1));
   }
-  const at::Tensor normed = rms_norm(at::stack(read), tensor_of(w.delta.norm), eps).view({n, w.delta.gate.rows()});
+  const at::Tensor normed =
+      rms_norm(at::stack(read), tensor_of(w.delta.norm), eps).view({n, w.delta.gate.rows()});
   return normed * at::silu(product(x, w.delta.gate));
 }
 
