@@ -148,10 +148,12 @@ KappaEstimate estimate_one(const Trace& trace, const DoseCurve& curve, const Kap
   estimate.critical_strength = kUndefinedValue;
   if (lanes.documents.empty()) return estimate;
   compare(trace, lanes, estimate);
-  const CriticalStrength critical = critical_strength(trace, curve);
-  estimate.critical_strength = critical.strength;
-  estimate.critical_error = critical.standard_error;
-  if (!critical.note.empty()) add_note(estimate.note, critical.note);
+  if (trace.model.has_head()) {
+    const CriticalStrength critical = critical_strength(trace, curve);
+    estimate.critical_strength = critical.strength;
+    estimate.critical_error = critical.standard_error;
+    if (!critical.note.empty()) add_note(estimate.note, critical.note);
+  }
   add_absolute(trace, options, lanes.documents, estimate);
   return estimate;
 }
