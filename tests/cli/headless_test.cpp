@@ -20,8 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kDocuments = 9, kTokens = 64, kWidth = 16;
-constexpr int kLayers = 10;
+constexpr std::size_t kDocuments = 16, kTokens = 72, kWidth = 16;
+constexpr int kLayers = 12;
 constexpr double kEps = 1e-5;
 constexpr const char* kReason = "not defined without a head: a base model predicts no tokens";
 
@@ -231,7 +231,7 @@ TEST_F(Headless, LaneDistancesAreThoseOfDumpedStates) {
 // Noise at the last state moves the last token alone, so the sensitivity is rms^2 |du/dh|^2 of its own map.
 TEST_F(Headless, SensitivityOfTheLastStateIsItsJacobian) {
   const std::vector<float> norm = final_norm(), clean = dumped(headless(), "clean", kLayers);
-  const Result result = run("out", {"--interventions", "none", "--label-samples", "256"});
+  const Result result = run("out", {"--interventions", "none", "--label-samples", "64"});
   ASSERT_EQ(result.code, 0) << result.err;
   double expected = 0.0;
   for (std::size_t d = 0; d < kDocuments; ++d) {
@@ -262,9 +262,9 @@ TEST_F(Headless, SensitivityOfTheLastStateIsItsJacobian) {
     }
     expected += rms2 * squares / kDocuments;
   }
-  // 9 documents of 256 draws of a direction in 15 dimensions: a standard error of 0.8%.
+  // 16 documents, 64 draws of a direction in 15 dimensions each: a standard error of 1.1%.
   const nlohmann::json last = results("out")["findings"]["embedding"].back();
-  EXPECT_NEAR(last["backward"].get<double>() / expected, 1.0, 0.035);
+  EXPECT_NEAR(last["backward"].get<double>() / expected, 1.0, 0.045);
   EXPECT_EQ(last["estimator"], "backward");
   EXPECT_EQ(last["sensitivity"], last["backward"]);
 }
