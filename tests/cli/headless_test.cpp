@@ -290,6 +290,19 @@ TEST_F(Headless, RefusalsAreOneClearLine) {
   EXPECT_EQ(count_lines(twins.err), 1u) << twins.err;
 }
 
+TEST_F(Headless, InspectNamesThePooling) {
+  const auto inspected = [&] {
+    const Result result = strata({"inspect", path("model").string(), "--json"});
+    EXPECT_EQ(result.code, 0) << result.err;
+    return nlohmann::json::parse(result.out)["pooling"];
+  };
+  EXPECT_EQ(inspected(), "last token (strata's default)");
+  put_pooling(R"({"pooling_mode": ["lasttoken"]})");
+  EXPECT_EQ(inspected(), "last token (1_Pooling/config.json)");
+  put_pooling(R"({"pooling_mode_max_tokens": true})");
+  EXPECT_TRUE(inspected().get<std::string>().starts_with("cannot be analyzed: "));
+}
+
 TEST_F(Headless, RunsAreComparedByTheirBoundaries) {
   TinyCheckpoint another = headless();
   another.seed = 2;
