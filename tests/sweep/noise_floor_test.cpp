@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "strata/base/error.h"
@@ -236,6 +237,27 @@ TEST(RefuseBelow, TakesWholePointsAndLeavesTheRest) {
   std::vector<std::string> none;
   refuse_below({}, curves, none);
   EXPECT_TRUE(none.empty());
+}
+
+// In a model without a head the distance is judged, and what is undefined there stays so.
+TEST(RefuseBelow, TakesDistancesByTheirOwnFloor) {
+  const double undefined = std::numeric_limits<double>::quiet_NaN();
+  DoseCurve curve{.intervention = "block_skip", .strength = {0.1, 0.2}};
+  curve.kl_nats = curve.delta_nll_nats = Matrix(2, 2, undefined);
+  curve.embedding_distance = Matrix(2, 2, 0.0);
+  curve.embedding_distance(0, 0) = 3.0;  // mean 1.75: below
+  curve.embedding_distance(1, 0) = 0.5;
+  curve.embedding_distance(0, 1) = 3.5;  // mean 2.25: stays
+  curve.embedding_distance(1, 1) = 1.0;
+  std::vector<DoseCurve> curves{curve};
+  std::vector<std::string> warnings;
+  refuse_below({.kl_nats = undefined, .distance = 2.0}, curves, warnings);
+  EXPECT_TRUE(std::isnan(curves[0].embedding_distance(0, 0)));
+  EXPECT_TRUE(std::isnan(curves[0].embedding_distance(1, 0)));
+  EXPECT_EQ(curves[0].embedding_distance(0, 1), 3.5);
+  EXPECT_EQ(curves[0].embedding_distance(1, 1), 1.0);
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_NE(warnings[0].find("the distance below the noise floor of 2"), std::string::npos) << warnings[0];
 }
 
 }  // namespace

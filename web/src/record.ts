@@ -15,6 +15,7 @@ export interface Cka { tokens: TokenSet; scale?: string; n_tokens: number; n_bat
 export interface Curve {
   intervention: string; site: string; strength_unit: string; axis: Axis; place: number; span: number; head?: number;
   strength: number[]; kl: Value[]; kl_se: Value[]; nll: Value[]; nll_se: Value[]; top1?: Value[]; top1_se?: Value[];
+  distance?: Value[]; distance_se?: Value[];  // of the embedding, in a model without a head
 }
 export interface Sink {
   document: number; window: number; position: number; token_id: number; text: string;
@@ -44,6 +45,13 @@ export interface Kappa {
 export interface Brittleness {
   segment: Segment; forced: boolean; kappa_geometric: Value; kappa_arithmetic: Value;
   kappa_interval_90: Interval; skip_kl_nats: Value; means?: SegmentMean[]; rms_effective?: Value; rms_median?: Value; note: string;
+}
+/// In a model without a head, in the place of kappa.
+export interface Embedding {
+  state: number; sensitivity: Value; standard_error: Value; strengths_used: number[]; backward: Value; backward_error: Value; difference_z: Value; estimator: string; note: string;
+}
+export interface EmbeddingSegment {
+  segment: Segment; forced: boolean; geometric: Value; arithmetic: Value; interval_90: Interval; skip_distance: Value; note: string;
 }
 export interface SegmentMean { noise: string; measure: string; estimator: string; geometric: Value; arithmetic: Value; note: string }
 export interface Split { state: number; kappa: Value; absolute: Value; rms_effective: Value; rms_median: Value; correlation: Value; note: string }
@@ -81,6 +89,7 @@ export interface Findings {
   sentences: string[]; segments: Segment[]; segments_forced: boolean; headline: number;
   reproductions?: Reproduction[]; groups_left_out?: GroupLeftOut[]; agreement?: Agreement[];
   detections: Detection[]; random_twins?: RandomTwins[]; null_profiles?: NullProfile[]; kappa: Kappa[]; splits?: Split[]; brittleness: Brittleness[];
+  embedding?: Embedding[]; embedding_segments?: EmbeddingSegment[];
   rate_distortion?: StateRate[]; segment_rate_distortion?: SegmentRate[];
   start_up?: Segment; read_out?: Segment; edge_changes?: EdgeChange[]; odd_blocks?: OddBlock[]; carriers?: Carrier[];
 }
@@ -145,11 +154,6 @@ export function stateName(state: number, layers: number): string {
 /// "blocks 3 to 5", in words rather than [3,6).
 export function blocksOf(segment: Segment): string {
   return segment.end - segment.begin === 1 ? `block ${segment.begin}` : `blocks ${segment.begin} to ${segment.end - 1}`;
-}
-
-/// States with a kappa, the most brittle first.
-export function ranked(record: RunRecord): (Kappa & { kappa: number })[] {
-  return record.findings.kappa.filter((k): k is Kappa & { kappa: number } => k.kappa !== null && k.kappa > 0).sort((a, b) => b.kappa - a.kappa);
 }
 
 export function finite(values: Value[]): number[] {

@@ -56,15 +56,17 @@ std::string segment_bar(const std::vector<Segment>& segments) {
   return fmt::format("  blocks  {}\n          {}\n", bar, ruler);
 }
 
-// kappa at the input of each block as a digit on a scale from its smallest (0) to its largest value (9),
-// logarithmic.
+// kappa at the input of each block, or the sensitivity of the embedding in its place, as a digit on a scale
+// from its smallest (0) to its largest value (9), logarithmic.
 std::string kappa_row(const Run& run) {
   std::vector<double> kappa(static_cast<std::size_t>(run.trace.n_layers()),
                             std::numeric_limits<double>::quiet_NaN());
-  for (const KappaEstimate& k : run.findings.kappa) {
-    if (k.state >= 0 && k.state < run.trace.n_layers() && k.kappa > 0.0)
-      kappa[static_cast<std::size_t>(k.state)] = std::log(k.kappa);
-  }
+  const auto put = [&](int state, double value) {
+    if (state >= 0 && state < run.trace.n_layers() && value > 0.0)
+      kappa[static_cast<std::size_t>(state)] = std::log(value);
+  };
+  for (const KappaEstimate& k : run.findings.kappa) put(k.state, k.kappa);
+  for (const EmbeddingSensitivity& e : run.findings.embedding) put(e.state, e.value);
   double low = std::numeric_limits<double>::infinity(), high = -low;
   for (const double k : kappa) {
     if (std::isnan(k)) continue;
@@ -80,22 +82,42 @@ std::string kappa_row(const Run& run) {
       row += std::isnan(k) ? '?' : static_cast<char>('0' + std::lround(9.0 * (k - low) / (high - low)));
     }
   }
-  return fmt::format("  kappa   {}   0 = {}, 9 = {} nats, log scale\n", row, three_digits(std::exp(low)),
-                     three_digits(std::exp(high)));
+  const bool head = run.trace.model.has_head();
+  return fmt::format("  {}   {}   0 = {}, 9 = {}{}, log scale\n", head ? "kappa" : "moves", row,
+                     three_digits(std::exp(low)), three_digits(std::exp(high)), head ? " nats" : "");
+}
+
+struct TableRow {
+  const Segment* segment = nullptr;
+  double geometric = 0.0;
+  Interval interval;
+  double skip = 0.0;
+};
+
+std::vector<TableRow> table_rows(const Findings& findings) {
+  std::vector<TableRow> rows;
+  for (const SegmentEmbedding& s : findings.embedding_segments)
+    rows.push_back({&s.segment, s.geometric, s.interval_90, s.skip_distance});
+  if (!rows.empty()) return rows;
+  for (const SegmentBrittleness& b : findings.brittleness)
+    rows.push_back({&b.segment, b.kappa_geometric, b.kappa_interval_90, b.skip_kl_nats});
+  return rows;
 }
 
 std::string segment_table(const Run& run) {
   std::size_t width = 14;
-  for (const SegmentBrittleness& b : run.findings.brittleness) width = std::max(width, b.segment.name.size());
-  std::string out = fmt::format("  {:<{}} {:<10} {:>6}  {:>11}  {:>19}  {:>11}\n", "segment", width, "blocks",
-                                "count", "kappa (geo)", "90% interval", "skip KL");
-  for (const SegmentBrittleness& b : run.findings.brittleness) {
-    const auto interval =
-        fmt::format("{} .. {}", three_digits(b.kappa_interval_90.lo), three_digits(b.kappa_interval_90.hi));
-    out +=
-        fmt::format("  {:<{}} {:<10} {:>6}  {:>11}  {:>19}  {:>11}\n", for_terminal(b.segment.name), width,
-                    fmt::format("[{}, {})", b.segment.begin, b.segment.end), b.segment.end - b.segment.begin,
-                    three_digits(b.kappa_geometric), interval, three_digits(b.skip_kl_nats));
+  const std::vector<TableRow> rows = table_rows(run.findings);
+  for (const TableRow& row : rows) width = std::max(width, row.segment->name.size());
+  const bool head = run.trace.model.has_head();
+  std::string out =
+      fmt::format("  {:<{}} {:<10} {:>6}  {:>11}  {:>19}  {:>11}\n", "segment", width, "blocks", "count",
+                  head ? "kappa (geo)" : "moves (geo)", "90% interval", head ? "skip KL" : "skip 1-cos");
+  for (const TableRow& row : rows) {
+    const Segment& segment = *row.segment;
+    const auto interval = fmt::format("{} .. {}", three_digits(row.interval.lo), three_digits(row.interval.hi));
+    out += fmt::format("  {:<{}} {:<10} {:>6}  {:>11}  {:>19}  {:>11}\n", for_terminal(segment.name), width,
+                       fmt::format("[{}, {})", segment.begin, segment.end), segment.end - segment.begin,
+                       three_digits(row.geometric), interval, three_digits(row.skip));
   }
   return out;
 }

@@ -254,10 +254,14 @@ Evidence gather_evidence(const Run& run, const EvidenceOptions& options) {
   add_boundaries(run.findings, evidence);
   add_massive(run.trace, evidence);
   add_surrogates(run, options, evidence);
-  add_kappa(run, options, evidence);
   add_rms(run.trace, evidence);
-  add_skip(run.trace, evidence);
-  add_beta(run, evidence);
+  if (card.has_head()) {
+    add_kappa(run, options, evidence);
+    add_skip(run.trace, evidence);
+    add_beta(run, evidence);
+  } else {
+    evidence.note += fmt::format("kappa, skip KL and compression weights: {}; ", kNoHead);
+  }
   if (evidence.note.ends_with("; ")) evidence.note.resize(evidence.note.size() - 2);
   return evidence;
 }

@@ -61,13 +61,21 @@ HeadWeights load_head(const Checkpoint& checkpoint, const Embedding& embedding) 
   return head;
 }
 
+HeadWeights load_output(const Checkpoint& checkpoint, const Embedding& embedding) {
+  if (checkpoint.config().has_head) return load_head(checkpoint, embedding);
+  HeadWeights output;
+  output.final_norm = {load_final_norm(checkpoint), cpu_backend()};
+  output.pooling = read_pooling(checkpoint).pooling;
+  return output;
+}
+
 void require_head(const Checkpoint& checkpoint) {
   if (checkpoint.config().has_head) return;
   throw Error(ErrorKind::unsupported,
               {.where = checkpoint.path().string(),
                .found = "a base model without an output head, which predicts no tokens",
                .expected = "a model with lm_head.weight, or tie_word_embeddings true",
-               .hint = "its states can be written: strata dump"});
+               .hint = "strata analyze and strata dump take a model without a head"});
 }
 
 std::uint64_t ends_bytes(const ModelConfig& c, ComputeDType dtype) {

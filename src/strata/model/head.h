@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "strata/checkpoint/checkpoint.h"
+#include "strata/checkpoint/pooling.h"
 #include "strata/model/product.h"
 #include "strata/model/weight.h"
 
@@ -16,7 +17,8 @@ inline constexpr std::int64_t kLogitRows = 64;
 
 struct HeadWeights {
   WeightVector final_norm;  // (d), of the unembedding's backend
-  Weight unembedding;       // (vocab, d); the embedding when they are tied
+  Weight unembedding;       // (vocab, d); the embedding when they are tied; undefined without a head
+  Pooling pooling = Pooling::last_token;  // of a model without a head
 
   [[nodiscard]] ComputeDType dtype() const { return unembedding.dtype(); }
 };
@@ -42,6 +44,8 @@ struct Embedding {
 /// In the dtype and by the backend of `embedding`, whose table is used itself for a tied model where it is
 /// whole and packed; else it is read again.
 [[nodiscard]] HeadWeights load_head(const Checkpoint& checkpoint, const Embedding& embedding);
+/// The same for a model with a head; without one, the final norm in the processor's memory and the pooling.
+[[nodiscard]] HeadWeights load_output(const Checkpoint& checkpoint, const Embedding& embedding);
 /// (d)
 [[nodiscard]] std::vector<float> load_final_norm(const Checkpoint& checkpoint);
 /// Throws Error(unsupported) for a base model, which has no head.

@@ -66,6 +66,23 @@ void add_splits(const std::vector<StateSplit>& splits, Table& table) {
   add("rms_gradient_correlation", &StateSplit::correlation);
 }
 
+void add_embedding(const std::vector<EmbeddingSensitivity>& all, Table& table) {
+  std::map<std::size_t, const EmbeddingSensitivity*> by_state;
+  for (const EmbeddingSensitivity& one : all) by_state[static_cast<std::size_t>(one.state)] = &one;
+  const auto add = [&](const char* name, double EmbeddingSensitivity::*member) {
+    table.column(name, [&](std::size_t row) {
+      return by_state.contains(row) ? csv_cell(by_state.at(row)->*member) : "";
+    });
+  };
+  add("embedding", &EmbeddingSensitivity::value);
+  add("embedding_se", &EmbeddingSensitivity::standard_error);
+  add("embedding_backward", &EmbeddingSensitivity::backward);
+  add("embedding_backward_se", &EmbeddingSensitivity::backward_error);
+  add("embedding_difference_z", &EmbeddingSensitivity::difference_z);
+  add("embedding_absolute", &EmbeddingSensitivity::absolute);
+  add("embedding_absolute_se", &EmbeddingSensitivity::absolute_error);
+}
+
 std::string segment_name(const Findings& findings, int block) {
   for (const Segment& segment : findings.segments) {
     if (segment.begin <= block && block < segment.end) return segment.name;
@@ -130,6 +147,7 @@ std::string states_csv(const Run& run) {
   add("absolute_nll", &KappaEstimate::absolute_nll);
   add("absolute_nll_se", &KappaEstimate::absolute_nll_error);
   add_splits(run.findings.splits, table);
+  if (!run.trace.model.has_head()) add_embedding(run.findings.embedding, table);
   return table.text();
 }
 
@@ -177,7 +195,9 @@ std::string brittleness_csv(const Run& run) {
   std::string out =
       "intervention,site,axis,place,span,strength,strength_unit,kl_nats,kl_nats_se,delta_nll_nats,"
       "delta_nll_nats_se,head,top1_agreement,top1_agreement_se,kl_nats_per_byte,kl_nats_per_byte_se,"
-      "delta_nll_nats_per_byte,delta_nll_nats_per_byte_se\n";
+      "delta_nll_nats_per_byte,delta_nll_nats_per_byte_se";
+  const bool head = run.trace.model.has_head();
+  out += head ? "\n" : ",embedding_distance,embedding_distance_se\n";
   const std::vector<double> weight = lane_weights(run.trace);
   for (const DoseCurve& curve : run.trace.curves) {
     std::vector<std::vector<double>> columns;  // a mean and its standard error for each measure
@@ -193,6 +213,7 @@ std::string brittleness_csv(const Run& run) {
     add(curve.top1_agreement, weight);
     add(kl.by_doc, kl.bytes);
     add(nll.by_doc, nll.bytes);
+    if (!head) add(curve.embedding_distance, weight);
     for (std::size_t i = 0; i < curve.strength.size(); ++i) {
       out +=
           fmt::format("{},{},{},{},{},{},{}", csv_cell(std::string_view(curve.intervention)),

@@ -1,6 +1,7 @@
 // The keys of results.json: one list per struct, shared by the writer and the reader, so that the two
 // cannot drift apart. A visitor is called as visit("key", member) in the order of the file; `optional`
-// is for keys that files written before the member existed may lack.
+// is for keys that files written before the member existed may lack, `unless_empty` for keys of a few models'
+// records alone, which a file lacks where the member is empty.
 //
 // The structured bindings are deliberate: a member added to a struct and not listed does not compile.
 #pragma once

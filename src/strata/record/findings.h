@@ -249,6 +249,33 @@ struct SegmentBrittleness {
   std::string note;
 };
 
+/// Relative sensitivity of one state in a model without a head: lim (2/eps^2) (1 - cosine) of the embedding,
+/// which is the mean of |du|^2/eps^2, u the embedding of length 1. No unit; NaN = undefined.
+struct EmbeddingSensitivity {
+  int state = 0;
+  double value = kUndefinedValue;           ///< by `estimator`
+  double standard_error = kUndefinedValue;  ///< over documents
+  std::vector<double> strengths_used;
+  double backward = kUndefinedValue, backward_error = kUndefinedValue;  ///< the same by the backward sweep
+  double difference_z = kUndefinedValue;                                ///< as KappaEstimate's
+  /// Under absolute noise, per squared residual unit: from the lanes of "absolute_noise", and backward.
+  double absolute = kUndefinedValue, absolute_error = kUndefinedValue;
+  double absolute_backward = kUndefinedValue, absolute_backward_error = kUndefinedValue;
+  std::string estimator = "lanes";  ///< of `value`: "backward" where no noise lanes were run at this state
+  std::string note;
+};
+
+/// Means of it over the input states of a segment's blocks, and what skipping a block does to the embedding.
+struct SegmentEmbedding {
+  Segment segment;
+  bool forced = false;  ///< the segment comes from the forced two-boundary split
+  double geometric = kUndefinedValue, arithmetic = kUndefinedValue;
+  Interval interval_90{kUndefinedValue, kUndefinedValue};  ///< of the geometric mean, over documents
+  double skip_distance = kUndefinedValue;                  ///< mean 1 - cosine of skipping one of its blocks
+  double joint = kUndefinedValue, joint_error = kUndefinedValue;  ///< as SegmentBrittleness::kappa_joint
+  std::string note;
+};
+
 /// The Gaussian channel z = h/rms + eps xi at one noise level. NaN = undefined.
 struct RatePoint {
   double strength = 0.0;             ///< eps, in token rms
@@ -367,6 +394,8 @@ struct Findings {
   std::vector<StateSplit> splits;    ///< per state, of the backward sweep
   std::vector<DoseSummary> doses;    ///< one for each curve, in their order
   std::vector<SegmentBrittleness> brittleness;
+  std::vector<EmbeddingSensitivity> embedding;       ///< per state, without a head; else empty
+  std::vector<SegmentEmbedding> embedding_segments;  ///< per segment, without a head; else empty
   std::vector<StateRateDistortion> rate_distortion;
   std::vector<SegmentRateDistortion> segment_rate_distortion;
   std::vector<CarrierEvent> carriers;  ///< rogue dimensions, then sinks

@@ -95,6 +95,39 @@ void fields(Visitor& visit, T& x) {
   visit("note", note);
 }
 
+template <class Visitor, Is<EmbeddingSensitivity> T>
+void fields(Visitor& visit, T& x) {
+  auto& [state, value, standard_error, strengths_used, backward, backward_error, difference_z, absolute,
+         absolute_error, absolute_backward, absolute_backward_error, estimator, note] = x;
+  visit("state", state);
+  visit("sensitivity", value);
+  visit("standard_error", standard_error);
+  visit("strengths_used", strengths_used);
+  visit("backward", backward);
+  visit("backward_error", backward_error);
+  visit("difference_z", difference_z);
+  visit("absolute", absolute);
+  visit("absolute_error", absolute_error);
+  visit("absolute_backward", absolute_backward);
+  visit("absolute_backward_error", absolute_backward_error);
+  visit("estimator", estimator);
+  visit("note", note);
+}
+
+template <class Visitor, Is<SegmentEmbedding> T>
+void fields(Visitor& visit, T& x) {
+  auto& [segment, forced, geometric, arithmetic, interval_90, skip_distance, joint, joint_error, note] = x;
+  visit("segment", segment);
+  visit("forced", forced);
+  visit("geometric", geometric);
+  visit("arithmetic", arithmetic);
+  visit("interval_90", interval_90);
+  visit("skip_distance", skip_distance);
+  visit("joint", joint);
+  visit("joint_error", joint_error);
+  visit("note", note);
+}
+
 template <class Visitor, Is<RatePoint> T>
 void fields(Visitor& visit, T& x) {
   auto& [strength, rate_nats, rate_error, distortion_nats, distortion_error, effective_dimension, beta,
@@ -213,7 +246,8 @@ template <class Visitor, Is<Findings> T>
 void fields(Visitor& visit, T& x) {
   auto& [detections, reproductions, groups_left_out, agreement, random_twins, null_profiles, headline,
          segments, segments_forced, start_up, read_out, edge_changes, odd_blocks, kappa, splits, doses,
-         brittleness, rate_distortion, segment_rate_distortion, carriers, sentences] = x;
+         brittleness, embedding, embedding_segments, rate_distortion, segment_rate_distortion, carriers,
+         sentences] = x;
   visit("sentences", sentences);
   visit("segments", segments);
   visit("segments_forced", segments_forced);
@@ -232,6 +266,8 @@ void fields(Visitor& visit, T& x) {
   visit.optional("splits", splits);
   visit.optional("doses", doses);
   visit("brittleness", brittleness);
+  visit.unless_empty("embedding", embedding);
+  visit.unless_empty("embedding_segments", embedding_segments);
   visit.optional("rate_distortion", rate_distortion);
   visit.optional("segment_rate_distortion", segment_rate_distortion);
   visit.optional("carriers", carriers);

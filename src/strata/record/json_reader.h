@@ -115,6 +115,10 @@ class Reader {
   void optional(const char* key, T& out) {
     if (object_.contains(key)) (*this)(key, out);
   }
+  template <class T>
+  void unless_empty(const char* key, T& out) {
+    optional(key, out);
+  }
   // Computed again from what is read, so the file's copy is not trusted.
   template <class Compute>
   void derived(const char*, const Compute&) {}

@@ -41,6 +41,10 @@ class Writer {
   void optional(const char* key, const T& value) {
     (*this)(key, value);
   }
+  template <class T>
+  void unless_empty(const char* key, const T& value) {
+    if (!is_empty(value)) (*this)(key, value);
+  }
   template <class Compute>
   void derived(const char* key, const Compute& compute) {
     object_[key] = to_json(compute());
@@ -49,6 +53,13 @@ class Writer {
   Json take() { return std::move(object_); }
 
  private:
+  static bool is_empty(double value) { return std::isnan(value); }
+  static bool is_empty(const Matrix& value) { return value.rows == 0; }
+  template <class T>
+  static bool is_empty(const T& value) {
+    return value.empty();
+  }
+
   Json object_ = Json::object();
 };
 

@@ -18,6 +18,9 @@ namespace strata {
 
 inline constexpr int kSchemaVersion = 1;
 
+/// Why everything that is computed from logits is undefined in the record of a base model.
+inline constexpr const char* kNoHead = "not defined without a head: a base model predicts no tokens";
+
 enum class Axis { state, block, edge };
 
 /// Which tokens a number is about: every token, or ordinary ones only (no sink tokens: position 0 of
@@ -86,7 +89,15 @@ struct DoseCurve {
   Matrix delta_nll_nats;  ///< documents x strength: mean change of the next token's NLL per predicted token
   Matrix top1_agreement;  ///< documents x strength: share of scored positions whose most probable token
                           ///< stays so; 0 x 0 = not measured
+  Matrix embedding_distance;  ///< documents x strength: mean over windows of 1 - cosine of the clean and the
+                              ///< perturbed embedding; 0 x 0 in a model with a head
+  std::string note;           ///< why the others are undefined: kNoHead
 };
+
+/// What an intervention damages: KL, or in a model without a head the embedding. (documents, strengths)
+[[nodiscard]] inline const Matrix& damage_of(const DoseCurve& curve) {
+  return curve.embedding_distance.rows > 0 ? curve.embedding_distance : curve.kl_nats;
+}
 
 /// One token whose activations are massive at some state.
 struct SinkToken {
@@ -199,6 +210,10 @@ struct ModelCard {
   std::string weight_dtype;  ///< "BF16", or "BF16, F32" when mixed
   std::string checkpoint_sha256;
   std::string checkpoint_digest_kind;  ///< what that is the digest of: "hub blob" or "tensors"
+  std::string no_head;                 ///< kNoHead in a base model, else empty
+  std::string pooling;                 ///< of its embedding: "last token (1_Pooling/config.json)"
+
+  [[nodiscard]] bool has_head() const { return no_head.empty(); }
 };
 
 /// What was asked for; with the digests it decides every number in results.json.
@@ -218,6 +233,8 @@ struct RunCard {
   int replicates = 0;
   /// KL below which the rounding of compute_dtype hides a perturbation; NaN = float32, not measured.
   double noise_floor_nats = std::numeric_limits<double>::quiet_NaN();
+  /// The same of the embedding's distance in a base model.
+  double noise_floor_distance = std::numeric_limits<double>::quiet_NaN();
   std::string device = "cpu";  ///< of blocks and logits: "cpu" or "cuda"
 };
 

@@ -14,7 +14,8 @@ concept Is = std::same_as<std::remove_const_t<T>, Struct>;
 template <class Visitor, Is<RunCard> T>
 void fields(Visitor& visit, T& x) {
   auto& [tool_version, seed, context, compute_dtype, bos_policy, corpus_name, corpus_sha256, tokenizer_sha256,
-         positions, lane_tokens, lens_positions, surrogates, replicates, noise_floor_nats, device] = x;
+         positions, lane_tokens, lens_positions, surrogates, replicates, noise_floor_nats,
+         noise_floor_distance, device] = x;
   visit("tool_version", tool_version);
   visit("seed", seed);
   visit("context", context);
@@ -30,6 +31,7 @@ void fields(Visitor& visit, T& x) {
   visit("surrogates", surrogates);
   visit("replicates", replicates);
   visit.optional("noise_floor_nats", noise_floor_nats);
+  visit.unless_empty("noise_floor_distance", noise_floor_distance);
 }
 
 template <class Visitor, Is<ModelCard> T>
@@ -37,7 +39,7 @@ void fields(Visitor& visit, T& x) {
   auto& [name, hub_id, revision, family, architecture, n_layers, hidden, ffn, heads, kv_heads, head_dim,
          vocab, max_context, rope_theta, rope_scaling, norm_eps, tied_embeddings, qkv_bias, qk_norm,
          parameters, embedding_parameters, block_parameters, weight_dtype, checkpoint_sha256,
-         checkpoint_digest_kind] = x;
+         checkpoint_digest_kind, no_head, pooling] = x;
   visit("name", name);
   visit.optional("hub_id", hub_id);
   visit.optional("revision", revision);
@@ -63,6 +65,8 @@ void fields(Visitor& visit, T& x) {
   visit("weight_dtype", weight_dtype);
   visit("checkpoint_sha256", checkpoint_sha256);
   visit.optional("checkpoint_digest_kind", checkpoint_digest_kind);
+  visit.unless_empty("no_head", no_head);
+  visit.unless_empty("pooling", pooling);
 }
 
 template <class Visitor, Is<Document> T>
@@ -123,7 +127,7 @@ void fields(Visitor& visit, T& x) {
 template <class Visitor, Is<DoseCurve> T>
 void fields(Visitor& visit, T& x) {
   auto& [intervention, site, strength_unit, axis, place, span, head, continuous, strength, kl_nats,
-         delta_nll_nats, top1_agreement] = x;
+         delta_nll_nats, top1_agreement, embedding_distance, note] = x;
   visit("intervention", intervention);
   visit("site", site);
   visit("strength_unit", strength_unit);
@@ -136,6 +140,8 @@ void fields(Visitor& visit, T& x) {
   visit("kl_nats", kl_nats);
   visit("delta_nll_nats", delta_nll_nats);
   visit.optional("top1_agreement", top1_agreement);
+  visit.unless_empty("embedding_distance", embedding_distance);
+  visit.unless_empty("note", note);
 }
 
 template <class Visitor, Is<BottleneckPoint> T>

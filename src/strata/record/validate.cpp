@@ -117,6 +117,8 @@ class Validator {
     shape(path + "/delta_nll_nats", x.delta_nll_nats, documents_, x.strength.size());
     if (x.top1_agreement.rows != 0)
       shape(path + "/top1_agreement", x.top1_agreement, documents_, x.strength.size());
+    if (x.embedding_distance.rows != 0 || !run_.trace.model.has_head())
+      shape(path + "/embedding_distance", x.embedding_distance, documents_, x.strength.size());
   }
   void sink(const std::string& path, const SinkToken& x) const {
     range(path + "/document", x.document, 0, static_cast<int>(documents_) - 1);
@@ -229,6 +231,10 @@ class Validator {
     each("/findings/splits", f.splits, [&](const auto& path, const auto& x) { split(path, x); });
     each("/findings/doses", f.doses, [&](const auto& path, const auto& x) { dose(path, x); });
     each("/findings/brittleness", f.brittleness,
+         [&](const auto& path, const auto& x) { segment(path + "/segment", x.segment); });
+    each("/findings/embedding", f.embedding,
+         [&](const auto& path, const auto& x) { range(path + "/state", x.state, 0, layers_); });
+    each("/findings/embedding_segments", f.embedding_segments,
          [&](const auto& path, const auto& x) { segment(path + "/segment", x.segment); });
     each("/findings/rate_distortion", f.rate_distortion,
          [&](const auto& path, const auto& x) { range(path + "/state", x.state, 0, layers_); });

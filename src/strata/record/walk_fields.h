@@ -51,6 +51,10 @@ class FieldWalk {
   void optional(const char*, T& value) {
     walk(value);
   }
+  template <class T>
+  void unless_empty(const char*, T& value) {
+    walk(value);
+  }
   template <class Compute>
   void derived(const char*, const Compute&) {}
   void count(const char*, std::vector<Matrix>& values) { visit_(values); }

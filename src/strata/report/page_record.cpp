@@ -52,6 +52,11 @@ std::string page_record(const Run& run, const std::string& command) {
       out["top1"] = averages(weighted_mean(curve.top1_agreement, weight));
       out["top1_se"] = averages(weighted_standard_error(curve.top1_agreement, weight));
     }
+    if (curve.embedding_distance.rows > 0) {
+      out.erase("embedding_distance");
+      out["distance"] = averages(weighted_mean(curve.embedding_distance, weight));
+      out["distance_se"] = averages(weighted_standard_error(curve.embedding_distance, weight));
+    }
     out["kl"] = averages(weighted_mean(curve.kl_nats, weight));
     out["kl_se"] = averages(weighted_standard_error(curve.kl_nats, weight));
     out["nll"] = averages(weighted_mean(curve.delta_nll_nats, weight));

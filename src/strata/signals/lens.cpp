@@ -209,6 +209,7 @@ std::uint64_t lens_bytes(const SweepContext& context) {
 Signal lens_signal() {
   return {.series = kInfo,
           .needs_attention = false,
+          .needs_logits = true,
           .make = [](const SweepContext& context) -> std::unique_ptr<Accumulator> {
             return std::make_unique<Lens>(context);
           },

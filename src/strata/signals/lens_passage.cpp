@@ -80,6 +80,7 @@ Signal lens_passage_signal() {
   return {.series = {},
           .matrices = kIds,
           .needs_attention = false,
+          .needs_logits = true,
           .make = [](const SweepContext& context) -> std::unique_ptr<Accumulator> {
             return std::make_unique<Passage>(context);
           },

@@ -73,7 +73,7 @@ struct BlockView {
 struct FinishContext {
   const SweepContext& sweep;
   std::span<const TokenClass> classes;  ///< per token
-  const HeadWeights& head;
+  const HeadWeights& head;              ///< without a head the final norm alone
   Trace& trace;
 };
 
@@ -101,7 +101,8 @@ struct Signal {
   std::span<const SeriesInfo> series;
   std::span<const std::string_view> matrices{};  ///< ids of what it records that is no series: cka_matrix
   bool needs_attention;
-  bool needs_rows = false;  ///< SweepContext::rows
+  bool needs_rows = false;    ///< SweepContext::rows
+  bool needs_logits = false;  ///< undefined in a model without a head, where `make` is not called
   std::function<std::unique_ptr<Accumulator>(const SweepContext&)> make;
   /// Bytes it keeps in memory over the whole sweep, for the memory plan; without the sampled rows.
   std::uint64_t (*memory_bytes)(const SweepContext&);
@@ -110,6 +111,11 @@ struct Signal {
   /// Bytes that one of those threads at a time needs beyond that; null: none.
   std::uint64_t (*finish_once_bytes)(const SweepContext&) = nullptr;
 };
+
+/// Whether the signal can be measured in this model.
+[[nodiscard]] inline bool measurable(const Signal& signal, const ModelConfig& config) {
+  return config.has_head || !signal.needs_logits;
+}
 
 [[nodiscard]] std::span<const Signal> signals();
 /// Adds a row whose views live as long as the program. Throws Error(usage) for an id that is there already.

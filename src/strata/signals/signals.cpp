@@ -25,6 +25,24 @@ namespace strata {
 
 namespace {
 
+// The series of a signal that needs the head that the model has not.
+class UndefinedSeries final : public Accumulator {
+ public:
+  explicit UndefinedSeries(const Signal& signal) : signal_(signal) {}
+  void finish(const FinishContext& context) override {
+    for (const SeriesInfo& info : signal_.series) {
+      for (const TokenSet set : {TokenSet::ordinary, TokenSet::all}) {
+        context.trace.series.push_back(make_series(context.sweep, info, set));
+        context.trace.series.back().note = kNoHead;
+      }
+    }
+  }
+  void persist(Archive& /*archive*/) override {}
+
+ private:
+  const Signal& signal_;
+};
+
 std::vector<Signal>& registry() {
   static std::vector<Signal> all = {
       attention_distance_signal(),
@@ -72,7 +90,10 @@ std::vector<std::unique_ptr<Accumulator>> make_accumulators(std::span<const Sign
     context.rows = rows.get();
   }
   std::vector<std::unique_ptr<Accumulator>> accumulators;
-  for (const Signal* signal : signals) accumulators.push_back(signal->make(context));
+  for (const Signal* signal : signals) {
+    accumulators.push_back(measurable(*signal, context.config) ? signal->make(context)
+                                                               : std::make_unique<UndefinedSeries>(*signal));
+  }
   if (rows != nullptr) accumulators.push_back(std::move(rows));  // last: the others finish before it goes
   return accumulators;
 }
@@ -81,7 +102,7 @@ std::uint64_t accumulator_bytes(std::span<const Signal* const> signals, const Sw
   std::uint64_t bytes = 0;
   bool rows = false;
   for (const Signal* signal : signals) {
-    bytes += signal->memory_bytes(context);
+    if (measurable(*signal, context.config)) bytes += signal->memory_bytes(context);
     rows = rows || signal->needs_rows;
   }
   return bytes + (rows ? SampledRows::memory_bytes(context) : 0);

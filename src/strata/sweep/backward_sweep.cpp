@@ -15,6 +15,7 @@
 #include "strata/signals/token_math.h"
 #include "strata/sweep/block_stream.h"
 #include "strata/sweep/clean_sweep.h"
+#include "strata/sweep/lane_embedding.h"
 #include "strata/sweep/scratch.h"
 #include "strata/sweep/snapshots.h"
 
@@ -24,6 +25,10 @@ namespace {
 constexpr std::array<SeriesInfo, 2> kInfo{
     {{"sensitivity", "nats", Axis::state, Group::control},
      {"sensitivity_absolute", "nats per squared residual unit", Axis::state, Group::control}}};
+// Without a head. d|u|^2/2 is the distance, u the embedding of length 1.
+constexpr std::array<SeriesInfo, 2> kEmbeddingInfo{
+    {{"embedding_sensitivity", "1", Axis::state, Group::control},
+     {"embedding_sensitivity_absolute", "1 per squared residual unit", Axis::state, Group::control}}};
 constexpr std::array kSets{TokenSet::ordinary, TokenSet::all};
 
 // The index whose share of the cumulated exponentials holds `u`.
@@ -102,7 +107,9 @@ class BackwardSweep {
       if (!blocks)
         blocks.emplace(checkpoint_, steps - 1 - step, options_.compute, BlockOrder::descending, ahead);
       if (step == n_layers) {
-        each_window([&](std::size_t w, Scratch& scratch) { label_gradients(head, w, scratch); });
+        each_window([&](std::size_t w, Scratch& scratch) {
+          context_.config.has_head ? label_gradients(head, w, scratch) : probe_gradients(head, w, scratch);
+        });
       }
       weights = blocks->next();
       each_window([&](std::size_t w, Scratch& scratch) {
@@ -112,10 +119,11 @@ class BackwardSweep {
     report_and_save(progress, {"backward sweep", steps, steps, 0}, options_.snapshots, "backward", save);
   }
 
-  // Mean over draws and scored positions, at one state of one window.
+  // Mean over draws and scored positions, at one state of one window; without a head over draws.
   [[nodiscard]] double value(std::size_t at_state, std::size_t w, std::size_t info, std::size_t set) const {
+    const std::int64_t positions = context_.config.has_head ? windows_[w].tokens - 1 : 1;
     return sums_[at_state][w][info][set] /
-           (static_cast<double>(windows_[w].tokens - 1) * static_cast<double>(options_.label_samples));
+           (static_cast<double>(positions) * static_cast<double>(options_.label_samples));
   }
 
  private:
@@ -222,6 +230,27 @@ class BackwardSweep {
     for (std::size_t s = 0; s < draws(); ++s) gradients_.write(slot(s, w), scratch.gradients[s]);
   }
 
+  // d/dh_L of the embedding's component along a standard normal direction, for every draw of that.
+  void probe_gradients(const HeadWeights& output, std::size_t w, Scratch& scratch) {
+    const auto d = static_cast<std::size_t>(context_.config.hidden);
+    const float* const last = states_.view(slot(context_.config.n_layers, w), scratch.in);
+    scratch.gradients.resize(draws());
+    std::vector<float*> gradients;
+    std::vector<double> probe(d);
+    for (std::size_t s = 0; s < draws(); ++s) {
+      Philox rng({.seed = context_.seed,
+                  .stream = Stream::labels,
+                  .a = static_cast<std::uint32_t>(windows_[w].window),
+                  .b = static_cast<std::uint32_t>(s)});
+      for (double& x : probe) x = rng.normal();
+      scratch.gradients[s].resize(static_cast<std::size_t>(windows_[w].tokens) * d);
+      gradients.push_back(scratch.gradients[s].data());
+      embedding_gradient(output, context_.config, last, windows_[w].tokens, probe, gradients.back());
+    }
+    add_squares(context_.config.n_layers, w, last, gradients);
+    for (std::size_t s = 0; s < draws(); ++s) gradients_.write(slot(s, w), scratch.gradients[s]);
+  }
+
   void add_squares(int at_state, std::size_t w, const float* h, std::span<float* const> gradients) {
     const std::int64_t d = context_.config.hidden;
     WindowSums& sums = sums_[static_cast<std::size_t>(at_state)][w];
@@ -273,21 +302,28 @@ std::vector<Series> run_backward_sweep(const Checkpoint& checkpoint, const Sweep
   std::vector<Series> series;
   std::int64_t tokens = 0;
   for (const LaneWindow& w : sample) tokens += w.tokens;
-  for (const SeriesInfo& info : kInfo) {
+  const bool head_there = context.config.has_head;
+  for (const SeriesInfo& info : head_there ? kInfo : kEmbeddingInfo) {
     for (const TokenSet set : kSets) {
       series.push_back(make_series(context, info, set));
-      series.back().note = fmt::format("backward sweep over {} tokens, {} draw{} of the labels", tokens,
-                                       options.label_samples, options.label_samples == 1 ? "" : "s");
+      series.back().note =
+          fmt::format("backward sweep over {} tokens, {} draw{} of the {}", tokens, options.label_samples,
+                      options.label_samples == 1 ? "" : "s", head_there ? "labels" : "direction");
     }
   }
   BackwardSweep sweep(checkpoint, context, classes, sample, options);
   sweep.run(embedding, head, progress);
   const std::vector<std::int64_t> scored_of = lane_scored(context, sample);
   std::vector<char> begun(scored_of.size(), 0);
+  std::vector<double> windows_of(scored_of.size(), 0.0);
+  for (const LaneWindow& w : sample)
+    ++windows_of[static_cast<std::size_t>(context.corpus.windows[w.window].document)];
   for (std::size_t w = 0; w < sample.size(); ++w) {
     const auto document = static_cast<std::size_t>(context.corpus.windows[sample[w].window].document);
     // 1 where a document has one window: the value keeps its bits.
-    const double share = static_cast<double>(sample[w].tokens - 1) / static_cast<double>(scored_of[document]);
+    const double share =
+        head_there ? static_cast<double>(sample[w].tokens - 1) / static_cast<double>(scored_of[document])
+                   : 1.0 / windows_of[document];
     const bool first = begun[document] == 0;
     begun[document] = 1;
     for (std::size_t i = 0; i < series.size(); ++i) {
@@ -297,6 +333,13 @@ std::vector<Series> run_backward_sweep(const Checkpoint& checkpoint, const Sweep
         double& value = series[i].by_doc(document, s);
         value = (first ? 0.0 : value) + share * sweep.value(s, w, i / kSets.size(), i % kSets.size());
       }
+    }
+  }
+  for (const SeriesInfo& info : kInfo) {
+    if (head_there) break;
+    for (const TokenSet set : kSets) {
+      series.push_back(make_series(context, info, set));
+      series.back().note = kNoHead;
     }
   }
   return series;

@@ -23,10 +23,15 @@ namespace strata {
 /// estimate lim (2/eps^2) KL under relative and absolute Gaussian noise (docs/brittleness.md). T counts the
 /// positions whose next token is in the lane; t' runs over ordinary tokens, or over all of them.
 ///
+/// In a model without a head, u the embedding of a window (length 1) and z a standard normal direction,
+/// g_l = d/dh_l <z, u> has E |g_l|^2 = |du/dh_l|^2 (Frobenius). With T = 1 the same sums estimate
+/// lim (2/eps^2) (1 - cosine): embedding_sensitivity and embedding_sensitivity_absolute
+/// (docs/brittleness.md). The two above are then undefined, and follow them.
+///
 /// Runs on the windows of `sample`, `options.label_samples` draws for each; the draws of a window depend on
 /// the seed and the window alone. States that do not fit in `options.backward_bytes` together wait in a
-/// temporary file; the weights are read twice in any case. Returns four series on the state axis (two token
-/// sets each), one row for each document of the sample.
+/// temporary file; the weights are read twice in any case. Returns four series (eight) on the state axis (two
+/// token sets each), one row for each document of the sample.
 [[nodiscard]] std::vector<Series> run_backward_sweep(const Checkpoint& checkpoint,
                                                      const SweepContext& context,
                                                      std::span<const TokenClass> classes,

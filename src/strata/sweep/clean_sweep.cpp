@@ -248,9 +248,10 @@ CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& con
 std::vector<DocumentLoss> document_losses(const HeadWeights& head, const SweepContext& context,
                                           const StateStore& last_states, const MeasureOptions& options) {
   const std::size_t windows = context.corpus.windows.size();
-  const auto vocab = static_cast<std::size_t>(head.unembedding.rows());
-  std::vector<double> sums(windows, 0.0);
-  parallel_for(windows, options.threads, [&](std::size_t w) {
+  const bool defined = context.config.has_head;
+  const auto vocab = defined ? static_cast<std::size_t>(head.unembedding.rows()) : 0;
+  std::vector<double> sums(windows, defined ? 0.0 : std::numeric_limits<double>::quiet_NaN());
+  parallel_for(defined ? windows : 0, options.threads, [&](std::size_t w) {
     const auto& ids = context.corpus.windows[w].ids;
     LogitScratch scratch;
     std::vector<float> logits(kLogitRows * vocab), buffer;

@@ -31,7 +31,7 @@ struct CleanSweep {
                                          bool needs_attention, SinkTracker& tracker,
                                          const MeasureOptions& options, const Progress& progress);
 
-/// Mean next-token NLL (nats) and number of scored positions of every document.
+/// Mean next-token NLL (nats; NaN without a head) and number of scored positions of every document.
 struct DocumentLoss {
   double nll_nats = 0.0;
   std::int64_t scored = 0;

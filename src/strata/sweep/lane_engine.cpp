@@ -10,6 +10,7 @@
 #include "strata/sweep/block_stream.h"
 #include "strata/sweep/clean_sweep.h"
 #include "strata/sweep/lane_damage.h"
+#include "strata/sweep/lane_embedding.h"
 #include "strata/sweep/lane_weights.h"
 #include "strata/sweep/scratch.h"
 #include "strata/sweep/snapshots.h"
@@ -79,7 +80,8 @@ class LanePass {
       if (held_.size() > static_cast<std::size_t>(kept_blocks_)) held_.erase(held_.begin());
     }
     held_.clear();
-    auto damage = compare_lanes(input_, offset_, outputs());
+    auto damage = config_.has_head ? compare_lanes(input_, offset_, outputs())
+                                   : compare_embeddings(input_, offset_, outputs());
     report_progress(progress, {phase, n_layers + 1, n_layers + 1, 0});
     return damage;
   }

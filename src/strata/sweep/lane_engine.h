@@ -52,16 +52,18 @@ struct Lane {
   LaneParts other{};
 };
 
-/// Damage of one lane on one window, summed over its scored positions.
+/// Damage of one lane on one window, summed over its scored positions. Without a head the first three stay 0.
 struct Damage {
   double kl = 0.0;            ///< KL(clean || lane), nats
   double delta_nll = 0.0;     ///< change of the true next token's NLL, nats
   std::int64_t same_top = 0;  ///< positions whose most probable token (the first of equals) stays so
+  double distance = 0.0;      ///< without a head: 1 - cosine of the clean and the lane's embedding
 
   void persist(Archive& archive) {
     archive(kl);
     archive(delta_nll);
     archive(same_top);
+    archive(distance);
   }
 };
 

@@ -200,6 +200,11 @@ std::vector<DoseCurve> measure_curves(const LaneEngineInput& input, const std::v
     for (const std::size_t d : document_of)
       for (std::size_t s = 0; s < curve.strength.size(); ++s) curve.kl_nats(d, s) = 0.0;
     curve.delta_nll_nats = curve.top1_agreement = curve.kl_nats;
+    if (input.context.config.has_head) continue;
+    curve.embedding_distance = std::move(curve.kl_nats);
+    curve.kl_nats = curve.delta_nll_nats = curve.top1_agreement =
+        Matrix(documents, curve.strength.size(), kNaN);
+    curve.note = kNoHead;
   }
   const auto damage = run_lanes(input, plan.lanes, progress);
   for (std::size_t i = 0; i < plan.lanes.size(); ++i) {
@@ -208,6 +213,11 @@ std::vector<DoseCurve> measure_curves(const LaneEngineInput& input, const std::v
     const double signs = plan.lanes[i].edit.intervention->antithetic ? 2.0 : 1.0;
     for (std::size_t w = 0; w < input.sample.size(); ++w) {
       const std::size_t d = document_of[w];
+      if (!input.context.config.has_head) {
+        const auto windows = static_cast<double>(std::count(document_of.begin(), document_of.end(), d));
+        curve.embedding_distance(d, s) += damage[i][w].distance / (windows * signs);
+        continue;
+      }
       const double scored = static_cast<double>(scored_of[d]) * signs;
       curve.kl_nats(d, s) += damage[i][w].kl / scored;
       curve.delta_nll_nats(d, s) += damage[i][w].delta_nll / scored;

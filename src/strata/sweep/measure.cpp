@@ -60,6 +60,11 @@ ModelCard card_of(const Checkpoint& checkpoint) {
   card.weight_dtype = fmt::format("{}", fmt::join(dtypes, ", "));
   card.checkpoint_sha256 = checkpoint.digest();
   card.checkpoint_digest_kind = to_string(checkpoint.digest_kind());
+  if (!c.has_head) {
+    const PoolingChoice pooling = read_pooling(checkpoint);
+    card.no_head = kNoHead;
+    card.pooling = fmt::format("{} ({})", to_string(pooling.pooling), pooling.source);
+  }
   return card;
 }
 
@@ -130,13 +135,23 @@ void name_tokens(const Tokenizer& tokenizer, Trace& trace) {
   }
 }
 
+// What a reader of a base model's record must know first.
+std::string headless_warning(const Checkpoint& checkpoint) {
+  const PoolingChoice pooling = read_pooling(checkpoint);
+  return fmt::format(
+      "a base model without an output head: next-token loss, logit lens, KL, kappa and rate-distortion are "
+      "undefined; brittleness is the distance of its embedding ({}, {})",
+      to_string(pooling.pooling), pooling.source);
+}
+
 // A lane whose logits overflow has no KL; the curve then has a gap, and the reader must know why.
 void warn_of_gaps(const std::vector<DoseCurve>& curves, Trace& trace) {
   for (const DoseCurve& curve : curves) {
+    const Matrix& damage = damage_of(curve);
     for (std::size_t s = 0; s < curve.strength.size(); ++s) {
       std::size_t gaps = 0;
       for (std::size_t d = 0; d < trace.documents.size(); ++d) {
-        if (trace.documents[d].lane_tokens > 0 && !std::isfinite(curve.kl_nats(d, s))) ++gaps;
+        if (trace.documents[d].lane_tokens > 0 && !std::isfinite(damage(d, s))) ++gaps;
       }
       if (gaps == 0) continue;
       trace.warnings.push_back(
@@ -159,6 +174,7 @@ void warn_of_model(const Checkpoint& checkpoint, Trace& trace) {
   }
   const double mean = scored > 0 ? nll / static_cast<double>(scored) : 0.0;
   for (auto& warning : weight_warnings(checkpoint)) trace.warnings.push_back(std::move(warning));
+  if (!checkpoint.config().has_head) return;
   for (auto& warning : loss_warnings(mean, checkpoint.config().vocab))
     trace.warnings.push_back(std::move(warning));
 }
@@ -238,12 +254,12 @@ Clean measure_clean(const Checkpoint& checkpoint, SweepContext context, const Em
     for (std::size_t i = done; i < accumulators.size(); ++i) archive(*accumulators[i]);
   };
   if (options.snapshots != nullptr && options.snapshots->load("signals", signals_done)) {
-    head = load_head(checkpoint, embedding);
+    head = load_output(checkpoint, embedding);
   } else {
     CleanSweep sweep = run_clean_sweep(checkpoint, context, embedding, accumulators, needs_attention, tracker,
                                        options, progress);
     give_memory_back();
-    head = load_head(checkpoint, embedding);
+    head = load_output(checkpoint, embedding);
     clean = {.classes = std::move(sweep.classes),
              .losses = document_losses(head, context, sweep.states, options)};
   }
@@ -276,6 +292,7 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
   Trace trace;
   trace.warnings = input.corpus.warnings;
   for (const std::string& note : input.checkpoint.notes()) trace.warnings.push_back(note);
+  if (!input.checkpoint.config().has_head) trace.warnings.push_back(headless_warning(input.checkpoint));
   if (std::string warning = equal_documents_warning(input.corpus); !warning.empty())
     trace.warnings.push_back(std::move(warning));
   SweepContext context = make_context(input.checkpoint.config(), input.corpus);
@@ -303,7 +320,7 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
   };
   HeadWeights head;
   if (snapshots != nullptr && snapshots->load("clean", after_clean)) {
-    head = load_head(input.checkpoint, embedding);
+    head = load_output(input.checkpoint, embedding);
   } else {
     clean = measure_clean(input.checkpoint, context, embedding, head, options, progress, trace);
     if (snapshots != nullptr) {
@@ -349,6 +366,7 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
   }
   trace.run = run_card(input, context, options);
   if (floor) trace.run.noise_floor_nats = floor->kl_nats;
+  if (floor) trace.run.noise_floor_distance = floor->distance;
   trace.model = card_of(input.checkpoint);
   if (options.find_segments && segment_lane_cost(context, options, 1).lanes > 0) {
     const std::vector<Segment> segments = options.find_segments(trace);

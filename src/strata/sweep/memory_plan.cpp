@@ -75,7 +75,7 @@ Facts facts_of(const MemoryInput& input) {
     largest = std::max<std::uint64_t>(largest, tensor.size_bytes);
   }
   f.mapped = std::min(largest, kMappedBytes);
-  f.logits = floats(kLogitRows * c.vocab);
+  f.logits = c.has_head ? floats(kLogitRows * c.vocab) : 0;
   f.lane = lane_bytes(input.context, input.sample);
   f.residual = floats(f.tokens * c.hidden);
   f.text = input.context.corpus.memory_bytes();
@@ -120,6 +120,7 @@ class Planner {
   [[nodiscard]] std::uint64_t table() const { return plan_.choice.gather ? f_.rows_used : f_.vocabulary; }
   // Beside table(), which serves as the unembedding of a tied model where it is whole.
   [[nodiscard]] std::uint64_t head() const {
+    if (!f_.c.has_head) return 0;
     return f_.c.tied_embeddings && !plan_.choice.gather ? 0 : f_.vocabulary;
   }
 
@@ -195,7 +196,7 @@ class Planner {
     plan_.choice.finish_bytes = held < limit_ ? limit_ - held : 0;
     context.finish_bytes = plan_.choice.finish_bytes;
     for (const Signal* signal : selected_signals(input_.options)) {
-      if (signal->finish_bytes == nullptr) continue;
+      if (signal->finish_bytes == nullptr || !measurable(*signal, f_.c)) continue;
       const std::uint64_t each = signal->finish_bytes(context);
       const std::uint64_t once =
           signal->finish_once_bytes == nullptr ? 0 : signal->finish_once_bytes(context);

@@ -12,6 +12,7 @@
 #include "strata/model/block.h"
 #include "strata/sweep/block_stream.h"
 #include "strata/sweep/clean_sweep.h"
+#include "strata/sweep/lane_embedding.h"
 #include "strata/sweep/scratch.h"
 
 namespace strata {
@@ -110,15 +111,26 @@ NoiseFloor measure_noise_floor(const Checkpoint& checkpoint, const SweepContext&
       squares[static_cast<std::size_t>(block) + 1][w] = compare(exact[w], h[w]);
     });
   }
-  const HeadWeights exact_head = load_head(checkpoint, exact_embedding);
-  std::vector<double> kl(windows);
-  parallel_for(windows, options.threads,
-               [&](std::size_t w) { kl[w] = window_kl(exact_head, head, config, exact[w], h[w]); });
+  const HeadWeights exact_head = load_output(checkpoint, exact_embedding);
+  std::vector<double> damage(windows);
+  parallel_for(windows, options.threads, [&](std::size_t w) {
+    damage[w] = config.has_head
+                    ? window_kl(exact_head, head, config, exact[w], h[w])
+                    : embedding_distance(embedding_of(exact_head, config, exact[w].data(), sample[w].tokens),
+                                         embedding_of(head, config, h[w].data(), sample[w].tokens));
+  });
   report_progress(progress, {"noise floor", config.n_layers, config.n_layers, 0});
   NoiseFloor floor;
-  for (const double sum : kl) floor.rounding_kl_nats += sum;
-  floor.rounding_kl_nats /= static_cast<double>(std::max<std::int64_t>(1, scored));
-  floor.kl_nats = 2.0 * floor.rounding_kl_nats;
+  double sum = 0.0;
+  for (const double of_window : damage) sum += of_window;
+  if (config.has_head) {
+    floor.rounding_kl_nats = sum / static_cast<double>(std::max<std::int64_t>(1, scored));
+    floor.kl_nats = 2.0 * floor.rounding_kl_nats;
+  } else {
+    floor.rounding_distance = sum / static_cast<double>(std::max<std::size_t>(1, windows));
+    floor.distance = 2.0 * floor.rounding_distance;
+    floor.rounding_kl_nats = floor.kl_nats = std::numeric_limits<double>::quiet_NaN();
+  }
   for (const auto& state : squares) {
     Squares sums;
     for (const Squares& of_window : state) {
@@ -137,36 +149,46 @@ bool wants_noise_floor(const MeasureOptions& options) {
 void refuse_below(const NoiseFloor& floor, std::vector<DoseCurve>& curves,
                   std::vector<std::string>& warnings) {
   std::map<std::string, int> refused;
+  const bool head = std::isnan(floor.distance);
+  const double least = head ? floor.kl_nats : floor.distance;
   for (DoseCurve& curve : curves) {
     for (std::size_t s = 0; s < curve.strength.size(); ++s) {
       double sum = 0.0;
       int documents = 0;
-      for (std::size_t d = 0; d < curve.kl_nats.rows; ++d) {
-        if (!std::isfinite(curve.kl_nats(d, s))) continue;
-        sum += curve.kl_nats(d, s);
+      for (std::size_t d = 0; d < damage_of(curve).rows; ++d) {
+        if (!std::isfinite(damage_of(curve)(d, s))) continue;
+        sum += damage_of(curve)(d, s);
         ++documents;
       }
-      if (documents == 0 || sum / documents >= floor.kl_nats) continue;
+      if (documents == 0 || sum / documents >= least) continue;
       ++refused[curve.intervention];
-      for (std::size_t d = 0; d < curve.kl_nats.rows; ++d) {
-        curve.kl_nats(d, s) = curve.delta_nll_nats(d, s) = std::numeric_limits<double>::quiet_NaN();
-        if (curve.top1_agreement.rows > 0) curve.top1_agreement(d, s) = curve.kl_nats(d, s);
+      for (Matrix* of :
+           {&curve.kl_nats, &curve.delta_nll_nats, &curve.top1_agreement, &curve.embedding_distance}) {
+        for (std::size_t d = 0; d < of->rows; ++d) (*of)(d, s) = std::numeric_limits<double>::quiet_NaN();
       }
     }
   }
   for (const auto& [intervention, points] : refused) {
     warnings.push_back(
-        fmt::format("{}: {} of its dose curves undefined, KL below the noise floor of {:.3g} nats",
-                    intervention, counted(static_cast<std::uint64_t>(points), "point"), floor.kl_nats));
+        fmt::format("{}: {} of its dose curves undefined, {} below the noise floor of {:.3g}{}", intervention,
+                    counted(static_cast<std::uint64_t>(points), "point"), head ? "KL" : "the distance", least,
+                    head ? " nats" : ""));
   }
 }
 
 std::string noise_floor_text(const NoiseFloor& floor, ComputeDType dtype) {
   const auto [least, most] = std::minmax_element(floor.state_error.begin(), floor.state_error.end());
+  const auto states = fmt::format("states differ by {:.2g} to {:.2g} of their RMS", *least, *most);
+  if (!std::isnan(floor.distance)) {
+    return fmt::format(
+        "{}: the embedding is {:.3g} (1 - cosine) from that in float32, {}; a distance below the noise floor "
+        "of "
+        "{:.3g} is not reported",
+        to_string(dtype), floor.rounding_distance, states, floor.distance);
+  }
   return fmt::format(
-      "{}: KL(float32 || {}) is {:.3g} nats, states differ by {:.2g} to {:.2g} of their RMS; KL below "
-      "the noise floor of {:.3g} nats is not reported",
-      to_string(dtype), to_string(dtype), floor.rounding_kl_nats, *least, *most, floor.kl_nats);
+      "{}: KL(float32 || {}) is {:.3g} nats, {}; KL below the noise floor of {:.3g} nats is not reported",
+      to_string(dtype), to_string(dtype), floor.rounding_kl_nats, states, floor.kl_nats);
 }
 
 }  // namespace strata

@@ -2,6 +2,7 @@
 // the arithmetic.
 #pragma once
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,11 @@ struct NoiseFloor {
   /// and e2; where they are independent the KL between them has on average the second-order term of their
   /// difference, 1/2 Var_p(e2 - e1) = 2 * 1/2 Var_p(e).
   double kl_nats = 0.0;
+  /// The same two of the distance between embeddings (1 - cosine) in a model without a head, where those of
+  /// KL are NaN; a squared length like KL's second-order term, so that the factor is the same. NaN with a
+  /// head.
+  double rounding_distance = std::numeric_limits<double>::quiet_NaN();
+  double distance = std::numeric_limits<double>::quiet_NaN();
   /// RMS of the difference at states 0..L over the RMS of the float32 state.
   std::vector<double> state_error;
 };
@@ -35,7 +41,7 @@ struct NoiseFloor {
 /// Whether a run needs one: rounded products, and perturbed lanes.
 [[nodiscard]] bool wants_noise_floor(const MeasureOptions& options);
 
-/// Makes every point of a dose curve undefined whose mean KL over documents lies below the floor (all
+/// Makes every point of a dose curve undefined whose mean damage over documents lies below the floor (all
 /// documents of it: leaving out the low ones alone would bias the mean), and says so in `warnings`.
 void refuse_below(const NoiseFloor& floor, std::vector<DoseCurve>& curves,
                   std::vector<std::string>& warnings);

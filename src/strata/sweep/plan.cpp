@@ -24,6 +24,7 @@ double block_flops(const ModelConfig& c, double keys) {
   return 2.0 * matrices + 4.0 * keys * c.heads * c.head_dim * attention / c.n_layers;
 }
 double head_flops(const ModelConfig& c) {
+  if (!c.has_head) return 0.0;
   return 2.0 * static_cast<double>(c.vocab) * c.hidden;
 }
 
@@ -41,7 +42,8 @@ double measure_rate(const ModelConfig& c, const MeasureOptions& options) {
 MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& options,
                          std::uint64_t mem_limit_bytes) {
   require_compute(options.compute);
-  require_head(input.checkpoint);
+  if (options.plan_bottlenecks) require_head(input.checkpoint);
+  if (!input.checkpoint.config().has_head) (void)read_pooling(input.checkpoint);
   const ModelConfig& c = input.checkpoint.config();
   SweepContext context = make_context(c, input.corpus);
   context.seed = options.seed;

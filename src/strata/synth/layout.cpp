@@ -286,7 +286,12 @@ std::string config_json(const SynthOptions& options) {
         {"original_max_position_embeddings", static_cast<std::int64_t>(c.rope_scaling->original_context)}};
   }
   if (c.scaled_rope) scaling = scaled_rope_json(c);
-  Json json{{"architectures", Json::array({family.architecture})},
+  // transformers' name of a base class: LlamaForCausalLM without its head is LlamaModel.
+  std::string architecture(family.architecture);
+  constexpr std::string_view kCausal = "ForCausalLM";
+  if (!c.has_head && architecture.ends_with(kCausal))
+    architecture.replace(architecture.size() - kCausal.size(), kCausal.size(), "Model");
+  Json json{{"architectures", Json::array({architecture})},
             {"model_type", family.model_type},
             {"num_hidden_layers", c.n_layers},
             {"hidden_size", c.hidden},

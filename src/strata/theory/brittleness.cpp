@@ -29,7 +29,7 @@ std::vector<StateValues> values_by_state(const Trace& trace, const std::vector<K
     StateValues values{estimate.state, estimate.kappa,
                        std::vector<double>(trace.documents.size(), kUndefinedValue)};
     if (estimate.estimator == "backward") {
-      const Series* series = find_series(trace, "sensitivity", TokenSet::ordinary);
+      const Series* series = backward_series_of(trace);
       STRATA_CHECK(series != nullptr);
       for (const std::size_t d : backward_documents(trace, *series, estimate.state))
         values.by_doc[d] = series->by_doc(d, static_cast<std::size_t>(estimate.state));
@@ -39,7 +39,7 @@ std::vector<StateValues> values_by_state(const Trace& trace, const std::vector<K
     const DoseCurve* curve = dose::find_curve(trace, "relative_noise", Axis::state, estimate.state);
     STRATA_CHECK(curve != nullptr);
     for (const std::size_t d : dose::usable_documents(trace, *curve)) {
-      values.by_doc[d] = dose::document_kappa(*curve, curve->kl_nats, estimate.strengths_used, d);
+      values.by_doc[d] = dose::document_kappa(*curve, damage_of(*curve), estimate.strengths_used, d);
     }
     all.push_back(std::move(values));
   }
@@ -99,6 +99,8 @@ class Brittleness {
   }
 
  private:
+  [[nodiscard]] std::string name() const { return trace_.model.has_head() ? "kappa" : "sensitivity"; }
+
   void add_kappa(SegmentBrittleness& result) const {
     std::vector<const StateValues*> inside;
     for (const StateValues& values : states_) {
@@ -107,12 +109,12 @@ class Brittleness {
     }
     const int blocks = result.segment.end - result.segment.begin;
     if (inside.empty()) {
-      add_note(result.note, "kappa undefined: no state of the segment has one");
+      add_note(result.note, name() + " undefined: no state of the segment has one");
       return;
     }
     if (static_cast<int>(inside.size()) != blocks) {
-      add_note(result.note, fmt::format("{} of {} states have no kappa and are left out",
-                                        blocks - static_cast<int>(inside.size()), blocks));
+      add_note(result.note, fmt::format("{} of {} states have no {} and are left out",
+                                        blocks - static_cast<int>(inside.size()), blocks, name()));
     }
     double log_sum = 0.0, sum = 0.0;
     for (const StateValues* values : inside) {
@@ -174,7 +176,7 @@ class Brittleness {
     const int begin = result.segment.begin, span = result.segment.end - begin;
     const DoseCurve* curve = dose::find_curve(trace_, "joint_noise", Axis::state, begin, span);
     if (curve == nullptr) {
-      add_note(result.note, "joint kappa undefined: no joint noise was run over this segment");
+      add_note(result.note, "joint " + name() + " undefined: no joint noise was run over this segment");
       return;
     }
     const Curvature joint = estimate_curvature(trace_, *curve);
@@ -245,7 +247,7 @@ class Brittleness {
   [[nodiscard]] double full_strength(const DoseCurve& curve) const {
     const auto at = std::find(curve.strength.begin(), curve.strength.end(), 1.0);
     if (at == curve.strength.end()) return kUndefinedValue;
-    return dose::pooled(trace_, curve.kl_nats, dose::usable_documents(trace_, curve),
+    return dose::pooled(trace_, damage_of(curve), dose::usable_documents(trace_, curve),
                         static_cast<std::size_t>(at - curve.strength.begin()));
   }
 

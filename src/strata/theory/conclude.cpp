@@ -4,6 +4,7 @@
 #include "strata/theory/carriers.h"
 #include "strata/theory/critical.h"
 #include "strata/theory/edge_changes.h"
+#include "strata/theory/embedding.h"
 #include "strata/theory/kappa.h"
 #include "strata/theory/odd_blocks.h"
 #include "strata/theory/rate_distortion.h"
@@ -44,12 +45,16 @@ Findings find_segments(const Trace& trace, const SegmentationOptions& options) {
 }
 
 void add_brittleness(const Trace& trace, std::uint64_t seed, Findings& findings) {
-  findings.kappa = estimate_kappa(trace);
   findings.splits = split_states(trace);
   findings.doses = summarise_doses(trace);
-  findings.brittleness = segment_brittleness(
-      trace, findings.segments, findings.kappa,
-      {.seed = seed, .forced_segments = findings.segments_forced, .splits = findings.splits});
+  if (trace.model.has_head()) {
+    findings.kappa = estimate_kappa(trace);
+    findings.brittleness = segment_brittleness(
+        trace, findings.segments, findings.kappa,
+        {.seed = seed, .forced_segments = findings.segments_forced, .splits = findings.splits});
+  } else {
+    add_embedding_brittleness(trace, seed, findings);
+  }
   findings.rate_distortion = rate_distortion(trace, findings.kappa);
   findings.segment_rate_distortion =
       segment_rate_distortion(findings.segments, findings.segments_forced, findings.rate_distortion);

@@ -81,6 +81,10 @@ void add_error(const Trace& trace, const DoseCurve& curve, const std::vector<std
 CriticalStrength critical_strength(const Trace& trace, const DoseCurve& curve) {
   const auto documents = dose::usable_documents(trace, curve);
   CriticalStrength result;
+  if (!trace.model.has_head()) {
+    result.note = kNoHead;
+    return result;
+  }
   if (documents.empty()) {
     result.note = "no document with lane tokens and finite values";
     return result;

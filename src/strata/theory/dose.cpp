@@ -20,8 +20,9 @@ const DoseCurve* find_curve(const Trace& trace, std::string_view intervention, A
 }
 
 bool undefined_everywhere(const DoseCurve& curve, std::size_t strength) {
-  for (std::size_t d = 0; d < curve.kl_nats.rows; ++d) {
-    if (std::isfinite(curve.kl_nats(d, strength))) return false;
+  const Matrix& damage = damage_of(curve);
+  for (std::size_t d = 0; d < damage.rows; ++d) {
+    if (std::isfinite(damage(d, strength))) return false;
   }
   return true;
 }
@@ -30,7 +31,10 @@ std::vector<std::size_t> usable_documents(const Trace& trace, const DoseCurve& c
   const auto fits = [&](const Matrix& m) {
     return m.rows == trace.documents.size() && m.cols == curve.strength.size();
   };
-  STRATA_CHECK(fits(curve.kl_nats) && fits(curve.delta_nll_nats));
+  const Matrix& damage = damage_of(curve);
+  // Of a model without a head only the distance counts, as there is no change of NLL.
+  const Matrix& change = curve.embedding_distance.rows > 0 ? damage : curve.delta_nll_nats;
+  STRATA_CHECK(fits(damage) && fits(change));
   std::vector<std::size_t> documents, defined;
   for (std::size_t s = 0; s < curve.strength.size(); ++s) {
     if (!undefined_everywhere(curve, s)) defined.push_back(s);
@@ -41,8 +45,7 @@ std::vector<std::size_t> usable_documents(const Trace& trace, const DoseCurve& c
       return std::all_of(defined.begin(), defined.end(),
                          [&](std::size_t s) { return std::isfinite(row[s]); });
     };
-    if (trace.documents[d].lane_tokens > 0 && finite(curve.kl_nats.row(d)) &&
-        finite(curve.delta_nll_nats.row(d))) {
+    if (trace.documents[d].lane_tokens > 0 && finite(damage.row(d)) && finite(change.row(d))) {
       documents.push_back(d);
     }
   }

@@ -32,7 +32,7 @@ Pooled pool(const Trace& trace, const DoseCurve& curve, std::span<const std::siz
   Pooled pooled;
   for (const std::size_t j : order) {
     pooled.strength.push_back(curve.strength[j]);
-    pooled.kl.push_back(dose::pooled(trace, curve.kl_nats, documents, j));
+    pooled.kl.push_back(dose::pooled(trace, damage_of(curve), documents, j));
   }
   return pooled;
 }
@@ -84,7 +84,7 @@ std::vector<double> backward_values(const Series& series, std::span<const std::s
 
 // The backward sweep's value of the same documents, and the paired difference to the lanes' `values`.
 void compare(const Trace& trace, const Curvature& lanes, KappaEstimate& estimate) {
-  const Series* series = find_series(trace, "sensitivity", TokenSet::ordinary);
+  const Series* series = backward_series_of(trace);
   if (series == nullptr) return;
   const std::vector<double> fisher = backward_values(*series, lanes.documents, estimate.state);
   std::vector<double> difference;
@@ -99,7 +99,9 @@ void compare(const Trace& trace, const Curvature& lanes, KappaEstimate& estimate
 
 void add_absolute(const Trace& trace, const KappaOptions& options, std::span<const std::size_t> documents,
                   KappaEstimate& estimate) {
-  if (const Series* series = find_series(trace, "sensitivity_absolute", TokenSet::ordinary)) {
+  if (const Series* series = find_series(
+          trace, trace.model.has_head() ? "sensitivity_absolute" : "embedding_sensitivity_absolute",
+          TokenSet::ordinary)) {
     const dose::Mean mean =
         dose::mean_over_documents(trace, documents, backward_values(*series, documents, estimate.state));
     estimate.absolute_fisher = mean.value;
@@ -146,10 +148,12 @@ KappaEstimate estimate_one(const Trace& trace, const DoseCurve& curve, const Kap
   estimate.critical_strength = kUndefinedValue;
   if (lanes.documents.empty()) return estimate;
   compare(trace, lanes, estimate);
-  const CriticalStrength critical = critical_strength(trace, curve);
-  estimate.critical_strength = critical.strength;
-  estimate.critical_error = critical.standard_error;
-  if (!critical.note.empty()) add_note(estimate.note, critical.note);
+  if (trace.model.has_head()) {
+    const CriticalStrength critical = critical_strength(trace, curve);
+    estimate.critical_strength = critical.strength;
+    estimate.critical_error = critical.standard_error;
+    if (!critical.note.empty()) add_note(estimate.note, critical.note);
+  }
   add_absolute(trace, options, lanes.documents, estimate);
   return estimate;
 }
@@ -175,19 +179,25 @@ Curvature estimate_curvature(const Trace& trace, const DoseCurve& curve, const K
   if (result.strengths.size() > options.most_strengths) result.strengths.resize(options.most_strengths);
   if (result.strengths.empty()) {
     add_note(result.note,
-             fmt::format("no quadratic range: the log-log slopes of KL are {}, none within {:g} of 2",
-                         show_slopes(slopes), options.slope_tolerance));
+             fmt::format("no quadratic range: the log-log slopes of {} are {}, none within {:g} of 2",
+                         curve.embedding_distance.rows > 0 ? "the distance" : "KL", show_slopes(slopes),
+                         options.slope_tolerance));
     return result;
   }
   std::vector<double> nll;
   for (const std::size_t d : result.documents) {
-    result.by_doc.push_back(dose::document_kappa(curve, curve.kl_nats, result.strengths, d));
+    result.by_doc.push_back(dose::document_kappa(curve, damage_of(curve), result.strengths, d));
     nll.push_back(dose::document_kappa(curve, curve.delta_nll_nats, result.strengths, d));
   }
   result.kl = dose::mean_over_documents(trace, result.documents, result.by_doc);
   result.nll = dose::mean_over_documents(trace, result.documents, nll);
   if (result.documents.size() < 2) add_note(result.note, "no standard error: one document");
   return result;
+}
+
+const Series* backward_series_of(const Trace& trace) {
+  return find_series(trace, trace.model.has_head() ? "sensitivity" : "embedding_sensitivity",
+                     TokenSet::ordinary);
 }
 
 std::vector<std::size_t> backward_documents(const Trace& trace, const Series& series, int state) {
@@ -201,7 +211,7 @@ std::vector<std::size_t> backward_documents(const Trace& trace, const Series& se
 }
 
 std::vector<KappaEstimate> estimate_kappa(const Trace& trace, const KappaOptions& options) {
-  const Series* backward = find_series(trace, "sensitivity", TokenSet::ordinary);
+  const Series* backward = backward_series_of(trace);
   std::vector<KappaEstimate> estimates;
   for (int state = 0; state <= trace.n_layers(); ++state) {
     if (const DoseCurve* curve = dose::find_curve(trace, "relative_noise", Axis::state, state)) {

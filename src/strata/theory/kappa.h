@@ -1,6 +1,8 @@
 // Local relative sensitivity of a state from its dose-response curve.
 //
-// kappa_l = lim_{eps -> 0} (2 / eps^2) E KL(clean || noise eps rms(h) xi at state l), in nats.
+// kappa_l = lim_{eps -> 0} (2 / eps^2) E KL(clean || noise eps rms(h) xi at state l), in nats. In the record
+// of a model without a head everything here is about 1 - cosine of the embedding in the place of KL, without
+// unit.
 #pragma once
 
 #include <vector>
@@ -29,6 +31,10 @@ struct Curvature {
 /// loss. It equals that of KL for a model that has learnt the text's distribution.
 [[nodiscard]] Curvature estimate_curvature(const Trace& trace, const DoseCurve& curve,
                                            const KappaOptions& options = {});
+
+/// The backward sweep's relative sensitivity of ordinary tokens: of KL, or without a head of the embedding;
+/// nullptr where it was not measured.
+[[nodiscard]] const Series* backward_series_of(const Trace& trace);
 
 /// Lane documents whose "sensitivity" is finite at this state: those that a mean of the backward sweep is
 /// over.

@@ -182,6 +182,25 @@ RateDistortion curve_of(const StateCurve& state_curve, const SpectrumRecord& spe
   return result;
 }
 
+// Without predictions there is no distortion: the rate of the channel at each strength, and why.
+RateDistortion rate_alone(const DoseCurve& curve, const SpectrumRecord& spectrum, int state) {
+  RateDistortion result;
+  for (const double eps : curve.strength) {
+    const TraceEstimate rate = gaussian_rate(spectrum, state, eps);
+    result.points.push_back({.strength = eps,
+                             .rate_nats = rate.value,
+                             .rate_error = rate.standard_error,
+                             .distortion_nats = kUndefinedValue,
+                             .distortion_error = kUndefinedValue,
+                             .effective_dimension = effective_dimension(spectrum, state, eps).value,
+                             .beta = kUndefinedValue,
+                             .ln_beta_error = kUndefinedValue});
+  }
+  for (const double target : kMatchedDistortion) result.matched.push_back(undefined_match(target));
+  result.note = kNoHead;
+  return result;
+}
+
 // Means over the states of a segment, member by member; NaN where one state has none.
 template <class Point>
 double mean_of(const std::vector<const Point*>& points, double Point::*member) {
@@ -237,6 +256,10 @@ std::vector<StateRateDistortion> rate_distortion(const Trace& trace,
   for (const KappaEstimate& estimate : kappa) {
     const DoseCurve* curve = dose::find_curve(trace, "relative_noise", Axis::state, estimate.state);
     if (curve == nullptr) continue;
+    if (!trace.model.has_head()) {
+      result.push_back({estimate.state, rate_alone(*curve, *spectrum, estimate.state)});
+      continue;
+    }
     const StateCurve state_curve(trace, *curve, estimate);
     if (state_curve.documents().empty()) continue;
     result.push_back({estimate.state, curve_of(state_curve, *spectrum, estimate.state)});
@@ -268,6 +291,7 @@ std::vector<SegmentRateDistortion> segment_rate_distortion(const std::vector<Seg
       of.curve.note =
           fmt::format("{} of {} states have no curve and are left out", blocks - curves.size(), blocks);
     }
+    if (curves.front()->note == kNoHead) add_note(of.curve.note, kNoHead);
     result.push_back(std::move(of));
   }
   return result;

@@ -57,7 +57,9 @@ class Splitter {
     split.rms_effective = effective_rms(split.kappa, split.absolute);
     split.rms_median = dose::mean_over_documents(trace_, used, rms).value;
     split.correlation = log_ratio(split.rms_median, split.rms_effective);
-    if (used.empty()) {
+    if (!trace_.model.has_head()) {
+      split.note = kNoHead;
+    } else if (used.empty()) {
       split.note = "no document with finite sensitivities";
     } else if (rms_ == nullptr) {
       split.note = "no median RMS: the signal residual_rms was not measured";

@@ -10,6 +10,7 @@
 #include "strata/theory/boundary_sentences.h"
 #include "strata/theory/brittleness.h"
 #include "strata/theory/carriers.h"
+#include "strata/theory/embedding.h"
 #include "strata/theory/null_profile.h"
 
 namespace strata {
@@ -130,8 +131,12 @@ void add_massive(const Trace& trace, Sentences& out) {
 Sentences headline_sentences(const Trace& trace, const Findings& findings) {
   Sentences out = boundary_sentences(trace, findings);
   for (std::string& sentence : null_sentences(findings)) out.push_back(std::move(sentence));
-  add_segment_brittleness(findings, out);
-  add_brittle_layers(trace, findings, out);
+  if (trace.model.has_head()) {
+    add_segment_brittleness(findings, out);
+    add_brittle_layers(trace, findings, out);
+  } else {
+    for (std::string& sentence : embedding_sentences(trace, findings)) out.push_back(std::move(sentence));
+  }
   add_documents(trace, out);
   add_massive(trace, out);
   for (std::string& sentence : carrier_sentences(trace, findings)) out.push_back(std::move(sentence));

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "strata/base/error.h"
 #include "strata/base/file.h"
 #include "strata/base/resources.h"
 #include "strata/base/words.h"
+#include "strata/checkpoint/pooling.h"
 #include "strata/checkpoint/weight_files.h"
 #include "strata/model/backend.h"
 
@@ -21,9 +23,21 @@ constexpr double kCardContext = 512.0;
 constexpr std::size_t kMaxConfigBytes = std::size_t{1} << 24;
 constexpr const char* kUnknown = "cannot be told from the configuration";
 
+// Of a base model. One that analyze refuses is said all the same.
+std::string pooling_text(const Checkpoint& checkpoint) {
+  if (checkpoint.config().has_head) return {};
+  try {
+    const PoolingChoice choice = read_pooling(checkpoint);
+    return fmt::format("{} ({})", to_string(choice.pooling), choice.source);
+  } catch (const Error& error) {
+    return fmt::format("cannot be analyzed: {}", error.what());
+  }
+}
+
 void add_weights(Card& card, const std::string& model) {
   const Checkpoint checkpoint = Checkpoint::open(model);
   card.has_weights = true;
+  card.pooling = pooling_text(checkpoint);
   card.config = checkpoint.config();
   card.notes = checkpoint.notes();
   card.tensors = checkpoint.tensors();
@@ -163,7 +177,8 @@ std::string card_text(const Card& card, bool tensors) {
   if (c.query_scale_beta != 0.0)
     line("queries", fmt::format("times 1 + {:g} ln(1 + floor(position / {:g}))", c.query_scale_beta,
                                 c.query_scale_context));
-  if (!c.has_head) line("head", "none: states and no predictions");
+  if (!c.has_head) line("head", "none: states and no predictions; brittleness is of the embedding");
+  if (!card.pooling.empty()) line("embedding", card.pooling);
   line("rope", fmt::format("theta {:g}, scaling {}", c.rope_theta, rope_scaling_text(c)));
   line("norm", fmt::format("RMSNorm, eps {:g}", c.norm_eps));
   line("parameters", fmt::format("{} in all, {} in embeddings ({}), {} in each block", p.total, p.embedding,
@@ -239,6 +254,7 @@ std::string card_json(const Card& card, bool tensors) {
   json["output_bias"] = c.output_bias;
   json["mlp_bias"] = c.mlp_bias;
   json["has_head"] = c.has_head;
+  json["pooling"] = or_null(card.pooling);
   json["qk_norm"] = c.qk_norm;
   json["tokenizer"] = card.tokenizer.kind.empty() ? Json()
                                                   : Json{{"kind", card.tokenizer.kind},

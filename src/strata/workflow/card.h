@@ -40,7 +40,8 @@ struct Card {
   TokenizerKind tokenizer;
   CostEstimate cost;
   std::vector<std::string> notes;  ///< see Checkpoint::notes
-  bool has_weights = false;        ///< false: a configuration alone; what follows is then empty
+  std::string pooling;       ///< of a base model with weights: how its embedding is made, and who says so
+  bool has_weights = false;  ///< false: a configuration alone; what follows is then empty
   std::map<std::string, DTypeCount> dtypes;
   std::vector<std::string> files;
   std::vector<TensorInfo> tensors;

@@ -10,6 +10,7 @@
 #include "strata/base/file.h"
 #include "strata/base/json_depth.h"
 #include "strata/base/sha256.h"
+#include "strata/checkpoint/pooling.h"
 #include "strata/model/backend.h"
 #include "strata/workflow/build_info.h"
 
@@ -71,8 +72,10 @@ Json describe(const PartialRun::TwinIdentity& identity) {
 
 Json describe(const PartialRun::Identity& identity) {
   const MeasureOptions& o = identity.options;
+  std::string model = model_digest(identity.checkpoint);
+  if (!identity.checkpoint.config().has_head) model += to_string(read_pooling(identity.checkpoint).pooling);
   return {{"build", build_text()},
-          {"model", model_digest(identity.checkpoint)},
+          {"model", model},
           {"text", text_digest(identity.text)},
           {"--dtype", to_string(o.compute.dtype)},
           {"--device", std::string(o.compute.backend->name())},

@@ -1,5 +1,6 @@
 import { list, paragraph } from '../dom';
 import { num, percent } from '../format';
+import { measureOf, sensitivities } from '../measure';
 import type { RunRecord } from '../record';
 import { deciding, detectionName, headline } from '../record';
 import type { Section } from './section';
@@ -62,9 +63,10 @@ const fewLanes: Doubt = ({ documents, curves }) => {
   return curves.length > 0 && lanes < 8 ? [`Brittleness rests on ${lanes} documents.`] : [];
 };
 
-const missingKappa: Doubt = ({ findings }) => {
-  const gone = findings.kappa.filter((k) => k.kappa === null).length;
-  return gone > 0 ? [`kappa is undefined at ${gone} of ${findings.kappa.length} states: segment means leave them out.`] : [];
+const missingKappa: Doubt = (record) => {
+  const all = sensitivities(record);
+  const gone = all.filter((k) => k.kappa === null).length;
+  return gone > 0 ? [`${measureOf(record).sensitivity} is undefined at ${gone} of ${all.length} states: segment means leave them out.`] : [];
 };
 
 const oneText: Doubt = () => ['One model on one text: another corpus, or another checkpoint of the family, is the test that this page cannot make.'];

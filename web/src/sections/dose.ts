@@ -2,6 +2,7 @@ import { tooltip, valueAxis } from '../axes';
 import { details, undefinedBox } from '../dom';
 import { num } from '../format';
 import type { Cell } from '../format';
+import { damage, measureOf } from '../measure';
 import { addPlot } from '../plot';
 import type { Curve, RunRecord, Value } from '../record';
 import { kInterventions } from '../signals';
@@ -34,18 +35,22 @@ export function kinds(curves: Curve[]): { name: string; id: string; curves: Curv
 
 export function curveRows(curves: Curve[]): Cell[][] {
   return curves.flatMap((c) => c.strength.map((s, i): Cell[] =>
-    [c.place, c.span, c.head !== undefined && c.head >= 0 ? c.head : null, s, c.kl[i] ?? null, c.kl_se[i] ?? null, c.nll[i] ?? null, c.nll_se[i] ?? null, c.top1?.[i] ?? null, c.top1_se?.[i] ?? null]));
+    [c.place, c.span, c.head !== undefined && c.head >= 0 ? c.head : null, s, c.kl[i] ?? null, c.kl_se[i] ?? null, c.nll[i] ?? null, c.nll_se[i] ?? null, c.top1?.[i] ?? null, c.top1_se?.[i] ?? null, ...(c.distance === undefined ? [] : [c.distance[i] ?? null, c.distance_se?.[i] ?? null])]));
 }
 
-export const kCurveColumns = ['place', 'span', 'head', 'strength', 'kl_nats', 'kl_nats_se', 'delta_nll_nats', 'delta_nll_nats_se', 'top1_agreement', 'top1_agreement_se'];
+const kColumns = ['place', 'span', 'head', 'strength', 'kl_nats', 'kl_nats_se', 'delta_nll_nats', 'delta_nll_nats_se', 'top1_agreement', 'top1_agreement_se'];
+
+export function curveColumns(curves: Curve[]): string[] {
+  return [...kColumns, ...(curves.some((c) => c.distance !== undefined) ? ['embedding_distance', 'embedding_distance_se'] : [])];
+}
 
 function positive(value: Value | undefined): Value {
   return value !== null && value !== undefined && value > 0 ? value : null;
 }
 
-/// KL = c strength^2 through the middle of the points at the smallest strength.
+/// Damage = c strength^2 through the middle of the points at the smallest strength.
 function reference(curves: Curve[]): [number, number][] {
-  const first = curves.map((c) => ({ x: c.strength[0] ?? 0, y: positive(c.kl[0]) })).filter((p): p is { x: number; y: number } => p.y !== null && p.x > 0);
+  const first = curves.map((c) => ({ x: c.strength[0] ?? 0, y: positive(damage(c)[0]) })).filter((p): p is { x: number; y: number } => p.y !== null && p.x > 0);
   const middle = first.sort((a, b) => a.y - b.y)[Math.floor(first.length / 2)];
   if (middle === undefined) return [];
   return [[middle.x, middle.y], [middle.x * 10, middle.y * 100]];
@@ -54,30 +59,31 @@ function reference(curves: Curve[]): [number, number][] {
 function plot(record: RunRecord, body: HTMLElement, name: string, id: string, curves: Curve[]): void {
   const layers = record.model.n_layers;
   const axis = curves[0]?.axis ?? 'state';
+  const m = measureOf(record);
   addPlot(body, {
     id: `dose-${id}`,
     title: `Dose and response: ${name} (${curves[0]?.site ?? ''})`,
-    how: `${kInterventions[curves[0]?.intervention ?? ''] ?? ''} Up: damage, the KL divergence between the predictions with and without. One line for each ${axis}, dark for the first and yellow for the last; both axes are logarithmic. Where a line runs parallel to the thick dashed one (slope 2) the damage is quadratic in the strength, which is where kappa is read.`,
-    label: `KL divergence against strength for ${curves.length} places. The values are in the data table.`,
+    how: `${kInterventions[curves[0]?.intervention ?? ''] ?? ''} Up: damage, ${m.between} with and without. One line for each ${axis}, dark for the first and yellow for the last; both axes are logarithmic. Where a line runs parallel to the thick dashed one (slope 2) the damage is quadratic in the strength, which is where ${m.sensitivity} is read.`,
+    label: `${m.damage} against strength for ${curves.length} places. The values are in the data table.`,
     height: () => 420,
     option: ({ theme }) => ({
       grid: { left: 66, right: 14, top: 14, bottom: 100 },
       xAxis: valueAxis(theme, { type: 'log', name: `strength (${curves[0]?.strength_unit ?? ''})`, nameLocation: 'middle', nameGap: 26, nameTextStyle: { color: theme.faint }, min: Math.min(...curves.flatMap((c) => c.strength.filter((s) => s > 0))) }),
-      yAxis: valueAxis(theme, { type: 'log', name: 'KL (nats)', nameLocation: 'middle', nameGap: 50, nameTextStyle: { color: theme.faint }, axisLabel: { color: theme.faint, formatter: (v: number) => num(v) } }),
-      tooltip: tooltip(theme, { formatter: (p: { seriesName: string; value: number[] }) => `${p.seriesName}: strength ${num(p.value[0])}, KL ${num(p.value[1])}` }),
+      yAxis: valueAxis(theme, { type: 'log', name: m.axis, nameLocation: 'middle', nameGap: 50, nameTextStyle: { color: theme.faint }, axisLabel: { color: theme.faint, formatter: (v: number) => num(v) } }),
+      tooltip: tooltip(theme, { formatter: (p: { seriesName: string; value: number[] }) => `${p.seriesName}: strength ${num(p.value[0])}, ${m.damage} ${num(p.value[1])}` }),
       visualMap: {
         type: 'continuous', min: 0, max: layers, seriesIndex: [], dimension: 0, orient: 'horizontal', left: 'center', bottom: 4, itemWidth: 12, itemHeight: 140, calculable: false, hoverLink: false,
         text: [`${axis} ${layers}`, `${axis} 0`], textStyle: { color: theme.text }, inRange: { color: theme.dark ? kCividis.slice(2) : kCividis.slice(0, 9) },
       },
       series: [
         ...curves.map((c) => ({
-          type: 'line', name: placeName(c), data: c.strength.map((s, i) => [positive(s), positive(c.kl[i])]), connectNulls: false, symbol: kMarkers[c.place % kMarkers.length], symbolSize: 5,
+          type: 'line', name: placeName(c), data: c.strength.map((s, i) => [positive(s), positive(damage(c)[i])]), connectNulls: false, symbol: kMarkers[c.place % kMarkers.length], symbolSize: 5,
           lineStyle: { color: depthColour(c.place / layers, theme), width: 1.5, type: kStyles[c.place % kStyles.length] }, itemStyle: { color: depthColour(c.place / layers, theme) },
         })),
         { type: 'line', name: 'slope 2', data: reference(curves), symbol: 'none', z: 6, lineStyle: { color: theme.text, width: 3, type: 'dashed' } },
       ] as never,
     }),
-    table: () => ({ columns: kCurveColumns, rows: curveRows(curves) }),
+    table: () => ({ columns: curveColumns(curves), rows: curveRows(curves) }),
   });
 }
 
@@ -91,7 +97,7 @@ export const dose: Section = {
       return;
     }
     kinds(curves).forEach(({ name, id, curves: own }, i) => {
-      if (!own.some((c) => c.kl.some((v) => v !== null && v > 0))) body.append(undefinedBox(name, ['no document has a value']));
+      if (!own.some((c) => damage(c).some((v) => v !== null && v > 0))) body.append(undefinedBox(name, ['no document has a value']));
       else if (i === 0) plot(record, body, name, id, own);
       else body.append(details(`Dose and response: ${name}`, (box) => plot(record, box, name, id, own)));
       if (i === 0) addTop1(record, body);

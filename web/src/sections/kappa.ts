@@ -2,10 +2,11 @@ import { depthAxis, segmentAreas, tooltip, valueAxis, whiskers } from '../axes';
 import { h, list, paragraph, tableBox, undefinedBox } from '../dom';
 import { interval, kMissing, num } from '../format';
 import type { Cell } from '../format';
+import { hasHead, measureOf, ranked, segmentSensitivities, sensitivities } from '../measure';
 import { wantsLog } from '../panels';
 import { addPlot } from '../plot';
 import type { Kappa, RunRecord } from '../record';
-import { ranked, stateName, unique } from '../record';
+import { stateName, unique } from '../record';
 import type { Theme } from '../theme';
 import type { Section } from './section';
 import { addSplit } from './split';
@@ -23,14 +24,15 @@ function plot(record: RunRecord, body: HTMLElement, points: (Kappa & { kappa: nu
   const log = wantsLog(points.map((k) => k.kappa));
   const two = ranked(record).slice(0, 2).map((k) => k.state);
   const backward = points.filter((k) => k.estimator === 'backward').length;
-  const estimators = backward === points.length ? 'kappa is the backward sweep\u2019s: no noise lanes were run'
+  const m = measureOf(record);
+  const estimators = backward === points.length ? `${m.sensitivity} is the backward sweep\u2019s: no noise lanes were run`
     : `hollow diamonds are the same quantity by the backward sweep, an independent estimate${backward > 0 ? `, and the only one at ${backward} states where no noise lanes were run` : ''}`;
   addPlot(body, {
     id: 'kappa',
-    title: 'Sensitivity of each state (kappa, nats)',
+    title: hasHead(record) ? 'Sensitivity of each state (kappa, nats)' : 'Sensitivity of the embedding to each state',
     linked: true,
-    how: `Higher is more brittle: kappa is how fast the prediction moves per unit of squared relative noise at that state${log ? ' (log axis)' : ''}; bars are \u00b12 standard errors over documents; ${estimators}; shading is the segments; the two most brittle states are named.`,
-    label: `kappa over ${points.length} states; the most brittle are ${two.map((s) => stateName(s, record.model.n_layers)).join(' and ')}.`,
+    how: `Higher is more brittle: ${m.means}${log ? ' (log axis)' : ''}; bars are \u00b12 standard errors over documents; ${estimators}; shading is the segments; the two most brittle states are named.`,
+    label: `${m.sensitivity} over ${points.length} states; the most brittle are ${two.map((s) => stateName(s, record.model.n_layers)).join(' and ')}.`,
     height: () => 300,
     option: ({ theme }) => ({
       grid: { left: 62, right: 14, top: 14, bottom: 44 },
@@ -39,19 +41,19 @@ function plot(record: RunRecord, body: HTMLElement, points: (Kappa & { kappa: nu
       tooltip: tooltip(theme, { trigger: 'axis', valueFormatter: (v: unknown) => (typeof v === 'number' ? num(v, 4) : kMissing) }),
       series: [
         {
-          type: 'line', name: 'kappa', data: record.findings.kappa.map((k) => named(k, two.indexOf(k.state), record.model.n_layers, theme)), connectNulls: false, symbol: 'circle', symbolSize: 6,
+          type: 'line', name: m.sensitivity, data: sensitivities(record).map((k) => named(k, two.indexOf(k.state), record.model.n_layers, theme)), connectNulls: false, symbol: 'circle', symbolSize: 6,
           lineStyle: { color: theme.ordinary, width: 2 }, itemStyle: { color: theme.ordinary }, markArea: segmentAreas(record.findings, theme, true),
         },
         {
-          type: 'line', name: 'backward sweep', data: record.findings.kappa.map((k) => [k.state, k.fisher !== null && k.fisher > 0 ? k.fisher : null]), symbol: 'emptyDiamond', symbolSize: 9,
+          type: 'line', name: 'backward sweep', data: sensitivities(record).map((k) => [k.state, k.fisher !== null && k.fisher > 0 ? k.fisher : null]), symbol: 'emptyDiamond', symbolSize: 9,
           lineStyle: { width: 0 }, itemStyle: { color: theme.text },
         },
         whiskers(points.flatMap((k) => (k.standard_error === null ? [] : [{ x: k.state, lo: Math.max(k.kappa - 2 * k.standard_error, k.kappa / 20), hi: k.kappa + 2 * k.standard_error }])), theme.text),
       ] as never,
     }),
     table: () => ({
-      columns: ['state', 'kappa', 'standard_error', 'backward sweep', 'its standard_error', 'difference in standard errors', 'critical_strength', 'strengths_used', 'note'],
-      rows: record.findings.kappa.map((k): Cell[] => [k.state, k.kappa, k.standard_error, k.fisher, k.fisher_error, k.difference_z, k.critical_strength, k.strengths_used.join(' '), k.note]),
+      columns: ['state', m.sensitivity, 'standard_error', 'backward sweep', 'its standard_error', 'difference in standard errors', 'critical_strength', 'strengths_used', 'note'],
+      rows: sensitivities(record).map((k): Cell[] => [k.state, k.kappa, k.standard_error, k.fisher, k.fisher_error, k.difference_z, k.critical_strength, k.strengths_used.join(' '), k.note]),
     }),
   });
 }
@@ -60,22 +62,23 @@ export const kappa: Section = {
   id: 'brittleness',
   title: 'Which layers are brittle',
   render(record, body) {
-    const all = record.findings.kappa;
+    const all = sensitivities(record);
+    const m = measureOf(record);
     const points = all.filter((k): k is Kappa & { kappa: number } => k.kappa !== null && k.kappa > 0);
     const [first, second] = ranked(record);
     if (first !== undefined) {
-      const place = (k: Kappa): string => `${stateName(k.state, record.model.n_layers)} (state ${k.state}, kappa ${num(k.kappa)} \u00b1 ${num(k.standard_error, 2)})`;
+      const place = (k: Kappa): string => `${stateName(k.state, record.model.n_layers)} (state ${k.state}, ${m.sensitivity} ${num(k.kappa)} \u00b1 ${num(k.standard_error, 2)})`;
       body.append(h('p', {}, second === undefined ? 'Most brittle: ' : 'Most brittle, in order: ', h('strong', {}, place(first)), second === undefined ? '.' : ', ', second === undefined ? null : h('strong', {}, place(second)), second === undefined ? null : '.'));
     }
-    if (points.length === 0) body.append(undefinedBox('kappa', unique(all.map((k) => k.note)).concat(all.length === 0 ? ['no noise lanes were run'] : [])));
+    if (points.length === 0) body.append(undefinedBox(m.sensitivity, unique(all.map((k) => k.note)).concat(all.length === 0 ? ['no noise lanes were run'] : [])));
     else {
       plot(record, body, points);
       const gaps = all.filter((k) => k.kappa === null).map((k) => `state ${k.state}: ${k.note || 'no reason recorded'}`);
       if (gaps.length > 0) body.append(paragraph('Undefined:', 'faint'), list(gaps));
     }
-    const segments = record.findings.brittleness;
+    const segments = segmentSensitivities(record);
     if (segments.length > 0) body.append(h('h3', {}, 'By segment'), tableBox({
-      columns: ['segment', 'blocks', 'kappa, geometric mean', '90% interval', 'kappa, arithmetic mean', 'KL of skipping one block', 'note'],
+      columns: ['segment', 'blocks', `${m.sensitivity}, geometric mean`, '90% interval', `${m.sensitivity}, arithmetic mean`, `${m.damage} of skipping one block`, 'note'],
       rows: segments.map((s): Cell[] => [s.segment.name + (s.forced ? ' (forced)' : ''), `[${s.segment.begin},${s.segment.end})`, s.kappa_geometric, interval(s.kappa_interval_90), s.kappa_arithmetic, s.skip_kl_nats, s.note]),
     }, 'Brittleness by segment'));
     addSplit(record, body);

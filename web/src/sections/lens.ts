@@ -1,6 +1,7 @@
 import { h, paragraph, undefinedBox } from '../dom';
 import { percent } from '../format';
 import type { Cell, Table } from '../format';
+import { hasHead } from '../measure';
 import { csvButton } from '../plot';
 import type { LensPassage, RunRecord } from '../record';
 import { kCividis } from '../theme';
@@ -64,7 +65,7 @@ export const lens: Section = {
   render(record, body) {
     const shown = (record.lens_passages ?? []).filter((p) => p.rows.length > 0 && p.token_id.length > 0);
     if (shown.length === 0) {
-      body.append(undefinedBox('Logit lens of a passage', ['the record holds none (an older version wrote it, or --signals left lens_passage out)']));
+      body.append(undefinedBox('Logit lens of a passage', [hasHead(record) ? 'the record holds none (an older version wrote it, or --signals left lens_passage out)' : String(record.model['no_head'])]));
       return;
     }
     body.append(paragraph('Columns are the tokens of a passage, rows the states, the last one on top. A cell is the most likely next token if the state were the last: the state through the final norm and the unembedding. Brighter is more probable (from 0 to 1); a bold frame marks the token that the model says in the end. \u00b7 stands for a space.', 'faint'));

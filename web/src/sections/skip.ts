@@ -1,16 +1,17 @@
 import { depthAxis, segmentAreas, tooltip, valueAxis, whiskers } from '../axes';
 import { details, undefinedBox } from '../dom';
 import { num } from '../format';
+import { damage, damageError, measureOf } from '../measure';
 import { addPlot } from '../plot';
 import type { Curve, RunRecord } from '../record';
-import { curveRows, kCurveColumns, kinds } from './dose';
+import { curveColumns, curveRows, kinds } from './dose';
 import { kInterventions } from '../signals';
 import type { Section } from './section';
 
 function plot(record: RunRecord, body: HTMLElement, name: string, id: string, curves: Curve[]): void {
   const points = curves.flatMap((c) => {
-    const kl = c.kl[0];
-    return kl === null || kl === undefined ? [] : [{ place: c.place, kl, se: c.kl_se[0] ?? null }];
+    const kl = damage(c)[0];
+    return kl === null || kl === undefined ? [] : [{ place: c.place, kl, se: damageError(c)[0] ?? null }];
   });
   if (points.length === 0) {
     body.append(undefinedBox(name, ['no document has a value']));
@@ -18,18 +19,19 @@ function plot(record: RunRecord, body: HTMLElement, name: string, id: string, cu
   }
   const worst = points.reduce((a, b) => (b.kl > a.kl ? b : a));
   const axis = curves[0]?.axis ?? 'block';
+  const m = measureOf(record);
   addPlot(body, {
     id: `effect-${id}`,
     linked: true,
     title: `Damage of ${name}, ${axis} by ${axis}`,
-    how: `${kInterventions[curves[0]?.intervention ?? ''] ?? ''} Height is the KL divergence (nats per token) between the predictions of the model as it is and with this done at one ${axis}; bars are \u00b12 standard errors over documents.`,
-    label: `${name}: largest damage at ${axis} ${worst.place}, ${num(worst.kl)} nats.`,
+    how: `${kInterventions[curves[0]?.intervention ?? ''] ?? ''} Height is ${m.between}${m.unit === '' ? '' : ' (nats per token)'} of the model as it is and with this done at one ${axis}; bars are \u00b12 standard errors over documents.`,
+    label: `${name}: largest damage at ${axis} ${worst.place}, ${num(worst.kl)}${m.unit}.`,
     height: () => 280,
     option: ({ theme, width }) => ({
       grid: { left: 62, right: 14, top: 14, bottom: 44 },
       xAxis: depthAxis(record, theme, { name: axis, nameLocation: 'middle', nameGap: 26, nameTextStyle: { color: theme.faint } }),
-      yAxis: valueAxis(theme, { name: 'KL (nats)', nameLocation: 'middle', nameGap: 46, nameTextStyle: { color: theme.faint }, axisLabel: { color: theme.faint, formatter: (v: number) => num(v) } }),
-      tooltip: tooltip(theme, { formatter: (p: { value: number[] }) => `${axis} ${p.value[0]}: ${num(p.value[1], 4)} nats` }),
+      yAxis: valueAxis(theme, { name: m.axis, nameLocation: 'middle', nameGap: 46, nameTextStyle: { color: theme.faint }, axisLabel: { color: theme.faint, formatter: (v: number) => num(v) } }),
+      tooltip: tooltip(theme, { formatter: (p: { value: number[] }) => `${axis} ${p.value[0]}: ${num(p.value[1], 4)}${m.unit}` }),
       series: [
         {
           type: 'bar', data: points.map((p) => [p.place, p.kl]), barWidth: Math.max(1, (0.7 * (width - 76)) / (record.model.n_layers + 1)), itemStyle: { color: theme.ordinary },
@@ -38,7 +40,7 @@ function plot(record: RunRecord, body: HTMLElement, name: string, id: string, cu
         whiskers(points.flatMap((p) => (p.se === null ? [] : [{ x: p.place, lo: p.kl - 2 * p.se, hi: p.kl + 2 * p.se }])), theme.text),
       ] as never,
     }),
-    table: () => ({ columns: kCurveColumns, rows: curveRows(curves) }),
+    table: () => ({ columns: curveColumns(curves), rows: curveRows(curves) }),
   });
 }
 

@@ -1,7 +1,8 @@
 import { h, keyValues, list, paragraph } from '../dom';
 import { count, interval, kMissing, num } from '../format';
+import { hasHead, measureOf, ranked, segmentSensitivities } from '../measure';
 import type { Kappa, RunRecord } from '../record';
-import { blocksOf, headline, ranked, shuffled, stateName, tokenWords, unique } from '../record';
+import { blocksOf, headline, shuffled, stateName, tokenWords, unique } from '../record';
 import type { Section } from './section';
 
 function segmentsText({ findings }: RunRecord): string {
@@ -39,15 +40,15 @@ function rivals(record: RunRecord): string {
 function layersText(record: RunRecord): string {
   const layers = record.model.n_layers;
   const place = (k: Kappa): string => (k.state === layers ? `the output of block ${layers - 1}, the last` : stateName(k.state, layers));
-  return ranked(record).slice(0, 2).map((k, i) => `${i + 1}. ${place(k)} (state ${k.state}, kappa ${num(k.kappa)})`).join('; ') + rivals(record) || 'undefined';
+  return ranked(record).slice(0, 2).map((k, i) => `${i + 1}. ${place(k)} (state ${k.state}, ${measureOf(record).sensitivity} ${num(k.kappa)})`).join('; ') + rivals(record) || 'undefined';
 }
 
-function segmentText({ findings }: RunRecord): string {
-  const known = findings.brittleness.filter((b) => b.kappa_geometric !== null).sort((a, b) => (b.kappa_geometric ?? 0) - (a.kappa_geometric ?? 0));
+function segmentText(record: RunRecord): string {
+  const known = segmentSensitivities(record).filter((b) => b.kappa_geometric !== null).sort((a, b) => (b.kappa_geometric ?? 0) - (a.kappa_geometric ?? 0));
   const most = known[0];
   const least = known[known.length - 1];
   if (most === undefined || least === undefined) return 'undefined';
-  const one = (b: typeof most): string => `${b.segment.name} (kappa ${num(b.kappa_geometric)}, 90% ${interval(b.kappa_interval_90)})`;
+  const one = (b: typeof most): string => `${b.segment.name} (${measureOf(record).sensitivity} ${num(b.kappa_geometric)}, 90% ${interval(b.kappa_interval_90)})`;
   return most === least ? one(most) : `most: ${one(most)}; least: ${one(least)}`;
 }
 
@@ -105,7 +106,7 @@ export const summary: Section = {
   id: 'summary',
   title: 'In short',
   render(record, body) {
-    body.append(glance(record), paragraph('kappa says how fast the prediction of the next token moves under small noise, relative to the size of each token\u2019s state: larger is more brittle. Blocks are numbered from 0.', 'faint'));
+    body.append(glance(record), paragraph(`${hasHead(record) ? 'kappa says how fast the prediction of the next token moves' : 'The model has no head: the sensitivity says how fast its embedding moves'} under small noise, relative to the size of each token\u2019s state: larger is more brittle. Blocks are numbered from 0.`, 'faint'));
     if (record.findings.segments_forced) {
       body.append(h('p', { class: 'forced' }, h('strong', {}, 'Forced split. '),
         'The tests do not select two boundaries; the segments shown on this page are the best two-boundary split, which exists for any model, for comparison only.'));
