@@ -13,6 +13,7 @@
 #include "strata/base/error.h"
 #include "strata/base/file.h"
 #include "tests/model/reference_folder.h"
+#include "tests/support/gguf_file.h"
 #include "tests/support/paths.h"
 #include "tests/support/reference_tensors.h"
 #include "tests/support/tiny_checkpoint.h"

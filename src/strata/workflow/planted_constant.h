@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "strata/checkpoint/config.h"
+#include "strata/checkpoint/family.h"
 #include "strata/corpus/corpus.h"
 #include "strata/record/trace.h"
 
