@@ -216,7 +216,7 @@ std::span<const Family> families() {
                    .shared_width = 512,
                    .weights = ExpertWeights::by_key_or_normalised,
                    .some_blocks = true},
-       .tensors = hybrid_tensors(),
+       .tensors = next_tensors(),
        .packed = packed_hybrid()},
       {.id = "qwen3_5",
        .architecture = "Qwen3_5ForCausalLM",

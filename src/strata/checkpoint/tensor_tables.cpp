@@ -356,6 +356,16 @@ constexpr std::array<PackedRule, 7> kPackedHybrid{{
     kPackedExperts[3],
 }};
 
+// Qwen3-Next has its products packed in both formats: in Hugging Face's all, in GGUF b and a.
+constexpr auto kPackedDeltaRule = [] {
+  auto rules = kDeltaRule;
+  for (std::size_t i = 0; i < 4; ++i) rules[i].name = "";
+  rules[2].gguf_name = rules[3].gguf_name = "";
+  return rules;
+}();
+
+constexpr auto kNextRules =
+    joined(kHybridEnds, kGatedQuery, kHybridAttention, kPackedDeltaRule, kMlp, kQwenExperts);
 constexpr auto kHybridRules =
     joined(kHybridEnds, kGatedQuery, kHybridAttention, kDeltaRule, kMlp, kQwenExperts);
 constexpr auto kDenseRules = joined(kEnds, kAttention, kMlp);
@@ -372,6 +382,9 @@ std::span<const TensorRule> qwen_mixture_tensors() {
 }
 std::span<const TensorRule> mixtral_tensors() {
   return kMixtralRules;
+}
+std::span<const TensorRule> next_tensors() {
+  return kNextRules;
 }
 std::span<const TensorRule> hybrid_tensors() {
   return kHybridRules;

@@ -15,6 +15,9 @@ namespace strata {
 /// Gated attention or the gated delta rule; a dense MLP or Qwen's mixture.
 [[nodiscard]] std::span<const TensorRule> hybrid_tensors();
 
+/// The same with the products of the delta rule packed, as Qwen3-Next has them.
+[[nodiscard]] std::span<const TensorRule> next_tensors();
+
 /// Experts stacked into one tensor.
 [[nodiscard]] std::span<const PackedRule> packed_experts();
 /// The same, and what gated attention and the gated delta rule have in one tensor.
