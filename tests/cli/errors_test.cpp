@@ -142,10 +142,10 @@ std::vector<Broken> broken_checkpoints() {
                                                                           c["rms_norm_eps"] = nullptr;
                                                                         })},
       {.name = "foreign architecture",
-       .says = "MixtralForCausalLM",
+       .says = "Gemma3ForCausalLM",
        .file = "config.json",
        .edit = config([](nlohmann::json& c) {
-         c["architectures"] = {"MixtralForCausalLM"};
+         c["architectures"] = {"Gemma3ForCausalLM"};
          c["model_type"] = "mixtral";
        })},
       {.name = "unknown rope scaling",

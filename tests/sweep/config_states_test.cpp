@@ -81,6 +81,12 @@ void expect_use(const ConfigKey& key, const Outcomes& seen, std::string_view fam
   }
 }
 
+// What every family refuses or ignores by the same row is tried on one and on the one with most other parts.
+bool is_tried(const ConfigKey& key, const Family& family) {
+  const bool shared = key.families.empty() && key.use != KeyUse::computed;
+  return is_for(key, family.id) && (!shared || family.id == "llama" || family.id == "qwen3_5_moe");
+}
+
 // Scaled rope of each kind without what has a default, and a window that acts: every key has something to act
 // on in one of them.
 std::vector<TinyCheckpoint> bases_of(const Family& family) {
@@ -147,7 +153,7 @@ TEST(ConfigStates, EveryKeyOfConfigJson) {
       json config = test::tiny_config(tiny);
       tiny.edit_config(config);
       for (const ConfigKey& key : config_keys()) {
-        if (!is_for(key, family.id)) continue;
+        if (!is_tried(key, family)) continue;
         const std::string name(key.name);
         const bool rope = name.starts_with("rope.");
         if (!rope && &tiny != &bases.front()) continue;  // acts in the first of them
@@ -164,7 +170,7 @@ TEST(ConfigStates, EveryKeyOfConfigJson) {
       }
     }
     for (const ConfigKey& key : config_keys()) {
-      if (is_for(key, family.id)) expect_use(key, seen[std::string(key.name)], family.id);
+      if (is_tried(key, family)) expect_use(key, seen[std::string(key.name)], family.id);
     }
   }
 }
@@ -218,7 +224,7 @@ TEST(ConfigStates, EveryKeyOfGguf) {
       test::write_text(path, whole.bytes());
       const States plain = states_of(path);
       for (const ConfigKey& key : gguf_keys()) {
-        if (!is_for(key, family.id)) continue;
+        if (!is_tried(key, family)) continue;
         for (const test::GgufStored& value : changes) {
           test::GgufFile changed = whole;
           changed.set(prefix + std::string(key.name), value);
@@ -228,7 +234,7 @@ TEST(ConfigStates, EveryKeyOfGguf) {
       }
     }
     for (const ConfigKey& key : gguf_keys()) {
-      if (is_for(key, family.id)) expect_use(key, seen[std::string(key.name)], family.id);
+      if (is_tried(key, family)) expect_use(key, seen[std::string(key.name)], family.id);
     }
   }
 }

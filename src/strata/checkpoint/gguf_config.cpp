@@ -113,7 +113,6 @@ void read_experts(const ArchitectureKeys& keys, const Family& family, ModelConfi
   }
   const auto width = [&](std::string_view key, int otherwise) {
     const auto found = keys.find_size(key, kMaxFfn);
-    if (!found && otherwise < 1) keys.fail(key, "missing", "it, or feed_forward_length");
     return static_cast<int>(found.value_or(otherwise));
   };
   const bool own_width = std::string_view(family.experts.width_key) != "intermediate_size";
@@ -413,9 +412,9 @@ ModelConfig parse_gguf_config(const GgufMetadata& metadata, std::int64_t vocab, 
     config.n_layers -= config.unused_blocks;
   }
   config.hidden = keys.size("embedding_length", kMaxWidth);
-  config.ffn = family.defaults.ffn > 0
-                   ? keys.size("feed_forward_length", kMaxFfn)
-                   : static_cast<int>(keys.find_size("feed_forward_length", kMaxFfn).value_or(0));
+  // A class without an MLP has its width only for what leaves those of the experts out.
+  const bool widths = keys.has("expert_feed_forward_length") && keys.has("expert_shared_feed_forward_length");
+  if (family.defaults.ffn > 0 || !widths) config.ffn = keys.size("feed_forward_length", kMaxFfn);
   if (vocab < 1 || vocab > kMaxVocab) {
     metadata.fail("token_embd.weight", fmt::format("{} rows", vocab), fmt::format("1 to {}", kMaxVocab));
   }

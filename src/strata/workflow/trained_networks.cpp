@@ -177,6 +177,12 @@ TrainedModels trained_networks(const std::vector<fs::path>& models, const fs::pa
                                      .found = "no config.json",
                                      .expected = "a directory in Hugging Face's format"});
     }
+    if (distinct_blocks(checkpoint.config()).size() > 1 || !family_of(checkpoint.config()).packed.empty()) {
+      throw Error(ErrorKind::unsupported,
+                  {.where = path.string(),
+                   .found = "blocks of several kinds, a mixture of experts or the gated delta rule",
+                   .expected = "a model whose blocks can be put in any order: dense, all of one kind"});
+    }
     const std::int64_t window = text_limit(checkpoint.config());
     const auto context =
         std::min({std::int64_t{kContext}, checkpoint.config().max_context, window > 0 ? window : kContext});
