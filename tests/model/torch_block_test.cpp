@@ -38,8 +38,12 @@ class TorchBlock : public testing::TestWithParam<Case> {
     checkpoint_.emplace(Checkpoint::open(directory_.path()));
   }
   [[nodiscard]] const ModelConfig& config() const { return checkpoint_->config(); }
-  // Of float32, a rounding or two; of bfloat16, results are rounded where ours are not.
-  [[nodiscard]] double tolerance() const { return compute_.dtype == ComputeDType::float32 ? 1e-5 : 8e-2; }
+  // Of float32, a rounding or two, which the gated norm of the delta rule makes larger; of bfloat16, results
+  // are rounded where ours are not.
+  [[nodiscard]] double tolerance() const {
+    if (compute_.dtype != ComputeDType::float32) return 8e-2;
+    return family_of(config()).delta_rule ? 5e-5 : 1e-5;
+  }
 
   struct Pass {
     std::vector<float> out;
