@@ -114,7 +114,8 @@ std::string segment_table(const Run& run) {
                   head ? "kappa (geo)" : "moves (geo)", "90% interval", head ? "skip KL" : "skip 1-cos");
   for (const TableRow& row : rows) {
     const Segment& segment = *row.segment;
-    const auto interval = fmt::format("{} .. {}", three_digits(row.interval.lo), three_digits(row.interval.hi));
+    const auto interval =
+        fmt::format("{} .. {}", three_digits(row.interval.lo), three_digits(row.interval.hi));
     out += fmt::format("  {:<{}} {:<10} {:>6}  {:>11}  {:>19}  {:>11}\n", for_terminal(segment.name), width,
                        fmt::format("[{}, {})", segment.begin, segment.end), segment.end - segment.begin,
                        three_digits(row.geometric), interval, three_digits(row.skip));
