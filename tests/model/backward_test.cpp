@@ -40,6 +40,11 @@ class Backward : public testing::TestWithParam<const char*> {
     return test::to_matrix(values, static_cast<std::size_t>(config().hidden));
   }
 
+  // Float32 against float64. The gated norm of the delta rule makes the rounding of small outputs larger.
+  [[nodiscard]] double tolerance(int layer) const {
+    return describe_block(config(), layer).mixer == Mixer::delta_rule ? 2e-4 : 1e-5;
+  }
+
   test::TemporaryDirectory directory_;
   std::optional<Checkpoint> checkpoint_;
 };
@@ -53,7 +58,7 @@ TEST_P(Backward, BlockMatchesDifferencesOfThePlainNetwork) {
   std::vector<float> out(h.size());
   BlockScratch forward;
   forward_block(weights, rope, h.data(), out.data(), kTokens, forward, nullptr);
-  EXPECT_LT(relative_difference(out, test::forward(plain, config(), matrix(h))), 1e-5);
+  EXPECT_LT(relative_difference(out, test::forward(plain, config(), matrix(h))), tolerance(1));
 
   std::vector<std::vector<float>> gradients{random_values(kTokens * config().hidden, 2),
                                             random_values(kTokens * config().hidden, 3)};
@@ -67,8 +72,8 @@ TEST_P(Backward, BlockMatchesDifferencesOfThePlainNetwork) {
   BackwardScratch scratch;
   const std::vector<float*> pointers{gradients[0].data(), gradients[1].data()};
   backward_block(weights, rope, h.data(), pointers, kTokens, scratch);
-  EXPECT_LT(relative_difference(gradients[0], expected[0]), 1e-5);
-  EXPECT_LT(relative_difference(gradients[1], expected[1]), 1e-5);
+  EXPECT_LT(relative_difference(gradients[0], expected[0]), tolerance(1));
+  EXPECT_LT(relative_difference(gradients[1], expected[1]), tolerance(1));
 }
 
 // With the weights of the experts held at those of h.
