@@ -231,7 +231,7 @@ void gated_norm_backward_rows(const GatedNormGradient& g, const float* weight, d
     for (std::int64_t i = 0; i < width; ++i) {
       const float sigmoid = 1.0f / (1.0f + simd::exp(-gate[i]));
       d_gate[i] = d[i] * (in[i] * scale * weight[i]) * (sigmoid * (1.0f + gate[i] * (1.0f - sigmoid)));
-      d_in[i] = d[i] * weight[i] * (gate[i] * sigmoid);  // of the normalised row, for now
+      d_in[i] = d[i] * weight[i] * (gate[i] * sigmoid);  // with respect to the normalised row
     }
     const double dot = simd::sum<double>(
         width, [&](std::int64_t i) { return static_cast<double>(in[i]) * static_cast<double>(d_in[i]); });
