@@ -147,7 +147,7 @@ std::vector<RawDocument> quarters_of_tales() {
 class BothEstimators : public testing::TestWithParam<const char*> {};
 
 TEST_P(BothEstimators, AgreeWithinTheirErrors) {
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(STRATA_SANITIZE)
   GTEST_SKIP() << "minutes with sanitizers, for numbers that the release build checks";
 #endif
   const Checkpoint checkpoint = Checkpoint::open(test::repo_path("models") / GetParam());

@@ -9,6 +9,7 @@
 
 #include "strata/base/error.h"
 #include "strata/base/file.h"
+#include "strata/checkpoint/family.h"
 #include "strata/record/run_directory.h"
 #include "strata/sweep/measure.h"
 #include "strata/sweep/plan.h"
@@ -74,6 +75,24 @@ class Resume : public testing::Test {
     } else {
       EXPECT_STRATA_ERROR(run(options_, progress), ErrorKind::interrupted, "interrupted");
     }
+  }
+
+  // Killed every few steps until it comes to its end. A pass of lanes is saved whole: more steps than it has.
+  Trace killed_and_taken_up(std::size_t steps) {
+    for (std::size_t lives = 0; lives < 100; ++lives) {
+      std::size_t seen = 0;
+      try {
+        Trace trace = run(options_, [&](const ProgressEvent&) {
+          if (seen++ > steps) throw Killed();
+          return true;
+        });
+        EXPECT_GT(lives, 3u);
+        return trace;
+      } catch (const Killed&) {
+      }
+    }
+    ADD_FAILURE() << "100 lives";
+    return {};
   }
 
   std::vector<ProgressEvent> events() {
@@ -161,21 +180,19 @@ TEST_F(Resume, OnlyTheSignalsAreRepeatedAfterAStopInThem) {
 
 TEST_F(Resume, SurvivesBeingKilledAgainAndAgain) {
   const std::string expected = bits(run(plain_));
-  std::size_t lives = 0;
-  for (;; ++lives) {
-    ASSERT_LT(lives, 100u);
-    std::size_t seen = 0;
-    try {
-      const Trace trace = run(options_, [&](const ProgressEvent&) {
-        if (seen++ > 5) throw Killed();  // a pass of lanes has five steps and is saved whole
-        return true;
-      });
-      EXPECT_TRUE(bits(trace) == expected);
-      break;
-    } catch (const Killed&) {
-    }
+  EXPECT_TRUE(bits(killed_and_taken_up(5)) == expected);
+}
+
+TEST_F(Resume, SurvivesItWithTheBlocksOfEveryFamily) {
+  for (const Family& family : families()) {
+    SCOPED_TRACE(family.id);
+    std::filesystem::remove_all(model());
+    test::write_checkpoint(model(), {.family = std::string(family.id), .layers = 5, .head_dim = 8});
+    const std::string expected = bits(run(plain_));
+    EXPECT_TRUE(bits(killed_and_taken_up(7)) == expected);
+    std::filesystem::remove_all(saved());
+    std::filesystem::create_directories(saved());
   }
-  EXPECT_GT(lives, 3u);
 }
 
 TEST_F(Resume, ADamagedSnapshotIsOneLineAndNoNumber) {

@@ -67,7 +67,7 @@ TEST(Hostile, ALongNameAboveManyElements) {
 }
 
 // What a quadratic search would take several times over; sanitizers and a busy machine are slow themselves.
-#ifdef __SANITIZE_ADDRESS__
+#ifdef STRATA_SANITIZE
 constexpr auto kFarTooLong = std::chrono::seconds(200);
 #else
 constexpr auto kFarTooLong = std::chrono::seconds(20);

@@ -19,6 +19,7 @@
 #include "strata/checkpoint/decode_tensor.h"
 #include "strata/checkpoint/gguf_files.h"
 #include "strata/checkpoint/inventory.h"
+#include "strata/checkpoint/role_values.h"
 #include "strata/checkpoint/shards.h"
 #include "strata/checkpoint/weight_files.h"
 
@@ -64,51 +65,6 @@ std::string digest_of(std::span<const std::byte> bytes) {
   return sha.hex();
 }
 
-// How the values of a role follow from those stored.
-enum class ValueMap {
-  same,
-  one_more,     // norms around zero
-  exponential,  // A_log
-  negated,      // -exp(A_log)
-};
-
-// The values with their columns in order and mapped; `values` itself where nothing changes.
-std::span<const float> mapped(const TensorUse& use, ValueMap map, std::size_t columns,
-                              std::span<const float> values, std::vector<float>& room) {
-  if (use.columns.empty() && map == ValueMap::same) return values;
-  room.assign(values.begin(), values.end());
-  for (std::size_t row = 0; !use.columns.empty() && row < values.size(); row += columns) {
-    for (const RowRange& range : use.columns) {
-      std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(row) + range.from, range.count,
-                  room.begin() + static_cast<std::ptrdiff_t>(row) + range.to);
-    }
-  }
-  for (float& value : room) {
-    if (map == ValueMap::one_more) value += 1.0f;
-    if (map == ValueMap::exponential) value = std::exp(value);
-    if (map == ValueMap::negated) value = -value;
-  }
-  return room;
-}
-
-// Shows those of the rows from `first` on that the use has.
-void show_rows(const TensorUse& use, ValueMap map, std::size_t columns, std::size_t first,
-               std::span<const float> values, const LoadSink& sink) {
-  std::vector<float> room;
-  const auto show = [&](std::size_t row, std::span<const float> part) {
-    sink({use.role, use.expert, row, mapped(use, map, columns, part, room)});
-  };
-  if (use.rows.empty()) return show(first, values);
-  const std::size_t end = first + values.size() / columns;
-  for (const RowRange& range : use.rows) {
-    const auto from = static_cast<std::size_t>(range.from), to = static_cast<std::size_t>(range.to);
-    const std::size_t begin = std::max(first, from);
-    const std::size_t stop = std::min(end, from + static_cast<std::size_t>(range.count));
-    if (begin < stop)
-      show(to + begin - from, values.subspan((begin - first) * columns, (stop - begin) * columns));
-  }
-}
-
 }  // namespace
 
 const char* to_string(DigestKind kind) {
@@ -135,7 +91,6 @@ struct Checkpoint::Impl {
   [[nodiscard]] const std::vector<std::size_t>& holders_of(Role role, int layer) const;
   void load_pieces(std::size_t index, const PieceDecoder& decode);
   void load_tensor(std::size_t index, std::span<const Role> roles, const LoadSink& sink);
-  [[nodiscard]] ValueMap map_of(Role role) const;
   [[noreturn]] void refuse_value(const TensorInfo& tensor, const StoredMatrix& piece, std::size_t first_row,
                                  std::size_t at) const;
   [[nodiscard]] bool needs_digest(std::size_t index) const;
@@ -272,21 +227,6 @@ const std::vector<std::size_t>& Checkpoint::Impl::holders_of(Role role, int laye
   return found->second;
 }
 
-ValueMap Checkpoint::Impl::map_of(Role role) const {
-  switch (role) {
-    case Role::attention_norm:
-    case Role::mlp_norm:
-    case Role::final_norm:
-    case Role::query_norm:
-    case Role::key_norm:
-      return !gguf && family_of(config).zero_centred_norms ? ValueMap::one_more : ValueMap::same;
-    case Role::delta_decay:
-      return gguf ? ValueMap::negated : ValueMap::exponential;
-    default:
-      return ValueMap::same;
-  }
-}
-
 void Checkpoint::Impl::refuse_value(const TensorInfo& tensor, const StoredMatrix& piece,
                                     std::size_t first_row, std::size_t at) const {
   std::vector<float> values(piece.rows * piece.columns);
@@ -365,10 +305,11 @@ void Checkpoint::Impl::load_tensor(std::size_t index, std::span<const Role> role
   const auto wanted = [&](const TensorUse& use) {
     return std::find(roles.begin(), roles.end(), use.role) != roles.end();
   };
+  const StoredForm form{.gguf = gguf, .zero_centred_norms = family_of(config).zero_centred_norms};
   load_pieces(index, [&](const StoredMatrix& piece, std::size_t first_row) {
     const auto show = [&](std::size_t row, std::span<const float> values) {
       for (const TensorUse& use : inventory.uses[index]) {
-        if (wanted(use)) show_rows(use, map_of(use.role), piece.columns, first_row + row, values, sink);
+        if (wanted(use)) show_rows(use, map_of(use.role, form), piece.columns, first_row + row, values, sink);
       }
     };
     const bool by_value = piece.columns == 1 && inventory.tensors[index].shape.size() == 1;

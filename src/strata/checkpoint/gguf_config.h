@@ -12,8 +12,7 @@ namespace strata {
 /// Numbers stored as f32 are taken as the shortest decimal that gives that f32 (1e-5, not
 /// 9.99999974e-6), so that they equal the ones in config.json. A token id of 2^32 - 1 or -1 means none.
 /// Throws Error(bad_file) naming the key, or Error(unsupported) for what strata does not compute: other
-/// architectures, experts, sliding windows, rope scaling by linear, yarn or longrope, partial rotation,
-/// layers of different sizes.
+/// architectures, and settings outside those of the family.
 [[nodiscard]] ModelConfig parse_gguf_config(const GgufMetadata& metadata, std::int64_t vocab, bool tied);
 
 }  // namespace strata
