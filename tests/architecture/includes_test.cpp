@@ -39,7 +39,7 @@ const std::map<std::string, Names> kMayInclude = {
     {"model", {"base", "checkpoint"}},
     {"backends", {"base", "model"}},
     {"signals", {"base", "linalg", "stats", "record", "corpus", "model"}},
-    {"interventions", {"base", "signals"}},
+    {"interventions", {"base", "model", "signals"}},
     {"bottleneck", {"base", "linalg"}},
     {"sweep",
      {"base", "record", "checkpoint", "tokenizer", "corpus", "model", "signals", "interventions",

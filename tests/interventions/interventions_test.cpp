@@ -51,9 +51,14 @@ struct Case {
   // order of blocks.
   [[nodiscard]] std::vector<float> apply(const Intervention& what) {
     edit.classes = classes;
-    if (what.per_head) edit.head = 1;
+    if (what.per_head || what.per_expert) edit.head = 1;
     if (what.span == kSegmentSpan) edit.span = 4;
     std::vector<float> h = before(what);
+    if (what.edit_parts != nullptr) {
+      BlockHooks hooks;
+      what.edit_parts(edit, hooks);
+      h = told(hooks);
+    }
     if (what.edit_state != nullptr) what.edit_state(edit, h.data());
     if (what.edit_branch != nullptr) what.edit_branch(edit, h_in.data(), h.data());
     for (std::int64_t row = 0; what.edit_weights != nullptr && row < kTokens; ++row)
@@ -64,7 +69,13 @@ struct Case {
   }
   // What apply() begins with.
   [[nodiscard]] std::vector<float> before(const Intervention& what) const {
+    if (what.site == Site::parts) return told({});
     return what.site == Site::attention ? attention() : h_out;
+  }
+  // Which parts are left out.
+  static std::vector<float> told(const BlockHooks& hooks) {
+    return {hooks.skip_mixer ? 1.0f : 0.0f, hooks.skip_feed_forward ? 1.0f : 0.0f,
+            static_cast<float>(hooks.dropped_expert)};
   }
   // (heads, queries, keys), rows of which sum to 1 over the keys up to the query; 0 after it.
   static std::vector<float> attention() {
@@ -106,7 +117,9 @@ TEST(Interventions, RowsAreComplete) {
     EXPECT_EQ((what.edit_branch != nullptr) + (what.block_order != nullptr), what.site == Site::branch);
     EXPECT_EQ(what.edit_attention != nullptr, what.site == Site::attention);
     EXPECT_EQ(what.edit_weights != nullptr, what.site == Site::weights);
+    EXPECT_EQ(what.edit_parts != nullptr, what.site == Site::parts);
     EXPECT_TRUE(!what.per_head || what.site == Site::attention);
+    EXPECT_TRUE(!what.per_expert || what.site == Site::parts);
     ASSERT_FALSE(what.strengths.empty());
     double before = 0.0;
     for (const double strength : what.strengths) {
@@ -114,7 +127,7 @@ TEST(Interventions, RowsAreComplete) {
       before = strength;
     }
   }
-  EXPECT_EQ(sites.size(), 4u);
+  EXPECT_EQ(sites.size(), 5u);
 }
 
 TEST(Interventions, StrengthZeroIsTheIdentityBitForBit) {

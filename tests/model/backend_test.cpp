@@ -12,6 +12,7 @@
 #include "strata/base/error.h"
 #include "strata/model/backward.h"
 #include "tests/support/block_cases.h"
+#include "tests/support/block_looks.h"
 #include "tests/support/float_values.h"
 #include "tests/support/paths.h"
 #include "tests/support/plain_backend.h"
@@ -124,6 +125,15 @@ TEST_P(SecondBackend, StatesAndAttentionStatisticsAreTheProcessors) {
         EXPECT_NEAR(theirs.sums[i], ours.sums[i], 4.0 * kTolerance) << i;
       }
     }
+  }
+}
+
+TEST_P(SecondBackend, WhatLooksIntoBlocksAndWhatIsLeftOut) {
+  const RopeTable rope = make_rope_table(config(), 64);
+  for (const int block : {0, 1}) {
+    SCOPED_TRACE(block);
+    test::expect_same_hooks(load_block(*checkpoint_, block, plain_), load_block(*checkpoint_, block), rope,
+                            random_values(53 * config().hidden, 1), kTolerance);
   }
 }
 

@@ -138,13 +138,14 @@ TEST(Kernels, RopeFactorsEqualLlama3Scaling) {
 }
 
 struct Sums {
-  explicit Sums(std::size_t n) : keep(n, 1.0f), values(4, std::vector<double>(n, 0.0)) {}
+  explicit Sums(std::size_t n) : keep(n, 1.0f), values(5, std::vector<double>(n, 0.0)) {}
   AttentionSums view() {
     return {.keep = keep,
             .distance_all = values[0],
             .entropy_all = values[1],
             .distance_reduced = values[2],
-            .entropy_reduced = values[3]};
+            .entropy_reduced = values[3],
+            .window_edge = values[4]};
   }
   std::vector<float> keep;
   std::vector<std::vector<double>> values;
@@ -184,6 +185,20 @@ TEST_P(CausalSoftmaxWithSinks, MatchesMaskedSoftmaxAndDirectStatistics) {
   causal_softmax(scores.data(), {.first = 0, .rows = n, .stride = n, .keys = n, .window = window}, kScale,
                  &view);
   for (std::size_t i = 0; i < scores.size(); ++i) expect_close(scores[i], expected.data[i], 1e-6);
+  for (std::size_t i = 0; i < n; ++i) {
+    const bool whole = window > 0 && i + 1 >= static_cast<std::size_t>(window);
+    ASSERT_EQ(std::isnan(sums.values[4][i]), !whole) << i;
+    double mass = 0.0, keys = 0.0;  // of the keys at least seven eighths of a window away
+    for (std::size_t j = first_key(i);
+         whole && (j == first_key(i) || 8 * (j - first_key(i) + 1) <= static_cast<std::size_t>(window));
+         ++j) {
+      mass += expected(i, j);
+      keys += 1.0;
+    }
+    if (whole) {
+      EXPECT_NEAR(sums.values[4][i], mass * static_cast<double>(window) / keys, 2e-5) << i;
+    }
+  }
   for (std::size_t i = 1; i < n; ++i) {
     for (const bool reduced : {false, true}) {
       double total = 0.0, distance = 0.0, entropy = 0.0, keys = 0.0, mean = 0.0;

@@ -15,6 +15,7 @@
 #include "strata/base/error.h"
 #include "strata/model/backward.h"
 #include "tests/support/block_cases.h"
+#include "tests/support/block_looks.h"
 #include "tests/support/float_values.h"
 #include "tests/support/paths.h"
 #include "tests/support/tiny_checkpoint.h"
@@ -87,6 +88,12 @@ TEST_P(TorchBlock, StatesAndAttentionStatistics) {
       }
     }
   }
+}
+
+TEST_P(TorchBlock, WhatLooksIntoBlocksAndWhatIsLeftOut) {
+  if (compute_.dtype != ComputeDType::float32) return;  // experts whose probabilities are nearly equal
+  test::expect_same_hooks(load_block(*checkpoint_, 1, compute_), load_block(*checkpoint_, 1),
+                          make_rope_table(config(), 64), random_values(53 * config().hidden, 1), tolerance());
 }
 
 // So many tokens that the heads are taken in pieces.

@@ -34,7 +34,8 @@ std::vector<std::vector<int>> windows() {
 class Registry : public testing::Test {
  protected:
   Registry() {
-    test::write_checkpoint(dir_.path(), {.layers = kWorldLayers, .hidden = kWorldHidden, .vocab = 40});
+    test::write_checkpoint(
+        dir_.path(), {.family = "qwen3_5_moe", .layers = kWorldLayers, .hidden = kWorldHidden, .vocab = 40});
     const Checkpoint checkpoint = Checkpoint::open(dir_.path());
     head_ = load_head(checkpoint, load_embedding(checkpoint));
     world.config = checkpoint.config();
@@ -53,6 +54,26 @@ class Registry : public testing::Test {
         sums.resize(world.states[0].size() / kWorldHidden);
         for (double& v : sums) v = rng.uniform();
       }
+    }
+    world.delta.resize(kWorldLayers);
+    for (auto& block : world.delta) {
+      for (auto& sums : block) {
+        sums.resize(world.states[0].size() / kWorldHidden);
+        for (double& v : sums) v = rng.uniform();
+      }
+    }
+    world.config.window = 20;
+    world.config.slides = {1, 1, 1};
+    for (int block = 0; block < kWorldLayers; ++block) {
+      world.window_edge.push_back(world.attention[static_cast<std::size_t>(block)][0]);
+      world.directions.push_back(world.states[static_cast<std::size_t>(block)]);
+    }
+    world.routing.resize(kWorldLayers);
+    const auto tokens = static_cast<std::int64_t>(world.states[0].size() / kWorldHidden);
+    std::vector<float> logits(static_cast<std::size_t>(tokens * test::kTinyExperts));
+    for (Routing& routing : world.routing) {
+      rng.fill_normal(logits);
+      route(describe_block(world.config, 0).feed_forward, logits.data(), tokens, routing);
     }
   }
 

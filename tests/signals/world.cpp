@@ -20,6 +20,28 @@ struct Pass {
            context.first_token[window] * world.config.hidden;
   }
 
+  // The window's part.
+  [[nodiscard]] Routing routing_of(int block, std::size_t window) const {
+    Routing part;
+    if (world.routing.empty()) return part;
+    const Routing& all = world.routing[static_cast<std::size_t>(block)];
+    if (all.chosen.empty()) return part;
+    const std::int64_t first = context.first_token[window], end = context.first_token[window + 1];
+    const auto cut = [&](const auto& from, auto& to) {
+      const std::int64_t each = std::ssize(from) / context.token_count();
+      to.assign(from.begin() + first * each, from.begin() + end * each);
+    };
+    cut(all.probability, part.probability);
+    cut(all.chosen, part.chosen);
+    cut(all.weight, part.weight);
+    return part;
+  }
+
+  [[nodiscard]] const float* directions_of(int block, std::size_t window) const {
+    const auto& all = world.directions[static_cast<std::size_t>(block)];
+    return all.empty() ? nullptr : all.data() + context.first_token[window] * world.config.hidden;
+  }
+
   void show_block(int block, std::size_t window) const {
     const auto n = static_cast<std::size_t>(context.tokens_in(window));
     AttentionView attention;
@@ -29,13 +51,32 @@ struct Pass {
         return std::span(sums[i]).subspan(static_cast<std::size_t>(context.first_token[window]), n);
       };
       attention = {part(0), part(1), part(2), part(3)};
+      if (!world.window_edge.empty()) {
+        attention.window_edge = std::span(world.window_edge[static_cast<std::size_t>(block)])
+                                    .subspan(static_cast<std::size_t>(context.first_token[window]), n);
+      }
     }
-    const BlockView view{.block = block,
-                         .window = window,
-                         .h_in = rows(block, window),
-                         .h_out = rows(block + 1, window),
-                         .tokens = context.tokens_in(window),
-                         .attention = world.attention.empty() ? nullptr : &attention};
+    const Routing routing = routing_of(block, window);
+    std::array<std::vector<double>, 3> copy;
+    DeltaSums delta;
+    if (!world.delta.empty()) {
+      const auto first = context.first_token[window];
+      for (std::size_t i = 0; i < copy.size(); ++i) {
+        const auto& all = world.delta[static_cast<std::size_t>(block)][i];
+        copy[i].assign(all.begin() + first, all.begin() + first + context.tokens_in(window));
+      }
+      delta = {.strength = copy[0], .memory = copy[1], .surprise = copy[2]};
+    }
+    const BlockView view{
+        .block = block,
+        .window = window,
+        .h_in = rows(block, window),
+        .h_out = rows(block + 1, window),
+        .tokens = context.tokens_in(window),
+        .attention = world.attention.empty() ? nullptr : &attention,
+        .routing = routing.chosen.empty() ? nullptr : &routing,
+        .delta = world.delta.empty() ? nullptr : &delta,
+        .expert_directions = world.directions.empty() ? nullptr : directions_of(block, window)};
     for (const auto& accumulator : accumulators) accumulator->observe_block(view);
   }
 

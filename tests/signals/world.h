@@ -5,6 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "strata/model/delta_rule.h"
+#include "strata/model/routing.h"
 #include "strata/signals/signal.h"
 #include "strata/signals/sinks.h"
 
@@ -29,6 +31,15 @@ struct World {
   std::vector<std::vector<float>> states;  ///< per state: (tokens, hidden)
   /// Per block: sums over heads of every token, as in AttentionView; empty = no attention is shown.
   std::vector<std::array<std::vector<double>, 4>> attention;
+  /// Per block: what the router of every token did, (tokens, ...); empty (a block or all) = no mixture is
+  /// shown.
+  std::vector<Routing> routing;
+  /// Per block: (tokens, hidden) as BlockHooks::expert_directions, and window_edge of every token; empty =
+  /// none.
+  std::vector<std::vector<float>> directions;
+  std::vector<std::vector<double>> window_edge;
+  /// Per block: strength, memory and surprise of every token; empty = no delta rule is shown.
+  std::vector<std::array<std::vector<double>, 3>> delta;
 };
 
 /// Shows all of `world` to the signals and to `tracker`, windows in `order` (empty = as they are) on

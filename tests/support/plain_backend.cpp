@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "strata/model/backward.h"
@@ -68,6 +69,77 @@ void add_sums(const Matrix& p, std::size_t window, std::span<const float> keep, 
   }
 }
 
+// The window's edge of one head: the mass on the oldest keys over a uniform spread's.
+void add_edge(const Matrix& p, std::size_t window, std::span<double> edge) {
+  const std::size_t oldest = std::max<std::size_t>(1, window / 8);
+  for (std::size_t i = 0; i < p.rows; ++i) {
+    double mass = i + 1 < window ? std::numeric_limits<double>::quiet_NaN() : 0.0;
+    for (std::size_t j = 0; j < oldest && i + 1 >= window; ++j) mass += p(i, i + 1 - window + j);
+    edge[i] += mass / (static_cast<double>(oldest) / static_cast<double>(window));
+  }
+}
+
+void show_routing(const PlainLooks& looks, std::size_t used, Routing& routing) {
+  routing.probability.assign(looks.probability.data.begin(), looks.probability.data.end());
+  routing.chosen.clear();
+  routing.weight.clear();
+  for (std::size_t t = 0; t < looks.taken.rows; ++t) {
+    std::vector<std::int32_t> order(looks.taken.cols);
+    std::iota(order.begin(), order.end(), 0);
+    std::ranges::stable_sort(order, [&](std::int32_t a, std::int32_t b) {
+      return looks.taken(t, static_cast<std::size_t>(a)) > looks.taken(t, static_cast<std::size_t>(b));
+    });
+    for (std::size_t s = 0; s < used; ++s) {
+      routing.chosen.push_back(order[s]);
+      routing.weight.push_back(static_cast<float>(looks.taken(t, static_cast<std::size_t>(order[s]))));
+    }
+  }
+}
+
+void show_directions(const PlainLooks& looks, Matrix sum, float* out) {
+  std::ranges::fill(sum.data, 0.0);
+  for (std::size_t e = 0; e < looks.expert_out.size(); ++e) {
+    const Matrix& part = looks.expert_out[e];
+    for (std::size_t t = 0; t < part.rows; ++t) {
+      if (looks.taken(t, e) == 0.0) continue;
+      double square = 0.0;
+      for (const double x : part.row(t)) square += x * x;
+      for (std::size_t i = 0; i < part.cols; ++i) sum(t, i) += part(t, i) / std::sqrt(square);
+    }
+  }
+  to_floats(sum, out);
+}
+
+void show_delta(const PlainLooks& looks, const DeltaSums& sums) {
+  const auto mean = [](const Matrix& m, std::size_t t) {
+    double sum = 0.0;
+    for (const double x : m.row(t)) sum += x / static_cast<double>(m.cols);
+    return sum;
+  };
+  for (std::size_t t = 0; t < looks.memory.rows; ++t) {
+    if (!sums.decay.empty()) sums.decay[t] = mean(looks.decay, t);
+    if (!sums.strength.empty()) sums.strength[t] = mean(looks.strength, t);
+    if (!sums.memory.empty()) sums.memory[t] = mean(looks.memory, t);
+    if (!sums.surprise.empty())
+      sums.surprise[t] = std::sqrt(mean(looks.unexpected, t) / mean(looks.magnitude, t));
+  }
+}
+
+// The block with what the hooks change of it.
+PlainBlock edited_block(const BlockWeights& weights, std::int64_t tokens, const BlockHooks& hooks) {
+  PlainBlock block = plain_block(weights);
+  block.skip_mixer = hooks.skip_mixer;
+  block.skip_feed_forward = hooks.skip_feed_forward;
+  block.dropped_expert = static_cast<int>(hooks.dropped_expert);
+  if (hooks.frozen_routing == nullptr || block.experts.empty()) return block;
+  const Routing& fixed = *hooks.frozen_routing;
+  const auto used = static_cast<std::size_t>(weights.block.feed_forward.experts_used);
+  block.routes = Matrix(static_cast<std::size_t>(tokens), block.experts.size());
+  for (std::size_t i = 0; i < fixed.chosen.size(); ++i)
+    block.routes(i / used, static_cast<std::size_t>(fixed.chosen[i])) = fixed.weight[i];
+  return block;
+}
+
 Weight packed(const Weight& weight) {
   PackedMatrix matrix(ComputeDType::float32, weight.rows(), weight.columns());
   matrix.put_rows(0, weight.rows(), weight.unpack().data(), weight.columns());
@@ -93,6 +165,7 @@ class PlainBackend final : public Backend {
       if (hooks.sums != nullptr) {
         add_sums(p, reach, {}, hooks.sums->distance_all, hooks.sums->entropy_all);
         add_sums(p, reach, hooks.sums->keep, hooks.sums->distance_reduced, hooks.sums->entropy_reduced);
+        if (!hooks.sums->window_edge.empty()) add_edge(p, reach, hooks.sums->window_edge);
       }
       if (hooks.edit_attention == nullptr) return;
       std::vector<float> row;
@@ -104,7 +177,15 @@ class PlainBackend final : public Backend {
     };
     const auto hidden = static_cast<std::size_t>(weights.block.hidden);
     const Matrix h = to_matrix({h_in, static_cast<std::size_t>(tokens) * hidden}, hidden);
-    to_floats(forward(plain_block(weights), plain_positions(rope, tokens), h, see), h_out);
+    PlainBlock block = edited_block(weights, tokens, hooks);
+    PlainLooks looks;
+    block.looks = &looks;
+    to_floats(forward(block, plain_positions(rope, tokens), h, see), h_out);
+    if (hooks.delta_sums != nullptr) show_delta(looks, *hooks.delta_sums);
+    if (looks.taken.rows == 0) return;
+    if (hooks.routing != nullptr)
+      show_routing(looks, static_cast<std::size_t>(weights.block.feed_forward.experts_used), *hooks.routing);
+    if (hooks.expert_directions != nullptr) show_directions(looks, h, hooks.expert_directions);
   }
   // By the processor's kernels, on weights packed again.
   void backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,

@@ -329,16 +329,22 @@ void delta_head(const PlainBlock& block, const Matrix& x, const Matrix& write_an
     return v;
   };
   Matrix state(key_dim, value_dim);
+  double memory = 0.0;
   for (std::size_t t = 0; t < x.rows; ++t) {
     const auto q = normalised(t, key_head * key_dim), k = normalised(t, (key_heads + key_head) * key_dim);
     const double beta = plain_sigmoid(write_and_step(t, head));
     const double step = write_and_step(t, value_heads + head) + block.delta_step_bias[head];
     const double keep = std::exp(-block.delta_decay[head] * std::log1p(std::exp(step)));
     for (double& value : state.data) value *= keep;
+    memory = 1.0 + keep * memory;
+    double unexpected = 0.0, magnitude = 0.0;
     for (std::size_t j = 0; j < value_dim; ++j) {
       double held = 0.0;
       for (std::size_t i = 0; i < key_dim; ++i) held += state(i, j) * k[i];
-      const double change = beta * (x(t, 2 * key_heads * key_dim + head * value_dim + j) - held);
+      const double value = x(t, 2 * key_heads * key_dim + head * value_dim + j);
+      const double change = beta * (value - held);
+      unexpected += (value - held) * (value - held);
+      magnitude += value * value;
       double read = 0.0;
       for (std::size_t i = 0; i < key_dim; ++i) {
         state(i, j) += k[i] * change;
@@ -346,6 +352,12 @@ void delta_head(const PlainBlock& block, const Matrix& x, const Matrix& write_an
       }
       out(t, head * value_dim + j) = read;
     }
+    if (block.looks == nullptr) continue;
+    block.looks->decay(t, head) = keep;
+    block.looks->strength(t, head) = beta;
+    block.looks->memory(t, head) = memory;
+    block.looks->unexpected(t, head) = unexpected;
+    block.looks->magnitude(t, head) = magnitude;
   }
 }
 
@@ -356,6 +368,11 @@ Matrix delta_branch(const PlainBlock& block, const Matrix& normed) {
   const Matrix write_and_step = product(normed, block.delta_write_and_step);
   const Matrix gate = product(normed, block.delta_gate);
   Matrix out(normed.rows, gate.cols);
+  if (block.looks != nullptr) {
+    const Matrix empty(normed.rows, static_cast<std::size_t>(d.value_heads));
+    block.looks->decay = block.looks->strength = block.looks->memory = block.looks->unexpected =
+        block.looks->magnitude = empty;
+  }
   for (std::size_t head = 0; head < static_cast<std::size_t>(d.value_heads); ++head) {
     delta_head(block, x, write_and_step, head, out);
     const Matrix part =
@@ -385,11 +402,16 @@ Matrix mlp_branch(const PlainMlp& mlp, const Matrix& x) {
 Matrix mixture_branch(const PlainBlock& block, const Matrix& x) {
   const FeedForwardDescription& f = block.block.feed_forward;
   Matrix weight = block.routes.data.empty() ? product(x, block.router) : block.routes;
+  if (block.looks != nullptr) {
+    block.looks->probability = Matrix(x.rows, block.experts.size());
+    block.looks->expert_out.clear();
+  }
   for (std::size_t t = 0; t < weight.rows && block.routes.data.empty(); ++t) {
     const auto row = weight.row(t);
     double sum = 0.0;
     for (double& p : row) sum += p = std::exp(p);
     for (double& p : row) p /= sum;
+    if (block.looks != nullptr) std::ranges::copy(row, block.looks->probability.row(t).begin());
     std::vector<double> sorted(row.begin(), row.end());
     std::sort(sorted.rbegin(), sorted.rend());
     const double least = sorted[static_cast<std::size_t>(f.experts_used) - 1];
@@ -397,9 +419,13 @@ Matrix mixture_branch(const PlainBlock& block, const Matrix& x) {
     for (double& p : row) taken += p = p >= least ? p : 0.0;
     for (double& p : row) p /= f.normalise ? taken : 1.0;
   }
+  if (block.looks != nullptr) block.looks->taken = weight;
   Matrix out(x.rows, x.cols);
   for (std::size_t e = 0; e < block.experts.size(); ++e) {
-    const Matrix part = mlp_branch(block.experts[e], x);
+    const bool dropped = static_cast<int>(e) == block.dropped_expert;
+    const Matrix part = dropped ? Matrix() : mlp_branch(block.experts[e], x);
+    if (block.looks != nullptr) block.looks->expert_out.push_back(part);
+    if (dropped) continue;
     for (std::size_t t = 0; t < x.rows; ++t) {
       for (std::size_t j = 0; j < x.cols; ++j) out(t, j) += weight(t, e) * part(t, j);
     }
@@ -418,10 +444,13 @@ Matrix mixture_branch(const PlainBlock& block, const Matrix& x) {
 
 Matrix forward(const PlainBlock& block, const PlainPositions& positions, const Matrix& h,
                const SeeAttention& see) {
-  const Matrix x = plain_norm(h, block.attention_norm, block.block.norm_eps);
-  Matrix out = block.block.mixer == Mixer::delta_rule ? delta_branch(block, x)
-                                                      : attention_branch(block, positions, x, see);
-  add(out, h);
+  Matrix out = h;
+  if (!block.skip_mixer) {
+    const Matrix x = plain_norm(h, block.attention_norm, block.block.norm_eps);
+    add(out, block.block.mixer == Mixer::delta_rule ? delta_branch(block, x)
+                                                    : attention_branch(block, positions, x, see));
+  }
+  if (block.skip_feed_forward) return out;
   const Matrix normed = plain_norm(out, block.mlp_norm, block.block.norm_eps);
   add(out,
       block.block.feed_forward.experts > 0 ? mixture_branch(block, normed) : mlp_branch(block.mlp, normed));

@@ -18,6 +18,13 @@ struct PlainMlp {
   std::vector<double> gate_bias, up_bias, down_bias;
 };
 
+/// What a block does inside. What it does not have stays empty.
+struct PlainLooks {
+  Matrix probability, taken;       // (tokens, experts): the router's; weights, 0 = not taken
+  std::vector<Matrix> expert_out;  // of each expert (tokens, d), for every token; of a dropped one empty
+  Matrix decay, strength, memory, unexpected, magnitude;  // (tokens, value heads); the last two are squares
+};
+
 /// One block, as BlockWeights. What the block does not have is empty.
 struct PlainBlock {
   BlockDescription block;
@@ -29,7 +36,10 @@ struct PlainBlock {
   Matrix router;
   std::vector<double> shared_gate;
   std::vector<PlainMlp> experts;
-  Matrix routes;  // (tokens, experts): weights in place of the router's; empty = the router's
+  Matrix routes;            // (tokens, experts): weights in place of the router's; empty = the router's
+  int dropped_expert = -1;  // adds nothing
+  bool skip_mixer = false, skip_feed_forward = false;
+  PlainLooks* looks = nullptr;  // filled by forward
 };
 [[nodiscard]] PlainBlock plain_block(const Checkpoint& checkpoint, int layer);
 /// From whatever backend holds them.

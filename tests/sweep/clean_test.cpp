@@ -104,8 +104,8 @@ TEST_P(CleanSweepOf, EqualsAPlainLoopOverBlocks) {
   accumulators.push_back(std::make_unique<Recorder>(context, states));
   SinkTracker tracker(context);
   const Embedding embedding = load_embedding(checkpoint);
-  const CleanSweep sweep =
-      run_clean_sweep(checkpoint, context, embedding, accumulators, true, tracker, options, {});
+  const CleanSweep sweep = run_clean_sweep(checkpoint, context, embedding, accumulators, {.attention = true},
+                                           tracker, options, {});
   const HeadWeights head = load_head(checkpoint, embedding);
   const auto losses = document_losses(head, context, sweep.states, options);
   ASSERT_EQ(losses.size(), corpus.documents.size());

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <map>
@@ -109,12 +110,35 @@ const DoseCurve* find_curve(const Trace& trace, const DoseCurve& like) {
 }
 
 TEST(Selection, CkaMatrixIsMeasuredWithCkaShift) {
-  const auto by_matrix = selected_signals({.signals = {"cka_matrix"}});
+  ModelConfig dense{.n_layers = 2, .heads = 2, .kv_heads = 2, .head_dim = 4};
+  const auto by_matrix = selected_signals({.signals = {"cka_matrix"}}, dense);
   ASSERT_EQ(by_matrix.size(), 1u);
-  EXPECT_EQ(by_matrix, selected_signals({.signals = {"cka_shift"}}));
+  EXPECT_EQ(by_matrix, selected_signals({.signals = {"cka_shift"}}, dense));
   EXPECT_EQ(by_matrix[0]->series[0].id, "cka_shift");
-  EXPECT_EQ(selected_signals({}).size(), signals().size());
-  EXPECT_TRUE(selected_signals({.signals = {"cka"}}).empty());
+  EXPECT_TRUE(selected_signals({.signals = {"cka"}}, dense).empty());
+  const auto everywhere = [](const Signal& signal) { return signal.is_of == nullptr; };
+  EXPECT_EQ(std::ssize(selected_signals({}, dense)), std::ranges::count_if(signals(), everywhere));
+}
+
+// What a model has no block of is left out of a run of all signals, and of a run that asks for it with a
+// word.
+TEST(Selection, SignalsOfPartsThatTheModelLacksAreLeftOut) {
+  ModelConfig config{.n_layers = 2, .heads = 2, .kv_heads = 2, .head_dim = 4};
+  const auto ids = [&](const MeasureOptions& options) {
+    std::vector<std::string_view> found;
+    for (const Signal* signal : selected_signals(options, config)) found.push_back(signal->series[0].id);
+    return found;
+  };
+  using Ids = std::vector<std::string_view>;
+  EXPECT_EQ(ids({.signals = {"router_entropy", "delta_write", "angular_step"}}), Ids{"angular_step"});
+  EXPECT_EQ(
+      missing_signals({.signals = {"router_entropy", "angular_step"}}, config),
+      std::vector<std::string>{"router_entropy: not measured, no block of the model has what it is of"});
+  EXPECT_TRUE(missing_signals({}, config).empty());
+  config.experts = ExpertConfig{.count = 4, .used = 2, .width = 8, .blocks = {0, 1}};
+  EXPECT_EQ(ids({.signals = {"router_entropy", "delta_write"}}), Ids{"router_entropy"});
+  config.delta_blocks = {1, 0};
+  EXPECT_EQ(ids({.signals = {"router_entropy", "delta_write"}}), (Ids{"router_entropy", "delta_memory"}));
 }
 
 // At the last state the lens is the model: H(Y) less the model's own loss.

@@ -31,11 +31,22 @@ export const kDefinitions: Record<string, string> = {
   curvature_raw: 'Control: the same of states as they are.',
   sensitivity: 'Control: kappa by the backward sweep: how fast the prediction moves under noise relative to each token\u2019s RMS.',
   sensitivity_absolute: 'Control: the same under noise of one absolute size; it falls as the residual stream grows, whatever the function.',
+  sensitivity_frozen: 'Control: sensitivity with the experts\u2019 weights of the clean run held fixed.',
+  sensitivity_absolute_frozen: 'Control: the same under noise of one absolute size.',
   residual_rms: 'Control: root mean square of the residual state of a token.',
   max_activation: 'Control: largest absolute value in a token\u2019s state.',
   sink_rate: 'Control: share of tokens whose RMS exceeds 10 times their document\u2019s median token RMS.',
   top_token_energy: 'Control: share of the energy (sum of squares) of a state in the largest 1% of its tokens.',
   top_dimension_energy: 'Control: share of that energy in the residual dimension with most of it.',
+  router_entropy: 'Control: entropy of the router\u2019s probabilities over all experts, over its maximum; 1 no preference, 0 sure. Blocks with a mixture of experts.',
+  expert_load_evenness: 'Control: entropy of the shares of tokens that the experts get, over its maximum, corrected for few tokens; 1 even.',
+  expert_switching: 'Control: distance between the experts\u2019 shares of a document\u2019s two halves; 0 the same experts serve both. Positive for few tokens: compare expert_switching_shuffled.',
+  expert_switching_shuffled: 'Control: the same of halves drawn at random: what few tokens alone give.',
+  expert_overlap: 'Control: mean cosine between the outputs of the experts that a token takes; 1 the same direction, 0 unrelated ones.',
+  delta_memory: 'Control: tokens that the state of the gated delta rule holds, by its decay. Blocks with the delta rule.',
+  delta_write: 'Control: share of the correction that a token writes into that state.',
+  delta_surprise: 'Control: share of a token\u2019s value that the state did not predict; 0 known already, 1 new.',
+  window_edge: 'Control: attention on the oldest eighth of a sliding window over what a uniform spread has there; near 0 the window does not bind.',
   top_component_variance: 'Control: share of the variance of a state along its first principal component.',
 };
 
@@ -57,6 +68,10 @@ export const kInterventions: Record<string, string> = {
   attention_sink_only: 'The share s of the attention goes to sink tokens alone.',
   attention_local: 'The share s of the attention goes to sink tokens and the last 16 keys alone.',
   head_ablation: 'The output of one attention head times 1 - s.',
+  mixer_skip: 'The block without its attention or delta rule.',
+  feed_forward_skip: 'The block without its MLP or mixture of experts.',
+  expert_drop: 'One expert adds nothing to the tokens that take it.',
+  routed_noise: 'Relative noise on a state, with the experts of the clean run in every block behind it.',
   weight_rounding: 'Every matrix of the block is rounded to fewer bits; s is the step over the largest value of a group.',
 };
 

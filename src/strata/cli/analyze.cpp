@@ -59,7 +59,9 @@ std::string plan_text(const MeasurePlan& plan, const NullPlan& nulls, std::uint6
         fmt::format("lanes over whole segments: {} if there are three, in {} pass{} after the boundaries\n",
                     plan.segment_lanes, plan.segment_passes, plan.segment_passes == 1 ? "" : "es");
   }
-  out += plan.backward_sweeps > 0 ? "backward sweep: two passes over the weights\n" : "no backward sweep\n";
+  out += plan.backward_sweeps > 1   ? "two backward sweeps: four passes over the weights\n"
+         : plan.backward_sweeps > 0 ? "backward sweep: two passes over the weights\n"
+                                    : "no backward sweep\n";
   out += fmt::format("weights read: {}\n", human_bytes(plan.weight_bytes_read));
   out += fmt::format("matrix products: {:.3g} TFLOP; at the {:.0f} GFLOP/s measured now at least {:.1f} s\n",
                      plan.flops / 1e12, plan.flops_per_second / 1e9, plan.flops / plan.flops_per_second);
@@ -174,6 +176,8 @@ void register_analyze(CLI::App& app, Program& program) {
              "Tokens in perturbed lanes, in all");
   add_number(*command, "--label-samples", r.label_samples, 1, 1024,
              "Draws of the labels in the backward sweep; more lower its sampling error");
+  command->add_flag("--frozen-routing", r.frozen_routing,
+                    "Of a mixture of experts, a second backward sweep with the experts' weights held fixed");
   command->add_option("--layers", o->layers, "States or blocks to perturb, like 3,7,10-14 (default: all)");
   command->add_option("--signals", r.signals, "Signals to measure (default: all)")->delimiter(',');
   command

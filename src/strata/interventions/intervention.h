@@ -7,13 +7,14 @@
 #include <string_view>
 #include <vector>
 
+#include "strata/model/attention.h"
 #include "strata/signals/signal.h"
 
 namespace strata {
 
 /// Where the edit is made: the residual stream before a block; a block's output, or the order of blocks; its
-/// attention probabilities; a copy of its weights.
-enum class Site { state, branch, attention, weights };
+/// attention probabilities; a copy of its weights; what it computes at all.
+enum class Site { state, branch, attention, weights, parts };
 [[nodiscard]] const char* to_string(Site site);
 
 /// Intervention::span of one that acts on a whole segment at once; segments are known after the boundaries.
@@ -28,7 +29,7 @@ struct EditContext {
   double sign = 1.0;         ///< -1 in the second lane of an antithetic pair
   double strength = 0.0;
   int span = 1;            ///< states or blocks that the lane edits in all
-  int head = -1;           ///< of an intervention on one attention head
+  int head = -1;           ///< of an intervention on one attention head, or expert
   std::int64_t reach = 0;  ///< keys that a query of the block sees (its sliding window); 0 = all before it
   std::int64_t tokens = 0, width = 0;
   std::span<const TokenClass> classes;  ///< of the window's tokens
@@ -45,6 +46,12 @@ struct Intervention {
   bool antithetic = false;            ///< runs in pairs with opposite sign
   bool by_default = false;            ///< runs unless others are asked for
   bool per_head = false;              ///< one curve for each attention head
+  bool per_expert = false;            ///< one curve for each expert of a block
+  bool fixes_routing = false;  ///< from its place on tokens take the experts of the clean run, with its
+                               ///< weights
+  /// Whether a block has what the intervention is about; null: every block, those with attention at that
+  /// site. Of a state: whether some block of the model has it.
+  bool (*is_of)(const BlockDescription&) = nullptr;
   bool uses_whole_window = false;  ///< a token's edit depends on the tokens after it too (means over tokens)
 
   /// h (tokens, width) before the block.
@@ -57,6 +64,8 @@ struct Intervention {
   void (*edit_attention)(const EditContext&, int head, std::int64_t query, float* probability) = nullptr;
   /// One row of a matrix, (columns), of q, k, v, attention output, gate, up or down.
   void (*edit_weights)(double strength, float* row, std::int64_t columns) = nullptr;
+  /// Leaves parts of the block out.
+  void (*edit_parts)(const EditContext&, BlockHooks& hooks) = nullptr;
 };
 
 [[nodiscard]] std::span<const Intervention> interventions();

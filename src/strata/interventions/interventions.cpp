@@ -7,12 +7,16 @@
 #include "strata/interventions/attention_uniform.h"
 #include "strata/interventions/block_repeat.h"
 #include "strata/interventions/block_skip.h"
+#include "strata/interventions/expert_drop.h"
+#include "strata/interventions/feed_forward_skip.h"
 #include "strata/interventions/head_ablation.h"
 #include "strata/interventions/intervention.h"
 #include "strata/interventions/joint_noise.h"
 #include "strata/interventions/mean_ablation.h"
+#include "strata/interventions/mixer_skip.h"
 #include "strata/interventions/pooled_noise.h"
 #include "strata/interventions/relative_noise.h"
+#include "strata/interventions/routed_noise.h"
 #include "strata/interventions/scaling.h"
 #include "strata/interventions/sink_noise.h"
 #include "strata/interventions/translation.h"
@@ -28,7 +32,8 @@ std::span<const Intervention> interventions() {
       translation_intervention(),       zero_ablation_intervention(),       mean_ablation_intervention(),
       block_skip_intervention(),        adjacent_swap_intervention(),       block_repeat_intervention(),
       attention_uniform_intervention(), attention_sink_only_intervention(), attention_local_intervention(),
-      head_ablation_intervention(),     weight_rounding_intervention()};
+      head_ablation_intervention(),     weight_rounding_intervention(),     mixer_skip_intervention(),
+      feed_forward_skip_intervention(), expert_drop_intervention(),         routed_noise_intervention()};
   return kInterventions;
 }
 
@@ -42,6 +47,8 @@ const char* to_string(Site site) {
       return "attention";
     case Site::weights:
       return "weights";
+    case Site::parts:
+      return "parts";
   }
   return "";
 }

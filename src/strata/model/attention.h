@@ -29,6 +29,11 @@ struct BlockHooks {
   const Routing* frozen_routing = nullptr;        ///< used in place of the router's own
   const DeltaSums* delta_sums = nullptr;          ///< filled with what a delta rule's states do
   std::int64_t dropped_expert = -1;               ///< adds nothing to the tokens that take it
+  /// Filled with, for each token, the sum over the experts that it takes of their outputs brought to unit
+  /// length: (tokens, d). Its square says how much they agree.
+  float* expert_directions = nullptr;
+  bool skip_mixer = false;         ///< h + feed_forward(norm(h))
+  bool skip_feed_forward = false;  ///< h + mixer(norm(h)); with both the block is the identity
 
   BlockHooks(const AttentionSums* attention_sums = nullptr, const AttentionEdit* edit = nullptr)
       : sums(attention_sums), edit_attention(edit) {}

@@ -326,15 +326,17 @@ void cpu::forward_block(const BlockWeights& w, const RopeTable& rope, const floa
   float* normed = room(scratch.normed, n * d);
   float* branch = room(scratch.branch, n * d);
 
-  rms_norm_rows(h_in, d, normed, d, w.attention_norm.data(), n, d, eps);
-  if (w.block.mixer == Mixer::delta_rule) {
-    run_delta_rule(w, normed, branch, n, scratch, hooks);
-  } else {
-    run_attention(w, rope, normed, branch, n, scratch, hooks);
-  }
   if (h_out != h_in) std::copy_n(h_in, n * d, h_out);
-  add_in_place(h_out, branch, n * d);
-
+  if (!hooks.skip_mixer) {
+    rms_norm_rows(h_in, d, normed, d, w.attention_norm.data(), n, d, eps);
+    if (w.block.mixer == Mixer::delta_rule) {
+      run_delta_rule(w, normed, branch, n, scratch, hooks);
+    } else {
+      run_attention(w, rope, normed, branch, n, scratch, hooks);
+    }
+    add_in_place(h_out, branch, n * d);
+  }
+  if (hooks.skip_feed_forward) return;
   rms_norm_rows(h_out, d, normed, d, w.mlp_norm.data(), n, d, eps);
   feed_forward(w, normed, branch, n, scratch.feed_forward, hooks);
   add_in_place(h_out, branch, n * d);

@@ -39,6 +39,12 @@ const Routing& route_rows(const BlockWeights& w, const float* normed, std::int64
   return routing;
 }
 
+// sum += x / |x|; NaN of a zero vector.
+void add_direction(float* sum, const float* x, std::int64_t d) {
+  const auto inverse = static_cast<float>(1.0 / std::sqrt(inner_product(x, x, d)));
+  for (std::int64_t i = 0; i < d; ++i) sum[i] += x[i] * inverse;
+}
+
 // Experts in the order of their numbers, so that a token's sum does not depend on its neighbours.
 void run_mixture(const BlockWeights& w, const float* normed, float* branch, std::int64_t n,
                  FeedForwardScratch& s, const BlockHooks& hooks) {
@@ -47,6 +53,7 @@ void run_mixture(const BlockWeights& w, const float* normed, float* branch, std:
   const Routing& routing = route_rows(w, normed, n, s, hooks);
   const ExpertRows rows = group_by_expert(mixture, routing, n);
   std::fill_n(branch, n * d, 0.0f);
+  if (hooks.expert_directions != nullptr) std::fill_n(hooks.expert_directions, n * d, 0.0f);
   for (std::size_t e = 0; e < w.mixture.experts.size(); ++e) {
     const std::int64_t begin = rows.begin[e], count = rows.begin[e + 1] - begin;
     if (count == 0 || static_cast<std::int64_t>(e) == hooks.dropped_expert) continue;
@@ -59,6 +66,8 @@ void run_mixture(const BlockWeights& w, const float* normed, float* branch, std:
       const std::int64_t token = rows.token[pair];
       add_scaled(branch + token * d, out + r * d,
                  routing.weight[static_cast<std::size_t>(token * used + rows.slot[pair])], d);
+      if (hooks.expert_directions != nullptr)
+        add_direction(hooks.expert_directions + token * d, out + r * d, d);
     }
   }
   if (mixture.shared_width == 0) return;

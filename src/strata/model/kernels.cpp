@@ -117,6 +117,14 @@ void add_row(const RowSums& s, double& distance, double& entropy) {
   entropy += std::max(0.0, std::log(s.weight) - s.weighted_score / s.weight) / std::log(s.keys);
 }
 
+// Of a query that sees a whole window: exponentials `e` of its keys, oldest first, and their total.
+double edge_share(const float* e, std::int64_t window, double total) {
+  const std::int64_t edge = edge_keys(window);
+  double sum = 0.0;
+  for (std::int64_t j = 0; j < edge; ++j) sum += static_cast<double>(e[j]);
+  return sum / total * static_cast<double>(window) / static_cast<double>(edge);
+}
+
 }  // namespace
 
 STRATA_VECTORISED
@@ -155,6 +163,9 @@ void causal_softmax(float* scores, const QueryRows& queries, float scale, const 
       all.weighted_distance = weighted(row, away);
       all.keys = static_cast<double>(keys);
       all.distance = static_cast<double>(keys - 1) * static_cast<double>(keys) / 2.0;
+      if (!sums->window_edge.empty())
+        sums->window_edge[static_cast<std::size_t>(i)] +=
+            keys == queries.window ? edge_share(row, keys, total) : std::numeric_limits<double>::quiet_NaN();
       RowSums rest = all;
       for (const std::int64_t j : sinks) {
         if (j > i) break;

@@ -52,7 +52,15 @@ struct AttentionSums {
   std::span<const float> keep;                  ///< per key: 1 ordinary, 0 sink (removed from "reduced")
   std::span<double> distance_all, entropy_all;  ///< per query
   std::span<double> distance_reduced, entropy_reduced;  ///< per query; NaN where no two keys remain
+  /// Per query, where not empty: share of the attention on the oldest edge_keys(window) keys of the window
+  /// over what a uniform spread has there; NaN for queries that see fewer keys than the window.
+  std::span<double> window_edge;
 };
+
+/// An eighth of a sliding window, at least one key.
+[[nodiscard]] constexpr std::int64_t edge_keys(std::int64_t window) {
+  return window < 8 ? 1 : window / 8;
+}
 
 /// Some queries of a window, one after the other: row r of the scores belongs to query first + r.
 struct QueryRows {

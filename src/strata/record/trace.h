@@ -77,12 +77,12 @@ struct SpectrumRecord {
 /// Damage done by one intervention at one place, over its strength.
 struct DoseCurve {
   std::string intervention;   ///< "relative_noise", "block_skip"
-  std::string site;           ///< "state", "branch", "attention", "weights"
+  std::string site;           ///< "state", "branch", "attention", "weights", "parts"
   std::string strength_unit;  ///< "token rms", "share"
   Axis axis = Axis::state;
   int place = 0;           ///< state or first block
   int span = 1;            ///< states or blocks spanned, `place` the first
-  int head = -1;           ///< attention head, for an intervention on one of them
+  int head = -1;           ///< attention head, or expert, for an intervention on one of them
   bool continuous = true;  ///< whether strengths between these mean something
   std::vector<double> strength;
   Matrix kl_nats;         ///< documents x strength: mean KL(clean || perturbed) per scored token

@@ -17,6 +17,9 @@
 
 namespace strata {
 
+struct Routing;    // model/routing.h
+struct DeltaSums;  // model/delta_rule.h
+
 /// Class of a token, the same at every depth.
 enum class TokenClass : std::uint8_t { ordinary, first, massive };
 
@@ -58,6 +61,8 @@ struct StateView {
 /// Per query, sums over heads of the attention statistics (see AttentionSums).
 struct AttentionView {
   std::span<const double> distance_all, entropy_all, distance_reduced, entropy_reduced;
+  std::span<const double>
+      window_edge{};  ///< empty where the block has no sliding window, or nothing needs it
 };
 
 /// Block `block` of one window: h_in, h_out are (tokens, hidden).
@@ -67,7 +72,12 @@ struct BlockView {
   const float* h_in = nullptr;
   const float* h_out = nullptr;
   std::int64_t tokens = 0;
-  const AttentionView* attention = nullptr;  ///< only where some signal needs it
+  /// Of the block, where it has the part and some signal needs it. Of a window that is swept again for a late
+  /// sink, attention alone.
+  const AttentionView* attention = nullptr;
+  const Routing* routing = nullptr;
+  const DeltaSums* delta = nullptr;          ///< strength, memory and surprise
+  const float* expert_directions = nullptr;  ///< as BlockHooks', (tokens, hidden)
 };
 
 struct FinishContext {
@@ -103,6 +113,13 @@ struct Signal {
   bool needs_attention;
   bool needs_rows = false;    ///< SweepContext::rows
   bool needs_logits = false;  ///< undefined in a model without a head, where `make` is not called
+  bool needs_routing = false;
+  bool needs_delta = false;
+  bool needs_expert_directions = false;
+  bool needs_window_edge = false;  ///< AttentionView::window_edge; with needs_attention
+  /// Whether a block has what the signal is of; null: every block. Its series are undefined in the others,
+  /// and a model without any such block has none.
+  bool (*is_of)(const BlockDescription&) = nullptr;
   std::function<std::unique_ptr<Accumulator>(const SweepContext&)> make;
   /// Bytes it keeps in memory over the whole sweep, for the memory plan; without the sampled rows.
   std::uint64_t (*memory_bytes)(const SweepContext&);
@@ -116,6 +133,15 @@ struct Signal {
 [[nodiscard]] inline bool measurable(const Signal& signal, const ModelConfig& config) {
   return config.has_head || !signal.needs_logits;
 }
+
+/// Whether the model has a block that the signal is of.
+[[nodiscard]] bool applies(const Signal& signal, const ModelConfig& config);
+
+/// What the clean sweep has to look at inside blocks.
+struct BlockNeeds {
+  bool attention = false, routing = false, delta = false, expert_directions = false, window_edge = false;
+};
+[[nodiscard]] BlockNeeds needs_of(std::span<const Signal* const> signals);
 
 [[nodiscard]] std::span<const Signal> signals();
 /// Adds a row whose views live as long as the program. Throws Error(usage) for an id that is there already.

@@ -13,13 +13,18 @@
 #include "strata/signals/cka.h"
 #include "strata/signals/covariance_spectrum.h"
 #include "strata/signals/curvature.h"
+#include "strata/signals/delta_states.h"
+#include "strata/signals/expert_load.h"
+#include "strata/signals/expert_overlap.h"
 #include "strata/signals/lens.h"
 #include "strata/signals/lens_passage.h"
 #include "strata/signals/residual_rms.h"
+#include "strata/signals/router_entropy.h"
 #include "strata/signals/sampled_rows.h"
 #include "strata/signals/signal.h"
 #include "strata/signals/spectrum.h"
 #include "strata/signals/update_ratio.h"
+#include "strata/signals/window_edge.h"
 
 namespace strata {
 
@@ -59,11 +64,33 @@ std::vector<Signal>& registry() {
       lens_passage_signal(),
       residual_rms_signal(),
       carriers_signal(),
+      router_entropy_signal(),
+      expert_load_signal(),
+      expert_overlap_signal(),
+      delta_states_signal(),
+      window_edge_signal(),
   };
   return all;
 }
 
 }  // namespace
+
+bool applies(const Signal& signal, const ModelConfig& config) {
+  const auto blocks = distinct_blocks(config);
+  return signal.is_of == nullptr || std::any_of(blocks.begin(), blocks.end(), signal.is_of);
+}
+
+BlockNeeds needs_of(std::span<const Signal* const> signals) {
+  BlockNeeds needs;
+  for (const Signal* signal : signals) {
+    needs.attention = needs.attention || signal->needs_attention;
+    needs.routing = needs.routing || signal->needs_routing;
+    needs.delta = needs.delta || signal->needs_delta;
+    needs.expert_directions = needs.expert_directions || signal->needs_expert_directions;
+    needs.window_edge = needs.window_edge || signal->needs_window_edge;
+  }
+  return needs;
+}
 
 std::span<const Signal> signals() {
   return registry();

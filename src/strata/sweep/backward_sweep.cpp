@@ -29,6 +29,13 @@ constexpr std::array<SeriesInfo, 2> kInfo{
 constexpr std::array<SeriesInfo, 2> kEmbeddingInfo{
     {{"embedding_sensitivity", "1", Axis::state, Group::control},
      {"embedding_sensitivity_absolute", "1 per squared residual unit", Axis::state, Group::control}}};
+// With the experts' weights held fixed.
+constexpr std::array<SeriesInfo, 2> kFrozenInfo{
+    {{"sensitivity_frozen", "nats", Axis::state, Group::control},
+     {"sensitivity_absolute_frozen", "nats per squared residual unit", Axis::state, Group::control}}};
+constexpr std::array<SeriesInfo, 2> kFrozenEmbeddingInfo{
+    {{"embedding_sensitivity_frozen", "1", Axis::state, Group::control},
+     {"embedding_sensitivity_absolute_frozen", "1 per squared residual unit", Axis::state, Group::control}}};
 constexpr std::array kSets{TokenSet::ordinary, TokenSet::all};
 
 // The index whose share of the cumulated exponentials holds `u`.
@@ -62,8 +69,13 @@ class BackwardSweep {
  public:
   BackwardSweep(const Checkpoint& checkpoint, const SweepContext& context,
                 std::span<const TokenClass> classes, std::span<const LaneWindow> windows,
-                const MeasureOptions& options)
-      : checkpoint_(checkpoint), context_(context), classes_(classes), windows_(windows), options_(options) {
+                const MeasureOptions& options, bool frozen_routing)
+      : checkpoint_(checkpoint),
+        context_(context),
+        classes_(classes),
+        windows_(windows),
+        options_(options),
+        frozen_routing_(frozen_routing) {
     std::int64_t longest = 0;
     for (const LaneWindow& w : windows) {
       tokens_ += w.tokens;
@@ -91,15 +103,16 @@ class BackwardSweep {
         for (WindowSums& sums : windows) archive.raw(&sums, sizeof(sums));
       }
     };
-    const bool resumed = options_.snapshots != nullptr && options_.snapshots->load("backward", save);
+    const char* const phase = frozen_routing_ ? "backward sweep, frozen routing" : "backward sweep";
+    const char* const snapshot = frozen_routing_ ? "backward frozen" : "backward";
+    const bool resumed = options_.snapshots != nullptr && options_.snapshots->load(snapshot, save);
     STRATA_CHECK(step >= 0 && step <= steps);
     if (!resumed) embed_windows(embedding);
     BlockWeights weights;
     const bool ahead = options_.memory.prefetch;
     std::optional<BlockStream> blocks;
     for (; step < steps; ++step) {
-      report_and_save(progress, {"backward sweep", step, steps, tokens_}, options_.snapshots, "backward",
-                      save);
+      report_and_save(progress, {phase, step, steps, tokens_}, options_.snapshots, snapshot, save);
       const bool up = step < n_layers;
       weights = {};  // before the next one is read, where there is no room for two
       if (step == n_layers) blocks.reset();
@@ -116,7 +129,7 @@ class BackwardSweep {
         up ? forward(weights, step, w, scratch) : backward(weights, steps - 1 - step, w, scratch);
       });
     }
-    report_and_save(progress, {"backward sweep", steps, steps, 0}, options_.snapshots, "backward", save);
+    report_and_save(progress, {phase, steps, steps, 0}, options_.snapshots, snapshot, save);
   }
 
   // Mean over draws and scored positions, at one state of one window; without a head over draws.
@@ -173,7 +186,8 @@ class BackwardSweep {
     for (std::size_t s = 0; s < draws(); ++s) {
       gradients.push_back(gradients_.edit(slot(s, w), scratch.gradients[s]));
     }
-    backward_block(weights, rope_, h, gradients, windows_[w].tokens, scratch.backward);
+    backward_block(weights, rope_, h, gradients, windows_[w].tokens, scratch.backward,
+                   {.frozen_routing = frozen_routing_});
     add_squares(block, w, h, gradients);
     for (std::size_t s = 0; s < draws(); ++s) {
       gradients_.commit(slot(s, w), {gradients[s], static_cast<std::size_t>(gradients_.size(slot(s, w)))});
@@ -275,6 +289,7 @@ class BackwardSweep {
   std::span<const TokenClass> classes_;
   std::span<const LaneWindow> windows_;
   const MeasureOptions& options_;
+  bool frozen_routing_;
   std::int64_t tokens_ = 0;
   RopeTable rope_;
   StateStore states_;                          // slot = (state, window): (tokens, d)
@@ -297,13 +312,15 @@ std::uint64_t backward_token_bytes(const ModelConfig& config, int label_samples)
 std::vector<Series> run_backward_sweep(const Checkpoint& checkpoint, const SweepContext& context,
                                        std::span<const TokenClass> classes, const Embedding& embedding,
                                        const HeadWeights& head, const std::vector<LaneWindow>& sample,
-                                       const MeasureOptions& options, const Progress& progress) {
+                                       const MeasureOptions& options, const Progress& progress,
+                                       bool frozen_routing) {
   STRATA_CHECK(options.label_samples > 0);
   std::vector<Series> series;
   std::int64_t tokens = 0;
   for (const LaneWindow& w : sample) tokens += w.tokens;
   const bool head_there = context.config.has_head;
-  for (const SeriesInfo& info : head_there ? kInfo : kEmbeddingInfo) {
+  const auto& free = head_there ? kInfo : kEmbeddingInfo;
+  for (const SeriesInfo& info : !frozen_routing ? free : head_there ? kFrozenInfo : kFrozenEmbeddingInfo) {
     for (const TokenSet set : kSets) {
       series.push_back(make_series(context, info, set));
       series.back().note =
@@ -311,7 +328,7 @@ std::vector<Series> run_backward_sweep(const Checkpoint& checkpoint, const Sweep
                       options.label_samples == 1 ? "" : "s", head_there ? "labels" : "direction");
     }
   }
-  BackwardSweep sweep(checkpoint, context, classes, sample, options);
+  BackwardSweep sweep(checkpoint, context, classes, sample, options, frozen_routing);
   sweep.run(embedding, head, progress);
   const std::vector<std::int64_t> scored_of = lane_scored(context, sample);
   std::vector<char> begun(scored_of.size(), 0);
@@ -336,7 +353,7 @@ std::vector<Series> run_backward_sweep(const Checkpoint& checkpoint, const Sweep
     }
   }
   for (const SeriesInfo& info : kInfo) {
-    if (head_there) break;
+    if (head_there || frozen_routing) break;
     for (const TokenSet set : kSets) {
       series.push_back(make_series(context, info, set));
       series.back().note = kNoHead;

@@ -32,12 +32,14 @@ namespace strata {
 /// the seed and the window alone. States that do not fit in `options.backward_bytes` together wait in a
 /// temporary file; the weights are read twice in any case. Returns four series (eight) on the state axis (two
 /// token sets each), one row for each document of the sample.
-[[nodiscard]] std::vector<Series> run_backward_sweep(const Checkpoint& checkpoint,
-                                                     const SweepContext& context,
-                                                     std::span<const TokenClass> classes,
-                                                     const Embedding& embedding, const HeadWeights& head,
-                                                     const std::vector<LaneWindow>& sample,
-                                                     const MeasureOptions& options, const Progress& progress);
+///
+/// With `frozen_routing` the weights of the experts that tokens take are constants, not functions of the
+/// state (which experts they take always is held fixed). The series then end in _frozen, and none of the
+/// others follows.
+[[nodiscard]] std::vector<Series> run_backward_sweep(
+    const Checkpoint& checkpoint, const SweepContext& context, std::span<const TokenClass> classes,
+    const Embedding& embedding, const HeadWeights& head, const std::vector<LaneWindow>& sample,
+    const MeasureOptions& options, const Progress& progress, bool frozen_routing = false);
 
 /// What it puts out, in order.
 [[nodiscard]] std::span<const SeriesInfo> backward_series();

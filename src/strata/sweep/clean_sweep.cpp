@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "strata/base/error.h"
 #include "strata/base/parallel.h"
@@ -19,14 +20,23 @@ struct WindowScratch {
   BlockScratch block;
   std::vector<float> in, out;  // in: of a state that is not in memory
   std::vector<float> keep;
-  std::vector<double> sums;  // distance and entropy, all and reduced
+  // Distance and entropy, all and reduced, and the window's edge; or strength, memory and surprise.
+  std::vector<double> sums;
+  std::vector<float> expert_directions;
+  Routing routing;
+};
+
+// Of one window in one block, for the signals.
+struct Looks {
+  AttentionView attention;
+  DeltaSums delta;
 };
 
 struct Sweep {
   const SweepContext& context;
   const RopeTable rope;
   std::vector<std::unique_ptr<Accumulator>>& accumulators;
-  bool needs_attention;
+  BlockNeeds needs;
   SinkTracker& tracker;
   const MeasureOptions& options;
   ScratchPool<WindowScratch> pool{};
@@ -42,35 +52,70 @@ void in_batches(const std::vector<std::size_t>& list, const MeasureOptions& opti
   }
 }
 
-// One window through one block. With attention wanted, fills `view` and returns it where the block has
-// attention.
-const AttentionView* step_window(Sweep& sweep, const BlockWeights& weights, std::size_t window,
-                                 const float* h, WindowScratch& scratch, bool attention,
-                                 AttentionView& view) {
-  const SweepContext& context = sweep.context;
-  const std::int64_t n = context.tokens_in(window);
-  scratch.out.resize(static_cast<std::size_t>(n * context.config.hidden));
-  if (!attention || weights.block.mixer != Mixer::attention) {
-    forward_block(weights, sweep.rope, h, scratch.out.data(), n, scratch.block, nullptr);
-    return nullptr;
-  }
-  const auto classes = sweep.tracker.classes().subspan(static_cast<std::size_t>(context.first_token[window]),
-                                                       static_cast<std::size_t>(n));
+std::span<double> part_of(WindowScratch& scratch, std::size_t i, std::int64_t tokens) {
+  const auto n = static_cast<std::size_t>(tokens);
+  return std::span<double>(scratch.sums).subspan(i * n, n);
+}
+
+// The attention statistics of a window, to be filled; the mask is the one known by now.
+AttentionSums attention_sums(const Sweep& sweep, std::size_t window, bool edge, WindowScratch& scratch) {
+  const std::int64_t n = sweep.context.tokens_in(window);
+  const auto classes = sweep.tracker.classes().subspan(
+      static_cast<std::size_t>(sweep.context.first_token[window]), static_cast<std::size_t>(n));
   scratch.keep.resize(classes.size());
   std::transform(classes.begin(), classes.end(), scratch.keep.begin(),
                  [](TokenClass c) { return c == TokenClass::ordinary ? 1.0f : 0.0f; });
-  scratch.sums.assign(4 * classes.size(), 0.0);
-  const auto part = [&](std::size_t i) {
-    return std::span<double>(scratch.sums).subspan(i * classes.size(), classes.size());
-  };
-  const AttentionSums sums{.keep = scratch.keep,
-                           .distance_all = part(0),
-                           .entropy_all = part(1),
-                           .distance_reduced = part(2),
-                           .entropy_reduced = part(3)};
-  forward_block(weights, sweep.rope, h, scratch.out.data(), n, scratch.block, &sums);
-  view = {part(0), part(1), part(2), part(3)};
-  return &view;
+  scratch.sums.assign((edge ? 5 : 4) * classes.size(), 0.0);
+  AttentionSums sums{.keep = scratch.keep,
+                     .distance_all = part_of(scratch, 0, n),
+                     .entropy_all = part_of(scratch, 1, n),
+                     .distance_reduced = part_of(scratch, 2, n),
+                     .entropy_reduced = part_of(scratch, 3, n)};
+  if (edge) sums.window_edge = part_of(scratch, 4, n);
+  return sums;
+}
+
+// Undefined until a backend fills them.
+DeltaSums delta_sums(std::int64_t n, WindowScratch& scratch) {
+  scratch.sums.assign(static_cast<std::size_t>(3 * n), std::numeric_limits<double>::quiet_NaN());
+  return {.strength = part_of(scratch, 0, n),
+          .memory = part_of(scratch, 1, n),
+          .surprise = part_of(scratch, 2, n)};
+}
+
+// One window through one block into scratch.out, with what is needed of the parts that the block has; the
+// view's output and parts are filled.
+void step_window(Sweep& sweep, const BlockWeights& weights, const BlockNeeds& needs, WindowScratch& scratch,
+                 Looks& looks, BlockView& view) {
+  const std::int64_t n = view.tokens;
+  scratch.out.resize(static_cast<std::size_t>(n * sweep.context.config.hidden));
+  view.h_out = scratch.out.data();
+  BlockHooks hooks;
+  AttentionSums attention;
+  if (needs.attention && weights.block.mixer == Mixer::attention) {
+    const bool edge = needs.window_edge && weights.block.attention.window > 0;
+    attention = attention_sums(sweep, view.window, edge, scratch);
+    hooks.sums = &attention;
+  }
+  if (needs.delta && weights.block.mixer == Mixer::delta_rule) {
+    looks.delta = delta_sums(n, scratch);
+    hooks.delta_sums = view.delta = &looks.delta;
+  }
+  scratch.routing.probability.clear();
+  if (needs.routing && weights.block.feed_forward.experts > 0) hooks.routing = &scratch.routing;
+  if (hooks.routing != nullptr && needs.expert_directions) {
+    scratch.expert_directions.resize(scratch.out.size());
+    hooks.expert_directions = scratch.expert_directions.data();
+  }
+  forward_block(weights, sweep.rope, view.h_in, scratch.out.data(), n, scratch.block, hooks);
+  if (!scratch.routing.probability.empty()) {
+    view.routing = &scratch.routing;
+    view.expert_directions = hooks.expert_directions;
+  }
+  if (hooks.sums == nullptr) return;
+  looks.attention = {attention.distance_all, attention.entropy_all, attention.distance_reduced,
+                     attention.entropy_reduced, attention.window_edge};
+  view.attention = &looks.attention;
 }
 
 void observe_state(Sweep& sweep, int state, std::size_t window, const float* h) {
@@ -98,7 +143,7 @@ void end_state(Sweep& sweep, int state) {
 void repair_attention(Sweep& sweep, const Checkpoint& checkpoint, const Embedding& embedding) {
   const auto onset = sweep.tracker.latest_onset();
   const int last = *std::max_element(onset.begin(), onset.end());
-  if (!sweep.needs_attention || last < 1) return;
+  if (!sweep.needs.attention || last < 1) return;
   const SweepContext& context = sweep.context;
   const auto width = static_cast<std::size_t>(context.config.hidden);
   std::vector<std::size_t> affected;
@@ -122,21 +167,17 @@ void repair_attention(Sweep& sweep, const Checkpoint& checkpoint, const Embeddin
   BlockStream stream(checkpoint, 0, sweep.options.compute, BlockOrder::ascending,
                      sweep.options.memory.prefetch);
   BlockWeights weights;
+  const BlockNeeds again{.attention = true, .window_edge = sweep.needs.window_edge};
   for (int block = 0; block < last; ++block) {
     weights = {};
     weights = stream.next();
     std::erase_if(affected, [&](std::size_t w) { return onset[w] <= block; });
     in_batches(affected, sweep.options, [&](std::size_t w) {
       auto scratch = sweep.pool.lease();
-      AttentionView attention;
-      const float* const in = h.view(w, scratch->in);
-      const AttentionView* seen = step_window(sweep, weights, w, in, *scratch, true, attention);
-      const BlockView view{.block = block,
-                           .window = w,
-                           .h_in = in,
-                           .h_out = scratch->out.data(),
-                           .tokens = context.tokens_in(w),
-                           .attention = seen};
+      Looks looks;
+      BlockView view{
+          .block = block, .window = w, .h_in = h.view(w, scratch->in), .tokens = context.tokens_in(w)};
+      step_window(sweep, weights, again, *scratch, looks, view);
       for (const auto& accumulator : sweep.accumulators) accumulator->observe_block(view);
       h.write(w, scratch->out);
     });
@@ -184,7 +225,7 @@ void report_progress(const Progress& progress, const ProgressEvent& event) {
 
 CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& context,
                            const Embedding& embedding,
-                           std::vector<std::unique_ptr<Accumulator>>& accumulators, bool needs_attention,
+                           std::vector<std::unique_ptr<Accumulator>>& accumulators, const BlockNeeds& needs,
                            SinkTracker& tracker, const MeasureOptions& options, const Progress& progress) {
   std::int64_t longest = 0;
   std::vector<std::size_t> all(context.corpus.windows.size());
@@ -195,7 +236,7 @@ CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& con
   Sweep sweep{.context = context,
               .rope = make_rope_table(context.config, static_cast<int>(longest)),
               .accumulators = accumulators,
-              .needs_attention = needs_attention,
+              .needs = needs,
               .tracker = tracker,
               .options = options};
   std::vector<std::int64_t> sizes;
@@ -216,16 +257,13 @@ CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& con
     weights = stream.next();
     in_batches(all, options, [&](std::size_t w) {
       auto scratch = sweep.pool.lease();
-      AttentionView attention;
-      const float* const in = result.states.view(w, scratch->in);
-      const AttentionView* seen = step_window(sweep, weights, w, in, *scratch, needs_attention, attention);
+      Looks looks;
+      BlockView view{.block = block,
+                     .window = w,
+                     .h_in = result.states.view(w, scratch->in),
+                     .tokens = context.tokens_in(w)};
+      step_window(sweep, weights, needs, *scratch, looks, view);
       check_finite(scratch->out, checkpoint, block);
-      const BlockView view{.block = block,
-                           .window = w,
-                           .h_in = in,
-                           .h_out = scratch->out.data(),
-                           .tokens = context.tokens_in(w),
-                           .attention = seen};
       for (const auto& accumulator : accumulators) accumulator->observe_block(view);
       observe_state(sweep, block + 1, w, scratch->out.data());
       result.states.write(w, scratch->out);

@@ -19,16 +19,16 @@ struct CleanSweep {
   std::vector<TokenClass> classes;
 };
 
-/// Runs the sweep. `accumulators` observe every state and block; `tracker` learns the sink tokens.
-/// Attention statistics use the final sink mask at every depth: windows in which a massive token was
-/// found late are swept again up to there. Every window's residual stream is held, in memory or in a file as
-/// MeasureOptions::memory says, so that the weights are read once however long the text is. With
-/// MeasureOptions::snapshots it goes on from where another run of the same key stopped. Throws
+/// Runs the sweep. `accumulators` observe every state and block, and of blocks what is needed; `tracker`
+/// learns the sink tokens. Attention statistics use the final sink mask at every depth: windows in which a
+/// massive token was found late are swept again up to there. Every window's residual stream is held, in
+/// memory or in a file as MeasureOptions::memory says, so that the weights are read once however long the
+/// text is. With MeasureOptions::snapshots it goes on from where another run of the same key stopped. Throws
 /// Error(run_failed) naming the block when a state is not finite, and what loading the weights throws.
 [[nodiscard]] CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& context,
                                          const Embedding& embedding,
                                          std::vector<std::unique_ptr<Accumulator>>& accumulators,
-                                         bool needs_attention, SinkTracker& tracker,
+                                         const BlockNeeds& needs, SinkTracker& tracker,
                                          const MeasureOptions& options, const Progress& progress);
 
 /// Mean next-token NLL (nats; NaN without a head) and number of scored positions of every document.

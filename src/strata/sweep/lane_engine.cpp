@@ -41,6 +41,11 @@ bool reorders(const Lane& lane) {
   return lane.edit.intervention != nullptr && lane.edit.intervention->block_order != nullptr;
 }
 
+// Whether the lane keeps to the routes of the clean stream.
+bool fixes_routing(const Lane& lane) {
+  return lane.edit.intervention != nullptr && lane.edit.intervention->fixes_routing;
+}
+
 // Whether the lane has a stream of its own; one that borrows the head alone reads the clean one.
 bool has_stream(const Lane& lane) {
   return lane.edit.intervention != nullptr || lane.other.embedding || lane.other.begin < lane.other.end;
@@ -60,8 +65,11 @@ class LanePass {
     rope_ = make_rope_table(config_, static_cast<int>(longest));
     if (input.other != nullptr)
       other_rope_ = make_rope_table(input.other->checkpoint.config(), static_cast<int>(longest));
-    for (const Lane& lane : lanes)
+    for (const Lane& lane : lanes) {
       if (reorders(lane)) kept_blocks_ = std::max(kept_blocks_, lane.edit.span - 1);
+      fixes_routing_ = fixes_routing_ || fixes_routing(lane);
+    }
+    clean_routing_.resize(fixes_routing_ ? input.sample.size() : 0);
   }
 
   std::vector<std::vector<Damage>> run(const Progress& progress) {
@@ -174,6 +182,10 @@ class LanePass {
         plain.push_back(std::move(task));
       }
     }
+    if (fixes_routing_) {  // the routes of the clean stream come first
+      run_tasks({plain.front()}, rope_, block);
+      plain.erase(plain.begin());
+    }
     run_tasks(plain, rope_, block);
     if (!borrowed.empty()) {
       const BlockWeights others = load_block(input_.other->checkpoint, block, input_.options.compute);
@@ -209,28 +221,41 @@ class LanePass {
     });
   }
 
+  // What the task's routing needs: the clean stream shows its routes where a lane keeps to them.
+  void set_routing(const BlockWeights& weights, const Task& task, std::size_t window, BlockHooks& hooks) {
+    if (!fixes_routing_ || weights.block.feed_forward.experts == 0) return;
+    if (task.lane == nullptr) {
+      hooks.routing = &clean_routing_[window];
+    } else if (fixes_routing(*task.lane)) {
+      hooks.frozen_routing = &clean_routing_[window];
+    }
+  }
+
   void run_block(const BlockWeights& weights, const RopeTable& rope, const Task& task, int block,
                  std::size_t window, StepScratch& scratch) {
     const std::int64_t n = input_.sample[window].tokens;
     float* const h = at(task.stream, window);
-    const bool branch =
-        task.lane != nullptr && edits(*task.lane, Site::branch, block) && !reorders(*task.lane);
-    const bool attention = task.lane != nullptr && edits(*task.lane, Site::attention, block);
-    if (attention) {
+    BlockHooks hooks;
+    set_routing(weights, task, window, hooks);
+    const auto here = [&](Site site) { return task.lane != nullptr && edits(*task.lane, site, block); };
+    if (here(Site::attention)) {
       EditContext edit = context_of(*task.lane, block, window);
       edit.reach = weights.block.attention.window;
-      const AttentionEdit hook = [&](int head, std::int64_t query, float* probability) {
+      const AttentionEdit change = [&](int head, std::int64_t query, float* probability) {
         task.lane->edit.intervention->edit_attention(edit, head, query, probability);
       };
-      forward_block(weights, rope, h, h, n, scratch.block, {nullptr, &hook});
-    } else if (branch) {
+      hooks.edit_attention = &change;
+      forward_block(weights, rope, h, h, n, scratch.block, hooks);
+    } else if (here(Site::branch) && !reorders(*task.lane)) {
       const std::int64_t count = n * weights.block.hidden;
       scratch.out.resize(static_cast<std::size_t>(count));
-      forward_block(weights, rope, h, scratch.out.data(), n, scratch.block, {});
+      forward_block(weights, rope, h, scratch.out.data(), n, scratch.block, hooks);
       task.lane->edit.intervention->edit_branch(context_of(*task.lane, block, window), h, scratch.out.data());
       std::copy_n(scratch.out.data(), count, h);
     } else {
-      forward_block(weights, rope, h, h, n, scratch.block, {});
+      if (here(Site::parts))
+        task.lane->edit.intervention->edit_parts(context_of(*task.lane, block, window), hooks);
+      forward_block(weights, rope, h, h, n, scratch.block, hooks);
     }
   }
 
@@ -250,6 +275,8 @@ class LanePass {
   std::vector<std::int64_t> offset_;  // first row of each lane window
   std::vector<BlockWeights> held_;    // the current block, after as many earlier ones as a span needs
   int kept_blocks_ = 0;
+  bool fixes_routing_ = false;
+  std::vector<Routing> clean_routing_;  // of each window in the current block
   RopeTable rope_, other_rope_;
   ScratchPool<StepScratch> pool_{};
 };

@@ -33,7 +33,7 @@ struct LaneEdit {
   const Intervention* intervention = nullptr;
   int place = 0;          ///< first state or block
   int span = 1;           ///< states or blocks from there on
-  int head = -1;          ///< attention head, for an intervention on one of them
+  int head = -1;          ///< attention head, or expert, for an intervention on one of them
   double strength = 0.0;  ///< the intervention's own unit
   double sign = 1.0;      ///< -1 in the second lane of an antithetic pair
   std::uint32_t repeat = 0;

@@ -11,6 +11,7 @@
 namespace strata {
 namespace {
 
+constexpr int kFewExperts = 16;  // of a block: as many curves of `all`
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 struct Plan {
@@ -30,6 +31,25 @@ bool wanted(const MeasureOptions& options, int place) {
          std::find(options.layers.begin(), options.layers.end(), place) != options.layers.end();
 }
 
+// Whether the intervention has something to act on there.
+bool is_about(const Intervention& what, const ModelConfig& config, int place) {
+  if (what.site == Site::attention) return describe_block(config, place).mixer == Mixer::attention;
+  if (what.is_of == nullptr) return true;
+  if (what.site != Site::state) return what.is_of(describe_block(config, place));
+  const auto blocks = distinct_blocks(config);
+  return std::any_of(blocks.begin(), blocks.end(), what.is_of);
+}
+
+// Heads or experts that have a curve each; -1: one curve for all. None of many experts unless asked for.
+int parts_of(const Intervention& what, const ModelConfig& config, int place, const MeasureOptions& options) {
+  if (what.per_head) return config.heads;
+  if (!what.per_expert) return -1;
+  const int experts = describe_block(config, place).feed_forward.experts;
+  const bool asked = std::find(options.interventions.begin(), options.interventions.end(), what.id) !=
+                     options.interventions.end();
+  return asked || experts <= kFewExperts ? experts : 0;
+}
+
 std::vector<LanePlace> places_of(const Intervention& what, const ModelConfig& config,
                                  const MeasureOptions& options, const std::vector<Segment>& segments) {
   std::vector<LanePlace> places;
@@ -41,11 +61,10 @@ std::vector<LanePlace> places_of(const Intervention& what, const ModelConfig& co
   if (!segments.empty()) return places;
   const int count = config.n_layers + (what.site == Site::state ? 1 : 1 - what.span);
   for (int place = 0; place < count; ++place) {
-    if (!wanted(options, place)) continue;
-    const bool attention = what.site == Site::attention;
-    if (attention && describe_block(config, place).mixer != Mixer::attention) continue;
-    for (int head = what.per_head ? 0 : -1; head < (what.per_head ? config.heads : 0); ++head)
-      places.push_back({place, what.span, head});
+    if (!wanted(options, place) || !is_about(what, config, place)) continue;
+    const int parts = parts_of(what, config, place, options);
+    for (int part = parts < 0 ? -1 : 0; part < std::max(parts, 0); ++part)
+      places.push_back({place, what.span, part});
   }
   return places;
 }

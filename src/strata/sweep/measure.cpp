@@ -238,9 +238,7 @@ struct Clean {
 Clean measure_clean(const Checkpoint& checkpoint, SweepContext context, const Embedding& embedding,
                     HeadWeights& head, const MeasureOptions& options, const Progress& progress,
                     Trace& trace) {
-  const auto wanted = selected_signals(options);
-  const bool needs_attention =
-      std::any_of(wanted.begin(), wanted.end(), [](const Signal* signal) { return signal->needs_attention; });
+  const auto wanted = selected_signals(options, context.config);
   auto accumulators = make_accumulators(wanted, context);
   SinkTracker tracker(context);
   Clean clean;
@@ -256,8 +254,8 @@ Clean measure_clean(const Checkpoint& checkpoint, SweepContext context, const Em
   if (options.snapshots != nullptr && options.snapshots->load("signals", signals_done)) {
     head = load_output(checkpoint, embedding);
   } else {
-    CleanSweep sweep = run_clean_sweep(checkpoint, context, embedding, accumulators, needs_attention, tracker,
-                                       options, progress);
+    CleanSweep sweep = run_clean_sweep(checkpoint, context, embedding, accumulators, needs_of(wanted),
+                                       tracker, options, progress);
     give_memory_back();
     head = load_output(checkpoint, embedding);
     clean = {.classes = std::move(sweep.classes),
@@ -295,6 +293,8 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
   if (!input.checkpoint.config().has_head) trace.warnings.push_back(headless_warning(input.checkpoint));
   if (std::string warning = equal_documents_warning(input.corpus); !warning.empty())
     trace.warnings.push_back(std::move(warning));
+  for (std::string& line : missing_signals(options, input.checkpoint.config()))
+    trace.warnings.push_back(std::move(line));
   SweepContext context = make_context(input.checkpoint.config(), input.corpus);
   context.seed = options.seed;
   context.positions = options.positions;
@@ -327,7 +327,7 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
       snapshots->save("clean", after_clean);
       for (const char* finished : {"sweep", "signals"}) snapshots->remove(finished);
     }
-    const std::size_t signals = selected_signals(options).size();
+    const std::size_t signals = selected_signals(options, context.config).size();
     report_progress(progress, signal_step(signals, signals));
   }
   const std::vector<TokenClass>& classes = clean.classes;
@@ -348,6 +348,13 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
   if (wants_backward_sweep(options)) {
     for (Series& series :
          run_backward_sweep(input.checkpoint, context, classes, embedding, head, sample, options, progress)) {
+      trace.series.push_back(std::move(series));
+    }
+  }
+
+  if (wants_frozen_sweep(options, context.config)) {
+    for (Series& series : run_backward_sweep(input.checkpoint, context, classes, embedding, head, sample,
+                                             options, progress, true)) {
       trace.series.push_back(std::move(series));
     }
   }
@@ -381,7 +388,7 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
   }
   if (snapshots != nullptr) {
     snapshots->save("measured", whole);
-    for (const char* done : {"sweep", "clean", "lanes", "backward", "lanes over segments"})
+    for (const char* done : {"sweep", "clean", "lanes", "backward", "backward frozen", "lanes over segments"})
       snapshots->remove(done);
   }
   return trace;

@@ -156,7 +156,7 @@ class Planner {
     SweepContext context = input_.context;
     context.threads = plan_.threads;
     context.place.spilled = plan_.choice.spill_samples;
-    const auto wanted = selected_signals(input_.options);
+    const auto wanted = selected_signals(input_.options, f_.c);
     const auto keeps = [&] {
       return SinkTracker::memory_bytes(context) + accumulator_bytes(wanted, context);
     };
@@ -181,6 +181,8 @@ class Planner {
     items.push_back(
         {"scratch of the workers", workers() * (scratch_bytes(f_.c, static_cast<int>(f_.longest)) +
                                                 (spilled ? 2 : 1) * window(f_.longest))});
+    if (needs_of(selected_signals(input_.options, f_.c)).expert_directions)
+      items.push_back({"directions of the experts' outputs", workers() * window(f_.longest)});
     add("clean sweep", std::move(items));
     const std::uint64_t bytes = plan_.phases.back().bytes();
     plan_.choice.repair_bytes = bytes < limit_ ? limit_ - bytes : 0;
@@ -195,7 +197,7 @@ class Planner {
     for (const MemoryItem& item : items) held += item.bytes;
     plan_.choice.finish_bytes = held < limit_ ? limit_ - held : 0;
     context.finish_bytes = plan_.choice.finish_bytes;
-    for (const Signal* signal : selected_signals(input_.options)) {
+    for (const Signal* signal : selected_signals(input_.options, f_.c)) {
       if (signal->finish_bytes == nullptr || !measurable(*signal, f_.c)) continue;
       const std::uint64_t each = signal->finish_bytes(context);
       const std::uint64_t once =

@@ -34,6 +34,8 @@ struct MeasureOptions {
   std::int64_t lens_positions = 64;  ///< per document
   std::int64_t lane_tokens = 2048;   ///< tokens in perturbed lanes, in all
   int label_samples = 4;             ///< draws of the labels in the backward sweep
+  bool frozen_routing = false;       ///< of a model with mixtures, a second backward sweep with the experts'
+                                     ///< weights held fixed
   int replicates = 200;              ///< half-samples of documents
   std::uint64_t lane_bytes = 2ull << 30;      ///< memory for lanes; more lanes than fit take further passes
   std::uint64_t backward_bytes = 2ull << 30;  ///< memory for the backward sweep's states; more is spilled

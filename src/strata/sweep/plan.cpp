@@ -70,7 +70,7 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
   };
   plan.lane_passes = passes(plan.lanes);
   plan.segment_passes = passes(plan.segment_lanes);
-  plan.backward_sweeps = wants_backward_sweep(options) ? 1 : 0;
+  plan.backward_sweeps = (wants_backward_sweep(options) ? 1 : 0) + (wants_frozen_sweep(options, c) ? 1 : 0);
 
   // The ends of the network are read once, the blocks once in every pass.
   plan.weight_bytes_read = input.checkpoint.weight_bytes();
@@ -108,8 +108,8 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
           ((lanes.blocks + joint.blocks) * block_flops(c, keys) +
            static_cast<double>(plan.lanes + plan.segment_lanes) * head_flops(c)) +
       // Forward, the same again, and one for each draw of the labels.
-      (plan.backward_sweeps > 0 ? 2.0 + options.label_samples : 0.0) * static_cast<double>(lane_tokens) *
-          (c.n_layers * block_flops(c, keys) + head_flops(c)) +
+      static_cast<double>(plan.backward_sweeps) * (2.0 + options.label_samples) *
+          static_cast<double>(lane_tokens) * (c.n_layers * block_flops(c, keys) + head_flops(c)) +
       static_cast<double>(options.lens_positions) * static_cast<double>(input.corpus.documents.size()) *
           (c.n_layers + 1) * head_flops(c);
   plan.flops_per_second = measure_rate(c, options);

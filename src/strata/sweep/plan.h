@@ -15,7 +15,7 @@ struct MeasurePlan {
   std::uint64_t peak_bytes = 0;  ///< of the largest phase
   std::int64_t lanes = 0;
   std::int64_t lane_passes = 0;         ///< passes over the weights that the lanes take
-  std::int64_t backward_sweeps = 0;     ///< 1 where it is wanted: two passes over the weights
+  std::int64_t backward_sweeps = 0;     ///< two passes over the weights each
   std::int64_t segment_lanes = 0;       ///< further ones once the segments are known, if there are three
   std::int64_t segment_passes = 0;      ///< passes over the weights that those take
   std::uint64_t weight_bytes_read = 0;  ///< from the checkpoint, over all passes

@@ -1,6 +1,7 @@
 // Which rows of the registries a measurement asks for.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -10,10 +11,17 @@
 
 namespace strata {
 
-/// Signals that produce at least one of MeasureOptions::signals; all of them when it is empty.
-[[nodiscard]] std::vector<const Signal*> selected_signals(const MeasureOptions& options);
+/// Signals that produce at least one of MeasureOptions::signals, all of them when it is empty; without those
+/// that are of no block of the model.
+[[nodiscard]] std::vector<const Signal*> selected_signals(const MeasureOptions& options,
+                                                          const ModelConfig& config);
+/// Signals that were asked for by an id and are of no block of the model: one line each, for people.
+[[nodiscard]] std::vector<std::string> missing_signals(const MeasureOptions& options,
+                                                       const ModelConfig& config);
 /// Whether a series of the backward sweep is among MeasureOptions::signals.
 [[nodiscard]] bool wants_backward_sweep(const MeasureOptions& options);
+/// Whether it runs a second time with the experts' weights held fixed.
+[[nodiscard]] bool wants_frozen_sweep(const MeasureOptions& options, const ModelConfig& config);
 /// Stands for every intervention in MeasureOptions::interventions.
 inline constexpr std::string_view kAllInterventions = "all";
 /// Interventions named in MeasureOptions::interventions; those of the default set when it is empty.

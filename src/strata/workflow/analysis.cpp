@@ -78,6 +78,7 @@ MeasureOptions Analysis::options(const Resources& resources) const {
   o.lens_positions = request_.lens_positions;
   o.lane_tokens = request_.lane_tokens;
   o.label_samples = request_.label_samples;
+  o.frozen_routing = request_.frozen_routing;
   o.replicates = request_.replicates;
   o.signals = request_.signals;
   o.interventions = request_.interventions;

@@ -21,6 +21,7 @@ struct Request {
   std::int64_t lens_positions = 64;        ///< per document
   std::int64_t lane_tokens = 2048;         ///< tokens in perturbed lanes, in all
   int label_samples = 4;                   ///< draws of the labels in the backward sweep
+  bool frozen_routing = false;             ///< a second backward sweep with the experts' weights held fixed
   int replicates = 200;                    ///< half-samples of documents, bootstraps of layers
   int surrogates = 999;                    ///< of each test of the number of boundaries
   std::vector<std::string> signals;        ///< ids; empty = all

@@ -84,6 +84,7 @@ Json describe(const PartialRun::Identity& identity) {
           {"--lens-positions", o.lens_positions},
           {"--lane-tokens", o.lane_tokens},
           {"--label-samples", o.label_samples},
+          {"--frozen-routing", o.frozen_routing},
           {"--replicates", o.replicates},
           {"--surrogates", identity.surrogates},
           {"--signals", o.signals},

@@ -10,17 +10,17 @@ import { depthColour, kCividis, kMarkers, kStyles } from '../theme';
 import type { Section } from './section';
 import { addTop1 } from './top1';
 
-/// "state 3", "blocks [3,5)", "block 3, head 2".
+/// "state 3", "blocks [3,5)", "block 3, head 2", "block 3, expert 2".
 export function placeName(c: Curve): string {
   const place = c.span > 1 ? `${c.axis}s [${c.place},${c.place + c.span})` : `${c.axis} ${c.place}`;
-  return c.head !== undefined && c.head >= 0 ? `${place}, head ${c.head}` : place;
+  return c.head !== undefined && c.head >= 0 ? `${place}, ${c.site === 'parts' ? 'expert' : 'head'} ${c.head}` : place;
 }
 
 /// Curves of one kind: an intervention at one site, at single places or over spans of one length.
 export function kinds(curves: Curve[]): { name: string; id: string; curves: Curve[] }[] {
   const out = new Map<string, Curve[]>();
   for (const c of curves) {
-    const parts = [c.intervention, c.site, c.span > 1 ? `${c.span} ${c.axis}s` : '', c.head !== undefined && c.head >= 0 ? 'single heads' : ''];
+    const parts = [c.intervention, c.site, c.span > 1 ? `${c.span} ${c.axis}s` : '', c.head !== undefined && c.head >= 0 ? (c.site === 'parts' ? 'single experts' : 'single heads') : ''];
     const key = parts.join('|');
     out.set(key, [...(out.get(key) ?? []), c]);
   }

@@ -88,17 +88,19 @@ struct Block {
   }
   [[nodiscard]] at::Tensor mixture(const at::Tensor& x, const BlockHooks& hooks) const;
 
-  [[nodiscard]] at::Tensor delta_rule(const at::Tensor& x) const;
+  [[nodiscard]] at::Tensor delta_rule(const at::Tensor& x, const BlockHooks& hooks) const;
 
   [[nodiscard]] at::Tensor mixer(const at::Tensor& x, const BlockHooks& hooks) const {
-    if (w.block.mixer == Mixer::delta_rule) return product(delta_rule(x), w.delta.output);
+    if (w.block.mixer == Mixer::delta_rule) return product(delta_rule(x, hooks), w.delta.output);
     at::Tensor attended = attention(product(x, w.qkv, w.qkv_bias), hooks);
     if (w.query_gate.defined()) attended = attended * at::sigmoid(product(x, w.query_gate));
     return product(attended, w.attention_output, w.output_bias);
   }
 
   [[nodiscard]] at::Tensor forward(const at::Tensor& h, const BlockHooks& hooks) const {
-    const at::Tensor middle = h + mixer(rms_norm(h, tensor_of(w.attention_norm), eps), hooks);
+    at::Tensor middle = h;
+    if (!hooks.skip_mixer) middle = h + mixer(rms_norm(h, tensor_of(w.attention_norm), eps), hooks);
+    if (hooks.skip_feed_forward) return middle;
     const at::Tensor normed = rms_norm(middle, tensor_of(w.mlp_norm), eps);
     return middle + (w.block.feed_forward.experts > 0 ? mixture(normed, hooks) : mlp(normed, w.mlp));
   }
@@ -136,21 +138,36 @@ std::pair<at::Tensor, at::Tensor> routes_of(const Block& block, const at::Tensor
 at::Tensor Block::mixture(const at::Tensor& x, const BlockHooks& hooks) const {
   const auto [chosen, weight] = routes_of(*this, x, hooks);
   at::Tensor out = at::zeros_like(x);
+  at::Tensor directions = at::zeros_like(x);
   for (std::size_t e = 0; e < w.mixture.experts.size(); ++e) {
     if (static_cast<std::int64_t>(e) == hooks.dropped_expert) continue;
     const at::Tensor taken = chosen.eq(static_cast<std::int64_t>(e));
     const at::Tensor tokens = taken.any(-1).nonzero().squeeze(-1);
     if (tokens.numel() == 0) continue;
     const at::Tensor scale = (weight * taken).sum(-1, true).index_select(0, tokens);
-    out = out.index_add(0, tokens, mlp(x.index_select(0, tokens), w.mixture.experts[e]) * scale);
+    const at::Tensor part = mlp(x.index_select(0, tokens), w.mixture.experts[e]);
+    if (hooks.expert_directions != nullptr)
+      directions = directions.index_add(0, tokens, part / part.norm(2, -1, true));
+    out = out.index_add(0, tokens, part * scale);
   }
+  if (hooks.expert_directions != nullptr) to_host(directions, hooks.expert_directions);
   if (w.block.feed_forward.shared_width == 0) return out;
   const at::Tensor open = at::sigmoid((x * tensor_of(w.mixture.shared_gate)).sum(-1, true));
   return out + open * mlp(x, w.mixture.shared);
 }
 
-// (n, value_heads * value_dim), token by token; the statistics of delta_sums are the processor's alone.
-at::Tensor Block::delta_rule(const at::Tensor& x) const {
+// Columns of `told` (n, 4) in the order of DeltaSums' members.
+void show_delta_sums(const at::Tensor& told, const DeltaSums& sums) {
+  const at::Tensor values = told.to(at::kCPU, at::kDouble).t().contiguous();
+  const double* from = values.data_ptr<double>();
+  for (const std::span<double> to : {sums.decay, sums.strength, sums.memory, sums.surprise}) {
+    std::copy_n(from, to.size(), to.begin());
+    from += values.size(1);
+  }
+}
+
+// (n, value_heads * value_dim), token by token.
+at::Tensor Block::delta_rule(const at::Tensor& x, const BlockHooks& hooks) const {
   const DeltaDescription& d = w.block.delta;
   const std::int64_t keys = std::int64_t{d.key_heads} * d.key_dim, group = d.value_heads / d.key_heads;
   const at::Tensor raw = product(x, w.delta.qkv);
@@ -174,13 +191,21 @@ at::Tensor Block::delta_rule(const at::Tensor& x) const {
       at::exp(-tensor_of(w.delta.decay) *
               at::softplus(both.narrow(1, d.value_heads, d.value_heads) + tensor_of(w.delta.step_bias)));
   at::Tensor state = at::zeros({d.value_heads, d.key_dim, d.value_dim}, x.options());
-  std::vector<at::Tensor> read;
+  at::Tensor memory = at::zeros({d.value_heads}, x.options());
+  std::vector<at::Tensor> read, told;
   for (std::int64_t t = 0; t < n; ++t) {
     state = state * keep[t].view({-1, 1, 1});
-    const at::Tensor change = beta[t].unsqueeze(-1) * (v[t] - (state * k[t].unsqueeze(-1)).sum(1));
+    const at::Tensor unexpected = v[t] - (state * k[t].unsqueeze(-1)).sum(1);
+    const at::Tensor change = beta[t].unsqueeze(-1) * unexpected;
+    if (hooks.delta_sums != nullptr) {
+      memory = memory * keep[t] + 1.0;
+      const at::Tensor surprise = unexpected.square().sum().sqrt() / v[t].square().sum().sqrt();
+      told.push_back(at::stack({keep[t].mean(), beta[t].mean(), memory.mean(), surprise}));
+    }
     state = state + k[t].unsqueeze(-1) * change.unsqueeze(1);
     read.push_back((state * q[t].unsqueeze(-1)).sum(1));
   }
+  if (hooks.delta_sums != nullptr) show_delta_sums(at::stack(told), *hooks.delta_sums);
   const at::Tensor normed =
       rms_norm(at::stack(read), tensor_of(w.delta.norm), eps).view({n, w.delta.gate.rows()});
   return normed * at::silu(product(x, w.delta.gate));
@@ -250,6 +275,15 @@ void Block::add_statistics(const at::Tensor& scores, const at::Tensor& hidden,
   };
   add(at::ones({n}, at::TensorOptions(at::kFloat).device(device)), sums.distance_all, sums.entropy_all);
   add(host(sums.keep.data(), {n}).to(device), sums.distance_reduced, sums.entropy_reduced);
+  if (sums.window_edge.empty()) return;
+  const std::int64_t window = layout.window, edge = edge_keys(window);
+  const at::Tensor oldest = seen.tril(edge - window);
+  const at::Tensor share = (e * oldest).sum(-1, false, at::kDouble) / e.sum(-1, false, at::kDouble) *
+                           (static_cast<double>(window) / static_cast<double>(edge));
+  const at::Tensor sum = share.sum(0).to(at::kCPU);
+  for (std::int64_t i = 0; i < n; ++i)
+    sums.window_edge[static_cast<std::size_t>(i)] +=
+        i + 1 < window ? std::numeric_limits<double>::quiet_NaN() : sum.data_ptr<double>()[i];
 }
 
 // The probabilities of some heads after the edit, which works on the processor.
