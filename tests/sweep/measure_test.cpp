@@ -131,11 +131,22 @@ TEST(Selection, SignalsOfPartsThatTheModelLacksAreLeftOut) {
   };
   using Ids = std::vector<std::string_view>;
   EXPECT_EQ(ids({.signals = {"router_entropy", "delta_write", "angular_step"}}), Ids{"angular_step"});
+  const auto line = [](const std::string& what) {
+    return what + ": not measured, no block of the model has what it is of";
+  };
+  using Lines = std::vector<std::string>;
+  EXPECT_EQ(missing_objects({.signals = {"router_entropy", "angular_step"}}, config),
+            Lines{line("router_entropy")});
   EXPECT_EQ(
-      missing_signals({.signals = {"router_entropy", "angular_step"}}, config),
-      std::vector<std::string>{"router_entropy: not measured, no block of the model has what it is of"});
-  EXPECT_TRUE(missing_signals({}, config).empty());
+      missing_objects(
+          {.frozen_routing = true, .interventions = {"expert_drop", "routed_noise", "block_skip"}}, config),
+      (Lines{line("expert_drop"), line("routed_noise"), line("frozen routing")}));
+  EXPECT_TRUE(missing_objects({}, config).empty());
+  EXPECT_TRUE(missing_objects({.interventions = {"all"}}, config).empty());
   config.experts = ExpertConfig{.count = 4, .used = 2, .width = 8, .blocks = {0, 1}};
+  EXPECT_TRUE(
+      missing_objects({.frozen_routing = true, .interventions = {"expert_drop", "routed_noise"}}, config)
+          .empty());
   EXPECT_EQ(ids({.signals = {"router_entropy", "delta_write"}}), Ids{"router_entropy"});
   config.delta_blocks = {1, 0};
   EXPECT_EQ(ids({.signals = {"router_entropy", "delta_write"}}), (Ids{"router_entropy", "delta_memory"}));

@@ -31,15 +31,6 @@ bool wanted(const MeasureOptions& options, int place) {
          std::find(options.layers.begin(), options.layers.end(), place) != options.layers.end();
 }
 
-// Whether the intervention has something to act on there.
-bool is_about(const Intervention& what, const ModelConfig& config, int place) {
-  if (what.site == Site::attention) return describe_block(config, place).mixer == Mixer::attention;
-  if (what.is_of == nullptr) return true;
-  if (what.site != Site::state) return what.is_of(describe_block(config, place));
-  const auto blocks = distinct_blocks(config);
-  return std::any_of(blocks.begin(), blocks.end(), what.is_of);
-}
-
 // Heads or experts that have a curve each; -1: one curve for all. None of many experts unless asked for.
 int parts_of(const Intervention& what, const ModelConfig& config, int place, const MeasureOptions& options) {
   if (what.per_head) return config.heads;
@@ -61,7 +52,7 @@ std::vector<LanePlace> places_of(const Intervention& what, const ModelConfig& co
   if (!segments.empty()) return places;
   const int count = config.n_layers + (what.site == Site::state ? 1 : 1 - what.span);
   for (int place = 0; place < count; ++place) {
-    if (!wanted(options, place) || !is_about(what, config, place)) continue;
+    if (!wanted(options, place) || !has_object(what, config, place)) continue;
     const int parts = parts_of(what, config, place, options);
     for (int part = parts < 0 ? -1 : 0; part < std::max(parts, 0); ++part)
       places.push_back({place, what.span, part});

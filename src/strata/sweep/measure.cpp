@@ -293,7 +293,7 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
   if (!input.checkpoint.config().has_head) trace.warnings.push_back(headless_warning(input.checkpoint));
   if (std::string warning = equal_documents_warning(input.corpus); !warning.empty())
     trace.warnings.push_back(std::move(warning));
-  for (std::string& line : missing_signals(options, input.checkpoint.config()))
+  for (std::string& line : missing_objects(options, input.checkpoint.config()))
     trace.warnings.push_back(std::move(line));
   SweepContext context = make_context(input.checkpoint.config(), input.corpus);
   context.seed = options.seed;

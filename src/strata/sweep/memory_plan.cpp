@@ -208,6 +208,11 @@ class Planner {
     add("signals", std::move(items));
   }
 
+  [[nodiscard]] bool keeps_routes() const {
+    const auto wanted = selected_interventions(input_.options);
+    return std::any_of(wanted.begin(), wanted.end(), [](const Intervention* w) { return w->fixes_routing; });
+  }
+
   void lanes() {
     auto items = base(true);
     items.push_back(
@@ -216,6 +221,11 @@ class Planner {
     // Scratch of a block, and logits of a chunk: clean, lane, and the clean probabilities in float64.
     items.push_back({"scratch of the workers",
                      threads() * (scratch_bytes(f_.c, static_cast<int>(f_.lane_longest)) + 4 * f_.logits)});
+    if (f_.c.experts && keeps_routes()) {
+      const auto floats = static_cast<std::uint64_t>(f_.c.experts->count + 2 * f_.c.experts->used);
+      items.push_back({"routes of the clean stream",
+                       static_cast<std::uint64_t>(f_.lane_tokens) * floats * sizeof(float)});
+    }
     std::uint64_t held = 0;
     for (const MemoryItem& item : items) held += item.bytes;
     const std::uint64_t room = held < limit_ ? limit_ - held : 0;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "strata/checkpoint/config.h"
 #include "strata/sweep/backward_sweep.h"
 
 namespace strata {
@@ -28,13 +29,30 @@ std::vector<const Signal*> selected_signals(const MeasureOptions& options, const
   return selected;
 }
 
-std::vector<std::string> missing_signals(const MeasureOptions& options, const ModelConfig& config) {
+bool has_object(const Intervention& what, const ModelConfig& config, int place) {
+  if (what.site == Site::attention) return describe_block(config, place).mixer == Mixer::attention;
+  if (what.is_of == nullptr) return true;
+  if (what.site != Site::state) return what.is_of(describe_block(config, place));
+  const auto blocks = distinct_blocks(config);
+  return std::any_of(blocks.begin(), blocks.end(), what.is_of);
+}
+
+std::vector<std::string> missing_objects(const MeasureOptions& options, const ModelConfig& config) {
   std::vector<std::string> missing;
+  const auto add = [&](std::string_view what) {
+    missing.push_back(fmt::format("{}: not measured, no block of the model has what it is of", what));
+  };
   for (const Signal& signal : signals()) {
     if (options.signals.empty() || !asked_for(signal, options) || applies(signal, config)) continue;
-    missing.push_back(
-        fmt::format("{}: not measured, no block of the model has what it is of", ids_of(signal)[0]));
+    add(ids_of(signal)[0]);
   }
+  for (const Intervention* what : selected_interventions(options)) {
+    if (options.interventions.empty() || !named(options.interventions, what->id)) continue;
+    bool found = false;
+    for (int place = 0; place < config.n_layers; ++place) found = found || has_object(*what, config, place);
+    if (!found) add(what->id);
+  }
+  if (options.frozen_routing && !config.experts) add("frozen routing");
   return missing;
 }
 

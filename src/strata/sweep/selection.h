@@ -15,8 +15,11 @@ namespace strata {
 /// that are of no block of the model.
 [[nodiscard]] std::vector<const Signal*> selected_signals(const MeasureOptions& options,
                                                           const ModelConfig& config);
-/// Signals that were asked for by an id and are of no block of the model: one line each, for people.
-[[nodiscard]] std::vector<std::string> missing_signals(const MeasureOptions& options,
+/// Whether the intervention has something to act on at that block, or from that state on.
+[[nodiscard]] bool has_object(const Intervention& what, const ModelConfig& config, int place);
+/// What was asked for by name and is of no block of the model, signals, interventions and the sweep with a
+/// frozen routing: one line each, for people.
+[[nodiscard]] std::vector<std::string> missing_objects(const MeasureOptions& options,
                                                        const ModelConfig& config);
 /// Whether a series of the backward sweep is among MeasureOptions::signals.
 [[nodiscard]] bool wants_backward_sweep(const MeasureOptions& options);
