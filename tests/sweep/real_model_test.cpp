@@ -122,7 +122,7 @@ class SmolLM2Brittleness : public testing::Test {
       options.lane_tokens = static_cast<std::int64_t>((d + 1) * ids.size());
     }
     options.threads = 2;
-    options.signals = {"residual_rms"};
+    options.signals = {"residual_rms", "sensitivity"};
     Trace trace = measure({.checkpoint = *checkpoint_, .corpus = corpus}, options, nullptr);
     EXPECT_EQ(trace.n_massive, 0) << "the reference has one sink, position 0";
     return trace;
@@ -132,11 +132,13 @@ class SmolLM2Brittleness : public testing::Test {
   nlohmann::json golden_;
 };
 
-// Every block left out, and every state's kappa by the backward sweep: the same labels, drawn by the
-// reference from its own probabilities.
+// Ten blocks left out (to be short: the golden file has all 30), and every state's kappa by the backward
+// sweep: the same labels, drawn by the reference from its own probabilities.
 TEST_F(SmolLM2Brittleness, SkippedBlocksAndTheBackwardSweepAreThoseOfPyTorch) {
-  const Trace trace = measured(2, {.label_samples = 4, .interventions = {"block_skip"}});
-  ASSERT_EQ(trace.curves.size(), 30u);
+  const Trace trace = measured(
+      2,
+      {.label_samples = 4, .interventions = {"block_skip"}, .layers = {0, 1, 2, 8, 11, 15, 20, 25, 28, 29}});
+  ASSERT_EQ(trace.curves.size(), 10u);
   double worst_kl = 0.0, worst_nll = 0.0, worst_kappa = 0.0;
   const auto relative = [](double ours, double theirs) { return std::fabs(ours / theirs - 1.0); };
   for (const DoseCurve& curve : trace.curves) {
@@ -157,7 +159,7 @@ TEST_F(SmolLM2Brittleness, SkippedBlocksAndTheBackwardSweepAreThoseOfPyTorch) {
           worst_kappa,
           relative(series->by_doc(d, state), golden_[d]["kappa_of_strata_labels"][state].get<double>()));
   }
-  fmt::print("worst of 60 KL {:.1e}, change of NLL {:.1e}, of 62 kappa {:.1e}\n", worst_kl, worst_nll,
+  fmt::print("worst of 20 KL {:.1e}, change of NLL {:.1e}, of 62 kappa {:.1e}\n", worst_kl, worst_nll,
              worst_kappa);
   EXPECT_LT(worst_kl, 1e-3);
   EXPECT_LT(worst_nll, 1e-3);
@@ -167,7 +169,7 @@ TEST_F(SmolLM2Brittleness, SkippedBlocksAndTheBackwardSweepAreThoseOfPyTorch) {
 // The lanes' kappa is a limit of finite noise in float32, the reference's a derivative along the same noise.
 TEST_F(SmolLM2Brittleness, KappaOfLanesIsTheDerivativeAlongTheirNoise) {
   const Trace trace =
-      measured(1, {.label_samples = 1, .interventions = {"relative_noise"}, .layers = {0, 2, 11, 20, 30}});
+      measured(1, {.label_samples = 1, .interventions = {"relative_noise"}, .layers = {0, 11, 30}});
   double worst = 0.0;
   int compared = 0;
   for (const KappaEstimate& estimate : estimate_kappa(trace)) {
@@ -177,7 +179,7 @@ TEST_F(SmolLM2Brittleness, KappaOfLanesIsTheDerivativeAlongTheirNoise) {
     EXPECT_NEAR(estimate.kappa / theirs, 1.0, 0.01) << estimate.state << ": " << estimate.kappa;
     ++compared;
   }
-  EXPECT_EQ(compared, 5);
+  EXPECT_EQ(compared, 3);
   fmt::print("worst kappa of {} states: {:.1e}\n", compared, worst);
 }
 
