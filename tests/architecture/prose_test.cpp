@@ -15,7 +15,8 @@ namespace {
 constexpr std::size_t kMostWords = 40;
 constexpr const char* kPages[] = {"README.md",           "CHANGELOG.md",    "ARCHITECTURE.md",
                                   "CONTRIBUTING.md",     "docs/cli.md",     "docs/brittleness.md",
-                                  "docs/calibration.md", "docs/compare.md", "docs/dependencies.md"};
+                                  "docs/calibration.md", "docs/compare.md", "docs/dependencies.md",
+                                  "docs/real_model.md"};
 
 // Whether a list item begins here: "- ", "* " or "1. ".
 bool begins_item(std::string_view line) {

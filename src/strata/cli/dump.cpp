@@ -344,8 +344,13 @@ int dump(const DumpCommand& asked) {
   job.save_index();
   for (const std::string& warning : weight_warnings(checkpoint)) say("warning: {}\n", warning);
   output.finish();
-  if (!command.quiet)
-    say("{}: {} arrays, {} rows\n", command.output.string(), job.index.arrays.size(), job.rows.count());
+  if (!command.quiet) {
+    const bool pooled = command.pool != Pool::none;
+    say("{}: {} arrays, {} {}\n", command.output.string(), job.index.arrays.size(), job.rows.count(),
+        pooled ? fmt::format("tokens, pooled into one row for each of {} documents",
+                             text.corpus.documents.size())
+               : "rows");
+  }
   return 0;
 }
 

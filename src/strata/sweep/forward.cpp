@@ -65,7 +65,7 @@ void forward_windows(const Checkpoint& checkpoint, const std::vector<std::vector
   parallel_for(windows.size(), options.threads, [&](std::size_t w) {
     h[w].resize(windows[w].size() * static_cast<std::size_t>(config.hidden));
     embed(embedding, windows[w], h[w].data());
-    observer.state(0, w, h[w]);
+    if (observer.state) observer.state(0, w, h[w]);
   });
   ScratchPool<BlockScratch> pool;
   BlockStream stream(checkpoint, 0, options.compute);
@@ -77,10 +77,11 @@ void forward_windows(const Checkpoint& checkpoint, const std::vector<std::vector
       auto scratch = pool.lease();
       forward_block(weights, rope, h[w].data(), h[w].data(), static_cast<std::int64_t>(windows[w].size()),
                     *scratch, nullptr);
-      observer.state(block + 1, w, h[w]);
+      if (observer.state) observer.state(block + 1, w, h[w]);
     });
   }
   report_progress(options.progress, {"forward pass", config.n_layers, config.n_layers, 0});
+  if (!observer.output) return;
   if (!config.has_head) {
     const std::vector<float> norm = load_final_norm(checkpoint);
     parallel_for(windows.size(), options.threads,

@@ -11,7 +11,8 @@
 
 namespace strata {
 
-/// Called concurrently for different windows; each callback may write only what belongs to its window.
+/// Called concurrently for different windows; each callback may write only what belongs to its window. An
+/// empty callback is not called; without `output` no logits are computed.
 struct ForwardObserver {
   /// State `state` (0..n_layers) of a window: (tokens, hidden).
   std::function<void(int state, std::size_t window, std::span<const float> h)> state;

@@ -186,7 +186,8 @@ std::string card_text(const Card& card, bool tensors) {
   if (c.experts) line("", fmt::format("{} of them used by a token", p.active));
   if (!card.has_weights) line("weights", "none here: only config.json");
   for (const auto& [dtype, count] : card.dtypes)
-    line("stored as", fmt::format("{}: {} tensors, {}", dtype, count.tensors, human_bytes(count.bytes)));
+    line("stored as", fmt::format("{}: {} tensor{}, {}", dtype, count.tensors, count.tensors == 1 ? "" : "s",
+                                  human_bytes(count.bytes)));
   if (card.has_weights)
     line("files", fmt::format("{}, {} of weights", card.files.size(), human_bytes(card.weight_bytes)));
   for (const std::string& note : card.notes) line("note", note);
