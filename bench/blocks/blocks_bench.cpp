@@ -4,6 +4,9 @@
 //
 //   strata synth -o /var/tmp/mixture --like qwen3-30b-a3b --layers 2 --vocab 4096
 //   blocks_bench /var/tmp/mixture --dtype bfloat16
+//
+// With --whole it prints tokens per second of the whole model instead, weights read from the file, logits at
+// every position: bench/llama_cpp.py sets that beside llama.cpp.
 #include <fmt/format.h>
 #include <time.h>
 
@@ -19,6 +22,7 @@
 #include "strata/base/philox.h"
 #include "strata/checkpoint/checkpoint.h"
 #include "strata/model/block.h"
+#include "strata/sweep/forward.h"
 #include "strata/sweep/scratch.h"
 
 namespace {
@@ -28,6 +32,7 @@ using namespace strata;
 struct Asked {
   std::string model, dtype = "float32";
   int threads = 2, rounds = 5, windows = 4, tokens = 512;
+  bool whole = false;
 };
 
 struct Seconds {
@@ -142,6 +147,27 @@ void bench_block(const Checkpoint& checkpoint, int layer, const Asked& asked, Co
              of_dense.wall / of_block.wall, of_dense.processor / of_block.processor);
 }
 
+void bench_whole(const Checkpoint& checkpoint, const Asked& asked, Compute compute) {
+  Philox rng({.seed = 1, .stream = Stream::test});
+  std::vector<std::vector<std::int32_t>> windows(static_cast<std::size_t>(asked.windows));
+  for (auto& ids : windows) {
+    for (int i = 0; i < asked.tokens; ++i) {
+      ids.push_back(
+          static_cast<std::int32_t>(rng.below(static_cast<std::uint64_t>(checkpoint.config().vocab))));
+    }
+  }
+  const ForwardObserver nobody{
+      .state = [](int, std::size_t, std::span<const float>) {},
+      .output = [](std::size_t, std::int64_t, std::span<const float>, std::span<const float>) {}};
+  Seconds best;
+  for (int round = 0; round < asked.rounds; ++round) {
+    improve(best, [&] {
+      forward_windows(checkpoint, windows, {.threads = asked.threads, .compute = compute}, nobody);
+    });
+  }
+  fmt::print("{:.1f} tokens/s\n", static_cast<double>(asked.windows) * asked.tokens / best.wall);
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Forward rate of each kind of block against dense products of its active parameters");
   Asked asked;
@@ -151,6 +177,7 @@ int run(int argc, char** argv) {
   app.add_option("--rounds", asked.rounds)->check(CLI::PositiveNumber);
   app.add_option("--windows", asked.windows)->check(CLI::PositiveNumber);
   app.add_option("--tokens", asked.tokens)->check(CLI::PositiveNumber);
+  app.add_flag("--whole", asked.whole, "The whole model, from its file");
   CLI11_PARSE(app, argc, argv);
   const Compute compute(asked.dtype == "bfloat16" ? ComputeDType::bfloat16 : ComputeDType::float32);
   require_compute(compute);
@@ -159,6 +186,10 @@ int run(int argc, char** argv) {
   fmt::print("{}; {} windows of {} tokens, {} threads, {} on {}; best of {} rounds\n", checkpoint.name(),
              asked.windows, asked.tokens, asked.threads, asked.dtype, instruction_set(compute.dtype),
              asked.rounds);
+  if (asked.whole) {
+    bench_whole(checkpoint, asked, compute);
+    return 0;
+  }
   fmt::print("{:>5}  {:<36} {:>8} {:>8} {:>9} {:>7} {:>7}\n", "block", "", "dense s", "block s", "GFLOP/s",
              "ratio", "of cpu");
   std::vector<std::string> seen;
