@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "strata/base/npy.h"
@@ -65,6 +66,31 @@ TEST(Families, SameBytesWhateverTheResources) {
     EXPECT_EQ(distance["note"].get<std::string>().find("gated delta rule") != std::string::npos,
               family.delta_rule);
   }
+}
+
+// A curve for each expert, of which there are more than heads.
+TEST(Families, EveryExpertIsDroppedWhereAsked) {
+  TemporaryDirectory directory;
+  const auto model = directory.path() / "model", run = directory.path() / "run";
+  ASSERT_EQ(
+      strata({"synth", "-o",         model.string(), "--family", "qwen3_moe", "--experts", "20", "--layers",
+              "3",     "--hidden",   "32",           "--ffn",    "16",        "--heads",   "2",  "--kv-heads",
+              "1",     "--head-dim", "16",           "--vocab",  "64"})
+          .code,
+      0);
+  write_ids(directory.path() / "ids.npy");
+  const Result result = strata(
+      quick_analyze(model, run,
+                    {"-f", (directory.path() / "ids.npy").string(), "--quiet", "--interventions",
+                     "expert_drop,routed_noise,mixer_skip", "--frozen-routing", "--null-models", "0"}));
+  ASSERT_EQ(result.code, 0) << result.err;
+  const nlohmann::json results = nlohmann::json::parse(slurp(run / "results.json"));
+  std::map<std::string, int> curves;
+  for (const nlohmann::json& curve : results["curves"]) ++curves[curve["intervention"]];
+  EXPECT_EQ(curves,
+            (std::map<std::string, int>{{"expert_drop", 60}, {"mixer_skip", 3}, {"routed_noise", 4}}));
+  EXPECT_FALSE(blocks_of(results, "sensitivity_frozen").is_null());
+  EXPECT_FALSE(blocks_of(results, "router_entropy").is_null());
 }
 
 }  // namespace

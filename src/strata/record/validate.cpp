@@ -10,6 +10,7 @@ namespace strata::record_json {
 namespace {
 
 constexpr int kMaxLayers = 4096;  // of config.json too; tables are made with a row for each
+constexpr int kMostExperts = 1 << 14;
 
 class Validator {
  public:
@@ -109,7 +110,8 @@ class Validator {
     range(path + "/span", x.span, 1, layers_);
     const int last = x.axis == Axis::state ? layers_ : layers_ - x.span;
     range(path + "/place", x.place, x.axis == Axis::edge ? 1 : 0, last);
-    range(path + "/head", x.head, -1, std::max(0, run_.trace.model.heads) - 1);
+    const int parts = x.intervention == "expert_drop" ? kMostExperts : std::max(0, run_.trace.model.heads);
+    range(path + "/head", x.head, -1, parts - 1);
   }
   void curve(const std::string& path, const DoseCurve& x) const {
     place(path, x);

@@ -37,7 +37,8 @@ void check_config(const SynthOptions& options) {
     if (options.format == ModelFormat::gguf && more)
       refuse("--format gguf", "a model with more than plain blocks", "--format safetensors");
   } catch (const Error& error) {
-    throw Error(ErrorKind::usage, {.where = error.what()});
+    if (error.kind() == ErrorKind::usage) throw;
+    throw Error(ErrorKind::usage, {.found = error.what()});
   }
 }
 
