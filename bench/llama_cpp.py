@@ -3,9 +3,9 @@
 
     bench/llama_cpp.py MODEL.gguf [ROUNDS] [DTYPE]
 
-needs build/release/bench/blocks/blocks_bench (-DSTRATA_BENCH=ON) and llama-bench in PATH or in $LLAMA_BENCH. strata
-reads the weights from the file in every round and computes the logits of every position; llama-bench has loaded its
-weights before, and computes logits of the last position alone.
+needs build/release/bench/blocks/blocks_bench (-DSTRATA_BENCH=ON) and llama-bench in PATH or in $LLAMA_BENCH. Both take as
+many tokens in windows of 512. strata reads the weights from the file in every round; llama-bench has loaded its weights
+before. llama-bench computes logits of the last position of a window, strata none.
 """
 
 import json
@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 
-WINDOWS, TOKENS, THREADS = 8, 512, 2
+WINDOWS, TOKENS, THREADS = 16, 512, 2
 
 
 def strata(model, dtype):
@@ -30,7 +30,7 @@ def llama_cpp(model):
     bench = os.environ.get("LLAMA_BENCH") or shutil.which("llama-bench")
     if not bench:
         sys.exit("llama-bench: not found; put it in PATH or name it in LLAMA_BENCH")
-    out = subprocess.run([bench, "-m", model, "-p", str(TOKENS), "-n", "0", "-t", str(THREADS), "-r", "4", "-o", "json"],
+    out = subprocess.run([bench, "-m", model, "-p", str(TOKENS), "-n", "0", "-t", str(THREADS), "-r", "8", "-o", "json"],
                          check=True, capture_output=True, text=True).stdout
     return max(json.loads(out)[0]["samples_ts"])
 

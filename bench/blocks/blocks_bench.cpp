@@ -5,8 +5,8 @@
 //   strata synth -o /var/tmp/mixture --like qwen3-30b-a3b --layers 2 --vocab 4096
 //   blocks_bench /var/tmp/mixture --dtype bfloat16
 //
-// With --whole it prints tokens per second of the whole model instead, weights read from the file, logits at
-// every position: bench/llama_cpp.py sets that beside llama.cpp.
+// With --whole it prints tokens per second of the whole model instead, weights read from the file in each
+// round, no logits: bench/llama_cpp.py sets that beside llama.cpp.
 #include <fmt/format.h>
 #include <time.h>
 
@@ -23,6 +23,7 @@
 #include "strata/checkpoint/checkpoint.h"
 #include "strata/model/block.h"
 #include "strata/sweep/forward.h"
+#include "strata/sweep/groups.h"
 #include "strata/sweep/scratch.h"
 
 namespace {
@@ -130,15 +131,19 @@ void bench_block(const Checkpoint& checkpoint, int layer, const Asked& asked, Co
   for (int w = 0; w < asked.windows; ++w)
     states.push_back(
         random_values(std::int64_t{asked.tokens} * config.hidden, 100 + static_cast<unsigned>(w)));
+  const auto groups = groups_of(states.size(), windows_together(config, asked.tokens), asked.threads);
   ScratchPool<BlockScratch> pool;
   std::vector<std::vector<float>> out = states;
   Seconds of_dense, of_block;
   for (int round = 0; round < asked.rounds; ++round) {
     improve(of_dense, [&] { dense.run(); });
     improve(of_block, [&] {
-      parallel_for(states.size(), asked.threads, [&](std::size_t w) {
+      parallel_for(groups.size(), asked.threads, [&](std::size_t g) {
         auto scratch = pool.lease();
-        forward_block(weights, rope, states[w].data(), out[w].data(), asked.tokens, *scratch, {});
+        std::vector<BlockPass> passes;
+        for (std::size_t w = groups[g].begin; w < groups[g].end; ++w)
+          passes.push_back({states[w].data(), out[w].data(), asked.tokens});
+        forward_block(weights, rope, passes, *scratch);
       });
     });
   }
@@ -156,9 +161,7 @@ void bench_whole(const Checkpoint& checkpoint, const Asked& asked, Compute compu
           static_cast<std::int32_t>(rng.below(static_cast<std::uint64_t>(checkpoint.config().vocab))));
     }
   }
-  const ForwardObserver nobody{
-      .state = [](int, std::size_t, std::span<const float>) {},
-      .output = [](std::size_t, std::int64_t, std::span<const float>, std::span<const float>) {}};
+  const ForwardObserver nobody{.state = [](int, std::size_t, std::span<const float>) {}, .output = nullptr};
   Seconds best;
   for (int round = 0; round < asked.rounds; ++round) {
     improve(best, [&] {

@@ -227,5 +227,31 @@ TEST(Bfloat16, IsTheNearestOnBothSidesOfEveryTie) {
   }
 }
 
+// Rows side by side by each instruction set: whole tiles of its transposition and what is left of them.
+TEST(ProductKernelTable, InterleavesTheSameWithEveryInstructionSet) {
+  constexpr std::int64_t kLanes = 35, kStride = 77;
+  const std::vector<float> values = test::random_values(32 * kStride, 8);
+  std::vector<std::uint32_t> rows(values.size());
+  std::memcpy(rows.data(), values.data(), rows.size() * sizeof(std::uint32_t));
+  const auto kernels = all_float32_kernels();
+  for (const std::int64_t count : {1, 7, 8, 12, 16, 19, 32}) {
+    for (const std::int64_t words : {1, 8, 15, 16, 33, 64, 77}) {
+      for (const ProductKernels& kernel : kernels) {
+        std::vector<std::uint32_t> out(static_cast<std::size_t>(words * kLanes), 0xdeadbeefu);
+        kernel.interleave(rows.data(), kStride, count, words, out.data(), kLanes);
+        for (std::int64_t w = 0; w < words; ++w) {
+          for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+            const std::uint32_t expected =
+                lane < count ? rows[static_cast<std::size_t>(lane * kStride + w)] : 0xdeadbeefu;
+            ASSERT_EQ(out[static_cast<std::size_t>(w * kLanes + lane)], expected)
+                << kernel.instruction_set << ", " << count << " rows, " << words << " words, at " << w << ", "
+                << lane;
+          }
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace strata

@@ -158,8 +158,13 @@ class PlainBackend final : public Backend {
     return std::make_shared<PlainMatrix>(rows, columns);
   }
 
-  void forward_block(const BlockWeights& weights, const RopeTable& rope, const float* h_in, float* h_out,
-                     std::int64_t tokens, BlockScratch&, const BlockHooks& hooks) const override {
+  void forward_block(const BlockWeights& weights, const RopeTable& rope, std::span<const BlockPass> windows,
+                     BlockScratch&) const override {
+    for (const auto& [h_in, h_out, tokens, hooks] : windows)
+      forward_window(weights, rope, h_in, h_out, tokens, hooks);
+  }
+  void forward_window(const BlockWeights& weights, const RopeTable& rope, const float* h_in, float* h_out,
+                      std::int64_t tokens, const BlockHooks& hooks) const {
     const auto reach = static_cast<std::size_t>(weights.block.attention.window);
     const auto see = [&](int head, Matrix& p) {
       if (hooks.sums != nullptr) {

@@ -59,9 +59,15 @@ void require_compute(Compute compute) {
   compute.backend->prepare();
 }
 
+void forward_block(const BlockWeights& weights, const RopeTable& rope, std::span<const BlockPass> windows,
+                   BlockScratch& scratch) {
+  weights.backend().forward_block(weights, rope, windows, scratch);
+}
+
 void forward_block(const BlockWeights& weights, const RopeTable& rope, const float* h_in, float* h_out,
                    std::int64_t tokens, BlockScratch& scratch, const BlockHooks& hooks) {
-  weights.backend().forward_block(weights, rope, h_in, h_out, tokens, scratch, hooks);
+  const BlockPass window{h_in, h_out, tokens, hooks};
+  forward_block(weights, rope, {&window, 1}, scratch);
 }
 
 void backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,

@@ -16,7 +16,7 @@ namespace strata {
 struct ModelConfig;
 struct RopeTable;
 struct BlockWeights;
-struct BlockHooks;
+struct BlockPass;
 struct BlockScratch;
 struct BackwardScratch;
 struct BackwardOptions;
@@ -54,10 +54,10 @@ class Backend {
   [[nodiscard]] virtual std::shared_ptr<BackendMatrix> make_matrix(ComputeDType dtype, std::int64_t rows,
                                                                    std::int64_t columns) const = 0;
 
-  /// As the free functions of block.h, backward.h and head.h, for weights of this backend.
-  virtual void forward_block(const BlockWeights& weights, const RopeTable& rope, const float* h_in,
-                             float* h_out, std::int64_t tokens, BlockScratch& scratch,
-                             const BlockHooks& hooks) const = 0;
+  /// As the free functions of block.h, backward.h and head.h, for weights of this backend. A backend that
+  /// gains nothing from several windows at once computes one after the other.
+  virtual void forward_block(const BlockWeights& weights, const RopeTable& rope,
+                             std::span<const BlockPass> windows, BlockScratch& scratch) const = 0;
   virtual void backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,
                               std::span<float* const> gradients, std::int64_t tokens,
                               BackwardScratch& scratch, const BackwardOptions& options) const = 0;

@@ -57,20 +57,26 @@ std::uint64_t bytes_of(const BlockDescription& b, ComputeDType dtype) {
   return mixer + matrix_bytes(b.feed_forward, d, dtype) + static_cast<std::uint64_t>(vectors) * sizeof(float);
 }
 
-std::uint64_t scratch_of(const BlockDescription& b, int tokens) {
+// Rows that the experts of a mixture see at once, about: many enough for each to have some.
+constexpr std::int64_t kRowsTogether = 4096;
+constexpr std::int64_t kWindowsTogether = 32;
+
+std::uint64_t scratch_of(const BlockDescription& b, int tokens, std::int64_t windows) {
   const HeadLayout layout(b.attention);
   const std::int64_t d = b.hidden;
+  const std::uint64_t halves = static_cast<std::uint64_t>(2 * d * tokens * windows) * sizeof(float) +
+                               feed_forward_scratch_bytes(b, tokens, windows);
   if (b.mixer == Mixer::delta_rule) {
     const DeltaLayout delta(b.delta);
     const std::int64_t rows =
-        2 * d + delta.channels() + 2 * delta.width() + 2 * delta.value_heads + std::max(d, delta.width());
+        delta.channels() + 2 * delta.width() + 2 * delta.value_heads + std::max(d, delta.width());
     return static_cast<std::uint64_t>(tokens) * static_cast<std::uint64_t>(rows) * sizeof(float) +
-           delta_scratch_bytes(b.delta, tokens) + feed_forward_scratch_bytes(b, tokens);
+           delta_scratch_bytes(b.delta, tokens) + halves;
   }
   const std::int64_t gate = b.attention.output_gate ? layout.out_width : 0;
-  const std::int64_t each = 2 * d + layout.width + gate + layout.out_width + std::max(d, layout.out_width);
+  const std::int64_t each = layout.width + gate + layout.out_width + std::max(d, layout.out_width);
   return static_cast<std::uint64_t>(tokens) * static_cast<std::uint64_t>(each) * sizeof(float) +
-         attention_scratch_bytes(b.attention, tokens) + feed_forward_scratch_bytes(b, tokens);
+         attention_scratch_bytes(b.attention, tokens) + halves;
 }
 
 // Takes the roles of a block out of its tensors, each tensor read once.
@@ -233,9 +239,17 @@ std::uint64_t block_bytes(const ModelConfig& c, ComputeDType dtype) {
   return most;
 }
 
+std::size_t windows_together(const ModelConfig& c, std::int64_t tokens) {
+  if (!c.experts) return 1;
+  return static_cast<std::size_t>(
+      std::clamp<std::int64_t>(kRowsTogether / std::max<std::int64_t>(1, tokens), 1, kWindowsTogether));
+}
+
 std::uint64_t scratch_bytes(const ModelConfig& c, int tokens) {
   std::uint64_t most = 0;
-  for (const BlockDescription& block : distinct_blocks(c)) most = std::max(most, scratch_of(block, tokens));
+  const auto windows = static_cast<std::int64_t>(windows_together(c, tokens));
+  for (const BlockDescription& block : distinct_blocks(c))
+    most = std::max(most, scratch_of(block, tokens, windows));
   return most;
 }
 
@@ -319,27 +333,39 @@ void run_attention(const BlockWeights& w, const RopeTable& rope, const float* no
 
 }  // namespace
 
-void cpu::forward_block(const BlockWeights& w, const RopeTable& rope, const float* h_in, float* h_out,
-                        std::int64_t n, BlockScratch& scratch, const BlockHooks& hooks) {
+void cpu::forward_block(const BlockWeights& w, const RopeTable& rope, std::span<const BlockPass> windows,
+                        BlockScratch& scratch) {
   const std::int64_t d = w.block.hidden;
   const double eps = w.block.norm_eps;
-  float* normed = room(scratch.normed, n * d);
-  float* branch = room(scratch.branch, n * d);
-
-  if (h_out != h_in) std::copy_n(h_in, n * d, h_out);
-  if (!hooks.skip_mixer) {
-    rms_norm_rows(h_in, d, normed, d, w.attention_norm.data(), n, d, eps);
-    if (w.block.mixer == Mixer::delta_rule) {
-      run_delta_rule(w, normed, branch, n, scratch, hooks);
-    } else {
-      run_attention(w, rope, normed, branch, n, scratch, hooks);
+  std::int64_t rows = 0;
+  for (const BlockPass& window : windows) rows += window.tokens;
+  float* normed = room(scratch.normed, rows * d);
+  float* branch = room(scratch.branch, rows * d);
+  std::vector<FeedForwardPass> second;
+  for (const auto& [h_in, h_out, n, hooks] : windows) {
+    if (h_out != h_in) std::copy_n(h_in, n * d, h_out);
+    if (!hooks.skip_mixer) {
+      rms_norm_rows(h_in, d, normed, d, w.attention_norm.data(), n, d, eps);
+      if (w.block.mixer == Mixer::delta_rule) {
+        run_delta_rule(w, normed, branch, n, scratch, hooks);
+      } else {
+        run_attention(w, rope, normed, branch, n, scratch, hooks);
+      }
+      add_in_place(h_out, branch, n * d);
     }
-    add_in_place(h_out, branch, n * d);
+    if (hooks.skip_feed_forward) continue;
+    rms_norm_rows(h_out, d, normed, d, w.mlp_norm.data(), n, d, eps);
+    second.push_back({normed, branch, n, &hooks});
+    normed += n * d;
+    branch += n * d;
   }
-  if (hooks.skip_feed_forward) return;
-  rms_norm_rows(h_out, d, normed, d, w.mlp_norm.data(), n, d, eps);
-  feed_forward(w, normed, branch, n, scratch.feed_forward, hooks);
-  add_in_place(h_out, branch, n * d);
+  feed_forward(w, second, scratch.feed_forward);
+  branch = scratch.branch.data();
+  for (const auto& [h_in, h_out, n, hooks] : windows) {
+    if (hooks.skip_feed_forward) continue;
+    add_in_place(h_out, branch, n * d);
+    branch += n * d;
+  }
 }
 
 }  // namespace strata

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <span>
 #include <vector>
 
 #include "strata/checkpoint/checkpoint.h"
@@ -74,10 +75,25 @@ struct BlockScratch {
   FeedForwardScratch feed_forward;
 };
 
-/// Bytes of scratch that one window of `tokens` needs, at most.
+/// Windows of `tokens` that are worth sending through a block together: 1 but for mixtures of experts.
+[[nodiscard]] std::size_t windows_together(const ModelConfig& config, std::int64_t tokens);
+/// Bytes of scratch that windows_together() windows of `tokens` need, at most.
 [[nodiscard]] std::uint64_t scratch_bytes(const ModelConfig& config, int tokens);
 
-/// h_out = block(h_in) for one window: (tokens, d) row-major, positions 0..tokens-1. h_out may be h_in.
+/// One window on its way through a block.
+struct BlockPass {
+  const float* h_in = nullptr;  ///< (tokens, d) row-major, positions 0..tokens-1
+  float* h_out = nullptr;       ///< likewise; may be h_in
+  std::int64_t tokens = 0;
+  BlockHooks hooks = {};
+};
+
+/// h_out = block(h_in) for each of the windows, with the bits that each has alone; one thread. The experts of
+/// a mixture see the rows of all of them at once, so that their weights are read once.
+void forward_block(const BlockWeights& weights, const RopeTable& rope, std::span<const BlockPass> windows,
+                   BlockScratch& scratch);
+
+/// The same for one window.
 void forward_block(const BlockWeights& weights, const RopeTable& rope, const float* h_in, float* h_out,
                    std::int64_t tokens, BlockScratch& scratch, const BlockHooks& hooks);
 

@@ -20,9 +20,9 @@ class CpuBackend final : public Backend {
     return nullptr;
   }
 
-  void forward_block(const BlockWeights& weights, const RopeTable& rope, const float* h_in, float* h_out,
-                     std::int64_t tokens, BlockScratch& scratch, const BlockHooks& hooks) const override {
-    cpu::forward_block(weights, rope, h_in, h_out, tokens, scratch, hooks);
+  void forward_block(const BlockWeights& weights, const RopeTable& rope, std::span<const BlockPass> windows,
+                     BlockScratch& scratch) const override {
+    cpu::forward_block(weights, rope, windows, scratch);
   }
   void backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,
                       std::span<float* const> gradients, std::int64_t tokens, BackwardScratch& scratch,

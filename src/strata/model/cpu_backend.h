@@ -8,8 +8,8 @@ namespace strata {
 /// As the free functions of the same names, for packed weights.
 namespace cpu {
 
-void forward_block(const BlockWeights& weights, const RopeTable& rope, const float* h_in, float* h_out,
-                   std::int64_t tokens, BlockScratch& scratch, const BlockHooks& hooks);
+void forward_block(const BlockWeights& weights, const RopeTable& rope, std::span<const BlockPass> windows,
+                   BlockScratch& scratch);
 void backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,
                     std::span<float* const> gradients, std::int64_t tokens, BackwardScratch& scratch,
                     const BackwardOptions& options);

@@ -16,9 +16,8 @@ void compute_router_logits(const Weight& router, const float* normed, std::int64
   multiply(input, router.packed(), {.data = logits, .stride = router.rows()});
 }
 
-void gather_rows(const float* from, const std::int32_t* token, std::int64_t rows, std::int64_t d, float* to) {
-  for (std::int64_t r = 0; r < rows; ++r) std::copy_n(from + token[r] * d, d, to + r * d);
-}
+// Rows of an expert that are computed at once.
+constexpr std::int64_t kExpertRows = 1024;
 
 float sigmoid(double x) {
   return static_cast<float>(1.0 / (1.0 + std::exp(-x)));
@@ -29,13 +28,13 @@ void compute_shared_open(const WeightVector& gate, const float* normed, std::int
   for (std::int64_t t = 0; t < n; ++t) open[t] = sigmoid(inner_product(normed + t * d, gate.data(), d));
 }
 
-const Routing& route_rows(const BlockWeights& w, const float* normed, std::int64_t n, FeedForwardScratch& s,
-                          const BlockHooks& hooks) {
-  if (hooks.frozen_routing != nullptr) return *hooks.frozen_routing;
-  float* logits = room(s.logits, n * w.block.feed_forward.experts);
-  compute_router_logits(w.mixture.router, normed, n, logits, s.router_input);
-  Routing& routing = hooks.routing != nullptr ? *hooks.routing : s.routing;
-  route(w.block.feed_forward, logits, n, routing);
+const Routing& route_rows(const BlockWeights& w, const FeedForwardPass& window, Routing& own,
+                          FeedForwardScratch& s) {
+  if (window.hooks->frozen_routing != nullptr) return *window.hooks->frozen_routing;
+  float* logits = room(s.logits, window.tokens * w.block.feed_forward.experts);
+  compute_router_logits(w.mixture.router, window.normed, window.tokens, logits, s.router_input);
+  Routing& routing = window.hooks->routing != nullptr ? *window.hooks->routing : own;
+  route(w.block.feed_forward, logits, window.tokens, routing);
   return routing;
 }
 
@@ -45,53 +44,81 @@ void add_direction(float* sum, const float* x, std::int64_t d) {
   for (std::int64_t i = 0; i < d; ++i) sum[i] += x[i] * inverse;
 }
 
+// Pairs [begin, begin + count) of one expert: through it, and to the tokens' sums.
+void run_expert(const BlockWeights& w, std::size_t expert, const ExpertRows& rows, std::int64_t begin,
+                std::int64_t count, std::span<const FeedForwardPass> windows,
+                std::span<const RoutedWindow> routed, FeedForwardScratch& s) {
+  const std::int64_t d = w.block.hidden, used = w.block.feed_forward.experts_used;
+  float* input = room(s.rows, count * d);
+  float* out = room(s.out, count * d);
+  for (std::int64_t r = 0; r < count; ++r) {
+    const auto pair = static_cast<std::size_t>(begin + r);
+    const FeedForwardPass& window = windows[static_cast<std::size_t>(rows.window[pair])];
+    std::copy_n(window.normed + rows.token[pair] * d, d, input + r * d);
+  }
+  run_mlp(w.mixture.experts[expert], input, out, count, s.mlp);
+  for (std::int64_t r = 0; r < count; ++r) {
+    const auto pair = static_cast<std::size_t>(begin + r);
+    const auto at = static_cast<std::size_t>(rows.window[pair]);
+    const FeedForwardPass& window = windows[at];
+    const std::int64_t token = rows.token[pair];
+    add_scaled(window.branch + token * d, out + r * d,
+               routed[at].routing->weight[static_cast<std::size_t>(token * used + rows.slot[pair])], d);
+    if (window.hooks->expert_directions != nullptr)
+      add_direction(window.hooks->expert_directions + token * d, out + r * d, d);
+  }
+}
+
+void run_shared_expert(const BlockWeights& w, const FeedForwardPass& window, FeedForwardScratch& s) {
+  const std::int64_t d = w.block.hidden, n = window.tokens;
+  float* open = room(s.shared_gate, n);
+  compute_shared_open(w.mixture.shared_gate, window.normed, n, d, open);
+  float* out = room(s.out, n * d);
+  run_mlp(w.mixture.shared, window.normed, out, n, s.mlp);
+  for (std::int64_t t = 0; t < n; ++t) add_scaled(window.branch + t * d, out + t * d, open[t], d);
+}
+
 // Experts in the order of their numbers, so that a token's sum does not depend on its neighbours.
-void run_mixture(const BlockWeights& w, const float* normed, float* branch, std::int64_t n,
-                 FeedForwardScratch& s, const BlockHooks& hooks) {
+void run_mixture(const BlockWeights& w, std::span<const FeedForwardPass> windows, FeedForwardScratch& s) {
   const FeedForwardDescription& mixture = w.block.feed_forward;
-  const std::int64_t d = w.block.hidden, used = mixture.experts_used;
-  const Routing& routing = route_rows(w, normed, n, s, hooks);
-  const ExpertRows rows = group_by_expert(mixture, routing, n);
-  std::fill_n(branch, n * d, 0.0f);
-  if (hooks.expert_directions != nullptr) std::fill_n(hooks.expert_directions, n * d, 0.0f);
+  s.routing.resize(std::max(s.routing.size(), windows.size()));
+  std::vector<RoutedWindow> routed;
+  for (std::size_t i = 0; i < windows.size(); ++i) {
+    const FeedForwardPass& window = windows[i];
+    routed.push_back({&route_rows(w, window, s.routing[i], s), window.tokens, window.hooks->dropped_expert});
+    std::fill_n(window.branch, window.tokens * w.block.hidden, 0.0f);
+    if (window.hooks->expert_directions != nullptr)
+      std::fill_n(window.hooks->expert_directions, window.tokens * w.block.hidden, 0.0f);
+  }
+  const ExpertRows rows = group_by_expert(mixture, routed);
   for (std::size_t e = 0; e < w.mixture.experts.size(); ++e) {
-    const std::int64_t begin = rows.begin[e], count = rows.begin[e + 1] - begin;
-    if (count == 0 || static_cast<std::int64_t>(e) == hooks.dropped_expert) continue;
-    float* input = room(s.rows, count * d);
-    float* out = room(s.out, count * d);
-    gather_rows(normed, rows.token.data() + begin, count, d, input);
-    run_mlp(w.mixture.experts[e], input, out, count, s.mlp);
-    for (std::int64_t r = 0; r < count; ++r) {
-      const auto pair = static_cast<std::size_t>(begin + r);
-      const std::int64_t token = rows.token[pair];
-      add_scaled(branch + token * d, out + r * d,
-                 routing.weight[static_cast<std::size_t>(token * used + rows.slot[pair])], d);
-      if (hooks.expert_directions != nullptr)
-        add_direction(hooks.expert_directions + token * d, out + r * d, d);
+    for (std::int64_t begin = rows.begin[e]; begin < rows.begin[e + 1]; begin += kExpertRows) {
+      const std::int64_t count = std::min(kExpertRows, rows.begin[e + 1] - begin);
+      run_expert(w, e, rows, begin, count, windows, routed, s);
     }
   }
   if (mixture.shared_width == 0) return;
-  float* open = room(s.shared_gate, n);
-  compute_shared_open(w.mixture.shared_gate, normed, n, d, open);
-  float* out = room(s.out, n * d);
-  run_mlp(w.mixture.shared, normed, out, n, s.mlp);
-  for (std::int64_t t = 0; t < n; ++t) add_scaled(branch + t * d, out + t * d, open[t], d);
+  for (const FeedForwardPass& window : windows) run_shared_expert(w, window, s);
 }
 
 }  // namespace
 
-std::uint64_t feed_forward_scratch_bytes(const BlockDescription& block, int tokens) {
+std::uint64_t feed_forward_scratch_bytes(const BlockDescription& block, int tokens, std::int64_t windows) {
   const FeedForwardDescription& f = block.feed_forward;
-  const std::int64_t d = block.hidden;
-  std::int64_t each = mlp_scratch_floats(d, std::max(f.width, f.shared_width));
-  if (f.experts > 0) each += 3 * d + 2 * std::int64_t{f.experts} + 4 * std::int64_t{f.experts_used} + 1;
-  return static_cast<std::uint64_t>(tokens) * static_cast<std::uint64_t>(each) * sizeof(float);
+  const std::int64_t d = block.hidden, all = tokens * windows;
+  std::int64_t floats = tokens * mlp_scratch_floats(d, std::max(f.width, f.shared_width));
+  if (f.experts > 0) {
+    const std::int64_t rows = std::max<std::int64_t>(tokens, std::min(kExpertRows, all));
+    floats = rows * (mlp_scratch_floats(d, std::max(f.width, f.shared_width)) + 2 * d) +
+             tokens * (d + f.experts + 1) + all * (f.experts + 5 * std::int64_t{f.experts_used});
+  }
+  return static_cast<std::uint64_t>(floats) * sizeof(float);
 }
 
-void feed_forward(const BlockWeights& w, const float* normed, float* branch, std::int64_t n,
-                  FeedForwardScratch& scratch, const BlockHooks& hooks) {
-  if (w.block.feed_forward.experts == 0) return run_mlp(w.mlp, normed, branch, n, scratch.mlp);
-  run_mixture(w, normed, branch, n, scratch, hooks);
+void feed_forward(const BlockWeights& w, std::span<const FeedForwardPass> windows, FeedForwardScratch& s) {
+  if (w.block.feed_forward.experts > 0) return run_mixture(w, windows, s);
+  for (const FeedForwardPass& window : windows)
+    run_mlp(w.mlp, window.normed, window.branch, window.tokens, s.mlp);
 }
 
 std::uint64_t feed_forward_backward_bytes(const BlockDescription& block, int tokens) {
@@ -106,7 +133,7 @@ std::uint64_t feed_forward_backward_bytes(const BlockDescription& block, int tok
             3 * std::int64_t{f.experts} + 2;
   }
   return static_cast<std::uint64_t>(tokens) * static_cast<std::uint64_t>(each) * sizeof(float) +
-         feed_forward_scratch_bytes(block, tokens);
+         feed_forward_scratch_bytes(block, tokens, 1);
 }
 
 void feed_forward_recompute(const BlockWeights& w, const float* normed, std::int64_t n,
@@ -116,8 +143,11 @@ void feed_forward_recompute(const BlockWeights& w, const float* normed, std::int
   if (f.experts == 0) {
     return gate_and_up(w.mlp, normed, n, room(s.gate, n * width), room(s.up, n * width), s.packed);
   }
-  const Routing& routing = route_rows(w, normed, n, s.forward, {});
-  s.rows = group_by_expert(f, routing, n);
+  const BlockHooks nothing;
+  s.forward.routing.resize(1);
+  const FeedForwardPass window{.normed = normed, .tokens = n, .hooks = &nothing};
+  const RoutedWindow routed{&route_rows(w, window, s.forward.routing[0], s.forward), n};
+  s.rows = group_by_expert(f, {&routed, 1});
   const std::int64_t pairs = n * f.experts_used;
   float* gate = room(s.gate, pairs * width);
   float* up = room(s.up, pairs * width);
@@ -126,7 +156,8 @@ void feed_forward_recompute(const BlockWeights& w, const float* normed, std::int
     const std::int64_t begin = s.rows.begin[e], count = s.rows.begin[e + 1] - begin;
     if (count == 0) continue;
     float* input = room(s.input, count * d);
-    gather_rows(normed, s.rows.token.data() + begin, count, d, input);
+    for (std::int64_t r = 0; r < count; ++r)
+      std::copy_n(normed + s.rows.token[static_cast<std::size_t>(begin + r)] * d, d, input + r * d);
     gate_and_up(w.mixture.experts[e], input, count, gate + begin * width, up + begin * width, s.packed);
     run_mlp(w.mixture.experts[e], input, out + begin * d, count, s.forward.mlp);
   }
@@ -144,7 +175,7 @@ void experts_backward(const BlockWeights& w, const float* d_branch, std::int64_t
                       FeedForwardBackwardScratch& s) {
   const FeedForwardDescription& f = w.block.feed_forward;
   const std::int64_t d = w.block.hidden, used = f.experts_used, width = f.width;
-  const Routing& routing = s.forward.routing;
+  const Routing& routing = s.forward.routing[0];
   float* d_weight = room(s.d_weight, n * used);
   for (std::size_t e = 0; e < w.mixture.experts.size(); ++e) {
     const std::int64_t begin = s.rows.begin[e], count = s.rows.begin[e + 1] - begin;
@@ -196,7 +227,7 @@ void feed_forward_backward(const BlockWeights& w, const float* d_branch, std::in
   if (f.shared_width > 0) shared_backward(w, d_branch, n, d_normed, s);
   if (frozen_routing) return;
   float* d_logits = room(s.d_logits, n * f.experts);
-  route_backward(f, s.forward.routing, s.d_weight.data(), n, d_logits);
+  route_backward(f, s.forward.routing[0], s.d_weight.data(), n, d_logits);
   s.packed.reset(ComputeDType::float32, n, f.experts);
   s.packed.put(d_logits, f.experts);
   multiply_transposed(s.packed, w.mixture.router.packed(),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "strata/model/attention.h"
@@ -20,20 +21,30 @@ struct MixtureWeights {
   WeightVector shared_gate;  // (d), likewise
 };
 
+/// One window's rows on their way through it.
+struct FeedForwardPass {
+  const float* normed = nullptr;  ///< (tokens, d)
+  float* branch = nullptr;        ///< likewise: what is added to the residual stream
+  std::int64_t tokens = 0;
+  const BlockHooks* hooks = nullptr;
+};
+
 struct FeedForwardScratch {
   MlpScratch mlp;
   PackedRows router_input;
-  std::vector<float> logits, rows, out,
-      shared_gate;  // (tokens, experts), 2 x (rows of an expert, d), (tokens)
-  Routing routing;
+  // (tokens, experts), 2 x (rows of an expert, d), (tokens)
+  std::vector<float> logits, rows, out, shared_gate;
+  std::vector<Routing> routing;  // of each window
 };
 
-/// Bytes of it, at most.
-[[nodiscard]] std::uint64_t feed_forward_scratch_bytes(const BlockDescription& block, int tokens);
+/// Bytes of it, at most, for so many windows of `tokens` at once.
+[[nodiscard]] std::uint64_t feed_forward_scratch_bytes(const BlockDescription& block, int tokens,
+                                                       std::int64_t windows);
 
-/// branch (tokens, d) of the normed rows (tokens, d); processor only.
-void feed_forward(const BlockWeights& w, const float* normed, float* branch, std::int64_t tokens,
-                  FeedForwardScratch& scratch, const BlockHooks& hooks);
+/// The branch of each window; processor only. An expert sees the rows of all windows at once, so that its
+/// weights are read once; every row has the bits that it has alone.
+void feed_forward(const BlockWeights& w, std::span<const FeedForwardPass> windows,
+                  FeedForwardScratch& scratch);
 
 /// What the gradients need of the forward pass, and their scratch. Rows of the experts lie one expert after
 /// the other.

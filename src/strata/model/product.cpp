@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "strata/base/error.h"
-#include "strata/base/vectorise.h"
 #include "strata/model/product_kernels.h"
 
 namespace strata {
@@ -24,32 +23,19 @@ const ProductKernels& kernels_of(ComputeDType dtype) {
   return *kernels;
 }
 
-// out[w][r] = rows[r][w] for `count` rows of `words` words, out rows `lanes` apart.
-STRATA_VECTORISED
-void interleave(const std::uint32_t* rows, std::int64_t row_stride, std::int64_t count, std::int64_t words,
-                std::uint32_t* out, std::int64_t lanes) {
-  for (std::int64_t w = 0; w < words; ++w) {
-    for (std::int64_t r = 0; r < count; ++r) out[w * lanes + r] = rows[r * row_stride + w];
-  }
-}
-
-// Up to kPanelColumns rows of float32 values into interleaved words, in chunks that stay in the first cache.
+// Up to kPanelColumns rows of float32 values into interleaved words.
 void interleave_rows(ComputeDType dtype, const float* from, std::int64_t stride, std::int64_t rows,
                      std::int64_t columns, std::uint32_t* out, std::int64_t lanes) {
-  std::uint32_t buffer[kPanelColumns * kChunk];
-  const std::int64_t per_word = dtype == ComputeDType::float32 ? 1 : 2;
-  const std::int64_t step = kChunk * per_word;
-  for (std::int64_t begin = 0; begin < columns; begin += step) {
-    const std::int64_t count = std::min(step, columns - begin), words = words_of(dtype, count);
-    for (std::int64_t r = 0; r < rows; ++r) {
-      const float* row = from + r * stride + begin;
-      if (dtype == ComputeDType::float32) {
-        std::memcpy(buffer + r * kChunk, row, static_cast<std::size_t>(count) * sizeof(float));
-      } else {
-        pack_pairs(row, count, buffer + r * kChunk);
-      }
-    }
-    interleave(buffer, kChunk, rows, words, out + begin / per_word * lanes, lanes);
+  const ProductKernels& kernels = kernels_of(dtype);
+  if (dtype == ComputeDType::float32) {
+    kernels.interleave(reinterpret_cast<const std::uint32_t*>(from), stride, rows, columns, out, lanes);
+    return;
+  }
+  std::uint32_t buffer[kPanelColumns * kChunk];  // stays in the first cache
+  for (std::int64_t begin = 0; begin < columns; begin += 2 * kChunk) {
+    const std::int64_t count = std::min(2 * kChunk, columns - begin);
+    for (std::int64_t r = 0; r < rows; ++r) pack_pairs(from + r * stride + begin, count, buffer + r * kChunk);
+    kernels.interleave(buffer, kChunk, rows, words_of(dtype, count), out + begin / 2 * lanes, lanes);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <immintrin.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
@@ -128,12 +129,9 @@ void tile_scalar(const std::uint32_t* a, const std::uint32_t* b, std::int64_t wo
   }
 }
 
-// to[r][c] = from[c][r] for 16 x 16 words; strides in words.
-__attribute__((target("avx512f"))) void transpose16(const std::uint32_t* from, std::int64_t from_stride,
-                                                    std::uint32_t* to, std::int64_t to_stride) {
-  __m512i x[16], y[16];
-  STRATA_UNROLL for (int i = 0; i < 12; ++i) x[i] = _mm512_loadu_si512(from + i * from_stride);
-  for (int i = 12; i < 16; ++i) x[i] = _mm512_loadu_si512(from + i * from_stride);
+// Turns 16 x 16 words that lie in 16 registers.
+__attribute__((target("avx512f"), always_inline)) inline void turn16(__m512i* x) {
+  __m512i y[16];
   // Pairs of words, pairs of pairs, then quarters of the registers.
   for (int i = 0; i < 16; i += 2) {
     y[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]);
@@ -152,8 +150,102 @@ __attribute__((target("avx512f"))) void transpose16(const std::uint32_t* from, s
     y[i + 12] = _mm512_shuffle_i32x4(x[i + 8], x[i + 12], 0xdd);
   }
   for (int i = 0; i < 8; ++i) {
-    _mm512_storeu_si512(to + i * to_stride, _mm512_shuffle_i32x4(y[i], y[i + 8], 0x88));
-    _mm512_storeu_si512(to + (i + 8) * to_stride, _mm512_shuffle_i32x4(y[i], y[i + 8], 0xdd));
+    x[i] = _mm512_shuffle_i32x4(y[i], y[i + 8], 0x88);
+    x[i + 8] = _mm512_shuffle_i32x4(y[i], y[i + 8], 0xdd);
+  }
+}
+
+// to[r][c] = from[c][r] for 16 x 16 words; strides in words.
+__attribute__((target("avx512f"))) void transpose16(const std::uint32_t* from, std::int64_t from_stride,
+                                                    std::uint32_t* to, std::int64_t to_stride) {
+  __m512i x[16];
+  STRATA_UNROLL for (int i = 0; i < 12; ++i) x[i] = _mm512_loadu_si512(from + i * from_stride);
+  for (int i = 12; i < 16; ++i) x[i] = _mm512_loadu_si512(from + i * from_stride);
+  turn16(x);
+  for (int i = 0; i < 16; ++i) _mm512_storeu_si512(to + i * to_stride, x[i]);
+}
+
+// The same for `rows` x `words` words of `from`, each at most 16.
+__attribute__((target("avx512f"))) void transpose_part16(const std::uint32_t* from, std::int64_t from_stride,
+                                                         std::int64_t rows, std::int64_t words,
+                                                         std::uint32_t* to, std::int64_t to_stride) {
+  const auto there = static_cast<__mmask16>((1u << words) - 1u),
+             used = static_cast<__mmask16>((1u << rows) - 1u);
+  __m512i x[16];
+  for (int i = 0; i < 16; ++i) {
+    x[i] = i < rows ? _mm512_maskz_loadu_epi32(there, from + i * from_stride) : _mm512_setzero_si512();
+  }
+  turn16(x);
+  for (int i = 0; i < 16; ++i) {
+    if (i < words) _mm512_mask_storeu_epi32(to + i * to_stride, used, x[i]);
+  }
+}
+
+void interleave_avx512(const std::uint32_t* rows, std::int64_t row_stride, std::int64_t count,
+                       std::int64_t words, std::uint32_t* out, std::int64_t lanes) {
+  for (std::int64_t w = 0; w < words; w += 16) {
+    for (std::int64_t r = 0; r < count; r += 16) {
+      const std::int64_t height = std::min<std::int64_t>(16, count - r),
+                         width = std::min<std::int64_t>(16, words - w);
+      const std::uint32_t* from = rows + r * row_stride + w;
+      std::uint32_t* to = out + w * lanes + r;
+      if (height == 16 && width == 16) {
+        transpose16(from, row_stride, to, lanes);
+      } else {
+        transpose_part16(from, row_stride, height, width, to, lanes);
+      }
+    }
+  }
+}
+
+void interleave_scalar(const std::uint32_t* rows, std::int64_t row_stride, std::int64_t count,
+                       std::int64_t words, std::uint32_t* out, std::int64_t lanes) {
+  for (std::int64_t w = 0; w < words; ++w) {
+    for (std::int64_t r = 0; r < count; ++r)
+      std::memcpy(out + w * lanes + r, rows + r * row_stride + w,
+                  sizeof(std::uint32_t));  // they may be floats
+  }
+}
+
+// to[r][c] = from[c][r] for 8 x 8 words.
+__attribute__((target("avx2"))) void transpose8(const std::uint32_t* from, std::int64_t from_stride,
+                                                std::uint32_t* to, std::int64_t to_stride) {
+  __m256i x[8], y[8];
+  STRATA_UNROLL for (int i = 0; i < 8; ++i) {
+    x[i] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i * from_stride));
+  }
+  for (int i = 0; i < 8; i += 2) {
+    y[i] = _mm256_unpacklo_epi32(x[i], x[i + 1]);
+    y[i + 1] = _mm256_unpackhi_epi32(x[i], x[i + 1]);
+  }
+  for (int i = 0; i < 8; i += 4) {
+    x[i] = _mm256_unpacklo_epi64(y[i], y[i + 2]);
+    x[i + 1] = _mm256_unpackhi_epi64(y[i], y[i + 2]);
+    x[i + 2] = _mm256_unpacklo_epi64(y[i + 1], y[i + 3]);
+    x[i + 3] = _mm256_unpackhi_epi64(y[i + 1], y[i + 3]);
+  }
+  STRATA_UNROLL for (int i = 0; i < 4; ++i) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i * to_stride),
+                        _mm256_permute2x128_si256(x[i], x[i + 4], 0x20));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + (i + 4) * to_stride),
+                        _mm256_permute2x128_si256(x[i], x[i + 4], 0x31));
+  }
+}
+
+void interleave_avx2(const std::uint32_t* rows, std::int64_t row_stride, std::int64_t count,
+                     std::int64_t words, std::uint32_t* out, std::int64_t lanes) {
+  for (std::int64_t w = 0; w < words; w += 8) {
+    for (std::int64_t r = 0; r < count; r += 8) {
+      const std::int64_t height = std::min<std::int64_t>(8, count - r),
+                         width = std::min<std::int64_t>(8, words - w);
+      const std::uint32_t* from = rows + r * row_stride + w;
+      std::uint32_t* to = out + w * lanes + r;
+      if (height == 8 && width == 8) {
+        transpose8(from, row_stride, to, lanes);
+      } else {
+        interleave_scalar(from, row_stride, height, width, to, lanes);
+      }
+    }
   }
 }
 
@@ -198,19 +290,19 @@ __attribute__((target("avx512f,avx512bw"))) void transpose_pairs(const std::uint
 
 template <int... I>
 constexpr ProductKernels avx512_kernels(std::integer_sequence<int, I...>) {
-  return {"AVX-512", {nullptr, tile_avx512<I + 1>...}, transpose_avx512};
+  return {"AVX-512", {nullptr, tile_avx512<I + 1>...}, transpose_avx512, interleave_avx512};
 }
 template <int... I>
 constexpr ProductKernels bf16_kernels(std::integer_sequence<int, I...>) {
-  return {"AVX-512 BF16", {nullptr, tile_avx512_bf16<I + 1>...}, transpose_pairs};
+  return {"AVX-512 BF16", {nullptr, tile_avx512_bf16<I + 1>...}, transpose_pairs, interleave_avx512};
 }
 template <int... I>
 constexpr ProductKernels avx2_kernels(std::integer_sequence<int, I...>) {
-  return {"AVX2", {nullptr, tile_avx2<I + 1>...}, transpose_scalar};
+  return {"AVX2", {nullptr, tile_avx2<I + 1>...}, transpose_scalar, interleave_avx2};
 }
 template <int... I>
 constexpr ProductKernels scalar_kernels(std::integer_sequence<int, I...>) {
-  return {"scalar", {nullptr, tile_scalar<I + 1>...}, transpose_scalar};
+  return {"scalar", {nullptr, tile_scalar<I + 1>...}, transpose_scalar, interleave_scalar};
 }
 
 using Heights = std::make_integer_sequence<int, kRows>;

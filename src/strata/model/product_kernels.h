@@ -17,10 +17,15 @@ using TileKernel = void (*)(const std::uint32_t* a, const std::uint32_t* b, std:
 /// [rows][32 columns]. Both have 32 steps of 32 words with float32, 16 with bfloat16.
 using TransposeTile = void (*)(const std::uint32_t* from, std::uint32_t* to);
 
+/// out[w][r] = rows[r][w] for `count` <= 32 rows of `words` words; words of `out` lie `lanes` apart.
+using InterleaveRows = void (*)(const std::uint32_t* rows, std::int64_t row_stride, std::int64_t count,
+                                std::int64_t words, std::uint32_t* out, std::int64_t lanes);
+
 struct ProductKernels {
   const char* instruction_set;
   TileKernel tile[kPanelRows + 1];  ///< by the number of rows; [0] unused
   TransposeTile transpose;
+  InterleaveRows interleave;
 };
 
 /// Those that this processor runs; null for bfloat16 without AVX512_BF16.

@@ -50,22 +50,30 @@ void route(const FeedForwardDescription& mixture, const float* logits, std::int6
   }
 }
 
-ExpertRows group_by_expert(const FeedForwardDescription& mixture, const Routing& routing,
-                           std::int64_t tokens) {
-  const auto experts = static_cast<std::size_t>(mixture.experts);
-  const auto used = static_cast<std::size_t>(mixture.experts_used);
-  const std::size_t pairs = static_cast<std::size_t>(tokens) * used;
-  ExpertRows rows{.begin = std::vector<std::int64_t>(experts + 1, 0),
-                  .token = std::vector<std::int32_t>(pairs),
-                  .slot = std::vector<std::int32_t>(pairs)};
-  for (std::size_t i = 0; i < pairs; ++i) ++rows.begin[static_cast<std::size_t>(routing.chosen[i]) + 1];
+ExpertRows group_by_expert(const FeedForwardDescription& mixture, std::span<const RoutedWindow> windows) {
+  const std::int64_t used = mixture.experts_used;
+  ExpertRows rows{.begin = std::vector<std::int64_t>(static_cast<std::size_t>(mixture.experts) + 1, 0)};
+  const auto each_pair = [&](const auto& body) {
+    for (std::size_t w = 0; w < windows.size(); ++w) {
+      for (std::int64_t i = 0; i < windows[w].tokens * used; ++i) {
+        const std::int32_t expert = windows[w].routing->chosen[static_cast<std::size_t>(i)];
+        if (expert != windows[w].dropped_expert) body(static_cast<std::size_t>(expert), w, i);
+      }
+    }
+  };
+  each_pair([&](std::size_t expert, std::size_t, std::int64_t) { ++rows.begin[expert + 1]; });
   std::partial_sum(rows.begin.begin(), rows.begin.end(), rows.begin.begin());
+  const auto pairs = static_cast<std::size_t>(rows.begin.back());
+  rows.window.resize(pairs);
+  rows.token.resize(pairs);
+  rows.slot.resize(pairs);
   std::vector<std::int64_t> next(rows.begin.begin(), rows.begin.end() - 1);
-  for (std::size_t i = 0; i < pairs; ++i) {
-    const auto at = static_cast<std::size_t>(next[static_cast<std::size_t>(routing.chosen[i])]++);
+  each_pair([&](std::size_t expert, std::size_t w, std::int64_t i) {
+    const auto at = static_cast<std::size_t>(next[expert]++);
+    rows.window[at] = static_cast<std::int32_t>(w);
     rows.token[at] = static_cast<std::int32_t>(i / used);
     rows.slot[at] = static_cast<std::int32_t>(i % used);
-  }
+  });
   return rows;
 }
 

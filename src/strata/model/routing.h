@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "strata/checkpoint/block_description.h"
@@ -16,18 +17,26 @@ struct Routing {
   std::vector<float> weight;         ///< (tokens, experts_used): what their outputs are multiplied by
 };
 
-/// The pairs of a token and an expert that it takes, expert by expert, tokens in order.
+/// One window's routes, and the expert that its tokens do without (-1: none).
+struct RoutedWindow {
+  const Routing* routing = nullptr;
+  std::int64_t tokens = 0;
+  std::int64_t dropped_expert = -1;
+};
+
+/// The pairs of a token and an expert that it takes: expert by expert, windows and their tokens in order.
 struct ExpertRows {
-  std::vector<std::int64_t> begin;  ///< (experts + 1): the expert's pairs lie in [begin[e], begin[e + 1])
-  std::vector<std::int32_t> token;  ///< of each pair
-  std::vector<std::int32_t> slot;   ///< of each pair: where the expert stands among the token's
+  std::vector<std::int64_t> begin;   ///< (experts + 1): the expert's pairs lie in [begin[e], begin[e + 1])
+  std::vector<std::int32_t> window;  ///< of each pair
+  std::vector<std::int32_t> token;   ///< of each pair, in its window
+  std::vector<std::int32_t> slot;    ///< of each pair: where the expert stands among the token's
 };
 
 /// Routes `logits` (tokens, experts). Of equal probabilities the expert of the lower number goes first.
 void route(const FeedForwardDescription& mixture, const float* logits, std::int64_t tokens, Routing& routing);
 
-[[nodiscard]] ExpertRows group_by_expert(const FeedForwardDescription& mixture, const Routing& routing,
-                                         std::int64_t tokens);
+[[nodiscard]] ExpertRows group_by_expert(const FeedForwardDescription& mixture,
+                                         std::span<const RoutedWindow> windows);
 
 /// d_logits (tokens, experts) from d_weight (tokens, experts_used), with the choice of experts held fixed.
 void route_backward(const FeedForwardDescription& mixture, const Routing& routing, const float* d_weight,

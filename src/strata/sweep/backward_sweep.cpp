@@ -15,6 +15,7 @@
 #include "strata/signals/token_math.h"
 #include "strata/sweep/block_stream.h"
 #include "strata/sweep/clean_sweep.h"
+#include "strata/sweep/groups.h"
 #include "strata/sweep/lane_embedding.h"
 #include "strata/sweep/scratch.h"
 #include "strata/sweep/snapshots.h"
@@ -51,11 +52,16 @@ std::size_t draw(std::span<const double> probability, double u) {
   return last;  // rounding left the sum a little below u
 }
 
+struct WindowStates {
+  std::vector<float> in, out;  // in: where the states are not in memory
+};
+
 struct Scratch {
   BlockScratch forward;
   BackwardScratch backward;
   LogitScratch logits;
   std::vector<float> in, out;                 // a window's state
+  std::vector<WindowStates> group;            // of the windows that go up together
   std::vector<std::vector<float>> gradients;  // for each draw
   std::vector<float> logit_rows, d_logits;    // (kLogitRows, vocab)
   std::vector<double> probability;
@@ -76,12 +82,11 @@ class BackwardSweep {
         windows_(windows),
         options_(options),
         frozen_routing_(frozen_routing) {
-    std::int64_t longest = 0;
     for (const LaneWindow& w : windows) {
       tokens_ += w.tokens;
-      longest = std::max(longest, w.tokens);
+      longest_ = std::max(longest_, w.tokens);
     }
-    rope_ = make_rope_table(context.config, static_cast<int>(longest));
+    rope_ = make_rope_table(context.config, static_cast<int>(longest_));
     StorePlace place = state_place(options);
     place.spilled = place.spilled || static_cast<std::uint64_t>(tokens_) *
                                              backward_token_bytes(context.config, options.label_samples) >
@@ -125,9 +130,12 @@ class BackwardSweep {
         });
       }
       weights = blocks->next();
-      each_window([&](std::size_t w, Scratch& scratch) {
-        up ? forward(weights, step, w, scratch) : backward(weights, steps - 1 - step, w, scratch);
-      });
+      if (up) {
+        forward(weights, step);
+      } else {
+        each_window(
+            [&](std::size_t w, Scratch& scratch) { backward(weights, steps - 1 - step, w, scratch); });
+      }
     }
     report_and_save(progress, {phase, steps, steps, 0}, options_.snapshots, snapshot, save);
   }
@@ -172,11 +180,23 @@ class BackwardSweep {
     });
   }
 
-  void forward(const BlockWeights& weights, int block, std::size_t w, Scratch& scratch) {
-    const float* const h = states_.view(slot(block, w), scratch.in);
-    scratch.out.resize(static_cast<std::size_t>(states_.size(slot(block, w))));
-    forward_block(weights, rope_, h, scratch.out.data(), windows_[w].tokens, scratch.forward, nullptr);
-    states_.write(slot(block + 1, w), scratch.out);
+  void forward(const BlockWeights& weights, int block) {
+    const auto groups =
+        groups_of(windows_.size(), windows_together(context_.config, longest_), options_.threads);
+    parallel_for(groups.size(), options_.threads, [&](std::size_t g) {
+      auto scratch = pool_.lease();
+      const auto [begin, end] = groups[g];
+      scratch->group.resize(std::max(scratch->group.size(), end - begin));
+      std::vector<BlockPass> passes;
+      for (std::size_t w = begin; w < end; ++w) {
+        auto& [in, out] = scratch->group[w - begin];
+        out.resize(static_cast<std::size_t>(states_.size(slot(block, w))));
+        passes.push_back({states_.view(slot(block, w), in), out.data(), windows_[w].tokens});
+      }
+      forward_block(weights, rope_, passes, scratch->forward);
+      for (std::size_t w = begin; w < end; ++w)
+        states_.write(slot(block + 1, w), scratch->group[w - begin].out);
+    });
   }
 
   void backward(const BlockWeights& weights, int block, std::size_t w, Scratch& scratch) {
@@ -290,7 +310,7 @@ class BackwardSweep {
   std::span<const LaneWindow> windows_;
   const MeasureOptions& options_;
   bool frozen_routing_;
-  std::int64_t tokens_ = 0;
+  std::int64_t tokens_ = 0, longest_ = 0;
   RopeTable rope_;
   StateStore states_;                          // slot = (state, window): (tokens, d)
   StateStore gradients_;                       // slot = (draw, window): (tokens, d)

@@ -5,6 +5,7 @@
 #include <future>
 
 #include "strata/model/block.h"
+#include "strata/model/words.h"
 
 namespace strata {
 
@@ -22,6 +23,7 @@ class BlockStream {
 
  private:
   void prefetch();
+  RecycledWords recycled_;
   const Checkpoint& checkpoint_;
   Compute compute_;
   int next_;

@@ -10,26 +10,34 @@
 #include "strata/base/parallel.h"
 #include "strata/model/block.h"
 #include "strata/sweep/block_stream.h"
+#include "strata/sweep/groups.h"
 #include "strata/sweep/scratch.h"
 #include "strata/sweep/snapshots.h"
 
 namespace strata {
 namespace {
 
+// Of one window in one block, for the signals.
+struct Looks {
+  AttentionSums sums;
+  AttentionView attention;
+  DeltaSums delta;
+};
+
 struct WindowScratch {
-  BlockScratch block;
   std::vector<float> in, out;  // in: of a state that is not in memory
   std::vector<float> keep;
   // Distance and entropy, all and reduced, and the window's edge; or strength, memory and surprise.
   std::vector<double> sums;
   std::vector<float> expert_directions;
   Routing routing;
+  Looks looks;
 };
 
-// Of one window in one block, for the signals.
-struct Looks {
-  AttentionView attention;
-  DeltaSums delta;
+// Of one thread, for the windows that go through a block together.
+struct GroupScratch {
+  BlockScratch block;
+  std::vector<WindowScratch> windows;
 };
 
 struct Sweep {
@@ -39,16 +47,20 @@ struct Sweep {
   BlockNeeds needs;
   SinkTracker& tracker;
   const MeasureOptions& options;
-  ScratchPool<WindowScratch> pool{};
+  std::size_t together = 1;  // windows_together
+  ScratchPool<GroupScratch> pool{};
 };
 
-// Windows `list` in batches, each on its own thread.
-void in_batches(const std::vector<std::size_t>& list, const MeasureOptions& options,
-                const std::function<void(std::size_t)>& body) {
+// Windows `list` in batches; those of a batch in groups of at most `together`, each on its own thread.
+void in_batches(const std::vector<std::size_t>& list, const MeasureOptions& options, std::size_t together,
+                const std::function<void(std::span<const std::size_t>)>& body) {
   const auto batch = static_cast<std::size_t>(std::max(1, options.batch));
   for (std::size_t begin = 0; begin < list.size(); begin += batch) {
-    const std::size_t count = std::min(batch, list.size() - begin);
-    parallel_for(count, options.threads, [&](std::size_t i) { body(list[begin + i]); });
+    const auto part = std::span(list).subspan(begin, std::min(batch, list.size() - begin));
+    const auto groups = groups_of(part.size(), together, options.threads);
+    parallel_for(groups.size(), options.threads, [&](std::size_t g) {
+      body(part.subspan(groups[g].begin, groups[g].end - groups[g].begin));
+    });
   }
 }
 
@@ -83,39 +95,65 @@ DeltaSums delta_sums(std::int64_t n, WindowScratch& scratch) {
           .surprise = part_of(scratch, 2, n)};
 }
 
-// One window through one block into scratch.out, with what is needed of the parts that the block has; the
-// view's output and parts are filled.
-void step_window(Sweep& sweep, const BlockWeights& weights, const BlockNeeds& needs, WindowScratch& scratch,
-                 Looks& looks, BlockView& view) {
+// What a window asks of a block, with what is needed of the parts that the block has.
+BlockPass pass_of(Sweep& sweep, const BlockWeights& weights, const BlockNeeds& needs, WindowScratch& scratch,
+                  BlockView& view) {
   const std::int64_t n = view.tokens;
   scratch.out.resize(static_cast<std::size_t>(n * sweep.context.config.hidden));
   view.h_out = scratch.out.data();
-  BlockHooks hooks;
-  AttentionSums attention;
+  BlockPass pass{view.h_in, scratch.out.data(), n};
   if (needs.attention && weights.block.mixer == Mixer::attention) {
     const bool edge = needs.window_edge && weights.block.attention.window > 0;
-    attention = attention_sums(sweep, view.window, edge, scratch);
-    hooks.sums = &attention;
+    scratch.looks.sums = attention_sums(sweep, view.window, edge, scratch);
+    pass.hooks.sums = &scratch.looks.sums;
   }
   if (needs.delta && weights.block.mixer == Mixer::delta_rule) {
-    looks.delta = delta_sums(n, scratch);
-    hooks.delta_sums = view.delta = &looks.delta;
+    scratch.looks.delta = delta_sums(n, scratch);
+    pass.hooks.delta_sums = view.delta = &scratch.looks.delta;
   }
   scratch.routing.probability.clear();
-  if (needs.routing && weights.block.feed_forward.experts > 0) hooks.routing = &scratch.routing;
-  if (hooks.routing != nullptr && needs.expert_directions) {
+  if (needs.routing && weights.block.feed_forward.experts > 0) pass.hooks.routing = &scratch.routing;
+  if (pass.hooks.routing != nullptr && needs.expert_directions) {
     scratch.expert_directions.resize(scratch.out.size());
-    hooks.expert_directions = scratch.expert_directions.data();
+    pass.hooks.expert_directions = scratch.expert_directions.data();
   }
-  forward_block(weights, sweep.rope, view.h_in, scratch.out.data(), n, scratch.block, hooks);
+  return pass;
+}
+
+// What the block filled in.
+void complete(BlockView& view, const BlockPass& pass, WindowScratch& scratch) {
   if (!scratch.routing.probability.empty()) {
     view.routing = &scratch.routing;
-    view.expert_directions = hooks.expert_directions;
+    view.expert_directions = pass.hooks.expert_directions;
   }
-  if (hooks.sums == nullptr) return;
-  looks.attention = {attention.distance_all, attention.entropy_all, attention.distance_reduced,
-                     attention.entropy_reduced, attention.window_edge};
-  view.attention = &looks.attention;
+  if (pass.hooks.sums == nullptr) return;
+  const AttentionSums& sums = scratch.looks.sums;
+  scratch.looks.attention = {sums.distance_all, sums.entropy_all, sums.distance_reduced, sums.entropy_reduced,
+                             sums.window_edge};
+  view.attention = &scratch.looks.attention;
+}
+
+// These windows of `states` through a block; `seen` gets each one's view, and its scratch with the output.
+template <class Seen>
+void step_windows(Sweep& sweep, const BlockWeights& weights, int block, const BlockNeeds& needs,
+                  const StateStore& states, std::span<const std::size_t> windows, const Seen& seen) {
+  auto scratch = sweep.pool.lease();
+  scratch->windows.resize(std::max(scratch->windows.size(), windows.size()));
+  std::vector<BlockView> views;
+  std::vector<BlockPass> passes;
+  for (std::size_t i = 0; i < windows.size(); ++i) {
+    WindowScratch& own = scratch->windows[i];
+    views.push_back({.block = block,
+                     .window = windows[i],
+                     .h_in = states.view(windows[i], own.in),
+                     .tokens = sweep.context.tokens_in(windows[i])});
+    passes.push_back(pass_of(sweep, weights, needs, own, views.back()));
+  }
+  forward_block(weights, sweep.rope, passes, scratch->block);
+  for (std::size_t i = 0; i < windows.size(); ++i) {
+    complete(views[i], passes[i], scratch->windows[i]);
+    seen(views[i], scratch->windows[i]);
+  }
 }
 
 void observe_state(Sweep& sweep, int state, std::size_t window, const float* h) {
@@ -172,14 +210,11 @@ void repair_attention(Sweep& sweep, const Checkpoint& checkpoint, const Embeddin
     weights = {};
     weights = stream.next();
     std::erase_if(affected, [&](std::size_t w) { return onset[w] <= block; });
-    in_batches(affected, sweep.options, [&](std::size_t w) {
-      auto scratch = sweep.pool.lease();
-      Looks looks;
-      BlockView view{
-          .block = block, .window = w, .h_in = h.view(w, scratch->in), .tokens = context.tokens_in(w)};
-      step_window(sweep, weights, again, *scratch, looks, view);
-      for (const auto& accumulator : sweep.accumulators) accumulator->observe_block(view);
-      h.write(w, scratch->out);
+    in_batches(affected, sweep.options, sweep.together, [&](std::span<const std::size_t> windows) {
+      step_windows(sweep, weights, block, again, h, windows, [&](const BlockView& view, WindowScratch& own) {
+        for (const auto& accumulator : sweep.accumulators) accumulator->observe_block(view);
+        h.write(view.window, own.out);
+      });
     });
   }
 }
@@ -197,12 +232,12 @@ void persist(Archive& archive, Sweep& sweep, StateStore& states, int& blocks, bo
 // State 0 of every window.
 void embed_windows(Sweep& sweep, const Embedding& embedding, const std::vector<std::size_t>& windows,
                    StateStore& states) {
-  in_batches(windows, sweep.options, [&](std::size_t w) {
-    auto scratch = sweep.pool.lease();
-    scratch->out.resize(static_cast<std::size_t>(states.size(w)));
-    embed(embedding, sweep.context.corpus.windows[w].ids, scratch->out.data());
-    observe_state(sweep, 0, w, scratch->out.data());
-    states.write(w, scratch->out);
+  in_batches(windows, sweep.options, 1, [&](std::span<const std::size_t> one) {
+    const std::size_t w = one.front();
+    std::vector<float> h(static_cast<std::size_t>(states.size(w)));
+    embed(embedding, sweep.context.corpus.windows[w].ids, h.data());
+    observe_state(sweep, 0, w, h.data());
+    states.write(w, h);
   });
   end_state(sweep, 0);
 }
@@ -238,7 +273,8 @@ CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& con
               .accumulators = accumulators,
               .needs = needs,
               .tracker = tracker,
-              .options = options};
+              .options = options,
+              .together = windows_together(context.config, longest)};
   std::vector<std::int64_t> sizes;
   for (const std::size_t w : all) sizes.push_back(context.tokens_in(w) * context.config.hidden);
   CleanSweep result{.states = StateStore(sizes, state_place(options)), .classes = {}};
@@ -255,18 +291,14 @@ CleanSweep run_clean_sweep(const Checkpoint& checkpoint, const SweepContext& con
                     options.snapshots, "sweep", save);
     weights = {};  // before the next one is read, where there is no room for two
     weights = stream.next();
-    in_batches(all, options, [&](std::size_t w) {
-      auto scratch = sweep.pool.lease();
-      Looks looks;
-      BlockView view{.block = block,
-                     .window = w,
-                     .h_in = result.states.view(w, scratch->in),
-                     .tokens = context.tokens_in(w)};
-      step_window(sweep, weights, needs, *scratch, looks, view);
-      check_finite(scratch->out, checkpoint, block);
-      for (const auto& accumulator : accumulators) accumulator->observe_block(view);
-      observe_state(sweep, block + 1, w, scratch->out.data());
-      result.states.write(w, scratch->out);
+    in_batches(all, options, sweep.together, [&](std::span<const std::size_t> windows) {
+      const auto look = [&](const BlockView& view, WindowScratch& own) {
+        check_finite(own.out, checkpoint, block);
+        for (const auto& accumulator : accumulators) accumulator->observe_block(view);
+        observe_state(sweep, block + 1, view.window, own.out.data());
+        result.states.write(view.window, own.out);
+      };
+      step_windows(sweep, weights, block, needs, result.states, windows, look);
     });
     end_state(sweep, block + 1);
   }

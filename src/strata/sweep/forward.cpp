@@ -11,6 +11,7 @@
 #include "strata/model/kernels.h"
 #include "strata/sweep/block_stream.h"
 #include "strata/sweep/clean_sweep.h"
+#include "strata/sweep/groups.h"
 #include "strata/sweep/scratch.h"
 
 namespace strata {
@@ -68,16 +69,21 @@ void forward_windows(const Checkpoint& checkpoint, const std::vector<std::vector
     if (observer.state) observer.state(0, w, h[w]);
   });
   ScratchPool<BlockScratch> pool;
+  const auto groups = groups_of(windows.size(), windows_together(config, static_cast<std::int64_t>(longest)),
+                                options.threads);
   BlockStream stream(checkpoint, 0, options.compute);
   for (int block = 0; block < config.n_layers; ++block) {
     report_progress(options.progress,
                     {"forward pass", block, config.n_layers, static_cast<std::int64_t>(tokens)});
     const BlockWeights weights = stream.next();
-    parallel_for(windows.size(), options.threads, [&](std::size_t w) {
+    parallel_for(groups.size(), options.threads, [&](std::size_t g) {
       auto scratch = pool.lease();
-      forward_block(weights, rope, h[w].data(), h[w].data(), static_cast<std::int64_t>(windows[w].size()),
-                    *scratch, nullptr);
-      if (observer.state) observer.state(block + 1, w, h[w]);
+      std::vector<BlockPass> passes;
+      for (std::size_t w = groups[g].begin; w < groups[g].end; ++w)
+        passes.push_back({h[w].data(), h[w].data(), static_cast<std::int64_t>(windows[w].size())});
+      forward_block(weights, rope, passes, *scratch);
+      if (!observer.state) return;
+      for (std::size_t w = groups[g].begin; w < groups[g].end; ++w) observer.state(block + 1, w, h[w]);
     });
   }
   report_progress(options.progress, {"forward pass", config.n_layers, config.n_layers, 0});

@@ -9,6 +9,7 @@
 #include "strata/model/block.h"
 #include "strata/sweep/block_stream.h"
 #include "strata/sweep/clean_sweep.h"
+#include "strata/sweep/groups.h"
 #include "strata/sweep/lane_damage.h"
 #include "strata/sweep/lane_embedding.h"
 #include "strata/sweep/lane_weights.h"
@@ -18,9 +19,16 @@
 namespace strata {
 namespace {
 
+// Of one stream's window on its way through a block.
+struct StepWindow {
+  std::vector<float> out;
+  EditContext edit;
+  AttentionEdit change;
+};
+
 struct StepScratch {
   BlockScratch block;
-  std::vector<float> out;
+  std::vector<StepWindow> windows;
 };
 
 bool at_site(const Lane& lane, Site site) {
@@ -62,6 +70,7 @@ class LanePass {
       offset_.push_back(offset_.back() + w.tokens);
       longest = std::max(longest, w.tokens);
     }
+    together_ = windows_together(config_, longest);
     rope_ = make_rope_table(config_, static_cast<int>(longest));
     if (input.other != nullptr)
       other_rope_ = make_rope_table(input.other->checkpoint.config(), static_cast<int>(longest));
@@ -212,12 +221,34 @@ class LanePass {
     return order;
   }
 
+  // A pair of a task and a window of the sample.
+  struct Step {
+    const Task* task = nullptr;
+    std::size_t window = 0;
+  };
+
   void run_tasks(const std::vector<Task>& tasks, const RopeTable& rope, int block) {
-    each(tasks.size(), [&](std::size_t i, std::size_t window) {
-      const Task& task = tasks[i];
-      auto scratch = pool_.lease();
-      for (const BlockWeights* weights : task.weights)
-        run_block(*weights, rope, task, block, window, *scratch);
+    const BlockWeights* shared = nullptr;  // by the tasks that run one block, most of them
+    std::vector<Step> together;
+    std::vector<const Task*> alone;
+    for (const Task& task : tasks) {
+      if (task.weights.size() == 1 && shared == nullptr) shared = task.weights.front();
+      if (task.weights.size() != 1 || task.weights.front() != shared) {
+        alone.push_back(&task);
+        continue;
+      }
+      for (std::size_t window = 0; window < input_.sample.size(); ++window)
+        together.push_back({&task, window});
+    }
+    const auto groups = groups_of(together.size(), together_, input_.options.threads);
+    parallel_for(groups.size(), input_.options.threads, [&](std::size_t g) {
+      const auto steps = std::span(together).subspan(groups[g].begin, groups[g].end - groups[g].begin);
+      run_steps(*shared, rope, block, steps, *pool_.lease());
+    });
+    each(alone.size(), [&](std::size_t i, std::size_t window) {
+      const Step step{alone[i], window};
+      for (const BlockWeights* weights : alone[i]->weights)
+        run_steps(*weights, rope, block, {&step, 1}, *pool_.lease());
     });
   }
 
@@ -231,31 +262,50 @@ class LanePass {
     }
   }
 
-  void run_block(const BlockWeights& weights, const RopeTable& rope, const Task& task, int block,
-                 std::size_t window, StepScratch& scratch) {
-    const std::int64_t n = input_.sample[window].tokens;
-    float* const h = at(task.stream, window);
-    BlockHooks hooks;
-    set_routing(weights, task, window, hooks);
-    const auto here = [&](Site site) { return task.lane != nullptr && edits(*task.lane, site, block); };
-    if (here(Site::attention)) {
-      EditContext edit = context_of(*task.lane, block, window);
-      edit.reach = weights.block.attention.window;
-      const AttentionEdit change = [&](int head, std::int64_t query, float* probability) {
-        task.lane->edit.intervention->edit_attention(edit, head, query, probability);
+  [[nodiscard]] static bool acts(const Task& task, Site site, int block) {
+    return task.lane != nullptr && edits(*task.lane, site, block);
+  }
+  // Whether the edit acts on what the block has added.
+  [[nodiscard]] static bool edits_branch(const Task& task, int block) {
+    return acts(task, Site::branch, block) && !reorders(*task.lane);
+  }
+
+  BlockPass pass_of(const BlockWeights& weights, const Step& step, int block, StepWindow& own) {
+    const Task& task = *step.task;
+    float* const h = at(task.stream, step.window);
+    BlockPass pass{h, h, input_.sample[step.window].tokens};
+    set_routing(weights, task, step.window, pass.hooks);
+    if (acts(task, Site::attention, block)) {
+      own.edit = context_of(*task.lane, block, step.window);
+      own.edit.reach = weights.block.attention.window;
+      own.change = [&own, lane = task.lane](int head, std::int64_t query, float* probability) {
+        lane->edit.intervention->edit_attention(own.edit, head, query, probability);
       };
-      hooks.edit_attention = &change;
-      forward_block(weights, rope, h, h, n, scratch.block, hooks);
-    } else if (here(Site::branch) && !reorders(*task.lane)) {
-      const std::int64_t count = n * weights.block.hidden;
-      scratch.out.resize(static_cast<std::size_t>(count));
-      forward_block(weights, rope, h, scratch.out.data(), n, scratch.block, hooks);
-      task.lane->edit.intervention->edit_branch(context_of(*task.lane, block, window), h, scratch.out.data());
-      std::copy_n(scratch.out.data(), count, h);
-    } else {
-      if (here(Site::parts))
-        task.lane->edit.intervention->edit_parts(context_of(*task.lane, block, window), hooks);
-      forward_block(weights, rope, h, h, n, scratch.block, hooks);
+      pass.hooks.edit_attention = &own.change;
+    } else if (edits_branch(task, block)) {
+      own.out.resize(static_cast<std::size_t>(pass.tokens * weights.block.hidden));
+      pass.h_out = own.out.data();
+    } else if (acts(task, Site::parts, block)) {
+      task.lane->edit.intervention->edit_parts(context_of(*task.lane, block, step.window), pass.hooks);
+    }
+    return pass;
+  }
+
+  void run_steps(const BlockWeights& weights, const RopeTable& rope, int block, std::span<const Step> steps,
+                 StepScratch& scratch) {
+    if (scratch.windows.size() < steps.size()) scratch.windows.resize(steps.size());
+    std::vector<BlockPass> passes;
+    for (std::size_t i = 0; i < steps.size(); ++i)
+      passes.push_back(pass_of(weights, steps[i], block, scratch.windows[i]));
+    forward_block(weights, rope, passes, scratch.block);
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      const Task& task = *steps[i].task;
+      if (!edits_branch(task, block)) continue;
+      float* const h = at(task.stream, steps[i].window);
+      std::vector<float>& out = scratch.windows[i].out;
+      task.lane->edit.intervention->edit_branch(context_of(*task.lane, block, steps[i].window), h,
+                                                out.data());
+      std::copy_n(out.data(), passes[i].tokens * weights.block.hidden, h);
     }
   }
 
@@ -275,6 +325,7 @@ class LanePass {
   std::vector<std::int64_t> offset_;  // first row of each lane window
   std::vector<BlockWeights> held_;    // the current block, after as many earlier ones as a span needs
   int kept_blocks_ = 0;
+  std::size_t together_ = 1;  // windows_together
   bool fixes_routing_ = false;
   std::vector<Routing> clean_routing_;  // of each window in the current block
   RopeTable rope_, other_rope_;

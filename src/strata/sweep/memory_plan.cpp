@@ -117,6 +117,10 @@ class Planner {
   }
   [[nodiscard]] std::uint64_t threads() const { return static_cast<std::uint64_t>(plan_.threads); }
   [[nodiscard]] std::uint64_t window(std::int64_t tokens) const { return floats(tokens * f_.c.hidden); }
+  // One state of the windows that a worker takes at once.
+  [[nodiscard]] std::uint64_t together(std::int64_t tokens) const {
+    return windows_together(f_.c, tokens) * window(tokens);
+  }
   [[nodiscard]] std::uint64_t table() const { return plan_.choice.gather ? f_.rows_used : f_.vocabulary; }
   // Beside table(), which serves as the unembedding of a tied model where it is whole.
   [[nodiscard]] std::uint64_t head() const {
@@ -180,9 +184,9 @@ class Planner {
     items.push_back({"what the signals keep", kept});
     items.push_back(
         {"scratch of the workers", workers() * (scratch_bytes(f_.c, static_cast<int>(f_.longest)) +
-                                                (spilled ? 2 : 1) * window(f_.longest))});
+                                                (spilled ? 2 : 1) * together(f_.longest))});
     if (needs_of(selected_signals(input_.options, f_.c)).expert_directions)
-      items.push_back({"directions of the experts' outputs", workers() * window(f_.longest)});
+      items.push_back({"directions of the experts' outputs", workers() * together(f_.longest)});
     add("clean sweep", std::move(items));
     const std::uint64_t bytes = plan_.phases.back().bytes();
     plan_.choice.repair_bytes = bytes < limit_ ? limit_ - bytes : 0;
@@ -219,8 +223,9 @@ class Planner {
         {"further blocks of weights", static_cast<std::uint64_t>(input_.extra_blocks) * f_.block});
     items.push_back({"unembedding", head()});
     // Scratch of a block, and logits of a chunk: clean, lane, and the clean probabilities in float64.
-    items.push_back({"scratch of the workers",
-                     threads() * (scratch_bytes(f_.c, static_cast<int>(f_.lane_longest)) + 4 * f_.logits)});
+    items.push_back(
+        {"scratch of the workers", threads() * (scratch_bytes(f_.c, static_cast<int>(f_.lane_longest)) +
+                                                together(f_.lane_longest) + 4 * f_.logits)});
     if (f_.c.experts && keeps_routes()) {
       const auto floats = static_cast<std::uint64_t>(f_.c.experts->count + 2 * f_.c.experts->used);
       items.push_back({"routes of the clean stream",
@@ -261,7 +266,7 @@ class Planner {
     const auto draws = static_cast<std::uint64_t>(input_.options.label_samples);
     items.push_back({"scratch of the workers",
                      threads() * (scratch_bytes(f_.c, longest) + backward_scratch_bytes(f_.c, longest) +
-                                  (2 + draws) * window(longest) + 2 * f_.logits)});
+                                  2 * together(longest) + draws * window(longest) + 2 * f_.logits)});
     std::uint64_t held = 0;
     for (const MemoryItem& item : items) held += item.bytes;
     const std::uint64_t room = held < limit_ ? limit_ - held : 0;

@@ -33,9 +33,10 @@ class TorchBackend final : public Backend {
     return std::make_shared<TorchMatrix>(*this, device_, dtype, rows, columns);
   }
 
-  void forward_block(const BlockWeights& weights, const RopeTable& rope, const float* h_in, float* h_out,
-                     std::int64_t tokens, BlockScratch&, const BlockHooks& hooks) const override {
-    torch_forward_block(weights, rope, h_in, h_out, tokens, hooks);
+  void forward_block(const BlockWeights& weights, const RopeTable& rope, std::span<const BlockPass> windows,
+                     BlockScratch&) const override {
+    for (const auto& [h_in, h_out, tokens, hooks] : windows)
+      torch_forward_block(weights, rope, h_in, h_out, tokens, hooks);
   }
   void backward_block(const BlockWeights& weights, const RopeTable& rope, const float* h,
                       std::span<float* const> gradients, std::int64_t tokens, BackwardScratch&,
