@@ -5,13 +5,17 @@
     pip install torch transformers gguf numpy                   # made with 1.13, 4.40.2, 0.19.0, 1.24.2
     tests/golden/smollm2/make.py states [REFERENCE]             # states_512.npy, ids_512.npy
     tests/golden/smollm2/make.py brittleness [LABELS]           # brittleness.json
+    scripts/requantize                                          # two further files of it, by llama-quantize
+    tests/golden/smollm2/make.py divergence                     # divergence.json
 
 The weights are dequantized by the `gguf` package, the network is transformers' LlamaForCausalLM in float64 with
 eager attention. `states` writes, besides, all arrays that `strata verify MODEL --reference REFERENCE` reads.
 `brittleness` computes kappa of every state and the cost of skipping every block on the first 64 tokens of two
 texts. It draws the noise and the labels that strata draws (Philox4x32-10 by its definition), so that the
-comparison is exact to rounding; LABELS (default 4) further draws are of a generator of its own.
+comparison is exact to rounding; LABELS (default 4) further draws are of a generator of its own. `divergence` compares the model
+with the two files, whole and with one part of it at a time taken from them, on the same 64 tokens.
 """
+import hashlib
 import json
 import math
 import os
@@ -292,6 +296,56 @@ def make_brittleness(own_draws):
     (here / "brittleness.json").write_text(json.dumps({"about": about, "documents": documents}, indent=1) + "\n")
 
 
+# --- divergence -----------------------------------------------------------------------------------------
+
+
+def taken_from(model, other, part):
+    """`model` with one part of `other`: a block's number, "embedding", "head" or "everything"."""
+    layers = list(other.model.layers if part == "everything" else model.model.layers)
+    if isinstance(part, int):
+        layers[part] = other.model.layers[part]
+    source = lambda name: other if part in (name, "everything") else model
+    return source("embedding").model.embed_tokens, layers, source("head")
+
+
+def log_probabilities(parts, ids):
+    embedding, layers, head = parts
+    n = len(ids)
+    with torch.no_grad():
+        h = embedding(torch.tensor([ids]))
+        for layer in layers:
+            h = layer(h, attention_mask=causal_mask(n), position_ids=torch.arange(n)[None])[0]
+        return torch.log_softmax(logits_of(head, h)[:-1], dim=-1)
+
+
+def damage(original, other, ids):
+    target = torch.tensor(ids[1:])[:, None]
+    return {"kl": (original.exp() * (original - other)).sum(-1).mean().item(),
+            "delta_nll": (original - other).gather(1, target).mean().item(),
+            "same_top": (original.argmax(-1) == other.argmax(-1)).double().mean().item()}
+
+
+def make_divergence():
+    path = pathlib.Path(model_path())
+    model = open_model(path)
+    ids = [tokenize((root / name).read_text(encoding="utf-8"), path)[:tokens] for name in texts]
+    variants = {}
+    for kind in ("Q8_0", "Q4_K_M"):
+        file = path.with_name(path.name.replace("Q4_1", kind))
+        other = open_model(file)
+        parts = ["everything", "embedding", *range(len(model.model.layers)), "head"]
+        variants[kind] = {"sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "documents": []}
+        for document in ids:
+            whole = log_probabilities(taken_from(model, model, "everything"), document)
+            variants[kind]["documents"].append(
+                {str(part): damage(whole, log_probabilities(taken_from(model, other, part), document), document)
+                 for part in parts})
+        print(kind, "done", flush=True)
+    about = f"make.py with PyTorch {torch.__version__}, transformers {__import__('transformers').__version__}, float64"
+    (here / "divergence.json").write_text(
+        json.dumps({"about": about, "ids": ids, "variants": variants}, indent=1) + "\n")
+
+
 if __name__ == "__main__":
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
     task = sys.argv[1] if len(sys.argv) > 1 else ""
@@ -299,5 +353,7 @@ if __name__ == "__main__":
         make_states(*sys.argv[2:3])
     elif task == "brittleness":
         make_brittleness(int(sys.argv[2]) if len(sys.argv) > 2 else 4)
+    elif task == "divergence":
+        make_divergence()
     else:
         sys.exit(__doc__)
