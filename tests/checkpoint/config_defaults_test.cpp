@@ -1,6 +1,9 @@
 // What config.json may leave out or say otherwise: as in the configuration classes of transformers.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "strata/base/error.h"
 #include "tests/checkpoint/same_config.h"
 #include "tests/support/paths.h"
@@ -33,6 +36,7 @@ TEST(Config, AbsentKeysHaveTheDefaultsOfTheirClass) {
       {"ministral", 32, 4096, 14336, 32, 8, 128, 32000, 131072, 1e4, 1e-6, false, 4096},
       {"ministral3", 34, 4096, 14336, 32, 8, 128, 131072, 262144, 1e6, 1e-5, false, 0},
       {"smollm3", 36, 2048, 11008, 16, 4, 128, 128256, 32768, 2e6, 1e-6, true, 0},
+      {"phi3", 32, 3072, 8192, 32, 32, 96, 32064, 4096, 1e4, 1e-5, false, 0},
       {"qwen2_moe", 24, 2048, 5632, 16, 16, 128, 151936, 32768, 1e4, 1e-6, false, 0},
       {"qwen3_moe", 24, 2048, 6144, 32, 4, 64, 151936, 32768, 1e4, 1e-6, false, 0},
       {"mixtral", 32, 4096, 14336, 32, 8, 128, 32000, 131072, 1e6, 1e-5, false, 0},
@@ -169,6 +173,38 @@ TEST(Config, IdsOfNoToken) {
   EXPECT_EQ(parse(config).eos_ids, (std::vector<std::int32_t>{1}));
   ASSERT_EQ(parse(config).notes.size(), 1u);
   EXPECT_NE(parse(config).notes[0].find("eos_token_id = 40"), std::string::npos);
+}
+
+// Phi3Config has one scaling of rope, under three names, and an original context of its own where the file
+// has none at the top level. Published files name code of their repository, which transformers does not need.
+TEST(Config, Phi3AsItIsPublished) {
+  json config{{"model_type", "phi3"},      {"hidden_size", 64},
+              {"num_attention_heads", 4},  {"max_position_embeddings", 8192},
+              {"sliding_window", nullptr}, {"partial_rotary_factor", 0.5}};
+  const json factors{1.0, 1.5, 2.0, 2.5};
+  for (const char* name : {"longrope", "su", "yarn"}) {
+    config["rope_scaling"] = {{"type", name}, {"short_factor", factors}, {"long_factor", factors}};
+    const ModelConfig c = parse(config);
+    ASSERT_TRUE(c.scaled_rope) << name;
+    EXPECT_EQ(c.scaled_rope->type, RopeType::longrope) << name;
+    EXPECT_EQ(c.scaled_rope->original_context, 4096.0);
+    EXPECT_DOUBLE_EQ(c.scaled_rope->attention_factor, std::sqrt(1.0 + std::log(2.0) / std::log(4096.0)));
+    EXPECT_EQ(c.rotary_dim, 8);
+    EXPECT_EQ(c.window, 0);
+  }
+  config["original_max_position_embeddings"] = 2048;
+  EXPECT_EQ(parse(config).scaled_rope->original_context, 2048.0);
+  for (const char* name : {"linear", "dynamic", "llama3"}) {
+    config["rope_scaling"]["type"] = name;
+    EXPECT_STRATA_ERROR(parse(config), ErrorKind::unsupported, "\"default\" or \"longrope\"");
+  }
+  config["rope_scaling"] = nullptr;
+  config["auto_map"] = {{"AutoConfig", "configuration_phi3.Phi3Config"},
+                        {"AutoModelForCausalLM", "modeling_phi3.Phi3ForCausalLM"}};
+  const auto notes = parse(config).notes;
+  EXPECT_EQ(std::count_if(notes.begin(), notes.end(),
+                          [](const std::string& note) { return note.find("auto_map") != std::string::npos; }),
+            1);
 }
 
 }  // namespace

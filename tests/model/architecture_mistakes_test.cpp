@@ -9,6 +9,7 @@
 #include <functional>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "strata/base/error.h"
 #include "strata/base/file.h"
@@ -113,6 +114,30 @@ const Mistake kMistakes[] = {
        c["layer_types"] =
            json::array({"full_attention", "sliding_attention", "full_attention", "sliding_attention"});
      }},
+};
+
+auto set_divisors(const char* key, double first, double step, int count) {
+  return [=](json& config) {
+    json list = json::array();
+    for (int i = 0; i < count; ++i) list.push_back(first + step * (i % 3));
+    config["rope_scaling"][key] = list;
+  };
+}
+const Mistake kFusedMistakes[] = {
+    {"phi3", "sliding window left out", set_key("sliding_window", nullptr)},
+    {"phi3", "window one shorter", set_key("sliding_window", 16)},
+    {"phi3", "rope theta 20% larger", raise_theta},
+    {"phi3", "half of each head rotated", set_key("partial_rotary_factor", 0.5)},
+    {"phi3", "eps 1e-2", set_key("rms_norm_eps", 1e-2)},
+    {"phi3-longrope", "all of each head rotated",
+     [](json& c) {
+       c["partial_rotary_factor"] = 1.0;
+       set_divisors("short_factor", 1.0, 0.3, 6)(c);
+       set_divisors("long_factor", 1.5, 2.0, 6)(c);
+     }},
+    {"phi3-longrope", "rope scaling left out", set_key("rope_scaling", nullptr)},
+    {"phi3-longrope", "short factors for the long text", set_divisors("long_factor", 1.0, 0.3, 3)},
+    {"phi3-longrope", "attention factor 1", set_rope("attention_factor", 1.0)},
 };
 
 const Mistake kMixtureMistakes[] = {
@@ -232,10 +257,7 @@ TEST(ArchitectureMistakes, OfTensorsMoveTheLastStateAsFarAsInTransformers) {
 }
 
 // The RMS of the difference of the last state over its RMS is what transformers itself gives for the mistake.
-TEST(ArchitectureMistakes, MoveTheLastStateAsFarAsInTransformers) {
-  FOLDER_OR_SKIP(first, "qwen3");  // the data folder is there
-  std::vector<Mistake> mistakes(std::begin(kMistakes), std::end(kMistakes));
-  mistakes.insert(mistakes.end(), std::begin(kMixtureMistakes), std::end(kMixtureMistakes));
+void expect_mistakes(std::span<const Mistake> mistakes) {
   for (const Mistake& mistake : mistakes) {
     SCOPED_TRACE(fmt::format("{}: {}", mistake.folder, mistake.name));
     const fs::path folder = *folder_of(mistake.folder);
@@ -249,6 +271,16 @@ TEST(ArchitectureMistakes, MoveTheLastStateAsFarAsInTransformers) {
     test::write_text(directory.path() / "config.json", config.dump());
     expect_moved(folder, directory.path(), mistake.name);
   }
+}
+
+TEST(ArchitectureMistakes, MoveTheLastStateAsFarAsInTransformers) {
+  FOLDER_OR_SKIP(first, "qwen3");  // the data folder is there
+  expect_mistakes(kMistakes);
+  expect_mistakes(kMixtureMistakes);
+}
+
+TEST(ArchitectureMistakes, OfFusedModelsMoveTheLastStateAsFarAsInTransformers) {
+  expect_mistakes(kFusedMistakes);
 }
 
 // Biases are tensors: a file that has them and a config.json that does not say so is refused.

@@ -70,6 +70,8 @@ std::optional<std::string> gguf_name(std::string name) {
                                                  {"self_attn.q_proj", "attn_q"},
                                                  {"self_attn.k_proj", "attn_k"},
                                                  {"self_attn.v_proj", "attn_v"},
+                                                 {"self_attn.qkv_proj", "attn_qkv"},
+                                                 {"mlp.gate_up_proj", "ffn_up"},
                                                  {"self_attn.o_proj", "attn_output"},
                                                  {"self_attn.q_norm", "attn_q_norm"},
                                                  {"self_attn.k_norm", "attn_k_norm"},
@@ -110,19 +112,14 @@ std::uint32_t ggml_number(const Stored& tensor) {
 }
 
 std::string architecture_of(const json& config) {
-  const std::map<std::string, std::string> names{{"llama", "llama"},
-                                                 {"mistral", "llama"},
-                                                 {"ministral", "llama"},
-                                                 {"qwen2", "qwen2"},
-                                                 {"qwen3", "qwen3"},
-                                                 {"ministral3", "mistral3"},
-                                                 {"smollm3", "smollm3"},
-                                                 {"mixtral", "llama"},
-                                                 {"qwen2_moe", "qwen2moe"},
-                                                 {"qwen3_moe", "qwen3moe"},
-                                                 {"qwen3_next", "qwen3next"},
-                                                 {"qwen3_5_text", "qwen35"},
-                                                 {"qwen3_5_moe_text", "qwen35moe"}};
+  const std::map<std::string, std::string> names{
+      {"llama", "llama"},         {"mistral", "llama"},
+      {"ministral", "llama"},     {"qwen2", "qwen2"},
+      {"qwen3", "qwen3"},         {"ministral3", "mistral3"},
+      {"smollm3", "smollm3"},     {"phi3", "phi3"},
+      {"mixtral", "llama"},       {"qwen2_moe", "qwen2moe"},
+      {"qwen3_moe", "qwen3moe"},  {"qwen3_next", "qwen3next"},
+      {"qwen3_5_text", "qwen35"}, {"qwen3_5_moe_text", "qwen35moe"}};
   return names.at(config.at("model_type"));
 }
 
@@ -184,6 +181,7 @@ struct Writer {
     if (config.contains("rope_scaling") && config["rope_scaling"].is_object())
       section = config["rope_scaling"];
     f32("rope.freq_base", section.value("rope_theta", config.value("rope_theta", 10000.0)));
+    if (architecture == "phi3") return fused_rope(section);
     const std::string type = section.value("rope_type", "default");
     if (type == "linear") {
       file.set(architecture + ".rope.scaling.type", gguf_string("linear"));
@@ -200,6 +198,17 @@ struct Writer {
     } else if (type == "llama3") {
       llama3(section);
     }
+  }
+
+  // Without a word on the type.
+  void fused_rope(const json& section) const {
+    const double original = config.value("original_max_position_embeddings", 4096),
+                 factor = number("max_position_embeddings") / original;
+    u32("rope.scaling.original_context_length", static_cast<std::uint32_t>(original));
+    if (!section.contains("long_factor")) return;
+    f32("rope.scaling.attn_factor", std::sqrt(1.0 + std::log(factor) / std::log(original)));
+    factors("rope_factors_long.weight", section.at("long_factor"));
+    factors("rope_factors_short.weight", section.at("short_factor"));
   }
 
   void yarn(const json& section) const {
@@ -249,6 +258,7 @@ struct Writer {
     const bool switched = type.starts_with("qwen") || type == "smollm3";
     if (switched && !config.value("use_sliding_window", false)) return;
     u32("attention.sliding_window", number("sliding_window"));
+    if (type == "phi3") return;
     std::string flags;
     for (std::uint32_t i = 0; i < number("num_hidden_layers"); ++i) {
       bool slides = true;
@@ -283,7 +293,7 @@ GgufFile converted_gguf(const json& whole, const std::map<std::string, Stored>& 
   writer.rope();
   writer.window();
   writer.delta_rule();
-  const bool turns = !writer.architecture.starts_with("qwen");
+  const bool turns = !writer.architecture.starts_with("qwen") && writer.architecture != "phi3";
   const auto head_dim =
       config.value("head_dim", json()).is_number()
           ? config["head_dim"].get<std::size_t>()

@@ -102,6 +102,7 @@ std::vector<TinyCheckpoint> bases_of(const Family& family) {
              {"short_factor", {1.0, 1.1, 1.2, 1.3}},
              {"long_factor", {2.0, 2.1, 2.2, 2.3}},
              {"original_max_position_embeddings", 16}}}) {
+    if (family.longrope_alone && section["rope_type"] != "longrope") continue;
     if (family.delta_rule) {  // half of a head is rotated
       for (const char* key : {"short_factor", "long_factor"}) {
         if (section.contains(key)) section[key].erase(section[key].begin() + 2, section[key].end());
@@ -119,6 +120,7 @@ std::vector<TinyCheckpoint> bases_of(const Family& family) {
         config["full_attention_interval"] = 2;
       }
       if (config["model_type"] == "smollm3") config["no_rope_layer_interval"] = 2;
+      if (config["model_type"] == "phi3") config["original_max_position_embeddings"] = 16;
     };
     bases.push_back(tiny);
   }
@@ -220,8 +222,15 @@ TEST(ConfigStates, EveryKeyOfGguf) {
     scaled_file.set(prefix + "attention.sliding_window", test::gguf_u32(8));
     scaled_file.set(prefix + "attention.sliding_window_pattern",
                     test::gguf_array(GgufValueType::boolean, 3, std::string("\1\0\1", 3)));
-    scaled_file.set(prefix + "rope.scaling.type", test::gguf_string("yarn"));
-    scaled_file.set(prefix + "rope.scaling.factor", test::gguf_f32(4.0f));
+    if (family.longrope_alone) {
+      const std::string divisors = test::gguf_f32(1.0f).bytes + test::gguf_f32(2.0f).bytes +
+                                   test::gguf_f32(3.0f).bytes + test::gguf_f32(4.0f).bytes;
+      for (const char* name : {"rope_factors_short.weight", "rope_factors_long.weight"})
+        scaled_file.tensors.push_back({.name = name, .extents = {4}, .bytes = divisors});
+    } else {
+      scaled_file.set(prefix + "rope.scaling.type", test::gguf_string("yarn"));
+      scaled_file.set(prefix + "rope.scaling.factor", test::gguf_f32(4.0f));
+    }
     scaled_file.set(prefix + "rope.scaling.original_context_length", test::gguf_u32(8));
     std::map<std::string, Outcomes> seen;
     for (const test::GgufFile& whole : {plain_file, scaled_file}) {

@@ -33,6 +33,14 @@ constexpr FamilyDefaults kSmolLM3Defaults{.hidden = 2048,
                                           .tied = true,
                                           .window = 0};
 
+constexpr FamilyDefaults kPhi3Defaults{.hidden = 3072,
+                                       .ffn = 8192,
+                                       .vocab = 32064,
+                                       .max_context = 4096,
+                                       .norm_eps = 1e-5,
+                                       .window = 0,
+                                       .original_context = 4096};
+
 // Of Qwen2MoeConfig and so on, likewise.
 constexpr FamilyDefaults kQwen2MoeDefaults{.hidden = 2048,
                                            .layers = 24,
@@ -75,7 +83,7 @@ constexpr std::array<std::string_view, 2> kLeftAlone{"mtp.", "model.visual."};
 }  // namespace
 
 std::span<const Family> families() {
-  static const std::array<Family, 13> table{{
+  static const std::array<Family, 14> table{{
       {.id = "llama",
        .architecture = "LlamaForCausalLM",
        .model_type = "llama",
@@ -146,6 +154,19 @@ std::span<const Family> families() {
        .window = WindowRule::without_rotation,
        .defaults = kSmolLM3Defaults,
        .tensors = dense_tensors()},
+      {.id = "phi3",
+       .architecture = "Phi3ForCausalLM",
+       .model_type = "phi3",
+       .gguf_architecture = "phi3",
+       .gguf_rope_factors = true,
+       .gguf_window_everywhere = true,
+       .rotary_share = 1.0,
+       .longrope_alone = true,
+       .published_with_code = true,
+       .window = WindowRule::every_block,
+       .defaults = kPhi3Defaults,
+       .tensors = fused_tensors(),
+       .packed = packed_dense()},
       {.id = "qwen2_moe",
        .architecture = "Qwen2MoeForCausalLM",
        .model_type = "qwen2_moe",
@@ -205,6 +226,7 @@ std::span<const Family> families() {
        .qk_norm = true,
        .bias_keys = true,
        .delta_rule = true,
+       .rotary_share = 0.25,
        .zero_centred_norms = true,
        .left_alone = kLeftAlone,
        .defaults = kQwen3NextDefaults,
@@ -225,6 +247,7 @@ std::span<const Family> families() {
        .qk_norm = true,
        .bias_keys = true,
        .delta_rule = true,
+       .rotary_share = 0.25,
        .gguf_tiles_value_heads = true,
        .zero_centred_norms = true,
        .multimodal_type = "qwen3_5",
@@ -240,6 +263,7 @@ std::span<const Family> families() {
        .qk_norm = true,
        .bias_keys = true,
        .delta_rule = true,
+       .rotary_share = 0.25,
        .gguf_tiles_value_heads = true,
        .zero_centred_norms = true,
        .multimodal_type = "qwen3_5_moe",

@@ -104,7 +104,8 @@ struct FamilyDefaults {
   double rope_theta = 10000.0;
   double norm_eps = 1e-6;
   bool tied = false;
-  std::int64_t window = 4096;  ///< where sliding_window is absent; 0 = none
+  std::int64_t window = 4096;         ///< where sliding_window is absent; 0 = none
+  std::int64_t original_context = 0;  ///< original_max_position_embeddings; 0 = max_position_embeddings
 };
 
 /// How the weights of the experts taken are made.
@@ -144,6 +145,13 @@ struct Family {
   bool gguf_rope_factors = false;       ///< GGUF files may hold divisors of the frequencies as a tensor
   bool gguf_window_everywhere = false;  ///< a window that GGUF metadata does not place is every block's
   bool delta_rule = false;              ///< blocks of the gated delta rule; attention has an output gate
+  /// partial_rotary_factor is a key of the class, and this its default; 0: it is not, heads are rotated
+  /// whole.
+  double rotary_share = 0.0;
+  /// The only scaling of rope is longrope, under its older names "su" and "yarn" too; in GGUF files it is
+  /// there where its factors are.
+  bool longrope_alone = false;
+  bool published_with_code = false;  ///< files of the class name code of the repository, which is not needed
   /// GGUF files hold the value heads of the delta rule so that those of different key heads alternate.
   bool gguf_tiles_value_heads = false;
   bool zero_centred_norms = false;  ///< Hugging Face files hold the norms' weights less 1

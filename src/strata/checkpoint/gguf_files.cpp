@@ -192,6 +192,9 @@ void read_tensors(const Shards& shards, const fs::path& path, ModelConfig& confi
     if (shards.tensors.contains(fmt::format("blk.{}.ffn_gate.weight", layer)))
       config.experts->blocks[static_cast<std::size_t>(layer)] = 0;
   }
+  const bool factors_absent = !has(kShortFactorsName.data()) && !has(kLongFactorsName.data());
+  if (family.longrope_alone && factors_absent && config.scaled_rope->attention_factor == 1.0)
+    config.scaled_rope.reset();
   if (!config.scaled_rope || config.scaled_rope->type != RopeType::longrope) {
     config.rope_factors = read_rope_factors(shards, config, kRopeFactorsName);
     return;

@@ -63,6 +63,8 @@ void read_rope_scaling(const ArchitectureKeys& keys, ModelConfig& config) {
   if (scaling != "none" && scaling != "linear" && scaling != "yarn" && scaling != "longrope") {
     keys.refuse("rope.scaling.type", "\"" + printable(scaling) + "\"", "none, linear, yarn or longrope");
   }
+  if (scaling == "yarn" && family_of(config).longrope_alone)
+    keys.refuse("rope.scaling.type", "\"yarn\"", "none or longrope");
   constexpr std::string_view kAttention = "rope.scaling.attn_factor";
   ScaledRope rope{.attention_factor = keys.find_number(kAttention).value_or(1.0)};
   if (!(rope.attention_factor > 0.0))
@@ -83,7 +85,10 @@ void read_rope_scaling(const ArchitectureKeys& keys, ModelConfig& config) {
     const double extrapolation = keys.find_number("rope.scaling.yarn_ext_factor").value_or(0.0);
     if (extrapolation > 0.0)
       keys.refuse("rope.scaling.yarn_ext_factor", fmt::format("{}", extrapolation), "0 without yarn");
-    if (scaling == "longrope") rope.type = RopeType::longrope;
+    const bool alone = family_of(config).longrope_alone;
+    if (alone && rope.factor != 1.0)
+      keys.refuse("rope.scaling.factor", fmt::format("{}", rope.factor), "1, and the factors of longrope");
+    if (scaling == "longrope" || alone) rope.type = RopeType::longrope;
   }
   if (rope.type != RopeType::longrope && rope.factor == 1.0 && rope.attention_factor == 1.0) return;
   config.scaled_rope = rope;
@@ -97,7 +102,7 @@ void read_gguf_rope(const ArchitectureKeys& keys, ModelConfig& config) {
     keys.fail("rope.freq_base", fmt::format("{}", config.rope_theta), "a number above 0");
   }
   const auto turned = keys.find_size("rope.dimension_count", kMaxHeads);
-  if (turned && family_of(config).delta_rule) {
+  if (turned && family_of(config).rotary_share > 0.0) {
     if (*turned > config.head_dim || *turned % 2 != 0) {
       keys.fail("rope.dimension_count", fmt::format("{}", *turned),
                 fmt::format("an even number up to the key length, {}", config.head_dim));

@@ -1,5 +1,7 @@
 #include "strata/checkpoint/refusals.h"
 
+#include <fmt/format.h>
+
 #include "strata/checkpoint/config_keys.h"
 
 namespace strata {
@@ -29,8 +31,13 @@ void refuse_uncomputed(const ConfigReader& file, const Family& family, ModelConf
   }
   if (const auto code = file.section("auto_map")) {
     for (const char* key : {"AutoModel", "AutoModelForCausalLM"}) {
-      if (code->has_value(key))
+      if (!code->has_value(key)) continue;
+      if (!family.published_with_code)
         code->refuse(key, "the repository's own model code", "the standard architecture");
+      config.notes.push_back(
+          fmt::format("config.json: auto_map.{} names code of the repository, which is not run; computed is "
+                      "transformers' {}",
+                      key, family.architecture));
     }
   }
 }

@@ -28,9 +28,11 @@ std::string read_type(const ConfigReader& section) {
 }
 
 // The top level wins over the section (standardize_rope_params of transformers 5).
-double original_context(const ConfigReader& file, const ConfigReader& section, std::int64_t max_context) {
+double original_context(const ConfigReader& file, const ConfigReader& section, const Family& family,
+                        std::int64_t max_context) {
   constexpr const char* kKey = "original_max_position_embeddings";
   if (file.has(kKey)) return static_cast<double>(file.integer(kKey, kMaxContext));
+  if (family.defaults.original_context > 0) return static_cast<double>(family.defaults.original_context);
   if (section.has(kKey)) return static_cast<double>(section.integer(kKey, kMaxContext));
   return static_cast<double>(max_context);
 }
@@ -48,8 +50,9 @@ struct Scaling {
 
 class ScalingReader {
  public:
-  ScalingReader(const ConfigReader& file, const ConfigReader& section, const ModelConfig& config)
-      : file_(file), section_(section), config_(config) {}
+  ScalingReader(const ConfigReader& file, const ConfigReader& section, const Family& family,
+                const ModelConfig& config)
+      : file_(file), section_(section), family_(family), config_(config) {}
 
   [[nodiscard]] Scaling read(std::vector<std::string>& notes) const {
     const std::string type = read_type(section_);
@@ -59,6 +62,10 @@ class ScalingReader {
                         " is not used, as in transformers: the rope type is default");
       }
       return {};
+    }
+    if (family_.longrope_alone) {
+      if (type == "longrope" || type == "su" || type == "yarn") return {.other = longrope()};
+      section_.refuse("rope_type", ConfigReader::show(type), "\"default\" or \"longrope\"");
     }
     if (type == "llama3") return {.llama3 = llama3()};
     if (type == "linear") return {.other = linear()};
@@ -70,7 +77,9 @@ class ScalingReader {
   }
 
  private:
-  [[nodiscard]] double original() const { return original_context(file_, section_, config_.max_context); }
+  [[nodiscard]] double original() const {
+    return original_context(file_, section_, family_, config_.max_context);
+  }
   [[nodiscard]] double positive_or(const char* key, double otherwise) const {
     return section_.has_value(key) && section_.require(key, "") != json(0) ? section_.positive(key)
                                                                            : otherwise;
@@ -146,16 +155,16 @@ class ScalingReader {
 
   const ConfigReader& file_;
   const ConfigReader& section_;
+  const Family& family_;
   const ModelConfig& config_;
 };
 
 // The first dimensions of a head, an even number of them, as the section or the top level says.
 int read_rotary_dim(const ConfigReader& file, const std::optional<ConfigReader>& section,
-                    const ModelConfig& config) {
+                    const Family& family, const ModelConfig& config) {
   constexpr const char* kKey = "partial_rotary_factor";
-  constexpr double kDefault = 0.25;
   const ConfigReader& from = section && section->has_value(kKey) ? *section : file;
-  const double share = from.has_value(kKey) ? from.positive(kKey) : kDefault;
+  const double share = from.has_value(kKey) ? from.positive(kKey) : family.rotary_share;
   const auto dims = static_cast<int>(config.head_dim * std::min(share, 2.0));
   if (dims < 2 || dims > config.head_dim || dims % 2 != 0) {
     from.fail(kKey, share,
@@ -245,11 +254,12 @@ void read_rope(const ConfigReader& file, const Family& family, ModelConfig& conf
     if (*section) theta.add(**section);
   }
   config.rope_theta = theta.get(family.defaults.rope_theta);
-  if (family.delta_rule) config.rotary_dim = read_rotary_dim(file, newer ? newer : older, config);
+  if (family.rotary_share > 0.0)
+    config.rotary_dim = read_rotary_dim(file, newer ? newer : older, family, config);
   Scaling scaling;
-  if (older) scaling = ScalingReader(file, *older, config).read(config.notes);
+  if (older) scaling = ScalingReader(file, *older, family, config).read(config.notes);
   if (newer) {
-    const Scaling said = ScalingReader(file, *newer, config).read(config.notes);
+    const Scaling said = ScalingReader(file, *newer, family, config).read(config.notes);
     if (older && !same(scaling, said)) {
       file.fail("rope_parameters", "another scaling than rope_scaling", "the same in both");
     }
@@ -265,7 +275,7 @@ void read_rope(const ConfigReader& file, const Family& family, ModelConfig& conf
   const json& beta = section.require(kBeta, "a number, 0 or more");
   if (!beta.is_number() || !(beta.get<double>() >= 0.0)) section.fail(kBeta, beta, "a number, 0 or more");
   config.query_scale_beta = beta.get<double>();
-  config.query_scale_context = original_context(file, section, config.max_context);
+  config.query_scale_context = original_context(file, section, family, config.max_context);
 }
 
 }  // namespace strata

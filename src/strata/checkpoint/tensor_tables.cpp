@@ -118,6 +118,13 @@ TensorShape hidden_to_write_and_step(const ModelConfig& c) {
   return {2 * std::int64_t{c.delta.value_heads}, c.hidden};
 }
 
+TensorShape hidden_to_query_key_value(const ModelConfig& c) {
+  return {query_width(c) + 2 * key_width(c), c.hidden};
+}
+TensorShape hidden_to_ffn_twice(const ModelConfig& c) {
+  return {2 * std::int64_t{c.ffn}, c.hidden};
+}
+
 bool is_untied(const ModelConfig& c, const BlockDescription&) {
   return !c.tied_embeddings && c.has_head;
 }
@@ -364,11 +371,41 @@ constexpr auto kPackedDeltaRule = [] {
   return rules;
 }();
 
+// Phi-3: the products of one input in one tensor, in both formats.
+constexpr auto kFusedAttention = [] {
+  auto rules = kAttention;
+  for (std::size_t i = 0; i < 3; ++i) rules[i].name = rules[i].gguf_name = "";
+  return rules;
+}();
+constexpr auto kFusedMlp = [] {
+  auto rules = kMlp;
+  for (std::size_t i = 0; i < 2; ++i) rules[i].name = rules[i].gguf_name = "";
+  return rules;
+}();
+constexpr Role kQueryKeyValue[] = {query, key, value};
+constexpr Role kDenseGateAndUp[] = {gate, up};
+
+std::vector<RowRange> rows_of_query_key_or_value(const ModelConfig& c, Role role, int) {
+  const std::int64_t first = role == query ? 0 : query_width(c) + (role == key ? 0 : key_width(c));
+  return {{.from = first, .to = 0, .count = role == query ? query_width(c) : key_width(c)}};
+}
+std::vector<RowRange> rows_of_dense_gate_or_up(const ModelConfig& c, Role role, int) {
+  return {{.from = role == gate ? 0 : c.ffn, .to = 0, .count = c.ffn}};
+}
+
+constexpr std::array<PackedRule, 2> kPackedDense{{
+    {"model.layers.{}.self_attn.qkv_proj.weight", "blk.{}.attn_qkv.weight", kQueryKeyValue,
+     hidden_to_query_key_value, rows_of_query_key_or_value},
+    {"model.layers.{}.mlp.gate_up_proj.weight", "blk.{}.ffn_up.weight", kDenseGateAndUp, hidden_to_ffn_twice,
+     rows_of_dense_gate_or_up},
+}};
+
 constexpr auto kNextRules =
     joined(kHybridEnds, kGatedQuery, kHybridAttention, kPackedDeltaRule, kMlp, kQwenExperts);
 constexpr auto kHybridRules =
     joined(kHybridEnds, kGatedQuery, kHybridAttention, kDeltaRule, kMlp, kQwenExperts);
 constexpr auto kDenseRules = joined(kEnds, kAttention, kMlp);
+constexpr auto kFusedRules = joined(kEnds, kFusedAttention, kFusedMlp);
 constexpr auto kQwenMixtureRules = joined(kEnds, kAttention, kMlp, kQwenExperts);
 constexpr auto kMixtralRules = joined(kEnds, kAttention, kMlp, kMixtralExperts);
 
@@ -376,6 +413,12 @@ constexpr auto kMixtralRules = joined(kEnds, kAttention, kMlp, kMixtralExperts);
 
 std::span<const TensorRule> dense_tensors() {
   return kDenseRules;
+}
+std::span<const TensorRule> fused_tensors() {
+  return kFusedRules;
+}
+std::span<const PackedRule> packed_dense() {
+  return kPackedDense;
 }
 std::span<const TensorRule> qwen_mixture_tensors() {
   return kQwenMixtureRules;
