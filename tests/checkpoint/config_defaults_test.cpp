@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "strata/base/error.h"
+#include "strata/checkpoint/other_architectures.h"
 #include "tests/checkpoint/same_config.h"
 #include "tests/support/paths.h"
 
@@ -205,6 +206,26 @@ TEST(Config, Phi3AsItIsPublished) {
   EXPECT_EQ(std::count_if(notes.begin(), notes.end(),
                           [](const std::string& note) { return note.find("auto_map") != std::string::npos; }),
             1);
+}
+
+// Who gives another model is told what stands in the way, by each of its names.
+TEST(Config, AnotherArchitectureIsToldWhatItNeeds) {
+  for (const char* name : {"Gemma3ForCausalLM", "gemma3_text", "gemma3", "Gemma3ForConditionalGeneration"})
+    EXPECT_NE(what_it_needs(name).find("it needs norms before and behind"), std::string::npos) << name;
+  for (const char* name : {"GraniteForCausalLM", "granite", "GptOssForCausalLM", "gpt-oss",
+                           "Olmo2ForCausalLM", "DeepseekV3ForCausalLM", "deepseek2", "GPT2LMHeadModel",
+                           "nemotron_h", "PhiForCausalLM", "Llama4ForConditionalGeneration", "BertModel"})
+    EXPECT_TRUE(what_it_needs(name).starts_with("it needs ")) << name;
+  EXPECT_EQ(what_it_needs("TomorrowForCausalLM"),
+            "strata does not compute this model; docs/adding_a_model.md says how one is added");
+  EXPECT_EQ(what_it_needs(""), what_it_needs("TomorrowForCausalLM"));
+  for (const Family& family : families()) {
+    for (const std::string_view name : {family.architecture, family.model_type, family.gguf_architecture})
+      EXPECT_FALSE(what_it_needs(name).starts_with("it needs ")) << name;
+  }
+  EXPECT_STRATA_ERROR(parse({{"architectures", {"GraniteForCausalLM"}}}), ErrorKind::unsupported,
+                      "multipliers of the embedding");
+  EXPECT_STRATA_ERROR(parse({{"model_type", "gpt_oss"}}), ErrorKind::unsupported, "attention sinks");
 }
 
 }  // namespace

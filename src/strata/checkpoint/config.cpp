@@ -10,6 +10,7 @@
 #include "strata/checkpoint/config_keys.h"
 #include "strata/checkpoint/config_reader.h"
 #include "strata/checkpoint/limits.h"
+#include "strata/checkpoint/other_architectures.h"
 #include "strata/checkpoint/refusals.h"
 #include "strata/checkpoint/strict_json.h"
 
@@ -83,8 +84,8 @@ const Family& read_family(const ConfigReader& file) {
   if (!named) {
     if (by_type != nullptr) return *by_type;
     if (!file.has_value("model_type")) (void)file.require("architectures", "a list with one name");
-    file.refuse("model_type", ConfigReader::show(file.require("model_type", "")),
-                "that of one of " + known_families());
+    const std::string type = ConfigReader::show(file.require("model_type", ""));
+    file.refuse("model_type", type, "that of one of " + known_families(), what_it_needs(type));
   }
   const json& names = file.require("architectures", "");
   if (!names.is_array() || names.size() != 1 || !names[0].is_string()) {
@@ -101,7 +102,8 @@ const Family& read_family(const ConfigReader& file) {
     }
     return family;
   }
-  file.refuse("architectures", printable(architecture), "one of " + known_families());
+  file.refuse("architectures", printable(architecture), "one of " + known_families(),
+              what_it_needs(architecture));
 }
 
 // Sizes that the tensors are compared with: a default is said.

@@ -28,11 +28,12 @@ void ConfigReader::fail(const char* key, const json& found, std::string_view exp
               {.where = name(key), .found = show(found), .expected = std::string(expected)});
 }
 
-void ConfigReader::refuse(const char* key, std::string_view found, std::string_view expected) const {
+void ConfigReader::refuse(const char* key, std::string_view found, std::string_view expected,
+                          std::string_view hint) const {
   throw Error(ErrorKind::unsupported, {.where = name(key),
                                        .found = std::string(found),
                                        .expected = std::string(expected),
-                                       .hint = "strata does not compute this model"});
+                                       .hint = std::string(hint)});
 }
 
 const json& ConfigReader::require(const char* key, std::string_view expected) const {

@@ -36,7 +36,8 @@ class ConfigReader {
   /// Throws Error(bad_file) about this key.
   [[noreturn]] void fail(const char* key, const nlohmann::json& found, std::string_view expected) const;
   /// Throws Error(unsupported) about this key.
-  [[noreturn]] void refuse(const char* key, std::string_view found, std::string_view expected) const;
+  [[noreturn]] void refuse(const char* key, std::string_view found, std::string_view expected,
+                           std::string_view hint = "strata does not compute this model") const;
 
   /// A value for a message: its JSON text, cut to a line.
   [[nodiscard]] static std::string show(const nlohmann::json& value);

@@ -9,6 +9,7 @@
 #include "strata/checkpoint/config_keys.h"
 #include "strata/checkpoint/gguf_architecture.h"
 #include "strata/checkpoint/limits.h"
+#include "strata/checkpoint/other_architectures.h"
 #include "strata/checkpoint/strict_json.h"
 
 namespace strata {
@@ -32,7 +33,8 @@ const Family& read_family(const GgufMetadata& metadata) {
     metadata.fail(count, experts ? "experts" : "no experts",
                   experts ? "none in a " + std::string(architecture) : "the number of its experts");
   }
-  metadata.refuse(kKey, "\"" + printable(architecture) + "\"", "one of " + known);
+  metadata.refuse(kKey, "\"" + printable(architecture) + "\"", "one of " + known,
+                  what_it_needs(architecture));
 }
 
 // llama.cpp has no key of whether weights are made to sum to 1: each architecture does or does not.

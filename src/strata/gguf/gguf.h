@@ -71,7 +71,8 @@ class GgufMetadata {
 
   /// Throws Error(bad_file) about this key; `unsupported` throws Error(unsupported).
   [[noreturn]] void fail(std::string_view key, std::string found, std::string expected) const;
-  [[noreturn]] void refuse(std::string_view key, std::string found, std::string expected) const;
+  [[noreturn]] void refuse(std::string_view key, std::string found, std::string expected,
+                           std::string hint = {}) const;
 
  private:
   [[nodiscard]] const GgufValue* find(std::string_view key) const;

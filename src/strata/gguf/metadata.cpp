@@ -118,13 +118,15 @@ void GgufMetadata::fail(std::string_view key, std::string found, std::string exp
                                     .expected = std::move(expected)});
 }
 
-void GgufMetadata::refuse(std::string_view key, std::string found, std::string expected) const {
+void GgufMetadata::refuse(std::string_view key, std::string found, std::string expected,
+                          std::string hint) const {
   const bool tokenizer = key.starts_with("tokenizer.");  // the weights may be fine
-  throw Error(ErrorKind::unsupported,
-              {.where = fmt::format("{}: {}", where_, gguf::shortened(key)),
-               .found = std::move(found),
-               .expected = std::move(expected),
-               .hint = tokenizer ? "give token ids as .npy with -f" : "strata does not compute this model"});
+  if (hint.empty())
+    hint = tokenizer ? "give token ids as .npy with -f" : "strata does not compute this model";
+  throw Error(ErrorKind::unsupported, {.where = fmt::format("{}: {}", where_, gguf::shortened(key)),
+                                       .found = std::move(found),
+                                       .expected = std::move(expected),
+                                       .hint = std::move(hint)});
 }
 
 bool GgufMetadata::has(std::string_view key) const {
