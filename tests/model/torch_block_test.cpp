@@ -39,17 +39,30 @@ class TorchBlock : public testing::TestWithParam<Case> {
     checkpoint_.emplace(Checkpoint::open(directory_.path()));
   }
   [[nodiscard]] const ModelConfig& config() const { return checkpoint_->config(); }
-  // Of float32, a rounding or two, which the gated norm of the delta rule makes larger; of bfloat16, results
-  // are rounded where ours are not.
+  // Of float32, a rounding or two; of bfloat16, results are rounded where ours are not. The gates and the
+  // gated norm of a hybrid make both larger.
   [[nodiscard]] double tolerance() const {
-    if (compute_.dtype != ComputeDType::float32) return 8e-2;
-    return family_of(config()).delta_rule ? 5e-5 : 1e-5;
+    const double each = compute_.dtype == ComputeDType::float32 ? 1e-5 : 8e-2;
+    return family_of(config()).delta_rule ? 5.0 * each : each;
   }
 
   struct Pass {
     std::vector<float> out;
     std::vector<double> sums;  // distance and entropy of every query, all and reduced
   };
+  // The processor's routes of these rows: of nearly equal probabilities another rounding takes another
+  // expert.
+  const Routing* routes(const std::vector<float>& h, const AttentionEdit* edit) {
+    if (!config().experts || compute_.dtype == ComputeDType::float32) return nullptr;
+    BlockHooks hooks(nullptr, edit);
+    hooks.routing = &routes_;
+    const std::int64_t n = std::ssize(h) / config().hidden;
+    std::vector<float> out(h.size());
+    BlockScratch scratch;
+    forward_block(load_block(*checkpoint_, 1, compute_.dtype), make_rope_table(config(), static_cast<int>(n)),
+                  h.data(), out.data(), n, scratch, hooks);
+    return &routes_;
+  }
   Pass forward(Compute compute, const std::vector<float>& h, bool statistics, const AttentionEdit* edit) {
     const std::int64_t n = std::ssize(h) / config().hidden;
     Pass pass{.out = std::vector<float>(h.size()),
@@ -64,15 +77,18 @@ class TorchBlock : public testing::TestWithParam<Case> {
                              .entropy_all = part(1),
                              .distance_reduced = part(2),
                              .entropy_reduced = part(3)};
+    BlockHooks hooks(statistics ? &sums : nullptr, edit);
+    hooks.frozen_routing = routes(h, edit);
     BlockScratch scratch;
     forward_block(load_block(*checkpoint_, 1, compute), make_rope_table(config(), static_cast<int>(n)),
-                  h.data(), pass.out.data(), n, scratch, {statistics ? &sums : nullptr, edit});
+                  h.data(), pass.out.data(), n, scratch, hooks);
     return pass;
   }
 
   test::TemporaryDirectory directory_;
   std::optional<Checkpoint> checkpoint_;
   Compute compute_;
+  Routing routes_;
 };
 
 TEST_P(TorchBlock, StatesAndAttentionStatistics) {
@@ -96,12 +112,13 @@ TEST_P(TorchBlock, WhatLooksIntoBlocksAndWhatIsLeftOut) {
                           make_rope_table(config(), 64), random_values(53 * config().hidden, 1), tolerance());
 }
 
-// So many tokens that the heads are taken in pieces.
+// So many tokens that the heads are taken in pieces, and the largest of so many roundings of bfloat16 is
+// larger.
 TEST_P(TorchBlock, LongWindows) {
   const auto h = random_values(3000 * config().hidden, 2);
   EXPECT_LT(relative_difference(forward(compute_, h, false, nullptr).out,
                                 forward(compute_.dtype, h, false, nullptr).out),
-            tolerance());
+            compute_.dtype == ComputeDType::float32 ? tolerance() : 2.0 * tolerance());
 }
 
 TEST_P(TorchBlock, AttentionIsEditedHeadByHead) {
