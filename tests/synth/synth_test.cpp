@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <optional>
 
 #include "strata/base/error.h"
 #include "strata/base/file.h"
@@ -66,6 +67,47 @@ TEST(Synth, BothFormatsHoldTheSameModel) {
       EXPECT_EQ(fs::file_size(d.path() / "a.gguf"), synthetic_bytes(options));
     }
   }
+}
+
+// A random network of a model's shape (null models) computes what the model computes, its rope and windows
+// too.
+void expect_same_shape(const fs::path& folder) {
+  SCOPED_TRACE(folder.string());
+  const ModelConfig config = Checkpoint::open(folder).config();
+  const TemporaryDirectory d;
+  write_synthetic({.config = config, .type = SynthType::f32}, d.path() / "a");
+  const ModelConfig again = Checkpoint::open(d.path() / "a").config();
+  EXPECT_EQ(again.family, config.family);
+  ASSERT_EQ(again.n_layers, config.n_layers);
+  for (int layer = 0; layer < config.n_layers; ++layer)
+    EXPECT_EQ(describe_block(again, layer), describe_block(config, layer)) << layer;
+  EXPECT_EQ(again.rope_theta, config.rope_theta);
+  EXPECT_EQ(again.scaled_rope, config.scaled_rope);
+  ASSERT_EQ(again.rope_scaling.has_value(), config.rope_scaling.has_value());
+  if (config.rope_scaling) {
+    EXPECT_EQ(llama3_rope_factors(1e4, 64, *again.rope_scaling),
+              llama3_rope_factors(1e4, 64, *config.rope_scaling));
+  }
+  EXPECT_EQ(again.query_scale_beta, config.query_scale_beta);
+  EXPECT_EQ(again.query_scale_context, config.query_scale_context);
+  EXPECT_EQ(again.max_context, config.max_context);
+  EXPECT_EQ(again.tied_embeddings, config.tied_embeddings);
+  EXPECT_EQ(again.has_head, config.has_head);
+}
+
+TEST(Synth, HasTheShapeOfEveryArchitecture) {
+  int folders = 0;
+  for (const auto& root : {std::optional(test::repo_path("tests/golden/architectures")),
+                           test::shared_data("reference/architectures")}) {
+    if (!root) continue;
+    for (const auto& entry : fs::directory_iterator(*root)) {
+      if (!fs::exists(entry.path() / "config.json") || entry.path().filename() == "qwen3-bidirectional")
+        continue;
+      expect_same_shape(entry.path());
+      ++folders;
+    }
+  }
+  EXPECT_GE(folders, 6);
 }
 
 TEST(Synth, QuantizedFilesOpenAndAreNearTheOriginal) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "strata/base/error.h"
@@ -134,10 +135,16 @@ void add_delta_keys(Json& json, const ModelConfig& c) {
   json["linear_key_head_dim"] = c.delta.key_dim;
   json["linear_value_head_dim"] = c.delta.value_dim;
   json["linear_conv_kernel_dim"] = c.delta.kernel;
-  json["partial_rotary_factor"] = static_cast<double>(rotated_dims(c)) / c.head_dim;
   Json kinds = Json::array();
   for (const char delta : c.delta_blocks) kinds.push_back(delta != 0 ? "linear_attention" : "full_attention");
   json["layer_types"] = kinds;
+}
+
+// What gives the rotated dimensions back when it is multiplied by head_dim and cut to an integer.
+double rotary_share(const ModelConfig& c) {
+  double share = static_cast<double>(rotated_dims(c)) / c.head_dim;
+  if (static_cast<int>(c.head_dim * share) < rotated_dims(c)) share = std::nextafter(share, 2.0);
+  return share;
 }
 
 // Keys that plain models of the first families do without.
@@ -155,6 +162,9 @@ void add_block_keys(Json& json, const ModelConfig& c, const Family& family) {
   }
   if (c.experts) add_mixture_keys(json, c, family);
   if (family.delta_rule) add_delta_keys(json, c);
+  if (family.rotary_share > 0.0) json["partial_rotary_factor"] = rotary_share(c);
+  if (family.longrope_alone && c.scaled_rope)
+    json["original_max_position_embeddings"] = static_cast<std::int64_t>(c.scaled_rope->original_context);
   if (family.skips_rotation) {
     Json rotated = Json::array();
     for (int layer = 0; layer < c.n_layers; ++layer)
