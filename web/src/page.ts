@@ -9,6 +9,7 @@ import type { Piece } from './work';
 export interface Page<R> {
   title: (record: R) => string;
   subtitle: (record: R) => string;
+  notice?: (record: R) => string;  // of a page that is not complete; empty = it is
   sections: Section<R>[];
 }
 
@@ -32,6 +33,11 @@ function finishSections(): void {
   pieces.forEach(doNow);
 }
 
+function notice<R>(page: Page<R>, record: R): HTMLElement[] {
+  const text = page.notice?.(record) ?? '';
+  return text === '' ? [] : [h('p', { class: 'notice', role: 'status' }, text)];
+}
+
 const kFirst = 3;  // sections that fill a tall window
 
 /// The headings stand at once, the first sections with them; each other one is filled in a task of its own.
@@ -41,7 +47,7 @@ export function buildPage<R>(page: Page<R>, record: R, root: HTMLElement): void 
   const nav = h('nav', { 'aria-label': 'Sections' }, ...page.sections.map((s) => h('a', { href: `#${s.id}` }, s.title)));
   const content = h('main', { id: 'content', tabindex: '-1' });
   root.append(h('a', { class: 'skip', href: '#content' }, 'Skip to the content'),
-    h('header', {}, h('div', { class: 'top' }, h('h1', {}, page.title(record)), toggle), h('p', { class: 'faint' }, page.subtitle(record)), nav), content);
+    h('header', {}, h('div', { class: 'top' }, h('h1', {}, page.title(record)), toggle), h('p', { class: 'faint' }, page.subtitle(record)), ...notice(page, record), nav), content);
   unfilled = page.sections.map((section) => {
     const body = h('div');
     content.append(h('section', { id: section.id, 'aria-labelledby': `h-${section.id}` }, heading(section), body));

@@ -114,6 +114,7 @@ export type Card = Record<string, string | number | boolean | null>;
 export interface RunRecord {
   schema_version: number; command: string; run: Card; model: Card & { name: string; n_layers: number };
   warnings: string[]; findings: Findings; documents: Doc[]; n_tokens: number; n_massive: number;
+  growing?: string;  // of a run that goes on: what the page holds
   sinks: Sink[]; series: Series[]; cka: Cka[]; curves: Curve[]; bottlenecks?: Bottleneck[]; lens_passages?: LensPassage[];
 }
 

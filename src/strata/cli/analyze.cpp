@@ -28,6 +28,9 @@ namespace {
 const std::map<std::string, ComputeDType> kDTypes = {{"float32", ComputeDType::float32},
                                                      {"bfloat16", ComputeDType::bfloat16}};
 
+const std::map<std::string, Effort> kEfforts = {
+    {"quick", Effort::quick}, {"standard", Effort::standard}, {"thorough", Effort::thorough}};
+
 std::string choices_text(const MemoryPlan& memory) {
   std::vector<std::string> words;
   const MemoryChoice& choice = memory.choice;
@@ -114,11 +117,16 @@ int analyze(const AnalyzeOptions& asked, const std::string& command_line) {
 
   on_stop(ask_to_stop);
   ProgressPrinter printer(options.quiet);
-  const Run run = analysis.run(&destination, [&](const ProgressEvent& event) {
+  const auto progress = [&](const ProgressEvent& event) {
     choose_handler(event);
     if (event.phase != "writing" && event.phase != "brittleness") printer(event);
     return !stop_asked();
-  });
+  };
+  const auto answer = [&](const Answer& early) {
+    printer.finish();
+    if (!options.quiet) say_raw(answer_text(early.sentences));
+  };
+  const Run run = analysis.run(&destination, progress, answer);
   on_stop(SIG_DFL);
   printer.finish();
   // Once each: those of the text, and the notes of the files, were said before the run.
@@ -171,18 +179,27 @@ void register_analyze(CLI::App& app, Program& program) {
   add_number(*command, "--positions", r.positions, 64, kMostOfAnything,
              "Sampled positions in all, for CKA and spectra");
   add_number(*command, "--lens-positions", r.lens_positions, 1, kMostOfAnything,
-             "Sampled positions per document, for the logit lens");
+             "Sampled positions per document, for the logit lens")
+      ->default_str("by effort, at most 64");
   add_number(*command, "--lane-tokens", r.lane_tokens, 64, kMostOfAnything,
              "Tokens in perturbed lanes, in all");
+  command
+      ->add_option_function<std::string>(
+          "--effort", [&r](const std::string& name) { r.effort = kEfforts.at(name); },
+          "quick (boundaries and kappa), standard (about 8 forward passes over the text) or thorough (every "
+          "lane)")
+      ->check(CLI::IsMember(kEfforts))
+      ->default_str("standard");
   add_number(*command, "--label-samples", r.label_samples, 1, 1024,
-             "Draws of the labels in the backward sweep; more lower its sampling error");
+             "Draws of the labels in the backward sweep; more lower its sampling error")
+      ->default_str("by effort");
   command->add_flag("--frozen-routing", r.frozen_routing,
                     "Of a mixture of experts, a second backward sweep with the experts' weights held fixed");
   command->add_option("--layers", o->layers, "States or blocks to perturb, like 3,7,10-14 (default: all)");
   command->add_option("--signals", r.signals, "Signals to measure (default: all)")->delimiter(',');
   command
       ->add_option("--interventions", r.interventions,
-                   "Interventions to run, all or none (default: relative_noise, joint_noise, block_skip)")
+                   "Interventions to run in full, all or none (default: by effort)")
       ->delimiter(',');
   add_number(*command, "--surrogates", r.surrogates, 19, 100'000,
              "Surrogates of each test of the number of boundaries");
@@ -192,11 +209,11 @@ void register_analyze(CLI::App& app, Program& program) {
       ->add_option("--null-models", r.null_models,
                    "Networks with random weights on the same text: a number, or auto (19 up to 100M "
                    "parameters, else 1)")
-      ->default_str("1; none above 2B parameters");
+      ->default_str("by effort");
   command
       ->add_option("--shuffled-text", r.shuffled_text,
                    "The same text with its tokens shuffled: none, auto (a sample), or a number of documents")
-      ->capture_default_str();
+      ->default_str("by effort");
   command->add_flag(
       "--bottleneck", r.bottleneck,
       "Train a bottleneck at the first state of each segment: an achieved rate-distortion curve");

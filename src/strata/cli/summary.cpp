@@ -125,6 +125,13 @@ std::string segment_table(const Run& run) {
 
 }  // namespace
 
+std::string answer_text(const std::vector<std::string>& sentences) {
+  constexpr std::size_t kMost = 2;  // the rest is in the summary at the end
+  std::string out;
+  for (std::size_t i = 0; i < std::min(kMost, sentences.size()); ++i) out += wrapped(sentences[i], 2);
+  return out;
+}
+
 std::string summary_text(const Run& run, const std::string& report_path) {
   std::string out =
       fmt::format("\n{} ({}, {}) on {}\n", painted(for_terminal(run.trace.model.name), "1"),

@@ -56,6 +56,9 @@ void print_notes(const Checkpoint& checkpoint, bool quiet);
 [[nodiscard]] std::string text_line(const std::string& name, std::size_t documents, std::size_t windows,
                                     std::int64_t tokens, const std::string& bos_policy);
 
+/// The first of an Answer's sentences, wrapped.
+[[nodiscard]] std::string answer_text(const std::vector<std::string>& sentences);
+
 /// The run in words: headline sentences, segment bar, table of segments, the most brittle layers.
 [[nodiscard]] std::string summary_text(const Run& run, const std::string& report_path);
 

@@ -83,6 +83,13 @@ void compute_logits(const HeadWeights& head, const ModelConfig& config, const fl
   head.unembedding.backend().compute_logits(head, config, h, rows, logits, scratch);
 }
 
+void visit_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
+                  LogitScratch& scratch, const LogitVisitor& visit) {
+  STRATA_CHECK(rows > 0 && rows <= kVisitedRows);
+  scratch.normed.resize(static_cast<std::size_t>(kVisitedRows * config.hidden));
+  head.unembedding.backend().visit_logits(head, config, h, rows, scratch, visit);
+}
+
 void backward_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
                      const float* d_logits, float* d_h, LogitScratch& scratch) {
   STRATA_CHECK(rows > 0 && rows <= kLogitRows);

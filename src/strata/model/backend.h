@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -63,6 +64,11 @@ class Backend {
                               BackwardScratch& scratch, const BackwardOptions& options) const = 0;
   virtual void compute_logits(const HeadWeights& head, const ModelConfig& config, const float* h,
                               std::int64_t rows, float* logits, LogitScratch& scratch) const = 0;
+  /// As the free function of head.h; by compute_logits, for a backend that has all logits at once.
+  virtual void visit_logits(
+      const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
+      LogitScratch& scratch,
+      const std::function<void(std::int64_t, std::int64_t, const float*, std::int64_t)>& visit) const;
   virtual void backward_logits(const HeadWeights& head, const ModelConfig& config, const float* h,
                                std::int64_t rows, const float* d_logits, float* d_h,
                                LogitScratch& scratch) const = 0;

@@ -33,6 +33,10 @@ class CpuBackend final : public Backend {
                       float* logits, LogitScratch& scratch) const override {
     cpu::compute_logits(head, config, h, rows, logits, scratch);
   }
+  void visit_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
+                    LogitScratch& scratch, const LogitVisitor& visit) const override {
+    cpu::visit_logits(head, config, h, rows, scratch, visit);
+  }
   void backward_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
                        const float* d_logits, float* d_h, LogitScratch& scratch) const override {
     cpu::backward_logits(head, config, h, rows, d_logits, d_h, scratch);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "strata/model/backend.h"
+#include "strata/model/head.h"
 
 namespace strata {
 
@@ -15,6 +16,8 @@ void backward_block(const BlockWeights& weights, const RopeTable& rope, const fl
                     const BackwardOptions& options);
 void compute_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
                     float* logits, LogitScratch& scratch);
+void visit_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
+                  LogitScratch& scratch, const LogitVisitor& visit);
 void backward_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
                      const float* d_logits, float* d_h, LogitScratch& scratch);
 

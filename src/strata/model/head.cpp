@@ -100,4 +100,31 @@ void cpu::compute_logits(const HeadWeights& head, const ModelConfig& config, con
   multiply(scratch.input, unembedding, {.data = logits, .stride = unembedding.rows()});
 }
 
+void cpu::visit_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
+                       LogitScratch& scratch, const LogitVisitor& visit) {
+  const std::int64_t d = config.hidden;
+  rms_norm_rows(h, d, scratch.normed.data(), d, head.final_norm.data(), rows, d, config.norm_eps);
+  scratch.input.reset(head.dtype(), rows, d);
+  scratch.input.put(scratch.normed.data(), d);
+  scratch.strip.resize(static_cast<std::size_t>(kVisitedRows * kStripWords));
+  const PackedMatrix& unembedding = head.unembedding.packed();
+  for (std::int64_t first = 0; first < unembedding.rows(); first += kStripWords) {
+    const std::int64_t end = std::min(first + kStripWords, unembedding.rows());
+    multiply(scratch.input, unembedding, first, end, {.data = scratch.strip.data(), .stride = kStripWords});
+    visit(first, end - first, scratch.strip.data(), kStripWords);
+  }
+}
+
+void Backend::visit_logits(const HeadWeights& head, const ModelConfig& config, const float* h,
+                           std::int64_t rows, LogitScratch& scratch, const LogitVisitor& visit) const {
+  const std::int64_t vocab = head.unembedding.rows();
+  scratch.strip.resize(static_cast<std::size_t>(kVisitedRows * vocab));
+  for (std::int64_t row = 0; row < rows; row += kLogitRows) {
+    compute_logits(head, config, h + row * config.hidden, std::min(kLogitRows, rows - row),
+                   scratch.strip.data() + row * vocab, scratch);
+  }
+  for (std::int64_t first = 0; first < vocab; first += kStripWords)
+    visit(first, std::min(kStripWords, vocab - first), scratch.strip.data() + first, vocab);
+}
+
 }  // namespace strata

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -58,13 +59,26 @@ void embed(const Embedding& embedding, std::span<const std::int32_t> ids, float*
 
 /// Scratch for logits of one thread.
 struct LogitScratch {
-  std::vector<float> normed;  // (kLogitRows, d): the rows after the final norm
+  std::vector<float> normed;  // (rows, d): the rows after the final norm
   PackedRows input;
+  std::vector<float> strip;  // visit_logits: (rows, kStripWords), or all logits where a backend computes them
 };
 
 /// logits (rows, vocab) = unembedding * final_norm(h), h (rows, d), rows <= kLogitRows. A row's bits do not
 /// depend on the number of its neighbours.
 void compute_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
                     float* logits, LogitScratch& scratch);
+
+/// Rows that visit_logits takes at once, and words of the vocabulary that it shows at once, at most.
+inline constexpr std::int64_t kVisitedRows = 96, kStripWords = 1024;
+
+/// logits (rows, count) of the words [first, first + count), stride in elements.
+using LogitVisitor =
+    std::function<void(std::int64_t first, std::int64_t count, const float* logits, std::int64_t stride)>;
+
+/// The same logits, of up to kVisitedRows rows, shown strip by strip in rising order and never held whole.
+/// The strips do not depend on the rows.
+void visit_logits(const HeadWeights& head, const ModelConfig& config, const float* h, std::int64_t rows,
+                  LogitScratch& scratch, const LogitVisitor& visit);
 
 }  // namespace strata

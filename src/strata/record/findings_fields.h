@@ -11,7 +11,7 @@ template <class Visitor, Is<KappaEstimate> T>
 void fields(Visitor& visit, T& x) {
   auto& [state, kappa, standard_error, strengths_used, critical_strength, critical_error, fisher,
          fisher_error, difference_z, nll, nll_error, absolute_fisher, absolute_fisher_error, absolute,
-         absolute_error, absolute_nll, absolute_nll_error, estimator, note] = x;
+         absolute_error, absolute_nll, absolute_nll_error, estimator, check, check_error, note] = x;
   visit("state", state);
   visit("kappa", kappa);
   visit("standard_error", standard_error);
@@ -30,6 +30,8 @@ void fields(Visitor& visit, T& x) {
   visit.optional("absolute_nll", absolute_nll);
   visit.optional("absolute_nll_error", absolute_nll_error);
   visit.optional("estimator", estimator);
+  visit.unless_empty("check", check);
+  visit.unless_empty("check_error", check_error);
   visit("note", note);
 }
 

@@ -92,6 +92,13 @@ struct DoseCurve {
   Matrix embedding_distance;  ///< documents x strength: mean over windows of 1 - cosine of the clean and the
                               ///< perturbed embedding; 0 x 0 in a model with a head
   std::string note;           ///< why the others are undefined: kNoHead
+  /// Documents of the lane sample that were measured, rising; the rows of others are NaN. Empty = all of
+  /// them.
+  std::vector<int> documents;
+  /// Per strength, where documents were left out: standard error of the mean over the measured documents as
+  /// an estimate of the mean over the whole lane sample, s sqrt((1 - n/N) / n) with the ratio estimator's s
+  /// (Cochran, Sampling Techniques, chapters 2 and 6). NaN with one document.
+  std::vector<double> sampling_error;
 };
 
 /// What an intervention damages: KL, or in a model without a head the embedding. (documents, strengths)
@@ -236,6 +243,8 @@ struct RunCard {
   /// The same of the embedding's distance in a base model.
   double noise_floor_distance = std::numeric_limits<double>::quiet_NaN();
   std::string device = "cpu";  ///< of blocks and logits: "cpu" or "cuda"
+  std::string effort =
+      {};  ///< "quick", "standard", "thorough"; empty in files from before there was a choice
 };
 
 /// A trained Gaussian bottleneck at one exchange rate, judged on windows that it was not trained on.

@@ -15,12 +15,13 @@ template <class Visitor, Is<RunCard> T>
 void fields(Visitor& visit, T& x) {
   auto& [tool_version, seed, context, compute_dtype, bos_policy, corpus_name, corpus_sha256, tokenizer_sha256,
          positions, lane_tokens, lens_positions, surrogates, replicates, noise_floor_nats,
-         noise_floor_distance, device] = x;
+         noise_floor_distance, device, effort] = x;
   visit("tool_version", tool_version);
   visit("seed", seed);
   visit("context", context);
   visit("compute_dtype", compute_dtype);
   visit.optional("device", device);
+  visit.unless_empty("effort", effort);
   visit("bos_policy", bos_policy);
   visit("corpus_name", corpus_name);
   visit("corpus_sha256", corpus_sha256);
@@ -127,7 +128,7 @@ void fields(Visitor& visit, T& x) {
 template <class Visitor, Is<DoseCurve> T>
 void fields(Visitor& visit, T& x) {
   auto& [intervention, site, strength_unit, axis, place, span, head, continuous, strength, kl_nats,
-         delta_nll_nats, top1_agreement, embedding_distance, note] = x;
+         delta_nll_nats, top1_agreement, embedding_distance, note, documents, sampling_error] = x;
   visit("intervention", intervention);
   visit("site", site);
   visit("strength_unit", strength_unit);
@@ -142,6 +143,8 @@ void fields(Visitor& visit, T& x) {
   visit.optional("top1_agreement", top1_agreement);
   visit.unless_empty("embedding_distance", embedding_distance);
   visit.unless_empty("note", note);
+  visit.unless_empty("documents", documents);
+  visit.unless_empty("sampling_error", sampling_error);
 }
 
 template <class Visitor, Is<BottleneckPoint> T>

@@ -121,6 +121,12 @@ class Validator {
       shape(path + "/top1_agreement", x.top1_agreement, documents_, x.strength.size());
     if (x.embedding_distance.rows != 0 || !run_.trace.model.has_head())
       shape(path + "/embedding_distance", x.embedding_distance, documents_, x.strength.size());
+    int before = -1;
+    for (const int document : x.documents) {
+      range(path + "/documents", document, before + 1, static_cast<int>(documents_) - 1);
+      before = document;
+    }
+    length(path + "/sampling_error", x.sampling_error.size(), x.documents.empty() ? 0 : x.strength.size());
   }
   void sink(const std::string& path, const SinkToken& x) const {
     range(path + "/document", x.document, 0, static_cast<int>(documents_) - 1);

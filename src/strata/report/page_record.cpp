@@ -32,9 +32,10 @@ std::string page_text(Json& page) {
 
 }  // namespace
 
-std::string page_record(const Run& run, const std::string& command) {
+std::string page_record(const Run& run, const std::string& command, const std::string& growing) {
   Json page = Json::parse(results_json(run));
   page["page"] = "model";
+  if (!growing.empty()) page["growing"] = growing;
   page["command"] = command;
   page["run"]["seed"] = std::to_string(run.trace.run.seed);
   for (Json& series : page["series"]) {

@@ -12,8 +12,10 @@ namespace strata {
 
 /// results.json with, for the page's sake: `page` = "model"; by_doc and weight of the series left out (their
 /// mean and standard_error stay), the dose curves averaged over documents (kl, kl_se, nll, nll_se), numbers
-/// rounded to six digits, the seed as a string (JavaScript has no 64-bit integers), and `command`.
-[[nodiscard]] std::string page_record(const Run& run, const std::string& command);
+/// rounded to six digits, the seed as a string (JavaScript has no 64-bit integers), `command`, and of a run
+/// that goes on `growing`.
+[[nodiscard]] std::string page_record(const Run& run, const std::string& command,
+                                      const std::string& growing = "");
 
 /// study.json with `page` = "study", numbers rounded to six digits, the seed as a string, and `command`.
 [[nodiscard]] std::string study_page_record(const Study& study, const std::string& command);

@@ -19,8 +19,8 @@ std::string fill_template(const std::string& title, const std::string& record) {
 
 }  // namespace
 
-std::string model_report_html(const Run& run, const std::string& command) {
-  return fill_template("Layers of " + run.trace.model.name, page_record(run, command));
+std::string model_report_html(const Run& run, const std::string& command, const std::string& growing) {
+  return fill_template("Layers of " + run.trace.model.name, page_record(run, command, growing));
 }
 
 std::string study_report_html(const Study& study, const std::string& command) {

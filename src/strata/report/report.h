@@ -10,8 +10,9 @@
 
 namespace strata {
 
-/// The whole report.html of one model.
-[[nodiscard]] std::string model_report_html(const Run& run, const std::string& command);
+/// The whole report.html of one model. `growing`: of a run that goes on, what to say of that; else empty.
+[[nodiscard]] std::string model_report_html(const Run& run, const std::string& command,
+                                            const std::string& growing = "");
 
 /// The whole report.html of a study: several runs side by side, and the verdicts.
 [[nodiscard]] std::string study_report_html(const Study& study, const std::string& command);

@@ -11,6 +11,7 @@
 #include "strata/base/error.h"
 #include "strata/base/parallel.h"
 #include "strata/model/kernels.h"
+#include "strata/model/logit_comparison.h"
 
 namespace strata {
 namespace {
@@ -53,13 +54,19 @@ Unigram next_token_unigram(const FinishContext& context, TokenSet set) {
   return unigram;
 }
 
-// Of a thread: the logits of a chunk at the end and at a state, the probabilities of the former, and a
-// state's rows before and after the norm.
+// States of a position that share a product; and positions.
+constexpr std::size_t kStatesAtOnce = static_cast<std::size_t>(kVisitedRows) - 1;
+std::size_t positions_at_once(const ModelConfig& config) {
+  return std::max<std::size_t>(
+      1, static_cast<std::size_t>(kVisitedRows) / (static_cast<std::size_t>(config.n_layers) + 1));
+}
+
+// Of a thread: the rows of a chunk before and after the norm, packed, and a strip of their logits; all logits
+// where a backend computes them at once.
 std::uint64_t lens_finish_bytes(const SweepContext& context) {
-  const auto vocab = static_cast<std::uint64_t>(context.config.vocab);
-  const auto rows = static_cast<std::uint64_t>(kLogitRows);
-  return rows * (2 * vocab + 2 * static_cast<std::uint64_t>(context.config.hidden)) * sizeof(float) +
-         rows * vocab * sizeof(double);
+  const auto width = static_cast<std::uint64_t>(context.config.hidden);
+  return static_cast<std::uint64_t>(kVisitedRows) *
+         (static_cast<std::uint64_t>(context.config.vocab) + kStripWords + 4 * width) * sizeof(float);
 }
 
 // Keeps the sampled rows of every state: the final distribution is known only at the end.
@@ -98,7 +105,7 @@ class Lens final : public Accumulator {
   void finish(const FinishContext& context) override {
     Values values;
     for (auto& table : values) table.resize(states() * tokens_.size());
-    const std::size_t chunk = kLogitRows;
+    const std::size_t chunk = positions_at_once(context_.config);
     const int threads = context_.finish_threads(lens_finish_bytes(context_));
     parallel_for((tokens_.size() + chunk - 1) / chunk, threads, [&](std::size_t c) {
       measure_chunk(context.head, c * chunk, std::min(tokens_.size(), (c + 1) * chunk), values);
@@ -122,42 +129,59 @@ class Lens final : public Accumulator {
   [[nodiscard]] std::size_t states() const { return static_cast<std::size_t>(context_.config.n_layers + 1); }
   [[nodiscard]] std::size_t width() const { return static_cast<std::size_t>(context_.config.hidden); }
 
+  // Every state of these positions at once: a position's states are rows, its last the reference of them all.
   void measure_chunk(const HeadWeights& head, std::size_t begin, std::size_t end, Values& values) const {
-    const auto vocab = static_cast<std::size_t>(head.unembedding.rows());
-    const auto rows = static_cast<std::int64_t>(end - begin);
+    const std::size_t positions = end - begin, at_once = std::min(states(), kStatesAtOnce);
     LogitScratch scratch;
-    std::vector<float> final_logits(kLogitRows * vocab), logits(kLogitRows * vocab);
-    std::vector<double> probability(kLogitRows * vocab);
-    std::vector<float> h((end - begin) * width());
-    const auto first = static_cast<std::int64_t>(begin * width());
-    const auto row = [vocab](auto& table, std::size_t i) {
-      return std::span(table).subspan(i * vocab, vocab);
-    };
-    rows_.read(states() - 1, h, first);
-    compute_logits(head, context_.config, h.data(), rows, final_logits.data(), scratch);
-    for (std::size_t i = 0; i < end - begin; ++i) softmax_row(row(final_logits, i), row(probability, i));
-    for (std::size_t s = 0; s < states(); ++s) {
-      const bool last = s + 1 == states();
-      if (!last) {
-        rows_.read(s, h, first);
-        compute_logits(head, context_.config, h.data(), rows, logits.data(), scratch);
+    std::vector<float> h(positions * width()), rows;
+    // With more states than go together, the last one goes with each of them.
+    for (std::size_t first = 0; first < states(); first += at_once) {
+      const std::size_t count = std::min(at_once, states() - first);
+      const bool has_last = first + count == states();
+      const std::size_t each = count + (has_last ? 0 : 1);
+      rows.resize(positions * each * width());
+      for (std::size_t s = 0; s < each; ++s) {
+        rows_.read(s < count ? first + s : states() - 1, h, static_cast<std::int64_t>(begin * width()));
+        for (std::size_t p = 0; p < positions; ++p)
+          std::copy_n(h.data() + p * width(), width(), rows.data() + (p * each + s) * width());
       }
-      for (std::size_t i = 0; i < end - begin; ++i) {
-        const std::span<const float> p = row(final_logits, i), q = last ? p : row(logits, i);
-        const std::size_t at = s * tokens_.size() + begin + i;
-        const LogitRow statistics = logit_statistics(q);
-        values[kEntropy][at] = static_cast<float>(statistics.entropy_nats);
-        values[kDivergence][at] =
-            static_cast<float>(divergence_from_logits(row(probability, i), p, q).kl_nats);
-        values[kInformation][at] = surprise(statistics, q, next_[begin + i]);
+      std::vector<ReferenceRow> last(positions);
+      std::vector<ComparedRow> compared(positions * count);
+      std::vector<StripStatistics> statistics(positions * count);
+      std::vector<double> next(positions * count, 0.0);
+      const auto add = [&](std::int64_t word, std::int64_t words, const float* logits, std::int64_t stride) {
+        const auto row = [&](std::size_t p, std::size_t s) {
+          return std::span(logits + static_cast<std::int64_t>(p * each + s) * stride,
+                           static_cast<std::size_t>(words));
+        };
+        for (std::size_t p = 0; p < positions; ++p) {
+          const std::span<const float> reference = row(p, each - 1);
+          last[p].add(reference);
+          const std::int64_t at = next_[begin + p] - word;
+          for (std::size_t s = 0; s < count; ++s) {
+            const std::size_t i = p * count + s;
+            compared[i].add(last[p], reference, row(p, s));
+            statistics[i].add(row(p, s));
+            if (next_[begin + p] != kNone && at >= 0 && at < words)
+              next[i] = row(p, s)[static_cast<std::size_t>(at)];
+          }
+        }
+      };
+      visit_logits(head, context_.config, rows.data(), static_cast<std::int64_t>(positions * each), scratch,
+                   add);
+      for (std::size_t p = 0; p < positions; ++p) {
+        STRATA_CHECK(next_[begin + p] == kNone || next_[begin + p] < context_.config.vocab);
+        for (std::size_t s = 0; s < count; ++s) {
+          const std::size_t i = p * count + s, at = (first + s) * tokens_.size() + begin + p;
+          const LogitRow row = statistics[i].result();
+          values[kEntropy][at] = static_cast<float>(row.entropy_nats);
+          values[kDivergence][at] = static_cast<float>(compared[i].result(last[p]).kl_nats);
+          values[kInformation][at] = next_[begin + p] == kNone
+                                         ? std::numeric_limits<float>::quiet_NaN()
+                                         : static_cast<float>(row.log_normaliser - next[i]);
+        }
       }
     }
-  }
-
-  static float surprise(const LogitRow& statistics, std::span<const float> logits, std::int32_t next) {
-    if (next == kNone) return std::numeric_limits<float>::quiet_NaN();
-    STRATA_CHECK(next >= 0 && static_cast<std::size_t>(next) < logits.size());
-    return static_cast<float>(statistics.log_normaliser - logits[static_cast<std::size_t>(next)]);
   }
 
   // Mean over a document's sampled tokens; NaN values are left out.

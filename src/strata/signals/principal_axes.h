@@ -10,7 +10,7 @@
 namespace strata {
 
 /// Problems whose smaller side is at most this are solved whole; wider ones are searched.
-inline constexpr std::int64_t kWholeSide = 768;
+inline constexpr std::int64_t kWholeSide = 256;
 /// What the search asks of each axis v of variance t: |S v - t v| <= kAxisResidual * t, S the covariance. An
 /// eigenvalue of S then lies within 0.1% of t.
 inline constexpr double kAxisResidual = 1e-3;

@@ -9,6 +9,7 @@
 #include "strata/base/error.h"
 #include "strata/base/parallel.h"
 #include "strata/model/block.h"
+#include "strata/model/logit_comparison.h"
 #include "strata/sweep/block_stream.h"
 #include "strata/sweep/groups.h"
 #include "strata/sweep/scratch.h"
@@ -319,22 +320,28 @@ std::vector<DocumentLoss> document_losses(const HeadWeights& head, const SweepCo
                                           const StateStore& last_states, const MeasureOptions& options) {
   const std::size_t windows = context.corpus.windows.size();
   const bool defined = context.config.has_head;
-  const auto vocab = defined ? static_cast<std::size_t>(head.unembedding.rows()) : 0;
   std::vector<double> sums(windows, defined ? 0.0 : std::numeric_limits<double>::quiet_NaN());
   parallel_for(defined ? windows : 0, options.threads, [&](std::size_t w) {
     const auto& ids = context.corpus.windows[w].ids;
     LogitScratch scratch;
-    std::vector<float> logits(kLogitRows * vocab), buffer;
+    std::vector<float> buffer;
     const float* const h = last_states.view(w, buffer);
     const auto scored = static_cast<std::int64_t>(ids.size()) - 1;
-    for (std::int64_t begin = 0; begin < scored; begin += kLogitRows) {
-      const std::int64_t rows = std::min(kLogitRows, scored - begin);
-      compute_logits(head, context.config, h + begin * context.config.hidden, rows, logits.data(), scratch);
-      for (std::int64_t r = 0; r < rows; ++r) {
-        const std::span<const float> row(logits.data() + static_cast<std::size_t>(r) * vocab, vocab);
-        sums[w] +=
-            log_sum_exp(row) - row[static_cast<std::size_t>(ids[static_cast<std::size_t>(begin + r + 1)])];
-      }
+    for (std::int64_t begin = 0; begin < scored; begin += kVisitedRows) {
+      const std::int64_t rows = std::min(kVisitedRows, scored - begin);
+      std::vector<StripStatistics> statistics(static_cast<std::size_t>(rows));
+      std::vector<double> next(statistics.size(), 0.0);
+      visit_logits(head, context.config, h + begin * context.config.hidden, rows, scratch,
+                   [&](std::int64_t first, std::int64_t count, const float* logits, std::int64_t stride) {
+                     for (std::size_t r = 0; r < statistics.size(); ++r) {
+                       const float* const row = logits + static_cast<std::int64_t>(r) * stride;
+                       statistics[r].add({row, static_cast<std::size_t>(count)});
+                       const std::int64_t at = ids[static_cast<std::size_t>(begin) + r + 1] - first;
+                       if (at >= 0 && at < count) next[r] = row[at];
+                     }
+                   });
+      for (std::size_t r = 0; r < statistics.size(); ++r)
+        sums[w] += statistics[r].result().log_normaliser - next[r];
     }
   });
   std::vector<DocumentLoss> losses(context.corpus.documents.size());

@@ -9,6 +9,7 @@
 #include "strata/model/head.h"
 #include "strata/signals/sinks.h"
 #include "strata/sweep/divergence.h"
+#include "strata/sweep/lane_damage.h"
 #include "strata/sweep/lanes.h"
 
 namespace strata {
@@ -67,7 +68,8 @@ DivergencePlan plan_divergence(const DivergenceInput& input, const MeasureOption
   add("scratch of the workers",
       workers * (std::max(scratch_bytes(c, longest), scratch_bytes(o, longest)) +
                  2 * static_cast<std::uint64_t>(longest) * width +
-                 static_cast<std::uint64_t>(kLogitRows * c.vocab) * (2 * sizeof(float) + sizeof(double))));
+                 static_cast<std::uint64_t>(kLogitRows * c.vocab) * (2 * sizeof(float) + sizeof(double)) +
+                 comparison_bytes(c, cpu_backend())));
   const auto sample = lane_sample(context, options.lane_tokens);
   const std::uint64_t each = lane_bytes(context, sample), residual = 2 * tokens * width;
   const std::uint64_t least = std::max(2 * each, residual);  // the sweep's streams are gone when lanes begin

@@ -97,10 +97,9 @@ class LanePass {
       if (held_.size() > static_cast<std::size_t>(kept_blocks_)) held_.erase(held_.begin());
     }
     held_.clear();
-    auto damage = config_.has_head ? compare_lanes(input_, offset_, outputs())
-                                   : compare_embeddings(input_, offset_, outputs());
     report_progress(progress, {phase, n_layers + 1, n_layers + 1, 0});
-    return damage;
+    return config_.has_head ? compare_lanes(input_, offset_, outputs(), progress)
+                            : compare_embeddings(input_, offset_, outputs());
   }
 
  private:
@@ -355,7 +354,8 @@ std::vector<std::vector<Damage>> run_lanes(const LaneEngineInput& input, std::sp
 std::uint64_t lane_bytes(const SweepContext& context, const std::vector<LaneWindow>& sample) {
   std::int64_t tokens = 0;
   for (const LaneWindow& w : sample) tokens += w.tokens;
-  return static_cast<std::uint64_t>(tokens * context.config.hidden) * sizeof(float);
+  return static_cast<std::uint64_t>(tokens) *
+         (static_cast<std::uint64_t>(context.config.hidden) * sizeof(float) + kComparedTokenBytes);
 }
 
 int lane_extra_blocks(std::span<const Lane> lanes) {

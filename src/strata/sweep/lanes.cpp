@@ -6,29 +6,32 @@
 #include <numeric>
 
 #include "strata/base/philox.h"
+#include "strata/sweep/cost.h"
+#include "strata/sweep/dose_run.h"
 #include "strata/sweep/selection.h"
 
 namespace strata {
 namespace {
 
 constexpr int kFewExperts = 16;  // of a block: as many curves of `all`
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-struct Plan {
-  std::vector<DoseCurve> curves;
-  std::vector<Lane> lanes;               // by fork
-  std::vector<std::size_t> curve_of;     // per lane
-  std::vector<std::size_t> strength_of;  // per lane
-};
 
 // Where an intervention acts.
 struct LanePlace {
   int begin = 0, span = 1, head = -1;
 };
 
-bool wanted(const MeasureOptions& options, int place) {
-  return options.layers.empty() ||
-         std::find(options.layers.begin(), options.layers.end(), place) != options.layers.end();
+bool wanted(const MeasureOptions& options, const LaneShare* share, int place) {
+  const auto named = [&](const std::vector<int>& places) {
+    return places.empty() || std::find(places.begin(), places.end(), place) != places.end();
+  };
+  return named(options.layers) && (share == nullptr || named(share->places));
+}
+
+const LaneShare* share_of(const Intervention& what, const MeasureOptions& options) {
+  for (const LaneShare& share : options.shares) {
+    if (share.intervention == what.id) return &share;
+  }
+  return nullptr;
 }
 
 // Heads or experts that have a curve each; -1: one curve for all. None of many experts unless asked for.
@@ -41,7 +44,7 @@ int parts_of(const Intervention& what, const ModelConfig& config, int place, con
   return asked || experts <= kFewExperts ? experts : 0;
 }
 
-std::vector<LanePlace> places_of(const Intervention& what, const ModelConfig& config,
+std::vector<LanePlace> places_of(const Intervention& what, const LaneShare* share, const ModelConfig& config,
                                  const MeasureOptions& options, const std::vector<Segment>& segments) {
   std::vector<LanePlace> places;
   if (what.span == kSegmentSpan) {
@@ -52,7 +55,7 @@ std::vector<LanePlace> places_of(const Intervention& what, const ModelConfig& co
   if (!segments.empty()) return places;
   const int count = config.n_layers + (what.site == Site::state ? 1 : 1 - what.span);
   for (int place = 0; place < count; ++place) {
-    if (!wanted(options, place) || !has_object(what, config, place)) continue;
+    if (!wanted(options, share, place) || !has_object(what, config, place)) continue;
     const int parts = parts_of(what, config, place, options);
     for (int part = parts < 0 ? -1 : 0; part < std::max(parts, 0); ++part)
       places.push_back({place, what.span, part});
@@ -60,7 +63,7 @@ std::vector<LanePlace> places_of(const Intervention& what, const ModelConfig& co
   return places;
 }
 
-DoseCurve empty_curve(const Intervention& what, const LanePlace& place) {
+DoseCurve empty_curve(const Intervention& what, const LaneShare* share, const LanePlace& place) {
   DoseCurve curve;
   curve.intervention = what.id;
   curve.site = to_string(what.site);
@@ -70,7 +73,12 @@ DoseCurve empty_curve(const Intervention& what, const LanePlace& place) {
   curve.span = place.span;
   curve.head = place.head;
   curve.continuous = what.continuous;
-  curve.strength.assign(what.strengths.begin(), what.strengths.end());
+  for (const double strength : what.strengths) {
+    const bool all = share == nullptr || share->strengths.empty();
+    if (all ||
+        std::find(share->strengths.begin(), share->strengths.end(), strength) != share->strengths.end())
+      curve.strength.push_back(strength);
+  }
   return curve;
 }
 
@@ -91,13 +99,15 @@ void add_lanes(const Intervention& what, const LanePlace& place, const DoseCurve
   }
 }
 
-Plan plan_lanes(const ModelConfig& config, const MeasureOptions& options,
-                const std::vector<Segment>& segments) {
-  Plan plan;
+DosePlan plan_lanes(const ModelConfig& config, const MeasureOptions& options,
+                    const std::vector<Segment>& segments) {
+  DosePlan plan;
   std::vector<std::pair<Lane, std::pair<std::size_t, std::size_t>>> lanes;
   for (const Intervention* what : selected_interventions(options)) {
-    for (const LanePlace& place : places_of(*what, config, options, segments)) {
-      plan.curves.push_back(empty_curve(*what, place));
+    const LaneShare* share = share_of(*what, options);
+    for (const LanePlace& place : places_of(*what, share, config, options, segments)) {
+      plan.curves.push_back(empty_curve(*what, share, place));
+      plan.share_of.push_back(share);
       add_lanes(*what, place, plan.curves.back(), plan.curves.size() - 1, lanes);
     }
   }
@@ -111,10 +121,26 @@ Plan plan_lanes(const ModelConfig& config, const MeasureOptions& options,
   return plan;
 }
 
-LaneCost cost_of(const Plan& plan, const ModelConfig& config) {
+LaneCost cost_of(const DosePlan& plan, const SweepContext& context, const std::vector<LaneWindow>& sample) {
   LaneCost cost{.lanes = static_cast<std::int64_t>(plan.lanes.size()),
                 .extra_blocks = lane_extra_blocks(plan.lanes)};
-  for (const Lane& lane : plan.lanes) cost.blocks += config.n_layers - lane.fork;
+  const auto documents = static_cast<int>(document_order(context, sample).size());
+  std::vector<const LaneShare*> counted;
+  for (std::size_t i = 0; i < plan.lanes.size(); ++i) {
+    const LaneShare* share = plan.share_of[plan.curve_of[i]];
+    const auto tokens = static_cast<double>(
+        tokens_of(documents_of(context, sample, 0, share == nullptr ? 0 : share->documents)));
+    ++cost.lanes_by_documents[share == nullptr ? 0 : share->documents];
+    cost.flops += tokens * lane_token_flops(context, plan.lanes[i].fork);
+    if (share == nullptr || std::find(counted.begin(), counted.end(), share) != counted.end()) continue;
+    counted.push_back(share);
+    cost.flops += share->more;
+    if (share->more > 0.0 && share->documents > 0) {
+      int runs = 0;
+      for (int n = share->documents; n < documents; n *= 2) ++runs;
+      cost.further_runs = std::max(cost.further_runs, runs);
+    }
+  }
   return cost;
 }
 
@@ -183,60 +209,70 @@ std::vector<std::int64_t> lane_scored(const SweepContext& context, const std::ve
   return scored;
 }
 
-LaneCost lane_cost(const SweepContext& context, const MeasureOptions& options) {
-  return cost_of(plan_lanes(context.config, options, {}), context.config);
+std::vector<std::vector<std::size_t>> document_order(const SweepContext& context,
+                                                     const std::vector<LaneWindow>& sample) {
+  std::vector<std::vector<std::size_t>> documents;
+  int last = -1;
+  for (std::size_t i = 0; i < sample.size(); ++i) {
+    const int document = context.corpus.windows[sample[i].window].document;
+    if (document != last) documents.emplace_back();
+    last = document;
+    documents.back().push_back(i);
+  }
+  std::vector<std::uint32_t> order(documents.size());
+  std::iota(order.begin(), order.end(), 0u);
+  Philox rng({.seed = context.seed, .stream = Stream::documents, .a = 2});
+  shuffle(order, rng);
+  std::vector<std::vector<std::size_t>> shuffled;
+  for (const std::uint32_t i : order) shuffled.push_back(documents[i]);
+  return shuffled;
 }
 
-LaneCost segment_lane_cost(const SweepContext& context, const MeasureOptions& options, int segments) {
+std::vector<LaneWindow> documents_of(const SweepContext& context, const std::vector<LaneWindow>& sample,
+                                     int first, int end) {
+  if (first == 0 && end == 0) return sample;
+  const auto order = document_order(context, sample);
+  std::vector<std::size_t> chosen;
+  for (std::size_t i = static_cast<std::size_t>(first);
+       i < std::min(order.size(), static_cast<std::size_t>(end)); ++i)
+    chosen.insert(chosen.end(), order[i].begin(), order[i].end());
+  std::sort(chosen.begin(), chosen.end());
+  std::vector<LaneWindow> windows;
+  for (const std::size_t i : chosen) windows.push_back(sample[i]);
+  return windows;
+}
+
+std::int64_t LaneCost::passes(const SweepContext& context, const std::vector<LaneWindow>& sample,
+                              std::uint64_t lane_memory) const {
+  std::int64_t passes = further_runs;
+  for (const auto& [documents, count] : lanes_by_documents) {
+    const std::uint64_t each = lane_bytes(context, documents_of(context, sample, 0, documents));
+    const auto at_once =
+        static_cast<std::int64_t>(std::max<std::uint64_t>(1, lane_memory / std::max<std::uint64_t>(1, each)));
+    passes += (count + at_once - 1) / at_once;
+  }
+  return passes;
+}
+
+LaneCost lane_cost(const SweepContext& context, const std::vector<LaneWindow>& sample,
+                   const MeasureOptions& options) {
+  return cost_of(plan_lanes(context.config, options, {}), context, sample);
+}
+
+LaneCost segment_lane_cost(const SweepContext& context, const std::vector<LaneWindow>& sample,
+                           const MeasureOptions& options, int segments) {
   std::vector<Segment> even;
   for (int i = 0; i < segments; ++i) {
     const int begin = context.config.n_layers * i / segments,
               end = context.config.n_layers * (i + 1) / segments;
     if (begin < end) even.push_back({.begin = begin, .end = end});
   }
-  return even.empty() ? LaneCost{} : cost_of(plan_lanes(context.config, options, even), context.config);
+  return even.empty() ? LaneCost{} : cost_of(plan_lanes(context.config, options, even), context, sample);
 }
 
 std::vector<DoseCurve> measure_curves(const LaneEngineInput& input, const std::vector<Segment>& segments,
                                       const Progress& progress) {
-  Plan plan = plan_lanes(input.context.config, input.options, segments);
-  const std::size_t documents = input.context.corpus.documents.size();
-  std::vector<std::size_t> document_of;
-  for (const LaneWindow& w : input.sample)
-    document_of.push_back(static_cast<std::size_t>(input.context.corpus.windows[w.window].document));
-  const std::vector<std::int64_t> scored_of = lane_scored(input.context, input.sample);
-  for (DoseCurve& curve : plan.curves) {
-    curve.kl_nats = Matrix(documents, curve.strength.size(), kNaN);
-    for (const std::size_t d : document_of)
-      for (std::size_t s = 0; s < curve.strength.size(); ++s) curve.kl_nats(d, s) = 0.0;
-    curve.delta_nll_nats = curve.top1_agreement = curve.kl_nats;
-    if (input.context.config.has_head) continue;
-    curve.embedding_distance = std::move(curve.kl_nats);
-    curve.kl_nats = curve.delta_nll_nats = curve.top1_agreement =
-        Matrix(documents, curve.strength.size(), kNaN);
-    curve.note = kNoHead;
-  }
-  const auto damage = run_lanes(input, plan.lanes, progress);
-  for (std::size_t i = 0; i < plan.lanes.size(); ++i) {
-    DoseCurve& curve = plan.curves[plan.curve_of[i]];
-    const std::size_t s = plan.strength_of[i];
-    const double signs = plan.lanes[i].edit.intervention->antithetic ? 2.0 : 1.0;
-    for (std::size_t w = 0; w < input.sample.size(); ++w) {
-      const std::size_t d = document_of[w];
-      if (!input.context.config.has_head) {
-        const auto windows = static_cast<double>(std::count(document_of.begin(), document_of.end(), d));
-        curve.embedding_distance(d, s) += damage[i][w].distance / (windows * signs);
-        continue;
-      }
-      const double scored = static_cast<double>(scored_of[d]) * signs;
-      curve.kl_nats(d, s) += damage[i][w].kl / scored;
-      curve.delta_nll_nats(d, s) += damage[i][w].delta_nll / scored;
-      // Logits that overflow have no largest one.
-      curve.top1_agreement(d, s) +=
-          std::isfinite(damage[i][w].kl) ? static_cast<double>(damage[i][w].same_top) / scored : kNaN;
-    }
-  }
-  return std::move(plan.curves);
+  return run_doses(input, plan_lanes(input.context.config, input.options, segments), progress);
 }
 
 }  // namespace strata

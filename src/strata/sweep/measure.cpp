@@ -144,6 +144,13 @@ std::string headless_warning(const Checkpoint& checkpoint) {
       to_string(pooling.pooling), pooling.source);
 }
 
+// Whether the lanes of the curve ran on this document.
+bool in_lanes(const Trace& trace, const DoseCurve& curve, std::size_t document) {
+  if (trace.documents[document].lane_tokens == 0) return false;
+  return curve.documents.empty() ||
+         std::binary_search(curve.documents.begin(), curve.documents.end(), static_cast<int>(document));
+}
+
 // A lane whose logits overflow has no KL; the curve then has a gap, and the reader must know why.
 void warn_of_gaps(const std::vector<DoseCurve>& curves, Trace& trace) {
   for (const DoseCurve& curve : curves) {
@@ -151,7 +158,7 @@ void warn_of_gaps(const std::vector<DoseCurve>& curves, Trace& trace) {
     for (std::size_t s = 0; s < curve.strength.size(); ++s) {
       std::size_t gaps = 0;
       for (std::size_t d = 0; d < trace.documents.size(); ++d) {
-        if (trace.documents[d].lane_tokens > 0 && !std::isfinite(damage(d, s))) ++gaps;
+        if (in_lanes(trace, curve, d) && !std::isfinite(damage(d, s))) ++gaps;
       }
       if (gaps == 0) continue;
       trace.warnings.push_back(
@@ -336,34 +343,9 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
   const LaneModel model{input.checkpoint, embedding, head};
   const LaneEngineInput lanes{
       .model = model, .context = context, .classes = classes, .sample = sample, .options = options};
-  give_memory_back();
-  std::vector<DoseCurve> curves = measure_curves(lanes, {}, progress);
-  give_memory_back();
-  std::optional<NoiseFloor> floor;
-  if (wants_noise_floor(options)) {
-    floor = measure_noise_floor(input.checkpoint, context, embedding, head, sample, options, progress);
-    give_memory_back();
-  }
-
-  if (wants_backward_sweep(options)) {
-    for (Series& series :
-         run_backward_sweep(input.checkpoint, context, classes, embedding, head, sample, options, progress)) {
-      trace.series.push_back(std::move(series));
-    }
-  }
-
-  if (wants_frozen_sweep(options, context.config)) {
-    for (Series& series : run_backward_sweep(input.checkpoint, context, classes, embedding, head, sample,
-                                             options, progress, true)) {
-      trace.series.push_back(std::move(series));
-    }
-  }
-
+  // What the record says beside the sensitivities and the lanes, so that boundaries are found before those.
   trace.n_tokens = context.token_count();
   add_documents(trace, context, clean.losses, sample, input.tokenizer);
-  if (floor) trace.warnings.push_back(noise_floor_text(*floor, options.compute.dtype));
-  add_curves(trace, std::move(curves), floor);
-  warn_of_model(input.checkpoint, trace);
   if (input.tokenizer != nullptr) name_tokens(*input.tokenizer, trace);
   for (LensPassage& passage : trace.lens_passages) {
     if (input.tokenizer == nullptr) break;
@@ -372,24 +354,48 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
     }
   }
   trace.run = run_card(input, context, options);
-  if (floor) trace.run.noise_floor_nats = floor->kl_nats;
-  if (floor) trace.run.noise_floor_distance = floor->distance;
   trace.model = card_of(input.checkpoint);
-  if (options.find_segments && segment_lane_cost(context, options, 1).lanes > 0) {
-    const std::vector<Segment> segments = options.find_segments(trace);
-    if (!segments.empty()) {
-      LaneEngineInput joint = lanes;
-      joint.phase = "lanes over segments";
-      add_curves(trace, measure_curves(joint, segments, progress), floor);
+  std::vector<Segment> segments;
+  if (options.find_segments) segments = options.find_segments(trace);
+  give_memory_back();
+
+  const auto backward_sample = documents_of(context, sample, 0, options.backward_documents);
+  const auto sweep_back = [&](bool frozen) {
+    for (Series& series : run_backward_sweep(input.checkpoint, context, classes, embedding, head,
+                                             backward_sample, options, progress, frozen)) {
+      trace.series.push_back(std::move(series));
     }
+    give_memory_back();
+  };
+  if (wants_backward_sweep(options)) sweep_back(false);
+  if (wants_frozen_sweep(options, context.config)) sweep_back(true);
+  if (options.swept_back) options.swept_back(trace);
+
+  std::optional<NoiseFloor> floor;
+  if (wants_noise_floor(options)) {
+    floor = measure_noise_floor(input.checkpoint, context, embedding, head, sample, options, progress);
+    trace.warnings.push_back(noise_floor_text(*floor, options.compute.dtype));
+    trace.run.noise_floor_nats = floor->kl_nats;
+    trace.run.noise_floor_distance = floor->distance;
+    give_memory_back();
   }
+  add_curves(trace, measure_curves(lanes, {}, progress), floor);
+  give_memory_back();
+  if (!segments.empty() && segment_lane_cost(context, sample, options, 1).lanes > 0) {
+    LaneEngineInput joint = lanes;
+    joint.phase = "lanes over segments";
+    add_curves(trace, measure_curves(joint, segments, progress), floor);
+  }
+  warn_of_model(input.checkpoint, trace);
   if (options.plan_bottlenecks) {
     trace.bottlenecks = run_bottlenecks(lanes, options.plan_bottlenecks(trace), progress);
   }
   if (snapshots != nullptr) {
     snapshots->save("measured", whole);
-    for (const char* done : {"sweep", "clean", "lanes", "backward", "backward frozen", "lanes over segments"})
-      snapshots->remove(done);
+    for (const char* done : {"sweep", "clean", "backward", "backward frozen"}) snapshots->remove(done);
+    for (const char* phase : {"lanes", "lanes over segments"}) {
+      for (const std::string& done : lane_snapshots(phase)) snapshots->remove(done);
+    }
   }
   return trace;
 }

@@ -13,6 +13,7 @@
 #include "strata/model/head.h"
 #include "strata/signals/sinks.h"
 #include "strata/sweep/backward_sweep.h"
+#include "strata/sweep/lane_damage.h"
 #include "strata/sweep/noise_floor.h"
 #include "strata/sweep/selection.h"
 
@@ -222,10 +223,10 @@ class Planner {
     items.push_back(
         {"further blocks of weights", static_cast<std::uint64_t>(input_.extra_blocks) * f_.block});
     items.push_back({"unembedding", head()});
-    // Scratch of a block, and logits of a chunk: clean, lane, and the clean probabilities in float64.
     items.push_back(
-        {"scratch of the workers", threads() * (scratch_bytes(f_.c, static_cast<int>(f_.lane_longest)) +
-                                                together(f_.lane_longest) + 4 * f_.logits)});
+        {"scratch of the workers",
+         threads() * (scratch_bytes(f_.c, static_cast<int>(f_.lane_longest)) + together(f_.lane_longest) +
+                      comparison_bytes(f_.c, *input_.options.compute.backend))});
     if (f_.c.experts && keeps_routes()) {
       const auto floats = static_cast<std::uint64_t>(f_.c.experts->count + 2 * f_.c.experts->used);
       items.push_back({"routes of the clean stream",

@@ -25,6 +25,16 @@ struct MemoryChoice {
   std::uint64_t repair_bytes = UINT64_MAX;  ///< room for windows swept again for late sinks
 };
 
+/// How much of the lane sample an intervention runs on; workflow/effort makes them.
+struct LaneShare {
+  std::string intervention;
+  std::vector<double> strengths;  ///< of its grid; empty = all
+  std::vector<int> places;        ///< states or blocks; empty = all
+  int documents = 0;              ///< of the lane sample, in its seeded order; 0 = all
+  /// Multiply-adds times two that further documents may take, while the order of the places is not settled.
+  double more = 0.0;
+};
+
 struct MeasureOptions {
   std::uint64_t seed = 0;
   Compute compute{};  ///< of the network; --dtype and --device
@@ -34,6 +44,8 @@ struct MeasureOptions {
   std::int64_t lens_positions = 64;  ///< per document
   std::int64_t lane_tokens = 2048;   ///< tokens in perturbed lanes, in all
   int label_samples = 4;             ///< draws of the labels in the backward sweep
+  int backward_documents = 0;        ///< of the lane sample, in the backward sweep; 0 = all
+  std::vector<LaneShare> shares;     ///< of interventions that do not run in full
   bool frozen_routing = false;       ///< of a model with mixtures, a second backward sweep with the experts'
                                      ///< weights held fixed
   int replicates = 200;              ///< half-samples of documents
@@ -49,9 +61,11 @@ struct MeasureOptions {
   std::string snapshot_key = {};                  ///< digest of all that decides the numbers
   double snapshot_share = 0.05;    ///< of the time for saving within a phase; 0: never, 1: at every chance
   Snapshots* snapshots = nullptr;  ///< measure() opens it
-  /// Asked once, when everything else has been measured: the segments for interventions over whole segments.
-  /// Without it those do not run.
+  /// Asked once, after the clean sweep: the segments for interventions over whole segments. Without it those
+  /// do not run.
   std::function<std::vector<Segment>(const Trace&)> find_segments{};
+  /// Told when the backward sweep is done, before the lanes.
+  std::function<void(const Trace&)> swept_back{};
   /// Asked last: which bottlenecks to train. Without it none are.
   std::function<std::vector<BottleneckTask>(const Trace&)> plan_bottlenecks{};
 };

@@ -6,27 +6,13 @@
 #include "strata/model/backend.h"
 #include "strata/model/head.h"
 #include "strata/sweep/bottleneck_sweep.h"
+#include "strata/sweep/cost.h"
 #include "strata/sweep/lanes.h"
 #include "strata/sweep/noise_floor.h"
 #include "strata/sweep/selection.h"
 
 namespace strata {
 namespace {
-
-// Multiply-adds times two of one token through one block at this context (the mean over the blocks: experts
-// that are taken, attention where there is some), and through the head.
-double block_flops(const ModelConfig& c, double keys) {
-  const ParameterCount count = count_parameters(c);
-  int attention = 0;
-  for (int layer = 0; layer < c.n_layers; ++layer)
-    attention += describe_block(c, layer).mixer == Mixer::attention ? 1 : 0;
-  const double matrices = static_cast<double>(count.active_blocks) / c.n_layers;
-  return 2.0 * matrices + 4.0 * keys * c.heads * c.head_dim * attention / c.n_layers;
-}
-double head_flops(const ModelConfig& c) {
-  if (!c.has_head) return 0.0;
-  return 2.0 * static_cast<double>(c.vocab) * c.hidden;
-}
 
 // The rate of this machine's matrix product on the shape of the MLP, on all threads.
 double measure_rate(const ModelConfig& c, const MeasureOptions& options) {
@@ -53,8 +39,8 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
   const auto sample = lane_sample(context, options.lane_tokens);
   if (options.plan_bottlenecks) require_bottleneck_sample(sample);
   MeasurePlan plan;
-  const LaneCost lanes = lane_cost(context, options);
-  const LaneCost joint = options.find_segments ? segment_lane_cost(context, options, 3) : LaneCost{};
+  const LaneCost lanes = lane_cost(context, sample, options);
+  const LaneCost joint = options.find_segments ? segment_lane_cost(context, sample, options, 3) : LaneCost{};
   plan.lanes = lanes.lanes;
   plan.segment_lanes = joint.lanes;
   plan.memory = plan_memory({.checkpoint = input.checkpoint,
@@ -65,11 +51,8 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
                              .extra_blocks = std::max(lanes.extra_blocks, joint.extra_blocks)},
                             mem_limit_bytes);
   plan.peak_bytes = plan.memory.peak().bytes();
-  const auto passes = [&](std::int64_t count) {
-    return count == 0 ? 0 : (count + plan.memory.lanes_at_once - 1) / plan.memory.lanes_at_once;
-  };
-  plan.lane_passes = passes(plan.lanes);
-  plan.segment_passes = passes(plan.segment_lanes);
+  plan.lane_passes = lanes.passes(context, sample, plan.memory.lane_bytes);
+  plan.segment_passes = joint.passes(context, sample, plan.memory.lane_bytes);
   plan.backward_sweeps = (wants_backward_sweep(options) ? 1 : 0) + (wants_frozen_sweep(options, c) ? 1 : 0);
 
   // The ends of the network are read once, the blocks once in every pass.
@@ -97,21 +80,18 @@ MeasurePlan plan_measure(const MeasureInput& input, const MeasureOptions& option
     for (const TensorInfo& tensor : input.checkpoint.tensors())
       plan.weight_bytes_read += tensor.per_block || ends ? tensor.size_bytes : 0;
   }
-  std::int64_t lane_tokens = 0, longest = 0;
-  for (std::size_t w = 0; w < input.corpus.windows.size(); ++w)
-    longest = std::max(longest, context.tokens_in(w));
-  for (const LaneWindow& w : sample) lane_tokens += w.tokens;
-  const double keys = static_cast<double>(longest) / 2.0;
-  plan.flops =
-      static_cast<double>(context.token_count()) * (c.n_layers * block_flops(c, keys) + head_flops(c)) +
-      static_cast<double>(lane_tokens) *
-          ((lanes.blocks + joint.blocks) * block_flops(c, keys) +
-           static_cast<double>(plan.lanes + plan.segment_lanes) * head_flops(c)) +
-      // Forward, the same again, and one for each draw of the labels.
-      static_cast<double>(plan.backward_sweeps) * (2.0 + options.label_samples) *
-          static_cast<double>(lane_tokens) * (c.n_layers * block_flops(c, keys) + head_flops(c)) +
-      static_cast<double>(options.lens_positions) * static_cast<double>(input.corpus.documents.size()) *
-          (c.n_layers + 1) * head_flops(c);
+  const std::int64_t back = tokens_of(documents_of(context, sample, 0, options.backward_documents));
+  plan.forward_flops = forward_flops(context, context.token_count());
+  plan.phases = {
+      {"clean sweep", plan.forward_flops},
+      {"signals", static_cast<double>(options.lens_positions) *
+                      static_cast<double>(input.corpus.documents.size()) * (c.n_layers + 1) * head_flops(c)},
+      {"backward sweep",
+       static_cast<double>(plan.backward_sweeps) * backward_flops(context, back, options.label_samples)},
+      {"lanes", lanes.flops},
+      {"lanes over segments", joint.flops}};
+  std::erase_if(plan.phases, [](const PhaseCost& phase) { return phase.flops == 0.0; });
+  for (const PhaseCost& phase : plan.phases) plan.flops += phase.flops;
   plan.flops_per_second = measure_rate(c, options);
   return plan;
 }

@@ -10,6 +10,12 @@
 
 namespace strata {
 
+/// Matrix products of one phase: multiply-adds times two.
+struct PhaseCost {
+  std::string name;
+  double flops = 0.0;
+};
+
 struct MeasurePlan {
   MemoryPlan memory;
   std::uint64_t peak_bytes = 0;  ///< of the largest phase
@@ -20,6 +26,8 @@ struct MeasurePlan {
   std::int64_t segment_passes = 0;      ///< passes over the weights that those take
   std::uint64_t weight_bytes_read = 0;  ///< from the checkpoint, over all passes
   double flops = 0.0;                   ///< of the matrix products
+  double forward_flops = 0.0;           ///< of one forward pass over the text, with logits
+  std::vector<PhaseCost> phases;        ///< what flops is made of, in the order they run
   double flops_per_second = 0.0;        ///< measured now, on this machine, on a product of the model's shape
 };
 

@@ -82,18 +82,37 @@ std::vector<double> backward_values(const Series& series, std::span<const std::s
   return values;
 }
 
-// The backward sweep's value of the same documents, and the paired difference to the lanes' `values`.
-void compare(const Trace& trace, const Curvature& lanes, KappaEstimate& estimate) {
+// The backward sweep's value of the same documents, and the paired difference to the lanes' values.
+// `sampled`: the lanes left documents of their sample out.
+void compare(const Trace& trace, const Curvature& lanes, bool sampled, KappaEstimate& estimate) {
   const Series* series = backward_series_of(trace);
   if (series == nullptr) return;
-  const std::vector<double> fisher = backward_values(*series, lanes.documents, estimate.state);
+  const std::vector<std::size_t> backward = backward_documents(trace, *series, estimate.state);
+  std::vector<std::size_t> both;
   std::vector<double> difference;
-  for (std::size_t i = 0; i < lanes.by_doc.size(); ++i) difference.push_back(lanes.by_doc[i] - fisher[i]);
-  const dose::Mean mean = dose::mean_over_documents(trace, lanes.documents, fisher);
+  for (std::size_t i = 0; i < lanes.documents.size(); ++i) {
+    const std::size_t d = lanes.documents[i];
+    if (std::find(backward.begin(), backward.end(), d) == backward.end()) continue;
+    both.push_back(d);
+    if (!lanes.by_doc.empty())
+      difference.push_back(lanes.by_doc[i] - series->by_doc(d, static_cast<std::size_t>(estimate.state)));
+  }
+  // Lanes on fewer documents than the backward sweep are a check of its value.
+  const bool check = lanes.documents.size() < backward.size() && sampled;
+  const auto& documents = check ? backward : both;
+  const dose::Mean mean =
+      dose::mean_over_documents(trace, documents, backward_values(*series, documents, estimate.state));
   estimate.fisher = mean.value;
   estimate.fisher_error = mean.standard_error;
-  if (lanes.by_doc.empty()) return;
-  const dose::Mean apart = dose::mean_over_documents(trace, lanes.documents, difference);
+  if (check) {
+    estimate.check = estimate.kappa;
+    estimate.check_error = estimate.standard_error;
+    estimate.kappa = mean.value;
+    estimate.standard_error = mean.standard_error;
+    estimate.estimator = "backward";
+  }
+  if (difference.empty()) return;
+  const dose::Mean apart = dose::mean_over_documents(trace, both, difference);
   estimate.difference_z = apart.standard_error > 0.0 ? apart.value / apart.standard_error : kUndefinedValue;
 }
 
@@ -147,7 +166,7 @@ KappaEstimate estimate_one(const Trace& trace, const DoseCurve& curve, const Kap
   estimate.note = lanes.note;
   estimate.critical_strength = kUndefinedValue;
   if (lanes.documents.empty()) return estimate;
-  compare(trace, lanes, estimate);
+  compare(trace, lanes, !curve.documents.empty(), estimate);
   if (trace.model.has_head()) {
     const CriticalStrength critical = critical_strength(trace, curve);
     estimate.critical_strength = critical.strength;
@@ -167,8 +186,10 @@ Curvature estimate_curvature(const Trace& trace, const DoseCurve& curve, const K
     result.note = "no document with lane tokens and finite values";
     return result;
   }
-  const auto lanes = std::count_if(trace.documents.begin(), trace.documents.end(),
-                                   [](const Document& d) { return d.lane_tokens > 0; });
+  const auto lanes = curve.documents.empty()
+                         ? std::count_if(trace.documents.begin(), trace.documents.end(),
+                                         [](const Document& d) { return d.lane_tokens > 0; })
+                         : static_cast<std::ptrdiff_t>(curve.documents.size());
   const std::size_t left_out = static_cast<std::size_t>(lanes) - result.documents.size();
   if (left_out != 0)
     add_note(result.note, fmt::format("{} of {} left out: not finite", left_out,

@@ -69,7 +69,9 @@ struct Curvature {
 ///
 /// Where the record has the series "sensitivity" of the backward sweep, `fisher` is its mean over the same
 /// documents, and `difference_z` compares the two document by document. The two estimators share the text and
-/// nothing else: one draws noise, the other labels.
+/// nothing else: one draws noise, the other labels. Where the lanes ran on a sample of the documents, smaller
+/// than the backward sweep's, kappa is the backward sweep's over its documents, and the lanes' value is its
+/// `check`.
 [[nodiscard]] std::vector<KappaEstimate> estimate_kappa(const Trace& trace, const KappaOptions& options = {});
 
 }  // namespace strata

@@ -70,7 +70,7 @@ class StateCurve {
       result.strength.push_back(curve_.strength[j]);
       result.nats.push_back(dose::pooled(trace_, curve_.kl_nats, documents, j));
     }
-    if (!(kappa_.kappa > 0.0)) return result;
+    if (!(kappa_.kappa > 0.0) || kappa_.strengths_used.empty()) return result;
     // kappa may start above a smallest strength that rounding spoils: such a point has no derivative here.
     const auto& used = kappa_.strengths_used;
     while (result.quadratic < result.strength.size() &&

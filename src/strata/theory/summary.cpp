@@ -81,9 +81,24 @@ void add_brittle_layers(const Trace& trace, const Findings& findings, Sentences&
   const auto backward = static_cast<std::size_t>(std::count_if(
       ranked.begin(), ranked.end(), [](const KappaEstimate* k) { return k->estimator == "backward"; }));
   if (backward > 0) {
-    out.push_back(fmt::format(
-        "Kappa is the backward sweep's at {}: no noise lanes were run there.",
-        backward == ranked.size() ? "every state" : fmt::format("{} of {} states", backward, ranked.size())));
+    const std::string where =
+        backward == ranked.size() ? "every state" : fmt::format("{} of {} states", backward, ranked.size());
+    std::vector<const KappaEstimate*> checked;
+    for (const KappaEstimate* k : ranked) {
+      if (std::isfinite(k->check) && std::isfinite(k->difference_z)) checked.push_back(k);
+    }
+    if (checked.empty()) {
+      out.push_back(
+          fmt::format("Kappa is the backward sweep's at {}: no noise lanes were run there.", where));
+    } else {
+      const auto* worst = *std::max_element(checked.begin(), checked.end(), [](const auto* a, const auto* b) {
+        return std::fabs(a->difference_z) < std::fabs(b->difference_z);
+      });
+      out.push_back(
+          fmt::format("Kappa is the backward sweep's at {}; noise lanes check it at {}, at most {:.1f} "
+                      "standard errors away.",
+                      where, counted(checked.size(), "state"), std::fabs(worst->difference_z)));
+    }
   }
   if (undefined == 0) return;
   const auto first = std::find_if(findings.kappa.begin(), findings.kappa.end(),
@@ -128,15 +143,18 @@ void add_massive(const Trace& trace, Sentences& out) {
 
 }  // namespace
 
+Sentences brittleness_sentences(const Trace& trace, const Findings& findings) {
+  if (!trace.model.has_head()) return embedding_sentences(trace, findings);
+  Sentences out;
+  add_segment_brittleness(findings, out);
+  add_brittle_layers(trace, findings, out);
+  return out;
+}
+
 Sentences headline_sentences(const Trace& trace, const Findings& findings) {
   Sentences out = boundary_sentences(trace, findings);
   for (std::string& sentence : null_sentences(findings)) out.push_back(std::move(sentence));
-  if (trace.model.has_head()) {
-    add_segment_brittleness(findings, out);
-    add_brittle_layers(trace, findings, out);
-  } else {
-    for (std::string& sentence : embedding_sentences(trace, findings)) out.push_back(std::move(sentence));
-  }
+  for (std::string& sentence : brittleness_sentences(trace, findings)) out.push_back(std::move(sentence));
   add_documents(trace, out);
   add_massive(trace, out);
   for (std::string& sentence : carrier_sentences(trace, findings)) out.push_back(std::move(sentence));

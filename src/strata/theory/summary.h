@@ -14,4 +14,7 @@ namespace strata {
 /// explained once, in the second sentence.
 [[nodiscard]] std::vector<std::string> headline_sentences(const Trace& trace, const Findings& findings);
 
+/// Those of them about segments and states that a perturbation breaks.
+[[nodiscard]] std::vector<std::string> brittleness_sentences(const Trace& trace, const Findings& findings);
+
 }  // namespace strata

@@ -25,13 +25,21 @@ class Analysis {
   [[nodiscard]] std::uint64_t memory_limit_bytes() const { return manifest_.mem_limit_bytes; }
 
   /// Runs it, with snapshots in destination->directory where there is one. Once.
-  [[nodiscard]] Run run(const Destination* destination, const Progress& progress);
+  [[nodiscard]] Run run(const Destination* destination, const Progress& progress,
+                        const Answers& answers = {});
 
  private:
   [[nodiscard]] MeasureInput input() const;
   [[nodiscard]] MeasureOptions options(const Resources& resources) const;
-  void measure_all(const std::filesystem::path& directory, const std::filesystem::path& snapshots,
-                   const std::string& key, const Progress& progress, Run& run);
+  // Where a run keeps what it does, and who hears of it.
+  struct Place {
+    std::filesystem::path directory, snapshots;
+    std::string key;
+    const Progress& progress;
+    std::function<void(const char* part, const Run& run, const std::vector<std::string>& sentences)> answer;
+  };
+  void measure_all(const Place& place, Run& run);
+  void card(Run& run) const;
 
   Model model_;
   Text text_;

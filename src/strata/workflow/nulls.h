@@ -5,6 +5,7 @@
 #include <string>
 
 #include "strata/record/run_directory.h"
+#include "strata/workflow/effort.h"
 #include "strata/workflow/null_models.h"
 #include "strata/workflow/shuffled_text.h"
 
@@ -13,8 +14,11 @@ namespace strata {
 struct NullPlan {
   ShuffledTextPlan text;
   NullModelPlan models;
-  std::string shuffled_text;  ///< as it was asked for
+  NullChoice choice;
+  bool models_sampled = false;  ///< the networks see text.sample, not the whole text
 
+  /// What the networks with random weights see.
+  [[nodiscard]] MeasureInput models_input(const MeasureInput& input) const;
   /// From the model's checkpoint, by the sweeps of the text.
   [[nodiscard]] std::uint64_t weight_bytes_read() const {
     return static_cast<std::uint64_t>(text.sweeps) * text.one.weight_bytes_read;
@@ -23,8 +27,7 @@ struct NullPlan {
 
 /// Throws what plan_shuffled_text, null_model_count and plan_null_models throw.
 [[nodiscard]] NullPlan plan_nulls(const MeasureInput& input, const MeasureOptions& options,
-                                  std::uint64_t mem_limit_bytes, const std::string& shuffled_text,
-                                  const std::string& null_models);
+                                  std::uint64_t mem_limit_bytes, const NullChoice& choice);
 
 /// Their part of the plan that --dry-run prints.
 [[nodiscard]] std::string null_plan_text(const NullPlan& plan, double flops_per_second);

@@ -87,6 +87,7 @@ Json describe(const PartialRun::Identity& identity) {
           {"--frozen-routing", o.frozen_routing},
           {"--replicates", o.replicates},
           {"--surrogates", identity.surrogates},
+          {"--effort", identity.effort},
           {"--signals", o.signals},
           {"--interventions", o.interventions},
           {"--layers", o.layers},

@@ -23,6 +23,7 @@ class PartialRun {
     const LoadedText& text;
     const MeasureOptions& options;
     int surrogates = 0;
+    std::string effort;
     bool bottleneck = false;
     std::string command_line;
   };

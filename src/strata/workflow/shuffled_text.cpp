@@ -66,6 +66,7 @@ MeasureOptions null_sweep_options(const MeasureOptions& options) {
   clean.replicates = 2;  // intervals are not asked for
   clean.snapshot_directory.clear();
   clean.find_segments = nullptr;
+  clean.swept_back = nullptr;
   clean.plan_bottlenecks = nullptr;
   return clean;
 }
@@ -84,9 +85,9 @@ ShuffledTextPlan plan_shuffled_text(const MeasureInput& input, const MeasureOpti
   return plan;
 }
 
-NullProfile measure_shuffled_text(const MeasureInput& input, const MeasureOptions& options,
-                                  const SegmentationOptions& segmentation, const ShuffledTextPlan& plan,
-                                  const NullSnapshots& saved, const Trace& trace, const Progress& progress) {
+ShuffledText measure_shuffled_text(const MeasureInput& input, const MeasureOptions& options,
+                                   const SegmentationOptions& segmentation, const ShuffledTextPlan& plan,
+                                   const NullSnapshots& saved, const Trace& trace, const Progress& progress) {
   const MeasureOptions clean = planned(null_sweep_options(options), plan.one);
   const Corpus shuffled = shuffle_tokens(plan.sample, options.seed);
   NullInput null{.kind = kShuffledText,
@@ -108,7 +109,7 @@ NullProfile measure_shuffled_text(const MeasureInput& input, const MeasureOption
   for (const Detection& detection : find_boundaries(there, tests))
     null.detections.push_back(reduced(detection));
   report(progress, 1);
-  return null_profile(null);
+  return {null_profile(null), std::move(null.model)};
 }
 
 }  // namespace strata

@@ -34,11 +34,15 @@ struct NullSnapshots {
 /// The signals that the detectors look at, measured by clean sweeps alone.
 [[nodiscard]] MeasureOptions null_sweep_options(const MeasureOptions& options);
 
+struct ShuffledText {
+  NullProfile profile;
+  std::vector<PrimaryCurve> in_order;  ///< of the sample as it is
+};
 /// The sweeps, the detectors on the shuffled text, and how much of the profile is left. `trace` is the record
 /// of the whole text.
-[[nodiscard]] NullProfile measure_shuffled_text(const MeasureInput& input, const MeasureOptions& options,
-                                                const SegmentationOptions& segmentation,
-                                                const ShuffledTextPlan& plan, const NullSnapshots& saved,
-                                                const Trace& trace, const Progress& progress);
+[[nodiscard]] ShuffledText measure_shuffled_text(const MeasureInput& input, const MeasureOptions& options,
+                                                 const SegmentationOptions& segmentation,
+                                                 const ShuffledTextPlan& plan, const NullSnapshots& saved,
+                                                 const Trace& trace, const Progress& progress);
 
 }  // namespace strata

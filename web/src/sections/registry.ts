@@ -26,6 +26,7 @@ export const kModelPage: Page<RunRecord> = {
   title: ({ model }) => `Layers of ${model.name}`,
   subtitle: ({ model, run: card, documents: docs, n_tokens }) =>
     `${String(model['architecture'] ?? '')}, ${model.n_layers} blocks; ${docs.length} documents, ${count(n_tokens)} tokens; strata ${String(card['tool_version'] ?? '')}`,
+  notice: ({ growing }) => growing ?? '',
   sections: [
     summary, segments, edges, kappa, words, change, depth, cka, detectors, tests, dose, rate, skip, lens, controls, sinks, documents, run, methods, licences,
   ],
