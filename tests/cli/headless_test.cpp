@@ -141,7 +141,7 @@ bool explained(const nlohmann::json& object) {
 }
 
 TEST_F(Headless, RunsWholeAndEveryNullHasItsReason) {
-  const Result result = run("out", {"--null-models", "1", "--shuffled-text", "auto"});
+  const Result result = run("out", {"--null-models", "1", "--shuffled-text", "auto", "--effort", "thorough"});
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_NE(result.err.find("a base model without an output head"), std::string::npos) << result.err;
   for (const char* file : {"report.html", "states.csv", "blocks.csv", "edges.csv", "brittleness.csv"})

@@ -42,7 +42,7 @@ Json full() {
     "title": "t", "source": "s", "notes": ["n"], "main_text": "b", "stable_family": "f", "variable_family": "g",
     "seed": 3,
     "analyze": {"lane_tokens": 128, "positions": 64, "lens_positions": 2, "label_samples": 1, "ctx_size": 64,
-                "chunks": 3, "limit": 4, "surrogates": 19, "replicates": 20, "seed": 5,
+                "chunks": 3, "limit": 4, "surrogates": 19, "replicates": 20, "seed": 5, "effort": "thorough",
                 "signals": ["cka_matrix"], "interventions": ["block_skip"]},
     "text": [{"name": "a", "path": "x/y.txt", "boundaries_only": true}, {"name": "b"}],
     "model": [{"model": "org/name", "name": "m", "family": "f", "size": "7B", "training": "instruct"},
@@ -61,6 +61,7 @@ TEST(StudyFile, EveryKeyIsRead) {
   EXPECT_EQ(file.card.seed, 3u);
   EXPECT_EQ(file.card.main_text, "b");
   EXPECT_EQ(file.analysis.surrogates, 19);
+  EXPECT_EQ(file.analysis.effort, "thorough");
   EXPECT_EQ(file.analysis.interventions, (std::vector<std::string>{"block_skip"}));
   EXPECT_TRUE(file.texts[0].boundaries_only);
   EXPECT_EQ(file.models[0].training, "instruct");
@@ -116,6 +117,7 @@ TEST(StudyFile, ValuesOutOfRange) {
       {"/seed", 18446744073709551615u, "whole number from 0"},
       {"/analyze/lane_tokens", 63, "from 64"},
       {"/analyze/surrogates", 18, "from 19"},
+      {"/analyze/effort", "some", "quick, standard or thorough"},
       {"/analyze/chunks", 1.5, "a whole number"},
       {"/text/1/name", "a", "a second time"},
       {"/text/0/name", "../up", "letters, digits"},

@@ -408,7 +408,8 @@ TEST(Progress, EveryStepCanInterrupt) {
     phases.insert(event.phase);
     EXPECT_LE(event.step, event.steps);
   }
-  EXPECT_EQ(phases, (std::set<std::string>{"clean sweep", "signals", "lanes", "backward sweep"}));
+  EXPECT_EQ(phases, (std::set<std::string>{"clean sweep", "signals", "lanes", "lanes, comparison",
+                                           "backward sweep"}));
   for (std::size_t stop = 0; stop < events.size(); ++stop) {
     std::size_t seen = 0;
     EXPECT_STRATA_ERROR(measure(input, small_options(), [&](const ProgressEvent&) { return seen++ < stop; }),

@@ -77,6 +77,41 @@ TEST(Kappa, TheBackwardSweepBesideTheLanes) {
   EXPECT_NEAR(k.difference_z, 0.025 / error, 1e-9);
 }
 
+// Lanes on two of four documents check the backward sweep's value, which is over all four.
+TEST(Kappa, LanesOnASampleCheckTheBackwardSweep) {
+  Trace trace = trace_with_documents({10, 30, 20, 40}, 1);
+  add_noise_curve(
+      trace, 1, [](std::size_t d, double eps) { return (d == 1 ? 2.0 : 4.0) * eps * eps / 2; }, kKappaNoNll);
+  DoseCurve& curve = trace.curves[0];
+  curve.documents = {1, 3};
+  curve.sampling_error.assign(curve.strength.size(), 0.1);
+  for (const std::size_t d : {0u, 2u}) {
+    for (std::size_t j = 0; j < curve.strength.size(); ++j)
+      curve.kl_nats(d, j) = curve.delta_nll_nats(d, j) = std::nan("");
+  }
+  Series series{
+      .id = "sensitivity", .axis = Axis::state, .by_doc = Matrix(4, 2, 0.0), .weight = {10, 30, 20, 40}};
+  const double backward[] = {1.0, 2.2, 3.0, 3.9};
+  for (std::size_t d = 0; d < 4; ++d) series.by_doc(d, 1) = backward[d];
+  trace.series.push_back(series);
+  const KappaEstimate k = estimate_kappa(trace).at(1);
+  EXPECT_EQ(k.estimator, "backward");
+  EXPECT_NEAR(k.kappa, 0.1 * 1.0 + 0.3 * 2.2 + 0.2 * 3.0 + 0.4 * 3.9, 1e-12);
+  EXPECT_EQ(k.fisher, k.kappa);
+  EXPECT_EQ(k.fisher_error, k.standard_error);
+  EXPECT_NEAR(k.check, (30 * 2.0 + 40 * 4.0) / 70, 1e-12);
+  EXPECT_EQ(k.note.find("left out"), std::string::npos) << k.note;  // they are no gaps
+  // Differences -0.2 and 0.1 on the two documents of both.
+  const double mean = (30 * -0.2 + 40 * 0.1) / 70, a = 30.0 / 70, b = 40.0 / 70;
+  const double error = std::sqrt(2 * (std::pow(a * (-0.2 - mean), 2) + std::pow(b * (0.1 - mean), 2)));
+  EXPECT_NEAR(k.difference_z, mean / error, 1e-9);
+  // Lanes on as many documents as the backward sweep are kappa itself.
+  for (const std::size_t d : {0u, 2u}) trace.series[0].by_doc(d, 1) = std::nan("");
+  const KappaEstimate lanes = estimate_kappa(trace).at(1);
+  EXPECT_EQ(lanes.estimator, "lanes");
+  EXPECT_TRUE(std::isnan(lanes.check));
+}
+
 // KL = kappa eps^2/2 + c eps^4: the eps^4 term is removed exactly, whichever strengths are used.
 TEST(Kappa, FourthOrderTermIsRemoved) {
   for (const double c : {-1.0, 0.5, 4.0}) {

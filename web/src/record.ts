@@ -16,6 +16,7 @@ export interface Curve {
   intervention: string; site: string; strength_unit: string; axis: Axis; place: number; span: number; head?: number;
   strength: number[]; kl: Value[]; kl_se: Value[]; nll: Value[]; nll_se: Value[]; top1?: Value[]; top1_se?: Value[];
   distance?: Value[]; distance_se?: Value[];  // of the embedding, in a model without a head
+  documents?: number[]; sampling_error?: Value[];  // where lanes left documents of their sample out
 }
 export interface Sink {
   document: number; window: number; position: number; token_id: number; text: string;
@@ -40,7 +41,7 @@ export interface Detection {
   role?: string; evidence?: Value[]; first_edge?: number; last_edge?: number;
 }
 export interface Kappa {
-  state: number; kappa: Value; standard_error: Value; strengths_used: number[]; critical_strength: Value; fisher: Value; fisher_error: Value; difference_z: Value; estimator?: string; note: string;
+  state: number; kappa: Value; standard_error: Value; strengths_used: number[]; critical_strength: Value; fisher: Value; fisher_error: Value; difference_z: Value; estimator?: string; check?: Value; check_error?: Value; note: string;
 }
 export interface Brittleness {
   segment: Segment; forced: boolean; kappa_geometric: Value; kappa_arithmetic: Value;

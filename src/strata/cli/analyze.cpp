@@ -41,6 +41,29 @@ std::string choices_text(const MemoryPlan& memory) {
   return fmt::format("{}", fmt::join(words, ", "));
 }
 
+// What each phase costs in forward passes over the text, and the time that its matrix products take at least.
+std::string price_text(const MeasurePlan& plan, const NullPlan& nulls) {
+  std::vector<PhaseCost> phases = plan.phases;
+  if (nulls.text.wanted) phases.push_back({"shuffled text", nulls.text.sweeps * nulls.text.one.flops});
+  if (nulls.models.count > 0) phases.push_back({"networks with random weights", nulls.models.flops});
+  std::string rows;
+  double flops = 0.0;
+  const auto row = [&](const std::string& name, double of) {
+    return fmt::format("  {:<42} {:>10.2f} {:>10.1f}\n", name, of / plan.forward_flops,
+                       of / plan.flops_per_second);
+  };
+  for (const PhaseCost& phase : phases) {
+    rows += row(phase.name, phase.flops);
+    flops += phase.flops;
+  }
+  return fmt::format("price of the matrix products{:>27} {:>10}\n", "passes", "seconds") + rows +
+         row("in all", flops) +
+         fmt::format(
+             "a pass is a forward pass over the text, {:.3g} TFLOP; seconds are at least, at the {:.0f} "
+             "GFLOP/s measured now\n",
+             plan.forward_flops / 1e12, plan.flops_per_second / 1e9);
+}
+
 std::string plan_text(const MeasurePlan& plan, const NullPlan& nulls, std::uint64_t limit) {
   const MemoryPhase& peak = plan.memory.peak();
   std::string out = fmt::format("memory at the peak, in the {}:\n", peak.name);
@@ -66,9 +89,7 @@ std::string plan_text(const MeasurePlan& plan, const NullPlan& nulls, std::uint6
          : plan.backward_sweeps > 0 ? "backward sweep: two passes over the weights\n"
                                     : "no backward sweep\n";
   out += fmt::format("weights read: {}\n", human_bytes(plan.weight_bytes_read));
-  out += fmt::format("matrix products: {:.3g} TFLOP; at the {:.0f} GFLOP/s measured now at least {:.1f} s\n",
-                     plan.flops / 1e12, plan.flops_per_second / 1e9, plan.flops / plan.flops_per_second);
-  return out + null_plan_text(nulls, plan.flops_per_second);
+  return out + null_plan_text(nulls) + price_text(plan, nulls);
 }
 
 // What a signal does in each phase: between steps a run is asked to stop; within the boundaries and the

@@ -20,6 +20,7 @@
 #include "strata/record/valid_text.h"
 #include "strata/report/report.h"
 #include "strata/workflow/build_info.h"
+#include "strata/workflow/effort.h"
 #include "strata/workflow/partial_run.h"
 
 namespace strata {
@@ -130,6 +131,7 @@ AnalyzeOptions analysis_of(const Step& step, const StudyFile& file, const StudyO
   set(a.request.replicates, asked.replicates);
   set(a.request.seed, asked.seed);
   set(a.request.surrogates, asked.surrogates);
+  a.request.effort = effort_named(asked.effort);
   a.request.signals = asked.signals;
   a.request.interventions = asked.interventions;
   if (step.text->boundaries_only) {  // the least that the lanes can be asked for
@@ -147,6 +149,13 @@ void check_record(const Run& run, const AnalyzeOptions& a) {
     const char* name;
     std::int64_t made, asked;
   };
+  if (!card.effort.empty() && effort_named(card.effort) < a.request.effort) {
+    throw Error(ErrorKind::usage,
+                {.where = a.output.string(),
+                 .found = fmt::format("a record of effort {}", card.effort),
+                 .expected = fmt::format("{}, as the study says", to_string(a.request.effort)),
+                 .hint = kAnalyzeAgain});
+  }
   for (const Setting& s :
        {Setting{"lane_tokens", card.lane_tokens, a.request.lane_tokens},
         Setting{"positions", card.positions, a.request.positions},
@@ -154,7 +163,7 @@ void check_record(const Run& run, const AnalyzeOptions& a) {
         Setting{"surrogates", card.surrogates, a.request.surrogates},
         Setting{"replicates", card.replicates, a.request.replicates},
         Setting{"seed", static_cast<std::int64_t>(card.seed), static_cast<std::int64_t>(a.request.seed)}}) {
-    if (s.made == s.asked) continue;
+    if (s.made == s.asked || s.asked == 0) continue;  // 0: by effort
     throw Error(ErrorKind::usage, {.where = a.output.string(),
                                    .found = fmt::format("a record with {} {}", s.name, s.made),
                                    .expected = fmt::format("{}, as the study says", s.asked),

@@ -129,6 +129,11 @@ StudyAnalysis read_analysis(Table& file) {
   a.surrogates = t.integer("surrogates", 19, 100'000);
   a.replicates = t.integer("replicates", 20, 10'000);
   a.seed = t.integer("seed", 0, INT64_MAX);
+  if (const std::string effort = t.text("effort"); !effort.empty()) {
+    if (effort != "quick" && effort != "standard" && effort != "thorough")
+      t.bad(t.at("effort"), fmt::format("'{}'", effort), "quick, standard or thorough");
+    a.effort = effort;
+  }
   a.signals = t.texts("signals");
   a.interventions = t.texts("interventions");
   t.finish();

@@ -16,6 +16,7 @@ namespace strata {
 struct StudyAnalysis {
   std::optional<std::int64_t> lane_tokens, positions, lens_positions, label_samples, ctx_size, chunks, limit;
   std::optional<std::int64_t> surrogates, replicates, seed;
+  std::string effort = "standard";
   std::vector<std::string> signals, interventions;
 };
 

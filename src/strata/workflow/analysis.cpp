@@ -187,6 +187,7 @@ Run Analysis::run(const Destination* destination, const Progress& progress, cons
   }
   OutputDirectory output(destination->directory, OutputKind::analysis);
   const fs::path& directory = output.path();
+  const bool page_is_free = !is_finished_output(directory);  // before anything says that a run is under way
   require_disk(nulls_, directory);
   manifest_.command_line = destination->command;
   manifest_.plan.weight_bytes_read += nulls_.weight_bytes_read();
@@ -202,7 +203,6 @@ Run Analysis::run(const Destination* destination, const Progress& progress, cons
   measure_.snapshot_directory = partial.directory();
   measure_.snapshot_key = partial.key();
   measure_.spill_directory = directory;
-  const bool page_is_free = !is_finished_output(directory);
   const auto answer = [&](const char* part, const Run& so_far, const std::vector<std::string>& sentences) {
     if (page_is_free) {
       const std::string growing =

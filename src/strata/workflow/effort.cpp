@@ -1,8 +1,11 @@
 #include "strata/workflow/effort.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
+#include "strata/base/error.h"
 #include "strata/sweep/cost.h"
 #include "strata/sweep/selection.h"
 
@@ -161,6 +164,15 @@ const char* to_string(Effort effort) {
       return "thorough";
   }
   return "";
+}
+
+Effort effort_named(std::string_view name) {
+  for (const Effort effort : {Effort::quick, Effort::standard, Effort::thorough}) {
+    if (name == to_string(effort)) return effort;
+  }
+  throw Error(
+      ErrorKind::usage,
+      {.option = "effort", .found = fmt::format("'{}'", name), .expected = "quick, standard or thorough"});
 }
 
 }  // namespace strata

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "strata/sweep/measure.h"
 #include "strata/workflow/analyze.h"
@@ -21,5 +22,7 @@ struct NullChoice {
 [[nodiscard]] NullChoice nulls_of(const Request& request);
 
 [[nodiscard]] const char* to_string(Effort effort);
+/// Throws Error(usage) that says which there are.
+[[nodiscard]] Effort effort_named(std::string_view name);
 
 }  // namespace strata

@@ -39,30 +39,23 @@ MeasureInput NullPlan::models_input(const MeasureInput& input) const {
           .tokenizer = input.tokenizer};
 }
 
-std::string null_plan_text(const NullPlan& plan, double flops_per_second) {
+std::string null_plan_text(const NullPlan& plan) {
   std::string out;
   const ShuffledTextPlan& text = plan.text;
   if (text.wanted) {
-    const double flops = text.sweeps * text.one.flops;
-    out += fmt::format(
-        "shuffled text: {}, {}, {} clean sweep{} ({}); {} at the peak; weights read: {} "
-        "more; "
-        "{:.3g} TFLOP more, at least {:.1f} s\n",
-        counted(text.sample.documents.size(), "document"),
-        counted(static_cast<std::uint64_t>(text.sample.token_count()), "token"), text.sweeps,
-        text.sweeps == 1 ? "" : "s",
-        text.whole_text ? "the text shuffled" : "a sample shuffled, and in order",
-        human_bytes(text.one.peak_bytes), human_bytes(plan.weight_bytes_read()), flops / 1e12,
-        flops / flops_per_second);
+    out +=
+        fmt::format("shuffled text: {}, {}, {} clean sweep{} ({}); {} at the peak; weights read: {} more\n",
+                    counted(text.sample.documents.size(), "document"),
+                    counted(static_cast<std::uint64_t>(text.sample.token_count()), "token"), text.sweeps,
+                    text.sweeps == 1 ? "" : "s",
+                    text.whole_text ? "the text shuffled" : "a sample shuffled, and in order",
+                    human_bytes(text.one.peak_bytes), human_bytes(plan.weight_bytes_read()));
   }
   const NullModelPlan& models = plan.models;
   if (models.count > 0) {
     out += fmt::format(
-        "networks with random weights: {}, one clean sweep of {} each; {} on the disk at a time; {:.3g} "
-        "TFLOP "
-        "more, at least {:.1f} s\n",
-        models.count, plan.models_sampled ? "that sample" : "the text", human_bytes(models.disk_bytes),
-        models.flops / 1e12, models.flops / flops_per_second);
+        "networks with random weights: {}, one clean sweep of {} each; {} on the disk at a time\n",
+        models.count, plan.models_sampled ? "that sample" : "the text", human_bytes(models.disk_bytes));
   } else if (!models.note.empty()) {
     out += fmt::format("networks with random weights: {}\n", models.note);
   }

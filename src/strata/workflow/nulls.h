@@ -30,7 +30,7 @@ struct NullPlan {
                                   std::uint64_t mem_limit_bytes, const NullChoice& choice);
 
 /// Their part of the plan that --dry-run prints.
-[[nodiscard]] std::string null_plan_text(const NullPlan& plan, double flops_per_second);
+[[nodiscard]] std::string null_plan_text(const NullPlan& plan);
 
 /// Throws Error(run_failed) where `directory` has no room for a network's checkpoint: before hours are spent
 /// on the rest.

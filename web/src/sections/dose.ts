@@ -35,13 +35,18 @@ export function kinds(curves: Curve[]): { name: string; id: string; curves: Curv
 
 export function curveRows(curves: Curve[]): Cell[][] {
   return curves.flatMap((c) => c.strength.map((s, i): Cell[] =>
-    [c.place, c.span, c.head !== undefined && c.head >= 0 ? c.head : null, s, c.kl[i] ?? null, c.kl_se[i] ?? null, c.nll[i] ?? null, c.nll_se[i] ?? null, c.top1?.[i] ?? null, c.top1_se?.[i] ?? null, ...(c.distance === undefined ? [] : [c.distance[i] ?? null, c.distance_se?.[i] ?? null])]));
+    [c.place, c.span, c.head !== undefined && c.head >= 0 ? c.head : null, s, c.kl[i] ?? null, c.kl_se[i] ?? null, c.nll[i] ?? null, c.nll_se[i] ?? null, c.top1?.[i] ?? null, c.top1_se?.[i] ?? null, ...(c.distance === undefined ? [] : [c.distance[i] ?? null, c.distance_se?.[i] ?? null]), ...(sampled(curves) ? [c.documents?.length ?? null, c.sampling_error?.[i] ?? null] : [])]));
+}
+
+/// Whether some of the curves were measured on a part of their sample.
+function sampled(curves: Curve[]): boolean {
+  return curves.some((c) => c.documents !== undefined);
 }
 
 const kColumns = ['place', 'span', 'head', 'strength', 'kl_nats', 'kl_nats_se', 'delta_nll_nats', 'delta_nll_nats_se', 'top1_agreement', 'top1_agreement_se'];
 
 export function curveColumns(curves: Curve[]): string[] {
-  return [...kColumns, ...(curves.some((c) => c.distance !== undefined) ? ['embedding_distance', 'embedding_distance_se'] : [])];
+  return [...kColumns, ...(curves.some((c) => c.distance !== undefined) ? ['embedding_distance', 'embedding_distance_se'] : []), ...(sampled(curves) ? ['documents (empty = all)', 'sampling_error'] : [])];
 }
 
 function positive(value: Value | undefined): Value {

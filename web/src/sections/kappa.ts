@@ -25,7 +25,9 @@ function plot(record: RunRecord, body: HTMLElement, points: (Kappa & { kappa: nu
   const two = ranked(record).slice(0, 2).map((k) => k.state);
   const backward = points.filter((k) => k.estimator === 'backward').length;
   const m = measureOf(record);
-  const estimators = backward === points.length ? `${m.sensitivity} is the backward sweep\u2019s: no noise lanes were run`
+  const checks = points.filter((k) => k.check !== undefined && k.check !== null).length;
+  const estimators = checks > 0 ? `${m.sensitivity} is the backward sweep\u2019s; hollow squares are noise lanes on fewer documents, which check it at ${checks} state${checks === 1 ? '' : 's'}`
+    : backward === points.length ? `${m.sensitivity} is the backward sweep\u2019s: no noise lanes were run`
     : `hollow diamonds are the same quantity by the backward sweep, an independent estimate${backward > 0 ? `, and the only one at ${backward} states where no noise lanes were run` : ''}`;
   addPlot(body, {
     id: 'kappa',
@@ -44,16 +46,20 @@ function plot(record: RunRecord, body: HTMLElement, points: (Kappa & { kappa: nu
           type: 'line', name: m.sensitivity, data: sensitivities(record).map((k) => named(k, two.indexOf(k.state), record.model.n_layers, theme)), connectNulls: false, symbol: 'circle', symbolSize: 6,
           lineStyle: { color: theme.ordinary, width: 2 }, itemStyle: { color: theme.ordinary }, markArea: segmentAreas(record.findings, theme, true),
         },
-        {
+        ...(checks === 0 ? [] : [{
+          type: 'line', name: 'noise lanes', data: points.map((k) => [k.state, k.check ?? null]), symbol: 'emptyRect', symbolSize: 9,
+          lineStyle: { width: 0 }, itemStyle: { color: theme.text },
+        }, whiskers(points.flatMap((k) => (typeof k.check !== 'number' || typeof k.check_error !== 'number' ? [] : [{ x: k.state, lo: k.check - 2 * k.check_error, hi: k.check + 2 * k.check_error }])), theme.faint)]),
+        ...(checks > 0 ? [] : [{
           type: 'line', name: 'backward sweep', data: sensitivities(record).map((k) => [k.state, k.fisher !== null && k.fisher > 0 ? k.fisher : null]), symbol: 'emptyDiamond', symbolSize: 9,
           lineStyle: { width: 0 }, itemStyle: { color: theme.text },
-        },
+        }]),
         whiskers(points.flatMap((k) => (k.standard_error === null ? [] : [{ x: k.state, lo: Math.max(k.kappa - 2 * k.standard_error, k.kappa / 20), hi: k.kappa + 2 * k.standard_error }])), theme.text),
       ] as never,
     }),
     table: () => ({
-      columns: ['state', m.sensitivity, 'standard_error', 'backward sweep', 'its standard_error', 'difference in standard errors', 'critical_strength', 'strengths_used', 'note'],
-      rows: sensitivities(record).map((k): Cell[] => [k.state, k.kappa, k.standard_error, k.fisher, k.fisher_error, k.difference_z, k.critical_strength, k.strengths_used.join(' '), k.note]),
+      columns: ['state', m.sensitivity, 'standard_error', 'backward sweep', 'its standard_error', ...(checks > 0 ? ['noise lanes', 'their standard_error'] : []), 'difference in standard errors', 'critical_strength', 'strengths_used', 'note'],
+      rows: sensitivities(record).map((k): Cell[] => [k.state, k.kappa, k.standard_error, k.fisher, k.fisher_error, ...(checks > 0 ? [k.check ?? null, k.check_error ?? null] : []), k.difference_z, k.critical_strength, k.strengths_used.join(' '), k.note]),
     }),
   });
 }

@@ -17,6 +17,10 @@ function plot(record: RunRecord, body: HTMLElement, name: string, id: string, cu
     body.append(undefinedBox(name, ['no document has a value']));
     return;
   }
+  const lanes = record.documents.filter((d) => d.lane_tokens > 0).length;
+  const ran = curves.map((c) => c.documents?.length ?? lanes);
+  const [fewest, most] = [Math.min(...ran), Math.max(...ran)];
+  const sample = fewest === lanes ? '' : ` Measured on ${fewest === most ? '' : `${fewest} to `}${most} of ${lanes} documents, more where the order of the ${curves[0]?.axis ?? 'block'}s was open; the table has the error of that.`;
   const worst = points.reduce((a, b) => (b.kl > a.kl ? b : a));
   const axis = curves[0]?.axis ?? 'block';
   const m = measureOf(record);
@@ -24,7 +28,7 @@ function plot(record: RunRecord, body: HTMLElement, name: string, id: string, cu
     id: `effect-${id}`,
     linked: true,
     title: `Damage of ${name}, ${axis} by ${axis}`,
-    how: `${kInterventions[curves[0]?.intervention ?? ''] ?? ''} Height is ${m.between}${m.unit === '' ? '' : ' (nats per token)'} of the model as it is and with this done at one ${axis}; bars are \u00b12 standard errors over documents.`,
+    how: `${kInterventions[curves[0]?.intervention ?? ''] ?? ''} Height is ${m.between}${m.unit === '' ? '' : ' (nats per token)'} of the model as it is and with this done at one ${axis}; bars are \u00b12 standard errors over documents.${sample}`,
     label: `${name}: largest damage at ${axis} ${worst.place}, ${num(worst.kl)}${m.unit}.`,
     height: () => 280,
     option: ({ theme, width }) => ({
@@ -46,7 +50,7 @@ function plot(record: RunRecord, body: HTMLElement, name: string, id: string, cu
 
 export const skip: Section = {
   id: 'skip',
-  title: 'Taking blocks out',
+  title: 'One block at a time',
   render(record, body) {
     const curves = record.curves.filter((c) => c.strength.length === 1);
     if (curves.length === 0) body.append(undefinedBox('Block skips', ['they were not run']));
