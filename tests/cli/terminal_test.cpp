@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <sstream>
+#include <thread>
 
 #include "strata/cli/study_text.h"
 #include "tests/support/synthetic_run.h"
@@ -38,6 +39,38 @@ TEST(Progress, SaysBlockSpeedTimeLeftAndMemory) {
   long_one.seconds = 4000.0;
   EXPECT_NE(progress_text(long_one, 0).find("lanes: 3/12, 8 block tokens/s, 3:20:00 left"),
             std::string::npos);
+}
+
+// Where no step comes, it says so; and stops when it is told.
+TEST(Progress, IsNeverSilentForLong) {
+  using std::chrono::milliseconds;
+  testing::internal::CaptureStderr();
+  {
+    ProgressPrinter printer(false, milliseconds(30));
+    std::this_thread::sleep_for(milliseconds(100));  // nothing has begun
+    printer({"signals", 8, 14, 0});
+    std::this_thread::sleep_for(milliseconds(600));
+    printer({"signals", 14, 14, 0});
+    std::this_thread::sleep_for(milliseconds(600));
+    printer.finish();
+    std::this_thread::sleep_for(milliseconds(100));
+  }
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(said.find("signals: 8/14"), 0u) << said;
+  const auto times = [&](const std::string& what) {
+    int count = 0;
+    for (std::size_t at = said.find(what); at != std::string::npos; at = said.find(what, at + 1)) ++count;
+    return count;
+  };
+  EXPECT_GE(times("signals: 8/14, 0 s in this step"), 2) << said;
+  EXPECT_GE(times("after signals: 0 s"), 2) << said;
+  testing::internal::CaptureStderr();
+  {
+    ProgressPrinter printer(true, milliseconds(10));
+    printer({"signals", 8, 14, 0});
+    std::this_thread::sleep_for(milliseconds(50));
+  }
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
 }
 
 TEST(Progress, TheBarIsNeverWiderThanTheTerminal) {

@@ -201,7 +201,7 @@ void register_analyze(CLI::App& app, Program& program) {
              "Sampled positions in all, for CKA and spectra");
   add_number(*command, "--lens-positions", r.lens_positions, 1, kMostOfAnything,
              "Sampled positions per document, for the logit lens")
-      ->default_str("by effort, at most 64");
+      ->default_str("16 to 64, by what it costs");
   add_number(*command, "--lane-tokens", r.lane_tokens, 64, kMostOfAnything,
              "Tokens in perturbed lanes, in all");
   command

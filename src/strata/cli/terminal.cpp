@@ -95,13 +95,53 @@ std::string progress_text(const ProgressState& state, int columns) {
   return line.substr(0, static_cast<std::size_t>(std::max(1, room)));
 }
 
-ProgressPrinter::ProgressPrinter(bool quiet) : quiet_(quiet), terminal_(capable_terminal()) {}
+std::string waiting_text(const ProgressState& state, double seconds) {
+  if (state.step == state.steps) return fmt::format("after {}: {}", state.phase, duration_text(seconds));
+  return fmt::format("{}: {}, {} in this step", state.phase, where(state), duration_text(seconds));
+}
+
+ProgressPrinter::ProgressPrinter(bool quiet, std::chrono::milliseconds longest_silence)
+    : quiet_(quiet), terminal_(capable_terminal()), longest_silence_(longest_silence) {
+  if (!quiet_) watcher_ = std::thread([this] { watch(); });
+}
+
+ProgressPrinter::~ProgressPrinter() {
+  {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+  }
+  wake_.notify_all();
+  if (watcher_.joinable()) watcher_.join();
+}
+
+void ProgressPrinter::watch() {
+  std::unique_lock lock(mutex_);
+  while (!ended_) {
+    const auto next = waiting_ ? last_print_ + longest_silence_ : Clock::now() + longest_silence_;
+    wake_.wait_until(lock, next);
+    const auto now = Clock::now();
+    if (ended_ || !waiting_ || now - last_print_ < longest_silence_) continue;
+    last_print_ = now;
+    const std::string text = waiting_text(state_, seconds(now - last_event_));
+    print(terminal_ ? text.substr(0, static_cast<std::size_t>(std::max(1, terminal_columns() - 1))) : text);
+  }
+}
+
+void ProgressPrinter::print(const std::string& line) {
+  if (terminal_) {
+    say_raw("\r\x1b[2K" + line);
+    line_open_ = true;
+  } else {
+    say("{}\n", line);
+  }
+}
 
 void ProgressPrinter::operator()(const ProgressEvent& event) {
   if (quiet_) return;
+  const std::lock_guard lock(mutex_);
   const auto now = Clock::now();
   if (event.phase != state_.phase) {
-    finish();
+    close_line();
     state_ = {.phase = event.phase};
     phase_start_ = now;
     last_print_ = {};
@@ -109,21 +149,29 @@ void ProgressPrinter::operator()(const ProgressEvent& event) {
   state_.step = event.step;
   state_.steps = event.steps;
   state_.seconds = seconds(now - phase_start_);
+  last_event_ = now;
+  waiting_ = true;
   const bool last = event.step == event.steps;
   const double interval = terminal_ ? kTerminalInterval : kPlainInterval;
   if (last || last_print_ == Clock::time_point{} || seconds(now - last_print_) > interval) {
     last_print_ = now;
     state_.rss_bytes = rss_bytes();
     state_.peak_bytes = peak_rss_bytes();
-    if (terminal_) {
-      say_raw("\r\x1b[2K" + progress_text(state_, terminal_columns()));
-      line_open_ = true;
-    } else {
-      say("{}\n", progress_text(state_, 0));
-    }
+    print(progress_text(state_, terminal_ ? terminal_columns() : 0));
   }
   state_.tokens += event.tokens;
-  if (last) finish();
+  if (last) close_line();
+}
+
+void ProgressPrinter::close_line() {
+  if (line_open_) say_raw("\n");
+  line_open_ = false;
+}
+
+void ProgressPrinter::finish() {
+  const std::lock_guard lock(mutex_);
+  waiting_ = false;
+  close_line();
 }
 
 void print_notes(const Checkpoint& checkpoint, bool quiet) {
@@ -136,11 +184,6 @@ std::string text_line(const std::string& name, std::size_t documents, std::size_
   return fmt::format("text {}: {}, {}, {}; {}", name, counted(documents, "document"),
                      counted(windows, "window"), counted(static_cast<std::uint64_t>(tokens), "token"),
                      bos_policy);
-}
-
-void ProgressPrinter::finish() {
-  if (line_open_) say_raw("\n");
-  line_open_ = false;
 }
 
 }  // namespace strata

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <string>
+#include <thread>
 
 #include "strata/checkpoint/checkpoint.h"
 #include "strata/record/run_directory.h"
@@ -33,20 +36,36 @@ struct ProgressState {
 /// `columns` above 0 a bar stands before it, and the whole is never wider than that.
 [[nodiscard]] std::string progress_text(const ProgressState& state, int columns);
 
-/// Prints progress: one line rewritten in place on a terminal, plain lines every few seconds otherwise.
+/// "signals: 8/14, 12 s in this step", "after the clean sweep: 7 s": what is printed where no step comes for
+/// a while.
+[[nodiscard]] std::string waiting_text(const ProgressState& state, double seconds);
+
+/// Prints progress: one line rewritten in place on a terminal, plain lines every few seconds otherwise. From
+/// the first event on it is never silent for longer than `longest_silence`: a thread of its own says what is
+/// waited for.
 class ProgressPrinter {
  public:
-  explicit ProgressPrinter(bool quiet);
+  explicit ProgressPrinter(bool quiet, std::chrono::milliseconds longest_silence = std::chrono::seconds(4));
+  ~ProgressPrinter();
+  ProgressPrinter(const ProgressPrinter&) = delete;
+  ProgressPrinter& operator=(const ProgressPrinter&) = delete;
   void operator()(const ProgressEvent& event);
-  /// Ends the line in place, if one is open.
+  /// Ends the line in place, if one is open; silent until the next event.
   void finish();
 
  private:
   using Clock = std::chrono::steady_clock;
+  void watch();
+  void print(const std::string& line);
+  void close_line();
   bool quiet_, terminal_;
-  bool line_open_ = false;
+  std::chrono::milliseconds longest_silence_;
+  std::mutex mutex_;  // of everything below
+  std::condition_variable wake_;
+  bool line_open_ = false, waiting_ = false, ended_ = false;
   ProgressState state_;
-  Clock::time_point phase_start_, last_print_;
+  Clock::time_point phase_start_, last_event_, last_print_;
+  std::thread watcher_;
 };
 
 /// What a person should know of the files of a checkpoint, one line a note; nothing where quiet.

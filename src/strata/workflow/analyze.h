@@ -26,7 +26,7 @@ struct Request {
   std::uint64_t seed = 0;            ///< of every random choice
   ComputeDType dtype = ComputeDType::float32;
   std::int64_t positions = 4096;           ///< sampled positions in all, for CKA, ranks and spectra
-  std::int64_t lens_positions = 0;         ///< per document; 0 = by effort, at most 64
+  std::int64_t lens_positions = 0;         ///< per document; 0 = 16 to 64, by what it costs
   std::int64_t lane_tokens = 2048;         ///< tokens in perturbed lanes, in all
   int label_samples = 0;                   ///< draws of the labels in the backward sweep; 0 = by effort
   bool frozen_routing = false;             ///< a second backward sweep with the experts' weights held fixed

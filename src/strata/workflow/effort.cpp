@@ -20,11 +20,13 @@ constexpr double kFurther = 1.3;   // ... and on further ones where their order 
 constexpr double kCheck = 0.4;     // noise lanes at a few states, which check kappa
 constexpr double kSegments = 0.4;  // joint noise over segments
 constexpr double kQuickBackward = 1.0;
-constexpr double kLens = 0.15;  // the logit lens at every state
+constexpr double kLens =
+    0.15;  // the logit lens at every state, of any effort: boundaries do not depend on it
 constexpr std::int64_t kMostLensPositions = 64, kFewestLensPositions = 16;
 
-constexpr int kFewestDocuments = 4;    // below that an interval says nothing
-constexpr int kCheckedStates = 3;      // at the quarters of the depth
+constexpr int kManyDraws = 4, kFewDraws = 2;  // of the labels
+constexpr int kFewestDocuments = 4;           // below that an interval says nothing
+constexpr int kCheckedStates = 3;             // at the quarters of the depth
 constexpr double kFourBits = 1.0 / 7;  // weight_rounding's strength: step over the group's largest weight
 
 // The states between the quarters of the depth.
@@ -92,12 +94,8 @@ std::vector<int> every_block(const MeasureOptions& options, int blocks) {
 
 // Draws, and documents for them: all four where they fit, else two.
 void sweep_back(const Request& request, const Budget& budget, double passes, MeasureOptions& options) {
-  constexpr int kMany = 4, kFew = 2;
-  if (request.label_samples > 0) {
-    options.label_samples = request.label_samples;
-  } else {
-    options.label_samples = budget.documents(passes, budget.backward_token(kMany)) == 0 ? kMany : kFew;
-  }
+  if (request.label_samples == 0 && budget.documents(passes, budget.backward_token(kManyDraws)) != 0)
+    options.label_samples = kFewDraws;
   options.backward_documents = budget.documents(passes, budget.backward_token(options.label_samples));
 }
 
@@ -126,23 +124,24 @@ void spread_lanes(const Budget& budget, MeasureOptions& options) {
 
 void apply_effort(const Request& request, const MeasureInput& input, MeasureOptions& options) {
   const bool chosen = !request.interventions.empty();
-  options.interventions = request.interventions;
-  options.lens_positions = request.lens_positions > 0 ? request.lens_positions : kMostLensPositions;
-  options.label_samples = request.label_samples > 0 ? request.label_samples : 4;
-  if (!chosen) options.interventions = {"relative_noise", "joint_noise", "block_skip", "weight_rounding"};
-  if (request.effort == Effort::thorough) {
-    if (!chosen) options.shares = {{.intervention = "weight_rounding", .strengths = {kFourBits}}};
-    return;
-  }
   const Budget budget(input, options);
-  if (request.lens_positions == 0) options.lens_positions = budget.lens_positions(kLens);
-  if (request.effort == Effort::quick) {
-    if (!chosen) options.interventions = {"none"};
-    sweep_back(request, budget, kQuickBackward, options);
-    return;
+  options.lens_positions = request.lens_positions > 0 ? request.lens_positions : budget.lens_positions(kLens);
+  options.label_samples = request.label_samples > 0 ? request.label_samples : kManyDraws;
+  options.interventions = request.interventions;
+  if (!chosen) options.interventions = {"relative_noise", "joint_noise", "block_skip", "weight_rounding"};
+  switch (request.effort) {
+    case Effort::quick:
+      if (!chosen) options.interventions = {"none"};
+      sweep_back(request, budget, kQuickBackward, options);
+      break;
+    case Effort::standard:
+      sweep_back(request, budget, kBackward, options);
+      if (!chosen) spread_lanes(budget, options);
+      break;
+    case Effort::thorough:
+      if (!chosen) options.shares = {{.intervention = "weight_rounding", .strengths = {kFourBits}}};
+      break;
   }
-  sweep_back(request, budget, kBackward, options);
-  if (!chosen) spread_lanes(budget, options);
 }
 
 NullChoice nulls_of(const Request& request) {
