@@ -3,12 +3,11 @@
 #include <cmath>
 #include <limits>
 
-#include "strata/linalg/decompose.h"
 #include "strata/signals/gram.h"
 
 namespace strata {
 
-double effective_rank(const Matrix& gram) {
+double effective_rank(const Matrix& gram, std::size_t width) {
   constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
   if (gram.rows < 2) return kUndefined;
   const Matrix centred = centred_gram(gram);
@@ -19,7 +18,7 @@ double effective_rank(const Matrix& gram) {
   }
   if (!(total > 1e-12 * plain)) return kUndefined;
   double entropy = 0.0;
-  for (const double lambda : linalg::symmetric_eigenvalues(centred)) {
+  for (const double lambda : gram_eigenvalues(centred, width)) {
     const double share = lambda / total;
     if (share > 1e-15) entropy -= share * std::log(share);  // below is rounding
   }

@@ -32,7 +32,7 @@ constexpr SeriesInfo kInfo[] = {{"matrix_entropy", "1", Axis::state, Group::info
                                 {"effective_rank_raw", "1", Axis::state, Group::control}};
 constexpr Estimate kEstimate[] = {mean_matrix_entropy,
                                   [](const Matrix& gram, std::size_t) { return participation_ratio(gram); },
-                                  [](const Matrix& gram, std::size_t) { return effective_rank(gram); }};
+                                  effective_rank};
 constexpr const char* kLimit[] = {"mean over draws of 32 rows, the entropy of which is at most ln min(32, d)",
                                   "numerator and denominator without bias, so N may be below d",
                                   "at most N - 1 for N rows, and too small unless N is many times the rank"};
