@@ -105,11 +105,22 @@ TEST(Kappa, LanesOnASampleCheckTheBackwardSweep) {
   const double mean = (30 * -0.2 + 40 * 0.1) / 70, a = 30.0 / 70, b = 40.0 / 70;
   const double error = std::sqrt(2 * (std::pow(a * (-0.2 - mean), 2) + std::pow(b * (0.1 - mean), 2)));
   EXPECT_NEAR(k.difference_z, mean / error, 1e-9);
-  // Lanes on as many documents as the backward sweep are kappa itself.
-  for (const std::size_t d : {0u, 2u}) trace.series[0].by_doc(d, 1) = std::nan("");
-  const KappaEstimate lanes = estimate_kappa(trace).at(1);
-  EXPECT_EQ(lanes.estimator, "lanes");
-  EXPECT_TRUE(std::isnan(lanes.check));
+}
+
+// Lanes at one state of four: states of one run are by one estimator.
+TEST(Kappa, LanesAtFewStatesCheckTheBackwardSweep) {
+  for (const int blocks : {1, 3}) {
+    Trace trace = trace_with_documents({10, 30}, blocks);
+    add_noise_curve(
+        trace, 1, [](std::size_t, double eps) { return 3.0 * eps * eps / 2; }, kKappaNoNll);
+    const auto states = static_cast<std::size_t>(blocks) + 1;
+    trace.series.push_back(
+        {.id = "sensitivity", .axis = Axis::state, .by_doc = Matrix(2, states, 2.5), .weight = {10, 30}});
+    const KappaEstimate k = estimate_kappa(trace).at(1);
+    EXPECT_EQ(k.estimator, blocks == 1 ? "lanes" : "backward");
+    EXPECT_NEAR(k.kappa, blocks == 1 ? 3.0 : 2.5, 1e-12);
+    EXPECT_EQ(std::isnan(k.check), blocks == 1);
+  }
 }
 
 // KL = kappa eps^2/2 + c eps^4: the eps^4 term is removed exactly, whichever strengths are used.
@@ -362,9 +373,9 @@ TEST(Kappa, TheBackwardSweepAloneWhereNoNoiseWasRun) {
   }
   const auto all = estimate_kappa(trace);
   ASSERT_EQ(all.size(), 3u);
-  EXPECT_EQ(all[1].estimator, "lanes");
-  EXPECT_NEAR(all[1].kappa, 5.0, 1e-12);
-  EXPECT_NEAR(all[1].fisher, 4.5, 1e-12);
+  EXPECT_EQ(all[1].estimator, "backward");  // lanes at one state of three check it
+  EXPECT_NEAR(all[1].kappa, 4.5, 1e-12);
+  EXPECT_NEAR(all[1].check, 5.0, 1e-12);
   for (const int state : {0, 2}) {
     const KappaEstimate& k = all[static_cast<std::size_t>(state)];
     EXPECT_EQ(k.state, state);

@@ -162,6 +162,7 @@ void refuse_below(const NoiseFloor& floor, std::vector<DoseCurve>& curves,
       }
       if (documents == 0 || sum / documents >= least) continue;
       ++refused[curve.intervention];
+      if (!curve.sampling_error.empty()) curve.sampling_error[s] = std::numeric_limits<double>::quiet_NaN();
       for (Matrix* of :
            {&curve.kl_nats, &curve.delta_nll_nats, &curve.top1_agreement, &curve.embedding_distance}) {
         for (std::size_t d = 0; d < of->rows; ++d) (*of)(d, s) = std::numeric_limits<double>::quiet_NaN();

@@ -82,9 +82,17 @@ std::vector<double> backward_values(const Series& series, std::span<const std::s
   return values;
 }
 
+// Whether noise lanes are a check of the backward sweep rather than kappa itself: they ran on fewer
+// documents, or at fewer than half of the states. Kappa of one run should be of one estimator.
+bool is_check(const Trace& trace, const DoseCurve& curve) {
+  const auto states = std::count_if(trace.curves.begin(), trace.curves.end(), [](const DoseCurve& c) {
+    return c.intervention == "relative_noise" && c.axis == Axis::state && c.span == 1;
+  });
+  return !curve.documents.empty() || 2 * states < trace.n_layers() + 1;
+}
+
 // The backward sweep's value of the same documents, and the paired difference to the lanes' values.
-// `sampled`: the lanes left documents of their sample out.
-void compare(const Trace& trace, const Curvature& lanes, bool sampled, KappaEstimate& estimate) {
+void compare(const Trace& trace, const Curvature& lanes, bool checks, KappaEstimate& estimate) {
   const Series* series = backward_series_of(trace);
   if (series == nullptr) return;
   const std::vector<std::size_t> backward = backward_documents(trace, *series, estimate.state);
@@ -97,8 +105,7 @@ void compare(const Trace& trace, const Curvature& lanes, bool sampled, KappaEsti
     if (!lanes.by_doc.empty())
       difference.push_back(lanes.by_doc[i] - series->by_doc(d, static_cast<std::size_t>(estimate.state)));
   }
-  // Lanes on fewer documents than the backward sweep are a check of its value.
-  const bool check = lanes.documents.size() < backward.size() && sampled;
+  const bool check = checks && !backward.empty();
   const auto& documents = check ? backward : both;
   const dose::Mean mean =
       dose::mean_over_documents(trace, documents, backward_values(*series, documents, estimate.state));
@@ -166,7 +173,7 @@ KappaEstimate estimate_one(const Trace& trace, const DoseCurve& curve, const Kap
   estimate.note = lanes.note;
   estimate.critical_strength = kUndefinedValue;
   if (lanes.documents.empty()) return estimate;
-  compare(trace, lanes, !curve.documents.empty(), estimate);
+  compare(trace, lanes, is_check(trace, curve), estimate);
   if (trace.model.has_head()) {
     const CriticalStrength critical = critical_strength(trace, curve);
     estimate.critical_strength = critical.strength;
