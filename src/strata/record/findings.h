@@ -198,8 +198,8 @@ struct KappaEstimate {
   double absolute_fisher = kUndefinedValue, absolute_fisher_error = kUndefinedValue;
   double absolute = kUndefinedValue, absolute_error = kUndefinedValue;
   double absolute_nll = kUndefinedValue, absolute_nll_error = kUndefinedValue;
-  std::string estimator = "lanes";  ///< of `kappa`: "backward" where no noise lanes were run at this state, or
-                                    ///< they are a check (theory/kappa.h)
+  std::string estimator = "lanes";  ///< of `kappa`: "backward" where no noise lanes were run at this state,
+                                    ///< or they are a check (theory/kappa.h)
   /// Of the noise lanes that check it, where `estimator` is "backward": over their documents.
   double check = kUndefinedValue, check_error = kUndefinedValue;
   std::string note;

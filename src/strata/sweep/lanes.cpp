@@ -1,8 +1,6 @@
 #include "strata/sweep/lanes.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <numeric>
 
 #include "strata/base/philox.h"

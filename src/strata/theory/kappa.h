@@ -69,9 +69,9 @@ struct Curvature {
 ///
 /// Where the record has the series "sensitivity" of the backward sweep, `fisher` is its mean over the same
 /// documents, and `difference_z` compares the two document by document. The two estimators share the text and
-/// nothing else: one draws noise, the other labels. Where the lanes ran on a sample of the documents, or at fewer than
-/// half of the states, kappa is the backward sweep's over its documents, so that the states of a run compare, and the
-/// lanes' value is its `check`.
+/// nothing else: one draws noise, the other labels. Where the lanes ran on a sample of the documents, or at
+/// fewer than half of the states, kappa is the backward sweep's over its documents, so that the states of a
+/// run compare, and the lanes' value is its `check`.
 [[nodiscard]] std::vector<KappaEstimate> estimate_kappa(const Trace& trace, const KappaOptions& options = {});
 
 }  // namespace strata
