@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 
+#include "strata/base/error.h"
 #include "strata/base/file.h"
 #include "strata/sweep/cost.h"
 #include "strata/theory/kappa.h"
@@ -158,8 +159,18 @@ TEST_F(Efforts, AnswersComeBeforeTheEnd) {
   // An earlier run's page is not given up for one that may not end.
   const std::string before = read_file(page);
   request_.seed = 1;
-  (void)analyze_into({.directory = directory_.path() / "run"}, model_, text_, request_, {.threads = 2}, {},
-                     [&](const Answer&) { EXPECT_TRUE(read_file(page) == before); });
+  const auto kept = [&](const Answer&) { EXPECT_TRUE(read_file(page) == before); };
+  EXPECT_STRATA_ERROR(analyze_into(
+                          {.directory = directory_.path() / "run"}, model_, text_, request_, {.threads = 2},
+                          [](const ProgressEvent& event) { return event.phase != "lanes"; }, kept),
+                      ErrorKind::interrupted, "saved in");
+  int answers = 0;
+  (void)analyze_into({.directory = directory_.path() / "run", .resume = true}, model_, text_, request_,
+                     {.threads = 2}, {}, [&](const Answer& answer) {
+                       kept(answer);
+                       ++answers;
+                     });
+  EXPECT_EQ(answers, 2);
   EXPECT_FALSE(read_file(page) == before);
 }
 

@@ -133,6 +133,11 @@ void name_tokens(const Tokenizer& tokenizer, Trace& trace) {
       for (CarrierWord& word : direction->words) word.text = text(word.token_id);
     }
   }
+  for (LensPassage& passage : trace.lens_passages) {
+    for (TokenText& token : passage.vocabulary) {
+      if (tokenizer.has_token(token.id)) token.text = shown(tokenizer.token_bytes(token.id));
+    }
+  }
 }
 
 // What a reader of a base model's record must know first.
@@ -347,12 +352,6 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
   trace.n_tokens = context.token_count();
   add_documents(trace, context, clean.losses, sample, input.tokenizer);
   if (input.tokenizer != nullptr) name_tokens(*input.tokenizer, trace);
-  for (LensPassage& passage : trace.lens_passages) {
-    if (input.tokenizer == nullptr) break;
-    for (TokenText& token : passage.vocabulary) {
-      if (input.tokenizer->has_token(token.id)) token.text = shown(input.tokenizer->token_bytes(token.id));
-    }
-  }
   trace.run = run_card(input, context, options);
   trace.model = card_of(input.checkpoint);
   std::vector<Segment> segments;
@@ -365,11 +364,11 @@ Trace measure(const MeasureInput& input, const MeasureOptions& asked, const Prog
                                              backward_sample, options, progress, frozen)) {
       trace.series.push_back(std::move(series));
     }
-    give_memory_back();
   };
   if (wants_backward_sweep(options)) sweep_back(false);
   if (wants_frozen_sweep(options, context.config)) sweep_back(true);
   if (options.swept_back) options.swept_back(trace);
+  give_memory_back();
 
   std::optional<NoiseFloor> floor;
   if (wants_noise_floor(options)) {

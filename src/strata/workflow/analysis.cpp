@@ -187,7 +187,8 @@ Run Analysis::run(const Destination* destination, const Progress& progress, cons
   }
   OutputDirectory output(destination->directory, OutputKind::analysis);
   const fs::path& directory = output.path();
-  const bool page_is_free = !is_finished_output(directory);  // before anything says that a run is under way
+  // A finished run's manifest stays until the last writes of the next one; so does its page.
+  const bool page_is_free = !fs::exists(directory / "manifest.json");
   require_disk(nulls_, directory);
   manifest_.command_line = destination->command;
   manifest_.plan.weight_bytes_read += nulls_.weight_bytes_read();
